@@ -1,0 +1,1 @@
+"""The phones' end of the wire: an order in, a local update out."""

@@ -1,0 +1,73 @@
+"""The settings that the learning problem reads: photos, model, training.
+
+Each section is a small frozen value that checks itself; unknown keys are refused. The sections of
+the federation live with the floor that reads them (`simulations/experiment.py` puts all together).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutrality", "sadness", "surprise")
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+# TOML writes arrays, which arrive as lists: these fields take them as tuples.
+Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class DataConfig(Section):
+    """Which photos, which classes, how they are split and balanced."""
+
+    source: str = Field("sketch", min_length=1)
+    classes: Names = ("anger", "happiness", "neutrality", "sadness", "surprise")
+    split: Fractions = (0.6, 0.2, 0.2)
+    split_by: Literal["auto", "subject", "photo"] = "auto"
+    balance: int = Field(1000, ge=0, le=1_000_000)
+    image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
+    max_unreadable: float = Field(0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes must be two or more different names, got {list(self.classes)}")
+        if min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6:
+            raise ValueError(f"split must be three positive shares that add up to 1, got {list(self.split)}")
+        return self
+
+
+class SketchConfig(Section):
+    """The embedded set of drawn faces."""
+
+    faces: int = Field(4000, ge=50, le=10_000_000)
+    subjects: int = Field(400, ge=5)
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> "SketchConfig":
+        if self.subjects > self.faces:
+            raise ValueError(f"subjects must not exceed faces ({self.faces}), got {self.subjects}")
+        return self
+
+
+class ModelConfig(Section):
+    """The network: a frozen encoder and a trainable head."""
+
+    name: Literal["mobilenet"] = "mobilenet"
+    weights: str = Field("imagenet", min_length=1)
+
+
+class TrainConfig(Section):
+    """The local update, the same for phones and baselines."""
+
+    lr: float = Field(0.001, gt=0, le=100)
+    batch: int = Field(16, ge=1, le=65_536)
+    dropout: float = Field(0.2, ge=0, le=0.95)
+    optimizer: Literal["adam", "sgd"] = "adam"

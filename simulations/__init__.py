@@ -1,0 +1,1 @@
+"""Makes the simulated world, runs it and reports on it."""
