@@ -1,0 +1,73 @@
+"""The trainable head on frozen features: named arrays on the wire and on disk, one array in training.
+
+A linear head of C classes on D features travels as {"weight": (C, D), "bias": (C,)}, float32, the
+names of torch.nn.Linear; the kernel trains it as one array (C, D + 1) with the bias in the last column.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from fer_models.cache import whole_file
+from fer_models.errors import InputError
+from fer_models.seeding import stream
+
+Arrays = dict[str, np.ndarray]
+
+
+def new_head(classes: int, width: int, *, seed: int) -> np.ndarray:
+    """A head (classes, width + 1) drawn as torch.nn.Linear draws it: uniform within 1 / sqrt(width)."""
+    bound = 1.0 / np.sqrt(width)
+    return stream(seed, "head").uniform(-bound, bound, (classes, width + 1)).astype(np.float32)
+
+
+def named(head: np.ndarray) -> Arrays:
+    """The named arrays of a head (C, D + 1)."""
+    return {"weight": np.ascontiguousarray(head[:, :-1]), "bias": head[:, -1].copy()}
+
+
+def joined(arrays: Arrays) -> np.ndarray:
+    """The head (C, D + 1) of named arrays."""
+    return np.concatenate([arrays["weight"], arrays["bias"][:, None]], axis=1)
+
+
+def payload(head: np.ndarray) -> int:
+    """Bytes that a phone receives, or sends, for one head: its float32 values."""
+    return int(head.size) * 4
+
+
+def probabilities(head: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Class probabilities (n, C), float64, of features (n, D)."""
+    logits = features.astype(np.float64) @ head[:, :-1].astype(np.float64).T + head[:, -1]
+    logits -= logits.max(axis=1, keepdims=True)
+    exponents = np.exp(logits)
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def save_head(path: Path, head: np.ndarray, metadata: dict[str, object]) -> None:
+    """Writes a head as safetensors, whole; each value of the metadata is stored as JSON."""
+    content = save(named(head), metadata={name: json.dumps(value) for name, value in metadata.items()})
+    # The library writes metadata in an order that differs between processes; the bytes must not.
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+
+
+def load_head(path: Path) -> tuple[np.ndarray, dict[str, object]]:
+    """The head of a file and its metadata; InputError where the file is not one of ours."""
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            metadata = {name: json.loads(value) for name, value in (opened.metadata() or {}).items()}
+        if "classes" not in metadata:
+            raise KeyError("classes")
+        return joined(arrays), metadata
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a head that fedfer wrote ({error}); give a head.safetensors of a run folder"
+        ) from error

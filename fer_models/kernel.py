@@ -1,0 +1,228 @@
+"""The arithmetic of the local update: one phone's epoch over its views as one compiled loop.
+
+Softmax regression on features, trained by mini-batch Adam (Kingma and Ba, 2015, as torch.optim.Adam
+computes it) or SGD. Everything a batch touches stays in the processor's cache, and no phone's
+arithmetic depends on its neighbours, so neither block, thread nor node can change a bit.
+
+A head of C classes on D features is one array (C, D + 1), float32, the bias in the last column
+against a feature that is always 1. The random numbers (order of views, dropout) are counters
+through SplitMix64 (Steele, Lea and Flood, 2014): cheap to start anew for every phone.
+"""
+
+import numpy as np
+from numba import njit
+
+# Sums of many phones' updates are kept in float64 as whole multiples of QUANTUM. Such sums are
+# exact, hence the same in every order and grouping, while they stay below EXACT_BELOW.
+QUANTUM = 2.0**-28
+EXACT_BELOW = 2.0**53 * QUANTUM
+_MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and taking it away rounds to a multiple of QUANTUM
+_LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
+
+# What reassociation is worth: the dot products become vector instructions. No flag that assumes
+# finite numbers: a head that diverges must be seen.
+_FAST = {"reassoc", "contract", "nsz"}
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, inline="always")
+def _mix(x):
+    """SplitMix64's finaliser: a counter in, 64 well-mixed bits out."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True)
+def sub_key(key, label):
+    """A 64-bit key for `label` (a phone, an epoch) under `key`, both uint64."""
+    return _mix(key ^ _mix((label + np.uint64(1)) * _GOLDEN))
+
+
+@njit(cache=True)
+def shuffled(key, n):
+    """0..n-1 (n < 2**32), int64, in the order that `key` gives: Fisher and Yates."""
+    order = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        bits = _mix(key + np.uint64(i) * _GOLDEN) >> np.uint64(32)
+        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+@njit(cache=True)
+def keep_mask(key, position, width, dropout, words, mask):
+    """Fills `mask` (>= width,) with 0 or 1 / (1 - dropout) for the view trained at `position`.
+
+    Each 64-bit word decides four features, 16 bits each; `words` is (ceil(width / 4),) scratch.
+    """
+    quarter = (width + 3) // 4
+    threshold = np.uint64(round(dropout * 65536))
+    scale = np.float32(1.0 / (1.0 - dropout))
+    start = key + np.uint64(position * quarter) * _GOLDEN
+    for j in range(quarter):
+        words[j] = _mix(start + np.uint64(j) * _GOLDEN)
+    for part in range(4):
+        shift = np.uint64(16 * part)
+        first = part * quarter
+        for j in range(min(quarter, width - first)):
+            drop = ((words[j] >> shift) & np.uint64(0xFFFF)) < threshold
+            mask[first + j] = np.float32(0) if drop else scale
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _forward(head, x, y, size, delta):
+    """Writes the gradient of the batch's mean loss by its logits to `delta`; returns the summed loss."""
+    classes, width = head.shape
+    loss = 0.0
+    for s in range(size):
+        top = np.float32(-np.inf)
+        for c in range(classes):
+            dot = np.float32(0)
+            for k in range(width):
+                dot += head[c, k] * x[s, k]
+            delta[s, c] = dot
+            top = max(top, dot)
+        total = np.float32(0)
+        label = delta[s, y[s]] - top
+        for c in range(classes):
+            delta[s, c] = np.exp(delta[s, c] - top)
+            total += delta[s, c]
+        loss += np.log(total) - label
+        for c in range(classes):
+            delta[s, c] /= total * np.float32(size)
+        delta[s, y[s]] -= np.float32(1) / np.float32(size)
+    return loss
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _gradient(x, delta, c, size, out):
+    """Writes the sum over the batch of delta[s, c] * x[s] to `out` (width,).
+
+    Four views at a time, which spares loads and stores of `out`.
+    """
+    width = out.shape[0]
+    out[:] = np.float32(0)
+    fours = size - size % 4
+    for s in range(0, fours, 4):
+        d0, d1, d2, d3 = delta[s, c], delta[s + 1, c], delta[s + 2, c], delta[s + 3, c]
+        for k in range(width):
+            out[k] += d0 * x[s, k] + d1 * x[s + 1, k] + d2 * x[s + 2, k] + d3 * x[s + 3, k]
+    for s in range(fours, size):
+        d0 = delta[s, c]
+        for k in range(width):
+            out[k] += d0 * x[s, k]
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _adam(head, first, second, gradient, lr, step):
+    """One Adam step on a row of the head; betas 0.9 and 0.999, eps 1e-8, as torch computes it."""
+    rate = np.float32(lr / (1.0 - 0.9**step))
+    root = np.float32(1.0 / np.sqrt(1.0 - 0.999**step))
+    b1, b2 = np.float32(0.9), np.float32(0.999)
+    a1, a2 = np.float32(1 - 0.9), np.float32(1 - 0.999)
+    for k in range(head.shape[0]):
+        g = gradient[k]
+        m = b1 * first[k] + a1 * g
+        v = b2 * second[k] + a2 * g * g
+        first[k] = m
+        second[k] = v
+        head[k] -= rate * m / (np.sqrt(v) * root + np.float32(1e-8))
+
+
+@njit(cache=True, nogil=True)
+def train_epoch(features, labels, rows, views, head, first, second, step, batch, lr, adam, dropout, key):
+    """One epoch over the first `views` of `rows` in the order of `key`; head and moments in place.
+
+    features (m, D) float32, labels (m,) int64, rows (n,) int64 into both; head, first and second
+    (C, D + 1) float32; step: optimiser steps done so far. Returns (summed loss, steps done).
+    """
+    n, width = rows.shape[0], features.shape[1]
+    order = shuffled(sub_key(key, np.uint64(0)), n)
+    drop_key = sub_key(key, np.uint64(1))
+    largest = min(batch, views)
+    x = np.ones((largest, width + 1), np.float32)
+    y = np.empty(largest, np.int64)
+    delta = np.empty((largest, head.shape[0]), np.float32)
+    gradient = np.empty(width + 1, np.float32)
+    mask = np.empty(width, np.float32)
+    words = np.empty((width + 3) // 4, np.uint64)
+    loss = 0.0
+    for start in range(0, views, batch):
+        size = min(batch, views - start)
+        for s in range(size):
+            row = rows[order[start + s]]
+            y[s] = labels[row]
+            if dropout > 0:
+                keep_mask(drop_key, start + s, width, dropout, words, mask)
+                for k in range(width):
+                    x[s, k] = features[row, k] * mask[k]
+            else:
+                for k in range(width):
+                    x[s, k] = features[row, k]
+        loss += _forward(head, x, y, size, delta)
+        step += 1
+        for c in range(head.shape[0]):
+            _gradient(x, delta, c, size, gradient)
+            if adam:
+                _adam(head[c], first[c], second[c], gradient, lr, step)
+            else:
+                for k in range(width + 1):
+                    head[c, k] -= np.float32(lr) * gradient[k]
+    return loss, step
+
+
+@njit(cache=True)
+def _add_exactly(total, head, start, weight):
+    """Adds weight * (head - start) to `total`, each term rounded to a multiple of QUANTUM."""
+    for c in range(head.shape[0]):
+        for k in range(head.shape[1]):
+            term = weight * (np.float64(head[c, k]) - np.float64(start[c, k]))
+            total[c, k] += (term + _MAGIC) - _MAGIC
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _distance(head, start):
+    """The Euclidean distance between two heads."""
+    square = 0.0
+    for c in range(head.shape[0]):
+        row = np.float32(0)
+        for k in range(head.shape[1]):
+            d = head[c, k] - start[c, k]
+            row += d * d
+        square += row
+    return np.sqrt(square)
+
+
+@njit(cache=True, nogil=True)
+def train_phones(
+    features, labels, rows, offsets, phones, start, batch, lr, adam, dropout, epochs, key, total
+):
+    """Every phone of `phones` trains `epochs` from `start`; adds views * (head - start) to `total`.
+
+    Phone i owns rows[offsets[i]:offsets[i + 1]]. Returns (reach, loss): the summed norms of what the
+    phones added, which bounds every partial sum in every order, and the loss summed over views.
+    """
+    reach, loss = 0.0, 0.0
+    head = np.empty_like(start)
+    first = np.empty_like(start)
+    second = np.empty_like(start)
+    for phone in phones:
+        own = rows[offsets[phone] : offsets[phone + 1]]
+        head[:] = start
+        first[:] = np.float32(0)
+        second[:] = np.float32(0)
+        phone_key = sub_key(key, np.uint64(phone))
+        step, phone_loss = 0, 0.0
+        for epoch in range(epochs):
+            epoch_key = sub_key(phone_key, np.uint64(epoch))
+            epoch_loss, step = train_epoch(
+                features, labels, own, own.shape[0], head, first, second, step,
+                batch, lr, adam, dropout, epoch_key,
+            )  # fmt: skip
+            phone_loss += epoch_loss
+        weight = np.float64(own.shape[0])
+        _add_exactly(total, head, start, weight)
+        reach += weight * _distance(head, start)
+        loss += (phone_loss + _LOSS_MAGIC) - _LOSS_MAGIC
+    return reach, loss

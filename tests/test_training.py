@@ -1,0 +1,185 @@
+"""The local update against an ordinary PyTorch loop, and the exactness of its sums."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_models import kernel
+from fer_models.config import TrainConfig
+from fer_models.heads import new_head
+from fer_models.training import CentralTrainer, Shards, round_key, train_phones
+
+CLASSES, WIDTH = 5, 37
+
+
+def sub_key(key: int | np.uint64, label: int) -> np.uint64:
+    return np.uint64(kernel.sub_key(np.uint64(key), np.uint64(label)))
+
+
+def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int = 60) -> Shards:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return Shards(
+        features=np.maximum(rng.standard_normal((views, width)), 0).astype(np.float32),
+        labels=rng.integers(0, CLASSES, views),
+        rows=rng.integers(0, views, offsets[-1]),
+        offsets=offsets,
+    )
+
+
+def torch_phone(
+    shards: Shards, phone: int, start: np.ndarray, train: TrainConfig, epochs: int, key: int
+) -> tuple[np.ndarray, float]:
+    """The ordinary loop: torch.nn.Linear, CrossEntropyLoss and torch.optim, batch by batch."""
+    rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
+    model = torch.nn.Linear(start.shape[1] - 1, start.shape[0])
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(start[:, :-1].copy()))
+        model.bias.copy_(torch.from_numpy(start[:, -1].copy()))
+    make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[train.optimizer]
+    optimizer, criterion, loss_sum = make(model.parameters(), lr=train.lr), torch.nn.CrossEntropyLoss(), 0.0
+    phone_key = sub_key(key, phone)
+    for epoch in range(epochs):
+        epoch_key = sub_key(phone_key, epoch)
+        order = kernel.shuffled(sub_key(epoch_key, 0), len(rows))
+        masks = dropout_masks(epoch_key, len(rows), start.shape[1] - 1, train.dropout)
+        for first in range(0, len(rows), train.batch):
+            chosen = rows[order[first : first + train.batch]]
+            x = torch.from_numpy(shards.features[chosen] * masks[first : first + train.batch])
+            y = torch.from_numpy(shards.labels[chosen])
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            loss_sum += loss.item() * len(chosen)
+    weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
+    return np.concatenate([weight, bias[:, None]], axis=1), loss_sum
+
+
+def dropout_masks(epoch_key: np.uint64, views: int, width: int, dropout: float) -> np.ndarray:
+    masks = np.ones((views, width), np.float32)
+    words = np.empty((width + 3) // 4, np.uint64)
+    for position in range(views if dropout else 0):
+        key = sub_key(epoch_key, 1)
+        kernel.keep_mask(key, position, width, dropout, words, masks[position])
+    return masks
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize(("batch", "epochs"), [(16, 1), (4, 3)])
+def test_equals_the_ordinary_loop(optimizer: str, dropout: float, batch: int, epochs: int) -> None:
+    # uneven sizes, a short last batch, full batches only, and phones with one view
+    shards = make_shards([1, 7, 16, 33, 1, 50, 4])
+    train = TrainConfig(lr=0.01, batch=batch, dropout=dropout, optimizer=optimizer)  # type: ignore[arg-type]
+    start, key = new_head(CLASSES, WIDTH, seed=3), round_key(0, 1)
+    for phone in range(shards.phones):
+        update = train_phones(shards, np.array([phone]), start, train, epochs, key=key)
+        head, loss = torch_phone(shards, phone, start, train, epochs, key)
+        assert update.views == shards.sizes[phone]
+        assert update.photos == shards.sizes[phone] * epochs
+        np.testing.assert_allclose(start + update.total / update.views, head, rtol=0, atol=1e-5)
+        assert update.loss == pytest.approx(loss, abs=1e-3)
+        assert np.abs(head - start).max() > 1e-3
+
+
+def test_equals_the_ordinary_loop_at_full_width() -> None:
+    shards = make_shards([40, 1, 17], width=1280)
+    train, start, key = TrainConfig(dropout=0.0), new_head(CLASSES, 1280, seed=0), round_key(7, 2)
+    for phone in range(3):
+        update = train_phones(shards, np.array([phone]), start, train, 1, key=key)
+        head, _ = torch_phone(shards, phone, start, train, 1, key)
+        np.testing.assert_allclose(start + update.total / update.views, head, rtol=0, atol=1e-5)
+
+
+def test_one_step_by_hand() -> None:
+    # One view of class 0, head of zeros, two classes: softmax (1/2, 1/2), gradient (-1/2, 1/2) x.
+    shards = Shards(np.array([[2.0]], np.float32), np.array([0]), np.array([0]), np.array([0, 1]))
+    train = TrainConfig(lr=0.1, dropout=0.0, optimizer="sgd")
+    update = train_phones(shards, np.array([0]), np.zeros((2, 2), np.float32), train, 1, key=1)
+    np.testing.assert_allclose(update.total, [[0.1, 0.05], [-0.1, -0.05]], atol=1e-8)
+    assert update.loss == pytest.approx(np.log(2), abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=12), st.randoms(use_true_random=False))
+def test_sums_are_exact_in_any_grouping(sizes: list[int], random: object) -> None:
+    shards = make_shards(sizes)
+    train, start = TrainConfig(lr=0.05), new_head(CLASSES, WIDTH, seed=0)
+    phones = np.arange(len(sizes))
+    whole = train_phones(shards, phones, start, train, 1, key=5)
+    order = list(range(len(sizes)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    cut = random.randint(1, len(sizes) - 1)  # type: ignore[attr-defined]
+    parts = [
+        train_phones(shards, np.array(part), start, train, 1, key=5) for part in (order[:cut], order[cut:])
+    ]
+    added = parts[1] + parts[0]
+    assert added.total.tobytes() == whole.total.tobytes()
+    assert (added.views, added.photos, added.phones) == (whole.views, whole.photos, whole.phones)
+    assert added.loss == whole.loss
+    assert 0 < whole.reach < kernel.EXACT_BELOW
+    assert np.abs(whole.total).max() <= whole.reach * 1.001
+
+
+def test_a_key_gives_every_phone_and_epoch_an_order_of_its_own() -> None:
+    keys = {int(sub_key(sub_key(9, p), e)) for p in range(50) for e in range(50)}
+    assert len(keys) == 2500
+    order = kernel.shuffled(np.uint64(4), 1000)
+    assert sorted(order) == list(range(1000))
+    assert not np.array_equal(order, kernel.shuffled(np.uint64(5), 1000))
+
+
+def test_shuffling_is_fair() -> None:
+    first = np.bincount([kernel.shuffled(np.uint64(k), 5)[0] for k in range(5000)], minlength=5)
+    assert (np.abs(first - 1000) < 150).all()  # five standard deviations
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.2, 0.5])
+def test_dropout_keeps_its_share_and_the_mean(dropout: float) -> None:
+    masks = dropout_masks(np.uint64(11), 200, 1280, dropout)
+    assert (masks == 0).mean() == pytest.approx(dropout, abs=0.005)
+    assert masks.mean() == pytest.approx(1, abs=0.01)
+    assert abs(np.corrcoef(masks[0], masks[1])[0, 1]) < 0.15
+
+
+def test_a_head_that_diverges_is_seen() -> None:
+    shards = make_shards([10, 10])
+    train = TrainConfig(lr=100.0, optimizer="sgd", dropout=0.0)
+    np.multiply(shards.features, np.float32(1e9), out=shards.features)
+    start = new_head(CLASSES, WIDTH, seed=0)
+    update = train_phones(shards, np.arange(2), start, train, 1, key=1)
+    assert not update.reach < kernel.EXACT_BELOW
+
+
+def test_central_training_is_one_phone_with_everything_and_a_lasting_optimiser() -> None:
+    shards = make_shards([50], seed=2)
+    train, start = TrainConfig(lr=0.01), new_head(CLASSES, WIDTH, seed=1)
+    trainer = CentralTrainer(shards, start, train, seed=0)
+    losses = [trainer.epoch() / 50 for _ in range(30)]
+    assert losses[-1] < losses[0] * 0.8
+    # Two epochs in a row are torch's two epochs with one optimiser: the moments are kept.
+    again = CentralTrainer(shards, start, train, seed=0)
+    assert [again.epoch() / 50, again.epoch() / 50] == losses[:2]
+    assert again.head.dtype == np.float32
+
+
+def test_a_part_of_an_epoch_is_its_beginning() -> None:
+    shards = make_shards([50], seed=2)
+    train, start = TrainConfig(dropout=0.0), new_head(CLASSES, WIDTH, seed=1)
+    part, half = CentralTrainer(shards, start, train, seed=0), CentralTrainer(shards, start, train, seed=0)
+    loss = part.epoch(16)
+    assert 0 < loss < half.epoch()
+    assert not np.array_equal(part.head, half.head)
+
+
+def test_shards_are_read_back_as_written(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    shards = make_shards([3, 4, 5])
+    np.save(tmp_path / "f.npy", shards.features)
+    shards.save(tmp_path / "prepared", tmp_path / "f.npy")
+    back = Shards.load(tmp_path / "prepared")
+    start = new_head(CLASSES, WIDTH, seed=0)
+    one, two = (train_phones(s, np.arange(3), start, TrainConfig(), 2, key=3) for s in (shards, back))
+    assert one.total.tobytes() == two.total.tobytes()
