@@ -1,0 +1,192 @@
+"""The table of photos: which there are, what they show, who is on them, which part of the split they are in.
+
+First stage of the way of the data: folder, CSV or the embedded set -> ImageTable. Photos are listed,
+checked (fer_models/scan.py) and split (fer_models/split.py) here; their pixels are read one by one, later.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from fer_models.config import EMOTIONS, DataConfig, SketchConfig
+from fer_models.errors import InputError, RunError
+from fer_models.listing import Photo, check_classes, list_photos, shown
+from fer_models.scan import Progress, check_photos, read_photo
+from fer_models.split import SPLITS, split_photos
+
+if TYPE_CHECKING:
+    from fer_models.augment import ViewPlan
+    from fer_models.sketch import SketchSet
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
+
+    source: str  # "sketch" or an absolute path
+    classes: tuple[str, ...]  # their order fixes the class indices
+    paths: tuple[str, ...]  # absolute; "sketch/00017" for drawn ones
+    labels: np.ndarray  # (n,) int64 into classes
+    subjects: np.ndarray | None  # (n,) str; a photo of nobody known is a subject of its own
+    split: np.ndarray  # (n,) int8 into SPLITS: 0 train, 1 validation, 2 test
+    digests: tuple[str, ...]  # per photo, identifies the pixels
+    unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
+    reader: Callable[[int], Image.Image]  # photo i at full size, upright, mode "L" or "RGB"
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def load_table(
+    data: DataConfig, sketch: SketchConfig, *, seed: int, progress: Progress | None = None
+) -> ImageTable:
+    """Lists, checks and splits the photos of `data.source`; `progress` sees (photos checked, photos).
+
+    Raises InputError for anything in the settings or the photos that cannot be used.
+    """
+    if data.source == "sketch":
+        return _drawn(data, sketch, seed)
+    source = Path(data.source).expanduser().absolute()
+    photos = list_photos(source, data.classes)
+    checked = check_photos([photo.path for photo in photos], source=str(source), progress=progress)
+    broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
+    _check_broken(photos, broken, data, source)
+    kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
+    paths = tuple(photo.path for photo, _ in kept)
+    subjects = None
+    if any(photo.subject for photo, _ in kept):
+        subjects = np.array([photo.subject or f"photo {photo.path}" for photo, _ in kept])
+    labels = np.array([data.classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64)
+    digests = tuple(digest for _, digest in kept)
+    return ImageTable(
+        source=str(source),
+        classes=data.classes,
+        paths=paths,
+        labels=labels,
+        subjects=subjects,
+        split=_split(data, labels, subjects, digests, seed),
+        digests=digests,
+        unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
+        reader=partial(_read, paths),
+    )
+
+
+def counts(table: ImageTable, plan: "ViewPlan") -> dict[str, Any]:
+    """Photos per class in each part, training views per class, and subjects per part (None if not known):
+    {"train": {class: n}, "validation": ..., "test": ..., "views": {class: n}, "subjects": {part: n} | None}.
+    """
+
+    def per_class(labels: np.ndarray) -> dict[str, int]:
+        found = np.bincount(labels, minlength=len(table.classes))
+        return dict(zip(table.classes, found.tolist(), strict=True))
+
+    result: dict[str, Any] = {
+        name: per_class(table.labels[table.split == part]) for part, name in enumerate(SPLITS)
+    }
+    result["views"] = per_class(table.labels[plan.photos[table.split[plan.photos] == 0]])
+    result["subjects"] = None
+    if table.subjects is not None:
+        people = table.subjects
+        result["subjects"] = {
+            name: len(np.unique(people[table.split == part])) for part, name in enumerate(SPLITS)
+        }
+    return result
+
+
+def _read(paths: tuple[str, ...], photo: int) -> Image.Image:
+    try:
+        return read_photo(paths[photo])
+    except Exception as error:  # it was read in the check: the file changed since, whatever Pillow says of it
+        raise RunError(
+            f"{shown(paths[photo])} could be read when the run began and cannot now ({error}); start again"
+        ) from error
+
+
+def _check_broken(
+    photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: Path
+) -> None:
+    """Raises InputError where too many photos, or all of a class, cannot be read."""
+    if not broken:
+        return
+    share = len(broken) / len(photos)
+    example = f"{shown(broken[0][0].path)}: {broken[0][1]}"
+    if len(broken) == len(photos):
+        raise InputError(
+            f"data.source: none of the {len(photos)} photos in {shown(source)} can be read (first:"
+            f" {example}); give photos in a format that Pillow reads"
+        )
+    if share > data.max_unreadable:
+        raise InputError(
+            f"data.source: {len(broken)} of {len(photos)} photos in {shown(source)} cannot be read"
+            f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); mend or"
+            " remove them, or raise data.max_unreadable"
+        )
+    whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
+    for name in data.classes:
+        if lost[name] == whole[name]:
+            raise InputError(
+                f'data.source: none of the {whole[name]} photos of class "{name}" can be read; mend them or'
+                " leave the class out of data.classes"
+            )
+
+
+def _split(
+    data: DataConfig, labels: np.ndarray, subjects: np.ndarray | None, digests: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """The part of each photo; raises InputError where a class has no photo in some part."""
+    if data.split_by == "subject" and subjects is None:
+        raise InputError(
+            'data.split_by is "subject" but no subjects are known; add a column subject to the CSV'
+            ' (labels.csv in a folder), or set data.split_by to "photo"'
+        )
+    by_subject = subjects is not None and data.split_by != "photo"
+    groups = subjects if subjects is not None and by_subject else np.array(digests)
+    split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
+    for part, name in enumerate(SPLITS):
+        here = np.bincount(labels[split == part], minlength=len(data.classes))
+        for c in np.flatnonzero(here == 0).tolist():
+            found = f"{np.count_nonzero(labels == c)} photos"
+            if by_subject:
+                found += f" of {len(np.unique(groups[labels == c]))} subjects"
+            raise InputError(
+                f'class "{data.classes[c]}" has no photo in the {name} part: its {found} do not reach all'
+                " three parts; add photos, leave the class out of data.classes"
+                + (', or set data.split_by to "photo"' if by_subject else "")
+            )
+    return split
+
+
+def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
+    from fer_models.sketch import SketchSet
+
+    check_classes(data.classes, EMOTIONS, "the embedded set")
+    faces = SketchSet(sketch.faces, sketch.subjects, sketch.seed)
+    emotions = np.asarray(faces.emotions)
+    wanted = [EMOTIONS.index(name) for name in data.classes]
+    rows = np.flatnonzero(np.isin(emotions, wanted)).tolist()
+    labels = np.array([wanted.index(e) for e in emotions[rows].tolist()], dtype=np.int64)
+    subjects = np.asarray(faces.subject_ids)[rows]
+    texts = (f"sketch {sketch.seed} {i} {faces.parameters(i)!r}" for i in rows)
+    digests = tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    return ImageTable(
+        source="sketch",
+        classes=data.classes,
+        paths=tuple(f"sketch/{i:05d}" for i in rows),
+        labels=labels,
+        subjects=subjects,
+        split=_split(data, labels, subjects, digests, seed),
+        digests=digests,
+        unreadable=(),
+        reader=partial(_draw, faces, rows),
+    )
+
+
+def _draw(faces: "SketchSet", rows: list[int], photo: int) -> Image.Image:
+    return Image.fromarray(faces.draw(rows[photo]))

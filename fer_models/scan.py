@@ -1,0 +1,194 @@
+"""Photo files: read one, and check a whole list of them before anything else is done.
+
+The check reads every file to its end (SHA-256 of the bytes, then a full decode), so that a broken photo is
+found in the first minute and not in the middle of a run. What it finds is kept in the cache under each
+file's path, size and time of change: a second start looks at no pixels.
+"""
+
+import hashlib
+import json
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import PIL
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fer_models.cache import cache_dir, whole_file
+
+Progress = Callable[[int, int], None]  # (files done, files in all)
+
+_FORMAT = 1  # of the cached results
+_BATCH = 512  # files handed to the threads at a time
+
+
+class Checked(NamedTuple):
+    """What is known of one file: the digest of a photo that can be read, else the reason why not."""
+
+    size: int
+    mtime_ns: int
+    digest: str | None
+    reason: str | None
+
+
+def read_photo(path: str) -> Image.Image:
+    """The photo at full size, upright by its EXIF tag, mode "L" (gray of any kind) or "RGB" (all else).
+
+    Transparent parts become white; of an animation this is the first frame; 16-bit gray is scaled to 8.
+    Raises whatever Pillow raises; an image of more than `PIL.Image.MAX_IMAGE_PIXELS` is never decoded.
+    """
+    with open(path, "rb") as file:
+        return _decode(file, quick=False)
+
+
+def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None = None) -> list[Checked]:
+    """Checks every file, or takes what an earlier check of `source` found for the unchanged ones.
+
+    `progress` is called in this thread as (done, total). An interrupted check keeps what it has found.
+    """
+    store = _store(source)
+    known = _load(store)
+    stats = [_stat(path) for path in paths]
+    fresh = [
+        i
+        for i, path in enumerate(paths)
+        if path not in known or (known[path].size, known[path].mtime_ns) != stats[i]
+    ]
+    done = len(paths) - len(fresh)
+    if progress:
+        progress(done, len(paths))
+    pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+    try:
+        for start in range(0, len(fresh), _BATCH):
+            batch = fresh[start : start + _BATCH]
+            for i, checked in zip(
+                batch, pool.map(_check, ((paths[i], stats[i]) for i in batch)), strict=True
+            ):
+                known[paths[i]] = checked
+                done += 1
+                if progress:
+                    progress(done, len(paths))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        if fresh:
+            _save(store, known)
+    return [known[path] for path in paths]
+
+
+def _check(item: tuple[str, tuple[int, int]]) -> Checked:
+    path, (size, mtime_ns) = item
+    try:
+        if size == 0:
+            return Checked(size, mtime_ns, None, "empty file (0 bytes)")
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            _decode(file, quick=True)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        reason = f"more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels (decompression bomb), not decoded"
+    except UnidentifiedImageError:
+        reason = "not an image that Pillow reads"
+    except Exception as error:  # decoders of broken files raise all kinds; the reason is listed for the user
+        reason = " ".join(str(error).split()) or type(error).__name__
+    else:
+        return Checked(size, mtime_ns, digest, None)
+    return Checked(size, mtime_ns, None, reason)
+
+
+def _decode(file: BinaryIO, *, quick: bool) -> Image.Image:
+    """`quick` lets the JPEG decoder run at an eighth of the size: all bytes are still read and checked."""
+    with _pillow_rules(), Image.open(file) as image:
+        if quick:
+            image.draft(None, (1, 1))
+        image.load()
+        return _plain(ImageOps.exif_transpose(image))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Any mode to "L" or "RGB"."""
+    if image.has_transparency_data:
+        gray = image.mode in ("1", "L", "LA", "La", "I", "I;16", "F")
+        image = image.convert("LA" if gray else "RGBA")
+        white = Image.new(image.mode, image.size, "white")
+        return Image.alpha_composite(white.convert("RGBA"), image.convert("RGBA")).convert(
+            "L" if gray else "RGB"
+        )
+    if image.mode in ("L", "RGB"):
+        return image.copy() if isinstance(image, Image.Image) and image.readonly else image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_to_8_bit(np.asarray(image), wide=image.mode.startswith("I;16")))
+    return image.convert("RGB")
+
+
+def _to_8_bit(pixels: np.ndarray, *, wide: bool) -> np.ndarray:
+    """Gray values of more than 8 bits to uint8; their full range is 65535 where the mode says so (`wide`),
+    else the first of 1 (floats), 255, 65535 that holds them all, else the largest value.
+    """
+    values = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    top = float(values.max(initial=0))
+    ranges = [65535.0] if wide else [1.0] * (pixels.dtype.kind == "f") + [255.0, 65535.0, top]
+    full = next(r for r in ranges if wide or top <= r)
+    return np.rint(values * (255 / full)).clip(0, 255).astype(np.uint8)
+
+
+_rules_lock = threading.Lock()
+_rules_users = 0
+_rules: warnings.catch_warnings | None = None
+
+
+@contextmanager
+def _pillow_rules() -> Iterator[None]:
+    """While any thread is in here, an image bomb is an error and Pillow's remarks on odd tags are quiet.
+
+    Warning filters belong to the whole process: the first thread in sets them, the last one out takes
+    them back.
+    """
+    global _rules_users, _rules
+    with _rules_lock:
+        if _rules_users == 0:
+            _rules = warnings.catch_warnings()
+            _rules.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        _rules_users += 1
+    try:
+        yield
+    finally:
+        with _rules_lock:
+            _rules_users -= 1
+            if _rules_users == 0 and _rules is not None:
+                _rules.__exit__(None, None, None)
+
+
+def _stat(path: str) -> tuple[int, int]:
+    """(size, time of change), or (-1, -1) for what cannot be looked at, say a link to nowhere."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _store(source: str) -> Path:
+    name = f"{_FORMAT}|{PIL.__version__}|{source}".encode("utf-8", "surrogateescape")
+    return cache_dir("scan") / f"{hashlib.sha256(name).hexdigest()[:24]}.json"
+
+
+def _load(store: Path) -> dict[str, Checked]:
+    try:
+        return {path: Checked(*row) for path, row in json.loads(store.read_text()).items()}
+    except (FileNotFoundError, ValueError, TypeError):  # absent or not ours: check again
+        return {}
+
+
+def _save(store: Path, known: dict[str, Checked]) -> None:
+    with whole_file(store) as temporary:
+        temporary.write_text(json.dumps(known))

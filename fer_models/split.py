@@ -1,0 +1,155 @@
+"""The split into training, validation and test photos: first of all, seeded, stratified by class.
+
+Groups (the photos of one person, or a photo with its exact copies) go to one part as a whole. Heaviest
+first, each goes where it is missed most; single moves then bring the shares of every class, and of the
+groups themselves, nearer to the wanted ones. (Without the last, people of many photos would gather in one
+part.) Where that leaves a class without a photo in some part, a short search first seats groups so that no
+part lacks a class, if such a seating exists.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fer_models.seeding import stream
+
+SPLITS = ("train", "validation", "test")
+
+_SEARCH_STEPS = 50_000
+_PASSES = 10
+
+Group = list[tuple[int, float]]  # (class, share of all photos of that class)
+
+
+def split_photos(
+    labels: np.ndarray, groups: np.ndarray, shares: Sequence[float], *, classes: int, seed: int
+) -> np.ndarray:
+    """The part of each photo, (n,) int8 into SPLITS, from labels (n,) int64 < classes and groups (n,) of
+    anything that np.unique sorts. No group lies in two parts.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max(initial=-1)) + 1
+    table = np.zeros((count, classes))
+    np.add.at(table, (group, labels), 1)
+    table /= np.maximum(table.sum(axis=0), 1)
+    sparse: list[Group] = [[(classes, 1 / count)] for _ in range(count)]  # every group is one of all groups
+    for g, c in zip(*np.nonzero(table), strict=True):
+        sparse[g].append((int(c), float(table[g, c])))
+    order = _heavy_first(table.sum(axis=1), stream(seed, "split"))
+    seats = _Seats(sparse, shares, classes + 1)
+    seats.place_all(order)
+    if seats.lacks():
+        anchors = _anchors(sparse, order, len(shares), classes)
+        if anchors is not None:
+            seats = _Seats(sparse, shares, classes + 1)
+            for g, part in anchors.items():
+                seats.put(g, part)
+            seats.place_all([g for g in order if g not in anchors])
+    seats.improve(order)
+    return np.asarray(seats.part, dtype=np.int8)[group]
+
+
+def _heavy_first(weights: np.ndarray, rng: np.random.Generator) -> list[int]:
+    """Groups by falling power of two of their weight, shuffled within one: no seat is sure."""
+    order = rng.permutation(len(weights))
+    powers = np.floor(np.log2(weights[order])) if len(order) else weights
+    return order[np.argsort(-powers, kind="stable")].tolist()
+
+
+class _Seats:
+    """Which part each group sits in, and how far each part is above its share of each class.
+
+    The cost of a seating is the sum of (share had - share wanted)^2 / share wanted over parts and classes.
+    """
+
+    def __init__(self, groups: list[Group], shares: Sequence[float], classes: int) -> None:
+        self.groups = groups
+        self.shares = list(shares)
+        self.part = [-1] * len(groups)
+        self.over = [[-share] * classes for share in shares]
+        self.members = [[0] * classes for _ in shares]
+
+    def put(self, g: int, part: int) -> None:
+        """Seats group `g`, taking it from where it sat."""
+        old, self.part[g] = self.part[g], part
+        for c, share in self.groups[g]:
+            self.over[part][c] += share
+            self.members[part][c] += 1
+            if old >= 0:
+                self.over[old][c] -= share
+                self.members[old][c] -= 1
+
+    def place_all(self, order: list[int]) -> None:
+        """Seats each group where the cost grows least."""
+        for g in order:
+            costs = [self._joining(g, part) for part in range(len(self.shares))]
+            self.put(g, costs.index(min(costs)))
+
+    def _joining(self, g: int, part: int) -> float:
+        over = self.over[part]
+        return sum(share * (2 * over[c] + share) for c, share in self.groups[g]) / self.shares[part]
+
+    def lacks(self) -> bool:
+        """Whether some part has nobody of a class that exists."""
+        there = [any(members[c] for members in self.members) for c in range(len(self.over[0]))]
+        return any(there[c] and not members[c] for members in self.members for c in range(len(there)))
+
+    def improve(self, order: list[int]) -> None:
+        """Moves single groups while that lowers the cost; never the last one of a class in a part."""
+        for _ in range(_PASSES):
+            moved = False
+            for g in order:
+                here, group = self.part[g], self.groups[g]
+                if any(self.members[here][c] == 1 for c, _ in group):
+                    continue
+                leaving = sum(share * (share - 2 * self.over[here][c]) for c, share in group)
+                costs = [
+                    leaving / self.shares[here] + self._joining(g, part) for part in range(len(self.shares))
+                ]
+                costs[here] = 0.0
+                best = costs.index(min(costs))
+                if costs[best] < -1e-12:
+                    self.put(g, best)
+                    moved = True
+            if not moved:
+                return
+
+
+def _anchors(groups: list[Group], order: list[int], parts: int, classes: int) -> dict[int, int] | None:
+    """Groups seated so that every class that exists is in every part: {group: part}.
+
+    A search with back-tracking, the (class, part) with the fewest groups left first. None where there is
+    no such seating, or none was found in _SEARCH_STEPS steps.
+    """
+    holders: list[list[int]] = [[] for _ in range(classes)]
+    for g in reversed(order):  # light groups first: they bend the shares least
+        for c, _ in groups[g]:
+            if c < classes:
+                holders[c].append(g)
+    present = [c for c in range(classes) if holders[c]]
+    seated: dict[int, int] = {}
+    steps = 0
+
+    def search() -> bool:
+        nonlocal steps
+        steps += 1
+        open_pairs = []
+        for c in present:
+            free = [g for g in holders[c] if g not in seated]
+            wanted = set(range(parts)) - {seated[g] for g in holders[c] if g in seated}
+            if len(wanted) > len(free):
+                return False
+            open_pairs += [(len(free) - len(wanted), part, free) for part in wanted]
+        if not open_pairs:
+            return True
+        _, part, free = min(open_pairs, key=lambda pair: pair[:2])
+        for g in free:
+            if steps > _SEARCH_STEPS:
+                return False
+            seated[g] = part
+            if search():
+                return True
+            del seated[g]
+        return False
+
+    return dict(seated) if search() else None
