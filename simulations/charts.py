@@ -1,0 +1,188 @@
+"""The figures of the report as small hand-built SVG: text stays text, colours are CSS classes of the page.
+
+Every figure is drawn 360 units wide, so that it is read at its own size on a phone; on a wide page
+several stand side by side. Series differ by dash and marker as well as by colour.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+WIDTH = 360
+_MARKS = ("circle", "square", "diamond")
+_MOST_POINTS = 300  # of a curve: more than the figure has pixels
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure: series number (0, 1, 2: colour, dash, marker) and its points; a gap is None."""
+
+    series: int
+    xs: Sequence[float]
+    ys: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One value of a row, with its interval where there is one."""
+
+    series: int
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers that span [low, high], at most about `most` of them."""
+    span = (high - low) or abs(high) or 1.0
+    raw = span / max(most - 1, 1)
+    power = 10.0 ** floor(log10(raw))
+    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
+
+
+def short(number: float) -> str:
+    """1500 -> "1.5k", 2000000 -> "2M"."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.4g}{unit}"
+    return f"{number:.4g}"
+
+
+def swatch(series: int) -> str:
+    """A bit of the line with its marker, for legends."""
+    line = f'<line class="line s{series}" x1="1" x2="31" y1="7" y2="7"/>'
+    return f'<svg class="swatch" viewBox="0 0 32 14" aria-hidden="true">{line}{_mark(series, 16, 7)}</svg>'
+
+
+def curves(
+    lines: Sequence[Curve],
+    *,
+    label: str,
+    number: Callable[[float], str],
+    x_title: str,
+    top: Sequence[tuple[float, str]] = (),
+    reference: tuple[float, str] | None = None,
+) -> str:
+    """Curves over a common x axis that starts at 0, the first of `lines` on top of the others.
+
+    `label` says what the figure shows to those who cannot see it, `number` writes a y value, `top` holds
+    (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with.
+    """
+    points = [[(x, y) for x, y in zip(c.xs, c.ys, strict=True) if y is not None] for c in lines]
+    values = [y for line in points for _, y in line] + ([reference[0]] if reference else [])
+    y_ticks = ticks(min(values), max(values))
+    x_ticks = ticks(0, max(x for line in points for x, _ in line))
+    while len(x_ticks) > 2 and x_ticks[-2] >= max(x for line in points for x, _ in line):
+        x_ticks.pop()
+    left, right, upper, lower, height = 42, WIDTH - 16, 30, 186, 228
+    x_end = max(x for line in points for x, _ in line)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        up = (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
+        return left + (right - left) * x / x_end, lower - (lower - upper) * up
+
+    parts = []
+    for y in y_ticks:
+        parts.append(_rule(left, at(0, y)[1], right, at(0, y)[1], "grid"))
+        parts.append(_text(left - 6, at(0, y)[1] + 4, number(y), "end"))
+    for x in x_ticks:
+        if x <= x_end:
+            parts.append(_text(at(x, 0)[0], lower + 16, short(x), "middle"))
+            parts.append(_rule(at(x, 0)[0], lower, at(x, 0)[0], lower + 4, "axis"))
+    for x, text in top:
+        parts.append(_rule(at(x, 0)[0], upper - 4, at(x, 0)[0], upper, "axis"))
+        parts.append(_text(at(x, 0)[0], upper - 9, text, "middle"))
+    parts.append(_text((left + right) / 2, height - 6, x_title, "middle"))
+    if reference:
+        y = at(0, reference[0])[1]
+        parts += [_rule(left, y, right, y, "reference"), _text(right, y - 5, reference[1], "end")]
+    for curve, line in reversed(list(zip(lines, points, strict=True))):
+        if line:
+            parts.append(_path(curve.series, [at(*p) for p in _thin(line)]))
+    return _svg(height, label, parts)
+
+
+def paired_bars(rows: Sequence[tuple[str, int, int]], *, label: str) -> str:
+    """Two horizontal bars a row (before and after), each with its number at its end."""
+    left, row, height = _label_width([r[0] for r in rows]), 42, 42 * len(rows) + 4
+    longest = max(max(before, after) for _, before, after in rows) or 1
+    parts = []
+    for i, (name, before, after) in enumerate(rows):
+        y = i * row + 4
+        parts.append(_text(left - 8, y + 20, name, "end", "name"))
+        for offset, value, kind in ((0, before, "before"), (16, after, "after")):
+            wide = max(1.0, (WIDTH - 48 - left) * value / longest)
+            parts.append(
+                f'<rect class="{kind}" x="{left}" y="{y + offset}" width="{wide:.1f}" height="13" rx="2"/>'
+            )
+            parts.append(_text(left + wide + 5, y + offset + 11, f"{value:,}", "start"))
+    return _svg(height, label, parts)
+
+
+def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, number: Callable[[float], str]) -> str:
+    """Values as markers on one row per name, over a common x axis; whiskers where intervals are given."""
+    every = [v for _, row in rows for d in row for v in (d.value, *(d.interval or ()))]
+    x_ticks = ticks(min(every), max(every))
+    left, right, row = _label_width([name for name, _ in rows]), WIDTH - 18, 34
+    lower = row * len(rows) + 4
+
+    def at(value: float) -> float:
+        return left + 8 + (right - left - 8) * (value - x_ticks[0]) / (x_ticks[-1] - x_ticks[0])
+
+    parts = [_rule(at(x), 4, at(x), lower, "grid") for x in x_ticks]
+    parts += [_text(at(x), lower + 16, number(x), "middle") for x in x_ticks]
+    for i, (name, values) in enumerate(rows):
+        y = 4 + row * i + row / 2
+        parts.append(_text(left - 4, y + 4, name, "end", "name"))
+        for dot in reversed(values):
+            if dot.interval:
+                parts.append(
+                    f'<line class="line solid s{dot.series}" x1="{at(dot.interval[0]):.1f}" '
+                    f'x2="{at(dot.interval[1]):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                )
+            parts.append(_mark(dot.series, at(dot.value), y, 5))
+    return _svg(lower + 24, label, parts)
+
+
+def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(label)}">'
+        + "".join(parts)
+        + "</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _path(series: int, points: Sequence[tuple[float, float]]) -> str:
+    steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return f'<path class="line s{series}" d="M{steps}"/>' + _mark(series, *points[-1])
+
+
+def _mark(series: int, x: float, y: float, r: float = 4) -> str:
+    kind = _MARKS[series % len(_MARKS)]
+    if kind == "circle":
+        return f'<circle class="mark s{series}" cx="{x:.1f}" cy="{y:.1f}" r="{r:g}"/>'
+    turn = f' transform="rotate(45 {x:.1f} {y:.1f})"' if kind == "diamond" else ""
+    side = f'x="{x - r * 0.9:.1f}" y="{y - r * 0.9:.1f}" width="{r * 1.8:.1f}" height="{r * 1.8:.1f}"'
+    return f'<rect class="mark s{series}" {side}{turn}/>'
+
+
+def _thin(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """At most _MOST_POINTS of the points, evenly taken, the first and the last among them."""
+    if len(points) <= _MOST_POINTS:
+        return points
+    step = (len(points) - 1) / (_MOST_POINTS - 1)
+    return [points[round(i * step)] for i in range(_MOST_POINTS)]
+
+
+def _label_width(names: Sequence[str]) -> float:
+    return min(150, 14 + 6.6 * max(len(name) for name in names))

@@ -1,0 +1,170 @@
+"""The sections of the report about the run itself: what was run, what it cost, how to run it again."""
+
+import csv
+from html import escape as esc
+from typing import Any
+
+from simulations import page
+from simulations.page import duration, paragraph, percent, section, size, table
+from simulations.results import Run
+
+MOST_SKIPPED = 50  # unreadable photos listed on the page
+STAGES = ("--s0", "--s1", "--s2", "--muted", "--before")
+
+
+def setting(run: Run) -> str:
+    """What was run and on what."""
+    c, s, env = run.config, run.summary, run.environment
+    train, people = c["train"], run.data.get("subjects")
+    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
+    total = sum(sum(part.values()) for part in run.data["photos"].values())
+    pairs = [
+        ("Experiment", str(s["experiment"])),
+        ("Model", f"{s['model']}, frozen, weights {c['model']['weights']}; the head is trained"),
+        ("Photos", source),
+        ("In use", f"{total:,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
+        ("Split", _split(run)),
+        ("Training", f"{run.steps}, {s['photos']:,} views processed"),
+        *(_phones(run) if run.federated else []),
+        ("Local update", f"{train['optimizer']}, learning rate {train['lr']:g}, batch {train['batch']}, "
+                         f"dropout {train['dropout']:g}"),
+        ("Head that is judged", _selected(run)),
+        ("Seed", str(s["seed"])),
+        ("Machine", _machine(env)),
+        ("Date", str(env.get("date", ""))),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in env.get("versions", {}).items())),
+    ]  # fmt: skip
+    return section("What was run, and on what", page.facts(pairs))
+
+
+def _split(run: Run) -> str:
+    by = run.config["data"]["split_by"]
+    unit = "by person" if run.data.get("subjects") and by != "photo" else "by photo"
+    sizes = (f"{sum(run.data['photos'][part].values()):,} {part}" for part in ("train", "validation", "test"))
+    return f"{', '.join(sizes)}; {unit}, before anything else"
+
+
+def _phones(run: Run) -> list[tuple[str, str]]:
+    s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
+    chosen = federation["phones_per_round"]
+    partition = s["partition"] + (f", alpha {s['alpha']:g}" if s["partition"] == "dirichlet" else "")
+    pairs = [
+        ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
+        ("Local epochs in a round", str(federation["local_epochs"])),
+        ("Partition", partition),
+        ("Strategy", str(s["strategy"])),
+        ("Simulated on", f"{s['nodes']} {'node' if s['nodes'] == 1 else 'nodes'}"),
+    ]
+    if shards:
+        sizes = shards["sizes"]
+        views = f"{sizes['min']:,} to {sizes['max']:,}, median {sizes['median']:,g}"
+        pairs.insert(3, ("Views on a phone", views))
+    return pairs
+
+
+def _selected(run: Run) -> str:
+    best = run.config["evaluation"]["select"] == "best"
+    return f"best {run.step} by validation" if best else f"last {run.step}"
+
+
+def _machine(env: dict[str, Any]) -> str:
+    cpus = f"{env['cpus']} CPU cores" if "cpus" in env else ""
+    return ", ".join(str(part) for part in (env.get("machine"), cpus, env.get("platform")) if part)
+
+
+def cost(run: Run, baselines: list[Run]) -> str:
+    """Seconds by stage, phones per second, traffic."""
+    s = run.summary
+    stages = [("Features of all views (0 s when cached)", float(s["seconds_features"]))]
+    stages.append((f"Training, {run.name.split(',')[0].lower()}", float(s["seconds_training"])))
+    stages += [
+        (f"Training, {b.name[0].lower()}{b.name[1:]}", float(b.summary["seconds_training"]))
+        for b in baselines
+    ]
+    total = max(float(s["seconds"]), sum(seconds for _, seconds in stages))
+    stages.append(("Everything else (start-up, evaluation, writing)", total - sum(t for _, t in stages)))
+    colours = dict(zip((name for name, _ in stages), STAGES, strict=False))
+    strip = "".join(f'<i style="--c:var({colours[n]});flex:{t:.3f}"></i>' for n, t in stages if t > 0)
+    rows = [
+        [
+            f'<span class="dot" style="--c:var({colours[n]})"></span>{esc(n)}',
+            duration(t),
+            percent(t / (total or 1)),
+        ]
+        for n, t in stages
+    ]
+    rows.append(["<strong>The whole command</strong>", f"<strong>{duration(total)}</strong>", ""])
+    time = f'<div class="strip" aria-hidden="true">{strip}</div>{table(["Stage", "Time", "Share"], rows)}'
+    if not run.federated:
+        return section("Time", f"<div>{time}</div>")
+    speed = (
+        f"{s['phones_trained']:,} phone updates, {s['phones_per_second']:,.0f} phones per second of training."
+    )
+    return section(
+        "Time and traffic",
+        paragraph(speed),
+        f'<div class="grid pair"><div><h3>Where the time went</h3>{time}</div>'
+        f"<div><h3>What the phones would send and receive</h3>{_traffic(s)}</div></div>",
+    )
+
+
+def _traffic(s: dict[str, Any]) -> str:
+    updates, phones = s["phones_trained"] or 1, s["phones"] or 1
+    rows = [
+        [name, size(total / updates), size(total / phones), size(total)]
+        for name, total in (
+            ("Down (head to phone)", s["bytes_down"]),
+            ("Up (update to server)", s["bytes_up"]),
+        )
+    ]
+    wire = (
+        f" The simulation itself moved {size(s['wire_bytes'])} between its nodes."
+        if "wire_bytes" in s
+        else ""
+    )
+    return table(["Direction", "A phone, one round", "A phone, whole run", "All phones"], rows) + paragraph(
+        f"Payload of the updates, summed over all rounds; photos never leave a phone.{wire}", "small"
+    )
+
+
+def skipped(run: Run) -> str:
+    """Photos that could not be read, when there are any."""
+    listing = run.folder / "unreadable.csv"
+    if not listing.is_file():
+        return ""
+    with listing.open(encoding="utf-8", newline="") as lines:
+        rows = [[f"<code>{esc(row['file'])}</code>", esc(row["reason"])] for row in csv.DictReader(lines)]
+    more = f" The first {MOST_SKIPPED} are listed here." if len(rows) > MOST_SKIPPED else ""
+    text = (
+        f"{len(rows):,} {'photo' if len(rows) == 1 else 'photos'} could not be read and took no part.{more}"
+    )
+    return section(
+        "Skipped photos", paragraph(text), table(["File", "Reason"], rows[:MOST_SKIPPED], text=(1,))
+    )
+
+
+def again(run: Run) -> str:
+    """How to run it again, and where the files are."""
+    import tomli_w
+
+    files = {
+        "config.toml": "every setting", "environment.json": "command, machine, versions",
+        "data.json": "what the photos were", "rounds.jsonl": f"one line per {run.step}",
+        "summary.json": "every result", "predictions.csv": "what the head said of each test photo",
+        "head.safetensors": "the trained head", "unreadable.csv": "skipped photos",
+        "centralized-matched": "baseline with as many views", "centralized": "baseline",
+    }  # fmt: skip
+    items = "".join(
+        f'<li><a href="{name}{"/" if (run.folder / name).is_dir() else ""}">{name}</a>: {esc(what)}</li>'
+        for name, what in files.items()
+        if (run.folder / name).exists()
+    )
+    return section(
+        "Run it again",
+        paragraph("The command of this run:"),
+        f"<pre>{esc(str(run.environment['command']))}</pre>",
+        paragraph("The same from the settings kept in this folder, whatever has changed elsewhere:"),
+        f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml</pre>",
+        f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
+        f"<details><summary>Every setting</summary><pre>{esc(tomli_w.dumps(run.config))}</pre></details>",
+    )
