@@ -17,9 +17,9 @@ from fer_models.errors import InputError
 
 LABELS = "labels.csv"
 _SIDE = """
-    7z avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl license lnk log mat md md5
-    mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth py rar rst safetensors sh sha256 sqlite tar tmp toml tsv
-    txt url wav xls xlsx xml xz yaml yml zip
+    7z avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl license lnk log mat md
+    md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth py rar rst safetensors sh sha256 sqlite tar tmp
+    toml tsv txt url wav xls xlsx xml xz yaml yml zip
 """
 SIDE_FILES = frozenset(f".{ending}" for ending in _SIDE.split())
 

@@ -1,8 +1,8 @@
 """Photo files: read one, and check a whole list of them before anything else is done.
 
 The check reads every file to its end (SHA-256 of the bytes, then a full decode), so that a broken photo is
-found in the first minute and not in the middle of a run. What it finds is kept in the cache under each
-file's path, size and time of change: a second start looks at no pixels.
+found in the first minute and not in the middle of a run. Digests of sound photos are kept in the cache beside
+each file's size and time of change: a second start opens only what is new, changed or broken.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_models.cache import cache_dir, whole_file
 
+Known = tuple[int, int, str]  # size, time of change, digest
 Progress = Callable[[int, int], None]  # (files done, files in all)
 
 _FORMAT = 1  # of the cached results
@@ -29,10 +30,8 @@ _BATCH = 512  # files handed to the threads at a time
 
 
 class Checked(NamedTuple):
-    """What is known of one file: the digest of a photo that can be read, else the reason why not."""
+    """What the check found of one file: the digest of its bytes, else the reason why it cannot be read."""
 
-    size: int
-    mtime_ns: int
     digest: str | None
     reason: str | None
 
@@ -55,11 +54,12 @@ def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None
     store = _store(source)
     known = _load(store)
     stats = [_stat(path) for path in paths]
-    fresh = [
-        i
-        for i, path in enumerate(paths)
-        if path not in known or (known[path].size, known[path].mtime_ns) != stats[i]
-    ]
+    found: dict[int, Checked] = {
+        i: Checked(known[path][2], None)
+        for i, (path, stat) in enumerate(zip(paths, stats, strict=True))
+        if path in known and known[path][:2] == stat
+    }
+    fresh = [i for i in range(len(paths)) if i not in found]
     done = len(paths) - len(fresh)
     if progress:
         progress(done, len(paths))
@@ -67,38 +67,37 @@ def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None
     try:
         for start in range(0, len(fresh), _BATCH):
             batch = fresh[start : start + _BATCH]
-            for i, checked in zip(
-                batch, pool.map(_check, ((paths[i], stats[i]) for i in batch)), strict=True
-            ):
-                known[paths[i]] = checked
+            for i, checked in zip(batch, pool.map(_check, [paths[i] for i in batch]), strict=True):
+                found[i] = checked
                 done += 1
                 if progress:
                     progress(done, len(paths))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for i in fresh:
+            if i in found and (digest := found[i].digest):
+                known[paths[i]] = (*stats[i], digest)
         if fresh:
             _save(store, known)
-    return [known[path] for path in paths]
+    return [found[i] for i in range(len(paths))]
 
 
-def _check(item: tuple[str, tuple[int, int]]) -> Checked:
-    path, (size, mtime_ns) = item
+def _check(path: str) -> Checked:
     try:
-        if size == 0:
-            return Checked(size, mtime_ns, None, "empty file (0 bytes)")
         with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
+            if os.fstat(file.fileno()).st_size == 0:
+                return Checked(None, "empty file (0 bytes)")
             _decode(file, quick=True)
+            file.seek(0)
+            return Checked(hashlib.file_digest(file, "sha256").hexdigest(), None)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        reason = f"more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels (decompression bomb), not decoded"
+        limit = Image.MAX_IMAGE_PIXELS or 0
+        return Checked(None, f"more than {limit:,} pixels (decompression bomb), not decoded")
     except UnidentifiedImageError:
-        reason = "not an image that Pillow reads"
+        return Checked(None, "not an image that Pillow reads")
     except Exception as error:  # decoders of broken files raise all kinds; the reason is listed for the user
-        reason = " ".join(str(error).split()) or type(error).__name__
-    else:
-        return Checked(size, mtime_ns, digest, None)
-    return Checked(size, mtime_ns, None, reason)
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return Checked(None, " ".join(text.split()) or type(error).__name__)
 
 
 def _decode(file: BinaryIO, *, quick: bool) -> Image.Image:
@@ -112,20 +111,13 @@ def _decode(file: BinaryIO, *, quick: bool) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Any mode to "L" or "RGB"."""
-    if image.has_transparency_data:
-        gray = image.mode in ("1", "L", "LA", "La", "I", "I;16", "F")
-        image = image.convert("LA" if gray else "RGBA")
-        white = Image.new(image.mode, image.size, "white")
-        return Image.alpha_composite(white.convert("RGBA"), image.convert("RGBA")).convert(
-            "L" if gray else "RGB"
-        )
-    if image.mode in ("L", "RGB"):
-        return image.copy() if isinstance(image, Image.Image) and image.readonly else image
-    if image.mode == "1":
-        return image.convert("L")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(_to_8_bit(np.asarray(image), wide=image.mode.startswith("I;16")))
-    return image.convert("RGB")
+    gray = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = image.convert("LA").convert("RGBA") if gray else image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if gray else "RGB")
 
 
 def _to_8_bit(pixels: np.ndarray, *, wide: bool) -> np.ndarray:
@@ -182,13 +174,14 @@ def _store(source: str) -> Path:
     return cache_dir("scan") / f"{hashlib.sha256(name).hexdigest()[:24]}.json"
 
 
-def _load(store: Path) -> dict[str, Checked]:
+def _load(store: Path) -> dict[str, Known]:
     try:
-        return {path: Checked(*row) for path, row in json.loads(store.read_text()).items()}
-    except (FileNotFoundError, ValueError, TypeError):  # absent or not ours: check again
+        rows = json.loads(store.read_text()).items()
+        return {path: (size, mtime_ns, digest) for path, (size, mtime_ns, digest) in rows}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):  # absent or not ours: check again
         return {}
 
 
-def _save(store: Path, known: dict[str, Checked]) -> None:
+def _save(store: Path, known: dict[str, Known]) -> None:
     with whole_file(store) as temporary:
         temporary.write_text(json.dumps(known))
