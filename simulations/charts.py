@@ -4,13 +4,14 @@ Every figure is drawn 360 units wide, so that it is read at its own size on a ph
 several stand side by side. Series differ by dash and marker as well as by colour.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
 WIDTH = 360
 _MARKS = ("circle", "square", "diamond")
+_LONGEST_NAME = 22  # letters of a row's name before it is cut
 _MOST_POINTS = 300  # of a curve: more than the figure has pixels
 
 
@@ -42,6 +43,13 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
 
 
+def written(marks: Sequence[float], *, percent: bool) -> list[str]:
+    """Tick labels with as many decimals as the ticks need, the same for all."""
+    scaled = [100 * mark if percent else mark for mark in marks]
+    digits = next(d for d in range(9) if d == 8 or all(abs(round(m, d) - m) < 1e-9 for m in scaled))
+    return [f"{mark:.{digits}f}{'%' if percent else ''}" for mark in scaled]
+
+
 def short(number: float) -> str:
     """1500 -> "1.5k", 2000000 -> "2M"."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -60,34 +68,30 @@ def curves(
     lines: Sequence[Curve],
     *,
     label: str,
-    number: Callable[[float], str],
+    percent: bool,
     x_title: str,
     top: Sequence[tuple[float, str]] = (),
     reference: tuple[float, str] | None = None,
 ) -> str:
     """Curves over a common x axis that starts at 0, the first of `lines` on top of the others.
 
-    `label` says what the figure shows to those who cannot see it, `number` writes a y value, `top` holds
-    (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with.
+    `label` says what the figure shows to those who cannot see it, `percent` that y values are shares, `top`
+    holds (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with.
     """
     points = [[(x, y) for x, y in zip(c.xs, c.ys, strict=True) if y is not None] for c in lines]
     values = [y for line in points for _, y in line] + ([reference[0]] if reference else [])
-    y_ticks = ticks(min(values), max(values))
-    x_ticks = ticks(0, max(x for line in points for x, _ in line))
-    while len(x_ticks) > 2 and x_ticks[-2] >= max(x for line in points for x, _ in line):
-        x_ticks.pop()
+    x_end, y_ticks = max(x for line in points for x, _ in line), ticks(min(values), max(values))
     left, right, upper, lower, height = 42, WIDTH - 16, 30, 186, 228
-    x_end = max(x for line in points for x, _ in line)
 
     def at(x: float, y: float) -> tuple[float, float]:
         up = (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
         return left + (right - left) * x / x_end, lower - (lower - upper) * up
 
     parts = []
-    for y in y_ticks:
+    for y, text in zip(y_ticks, written(y_ticks, percent=percent), strict=True):
         parts.append(_rule(left, at(0, y)[1], right, at(0, y)[1], "grid"))
-        parts.append(_text(left - 6, at(0, y)[1] + 4, number(y), "end"))
-    for x in x_ticks:
+        parts.append(_text(left - 6, at(0, y)[1] + 4, text, "end"))
+    for x in ticks(0, x_end, 6):
         if x <= x_end:
             parts.append(_text(at(x, 0)[0], lower + 16, short(x), "middle"))
             parts.append(_rule(at(x, 0)[0], lower, at(x, 0)[0], lower + 4, "axis"))
@@ -121,22 +125,25 @@ def paired_bars(rows: Sequence[tuple[str, int, int]], *, label: str) -> str:
     return _svg(height, label, parts)
 
 
-def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, number: Callable[[float], str]) -> str:
+def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool) -> str:
     """Values as markers on one row per name, over a common x axis; whiskers where intervals are given."""
     every = [v for _, row in rows for d in row for v in (d.value, *(d.interval or ()))]
     x_ticks = ticks(min(every), max(every))
-    left, right, row = _label_width([name for name, _ in rows]), WIDTH - 18, 34
+    left, right = _label_width([name for name, _ in rows]), WIDTH - 18
+    row = 16 + 10 * max(len(values) for _, values in rows)
     lower = row * len(rows) + 4
 
     def at(value: float) -> float:
         return left + 8 + (right - left - 8) * (value - x_ticks[0]) / (x_ticks[-1] - x_ticks[0])
 
     parts = [_rule(at(x), 4, at(x), lower, "grid") for x in x_ticks]
-    parts += [_text(at(x), lower + 16, number(x), "middle") for x in x_ticks]
+    texts = written(x_ticks, percent=percent)
+    parts += [_text(at(x), lower + 16, text, "middle") for x, text in zip(x_ticks, texts, strict=True)]
     for i, (name, values) in enumerate(rows):
-        y = 4 + row * i + row / 2
-        parts.append(_text(left - 4, y + 4, name, "end", "name"))
-        for dot in reversed(values):
+        middle = 4 + row * i + row / 2
+        parts.append(_text(left - 4, middle + 4, name, "end", "name"))
+        for j, dot in reversed(list(enumerate(values))):
+            y = middle + 9 * (j - (len(values) - 1) / 2)  # beside one another, so that none hides another
             if dot.interval:
                 parts.append(
                     f'<line class="line solid s{dot.series}" x1="{at(dot.interval[0]):.1f}" '
@@ -155,6 +162,8 @@ def _svg(height: float, label: str, parts: Sequence[str]) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
+    if kind == "name" and len(text) > _LONGEST_NAME:
+        text = text[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
@@ -185,4 +194,4 @@ def _thin(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]
 
 
 def _label_width(names: Sequence[str]) -> float:
-    return min(150, 14 + 6.6 * max(len(name) for name in names))
+    return 16 + 6.6 * max(min(len(name), _LONGEST_NAME) for name in names)

@@ -2,15 +2,17 @@
 
 import base64
 import json
-from collections.abc import Callable
 from html import escape as esc
 from itertools import accumulate
 from typing import Any
+
+import numpy as np
 
 from simulations import charts, page
 from simulations.page import paragraph, percent, section, table
 from simulations.results import Run
 
+MOST_MISTAKES = 6
 MOST_BYTES = 900_000  # of example faces on the page, before base64
 
 
@@ -23,26 +25,21 @@ def training(every: list[Run]) -> str:
     lines = {each.series: list(accumulate(r["photos"] for r in each.rounds)) for each in shown}
     support = run.data["photos"]["validation"]
     always = max(support.values()) / sum(support.values())
-    panels: list[tuple[str, str, Callable[[float], str], tuple[float, str] | None]] = [
-        (
-            "Accuracy on validation photos",
-            "val_accuracy",
-            lambda y: f"{100 * y:.3g}%",
-            (always, "largest class"),
-        ),
-        ("Macro-F1 on validation photos", "val_macro_f1", lambda y: f"{y:.3g}", None),
-        ("Training loss (cross-entropy)", "train_loss", lambda y: f"{y:.3g}", None),
+    panels = [
+        ("Accuracy on validation photos", "val_accuracy", (always, "largest class")),
+        ("Macro-F1 on validation photos", "val_macro_f1", None),
+        ("Training loss (cross-entropy)", "train_loss", None),
     ]
     drawn = []
-    for title, key, number, reference in panels:
+    for title, key, reference in panels:
         curves = [charts.Curve(e.series, lines[e.series], [r[key] for r in e.rounds]) for e in shown]
         if all(y is None for curve in curves for y in curve.ys):
             continue
         label = f"{title} against views processed in training; last values: " + "; ".join(
-            f"{e.name} {number(y)}" for e in shown if (y := _last(e, key)) is not None
+            f"{e.name} {y:.3f}" for e in shown if (y := _last(e, key)) is not None
         )
         chart = charts.curves(
-            curves, label=label, number=number, x_title="views processed in training",
+            curves, label=label, percent=key == "val_accuracy", x_title="views processed in training",
             top=_marks(run, lines.get(run.series, [])), reference=reference,
         )  # fmt: skip
         drawn.append(f"<div><h3>{esc(title)}</h3>{chart}</div>")
@@ -56,7 +53,8 @@ def training(every: list[Run]) -> str:
 
 def _reading(every: list[Run]) -> str:
     run = every[0]
-    text = f"The upper axis counts {run.step}s of the {run.name.split(',')[0].lower()} run. "
+    text = f"The upper axis counts {run.step}s of the {run.name.split(',')[0].lower()} run; the fine dotted "
+    text += "line of the first figure is what always answering the largest class gives. "
     if len(every) > 1:
         text += (
             "All curves share the axis of views processed, so points above one another have cost the same "
@@ -73,7 +71,7 @@ def _last(run: Run, key: str) -> float | None:
 
 def _marks(run: Run, views: list[float]) -> list[tuple[float, str]]:
     """Round numbers for the upper axis, at the views processed by their end."""
-    wanted = [round(t) for t in charts.ticks(0, len(views), 4) if 1 <= t <= len(views) and t == round(t)]
+    wanted = [round(t) for t in charts.ticks(0, len(views), 6) if 1 <= t <= len(views) and t == round(t)]
     first = wanted[0] if wanted else 0
     return [(views[n - 1], f"{run.step} {n}" if n == first else f"{n:,}") for n in wanted]
 
@@ -85,7 +83,7 @@ def _ends(shown: list[Run], lines: dict[int, list[float]]) -> str:
         accuracy, f1, loss = (_last(each, key) for key in ("val_accuracy", "val_macro_f1", "train_loss"))
         rows.append(
             [
-                charts.swatch(each.series) + esc(each.name),
+                f'<span class="run">{charts.swatch(each.series)}<span>{esc(each.name)}</span></span>',
                 each.steps,
                 f"{lines[each.series][-1]:,}",
                 "" if accuracy is None else percent(accuracy),
@@ -94,7 +92,8 @@ def _ends(shown: list[Run], lines: dict[int, list[float]]) -> str:
             ]
         )
     head = ["Run", "Trained for", "Views processed", "Accuracy", "Macro-F1", "Training loss"]
-    return table(head, rows, caption="Last values on the validation photos, and the key to the curves")
+    title = "Last values on the validation photos, and the key to the curves"
+    return paragraph(title + ".", "small") + table(title, head, rows)
 
 
 def counts(run: Run) -> str:
@@ -113,17 +112,18 @@ def counts(run: Run) -> str:
         [esc(name), *(f"{n:,}" for n in (before, after, photos["validation"][name], photos["test"][name]))]
         for name, before, after in rows
     ]
+    head = ["Class", "Training photos", "Training views", "Validation photos", "Test photos"]
     sums = [sum(column) for column in zip(*((r[1], r[2]) for r in rows), strict=True)]
     held = [sum(photos[part].values()) for part in ("validation", "test")]
     cells.append(["<strong>all</strong>", *(f"<strong>{n:,}</strong>" for n in (*sums, *held))])
     named = (("before", "training photos"), ("after", "training views"))
     key = "".join(f'<li><i class="{kind}"></i>{name}</li>' for kind, name in named)
+    numbers = table("Photos and views of each class", head, cells)
     bars = charts.paired_bars(rows, label=label)
-    head = ["Class", "Training photos", "Training views", "Validation photos", "Test photos"]
     return section(
         "Classes before and after balancing",
         paragraph(text),
-        f'<div class="grid pair"><figure><ul class="key">{key}</ul>{bars}</figure>{table(head, cells)}</div>',
+        f'<div class="grid pair"><figure><ul class="key">{key}</ul>{bars}</figure>{numbers}</div>',
     )
 
 
@@ -137,9 +137,26 @@ def confusion(run: Run, baselines: list[Run]) -> str:
             f"{run.name}. A row holds the photos of one emotion, a column what the head said; each cell "
             "gives the number of photos and its share of the row. The diagonal is right."
         ),
-        _matrix(run),
+        f'<div class="grid pair">{_matrix(run)}{_mistakes(run)}</div>',
         more if baselines else "",
     )
+
+
+def _mistakes(run: Run) -> str:
+    """The most frequent mistakes in words."""
+    classes, wrong = run.summary["classes"], run.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    rows = []
+    for cell in np.argsort(-wrong, axis=None, kind="stable")[:MOST_MISTAKES]:
+        is_, said = divmod(int(cell), len(classes))
+        if count := int(wrong[is_, said]):
+            total = int(run.confusion[is_].sum())
+            called = f"{esc(classes[is_])} called {esc(classes[said])}"
+            rows.append([called, f"{count:,} of {total:,}", f"{100 * count / total:.0f}%"])
+    if not rows:
+        return paragraph("Not one test photo was named wrongly.")
+    head = ["Mistake", "Photos", "Share of the class"]
+    return f"<div><h3>Most frequent mistakes</h3>{table('Most frequent mistakes', head, rows)}</div>"
 
 
 def _matrix(run: Run) -> str:
@@ -155,7 +172,7 @@ def _matrix(run: Run) -> str:
             for j, n in enumerate(row)
         )
         rows.append(f'<tr><th scope="row">{esc(name)}</th>{cells}</tr>')
-    corner = '<th scope="col" class="first"><span class="small">is, said</span></th>'
+    corner = '<th scope="col" class="first"><span class="small">is &darr; said &rarr;</span></th>'
     return page.scroll(
         f'<table class="matrix"><thead><tr>{corner}{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
         f"Confusion matrix, {run.name}",
@@ -171,8 +188,8 @@ def per_class(every: list[Run]) -> str:
     ]
     words = "; ".join(f"{name} " + ", ".join(f"{dot.value:.2f}" for dot in row) for name, row in dots)
     names = " and ".join(e.name for e in every)
-    chart = charts.dots(dots, label=f"F1 of each class, {names}: {words}", number=lambda x: f"{x:.3g}")
-    key = "".join(f"<li>{charts.swatch(e.series)}{esc(e.name)}</li>" for e in every)
+    chart = charts.dots(dots, label=f"F1 of each class, {names}: {words}", percent=False)
+    key = "".join(f'<li class="run">{charts.swatch(e.series)}{esc(e.name)}</li>' for e in every)
     groups = "".join(f'<th scope="colgroup" colspan="3" class="group">{esc(e.name)}</th>' for e in every)
     heads = (
         '<th scope="col" class="open">Precision</th><th scope="col">Recall</th><th scope="col">F1</th>'
@@ -217,9 +234,7 @@ def examples(run: Run) -> str:
         groups[right].append(_face(face, png, right))
     return section(
         "Some test faces",
-        paragraph(
-            "What the head said, how sure it was, and what the label says. Hold the label in doubt too."
-        ),
+        paragraph("What the head said and how sure it was. Labels can be wrong too."),
         *(
             f'<h3>{title} ({len(groups[right])})</h3><ul class="faces {kind}">{"".join(groups[right])}</ul>'
             for right, title, kind in ((True, "Right", "right"), (False, "Wrong", "wrong"))
@@ -233,7 +248,7 @@ def _face(face: dict[str, Any], png: bytes, right: bool) -> str:
     said, label, sure = face["predicted"], face["emotion"], f"{100 * face['confidence']:.0f}%"
     alt = f"Face labelled {label}, the head said {said}"
     mark = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
-    words = f"<b>{mark} {esc(said)}, {sure}</b>" + ("" if right else f"labelled {esc(label)}")
+    words = f"<b>{mark} {esc(said)}</b>{sure} sure" + ("" if right else f"<br>labelled {esc(label)}")
     return (
         f'<li><figure><img src="data:image/png;base64,{data}" alt="{esc(alt)}" title="{esc(face["file"])}">'
         f"<figcaption>{words}</figcaption></figure></li>"

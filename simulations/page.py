@@ -10,11 +10,11 @@ STYLE = """
 :root { color-scheme: light dark;
   --bg: #fbfbf9; --card: #ffffff; --ink: #1c2026; --muted: #59616d; --line: #dcdfe4; --grid: #e9ebee;
   --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --good: #17703f; --bad: #b3261e;
-  --before: #b9c0ca; --note: #fff6e0; --note-line: #e3c376; }
+  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; }
 @media (prefers-color-scheme: dark) { :root {
   --bg: #14161a; --card: #1b1e24; --ink: #e6e8ec; --muted: #a4acb9; --line: #343941; --grid: #292d34;
   --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --good: #6fd39b; --bad: #ff9a92;
-  --before: #59616d; --note: #2b2515; --note-line: #6d5a29; } }
+  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--bg); color: var(--ink); font: 16px/1.55 system-ui, -apple-system,
@@ -29,7 +29,7 @@ h3 { margin: 0 0 8px; font-size: .9375rem; font-weight: 600; }
 section { margin-top: 44px; padding-top: 26px; border-top: 1px solid var(--line); }
 p { margin: 0 0 12px; max-width: 70ch; }
 .lede { font-size: 1.0625rem; }
-.small, figcaption, caption { color: var(--muted); font-size: .875rem; line-height: 1.5; }
+.small, figcaption { color: var(--muted); font-size: .875rem; line-height: 1.5; }
 figcaption { margin-top: 10px; max-width: 76ch; }
 a { color: var(--s0); text-underline-offset: 2px; }
 code, pre { font: .875em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
@@ -45,13 +45,12 @@ pre { margin: 8px 0 14px; padding: 12px 14px; background: var(--soft); border-ra
 .grid > * { min-width: 0; }
 figure { margin: 18px 0 0; }
 dl { display: grid; gap: 16px 28px; margin: 16px 0 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
 dt { color: var(--muted); font-size: .8125rem; }
 dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 14px 0 0; }
 table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
-caption { text-align: left; padding-bottom: 8px; }
 th, td { padding: 7px 14px 7px 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400;
   vertical-align: top; }
 th:last-child, td:last-child { padding-right: 2px; }
@@ -61,6 +60,8 @@ tbody th[scope=row] { font-weight: 500; }
 th.group { text-align: center; border-left: 1px solid var(--line); padding-left: 14px; }
 td.open, th.open { border-left: 1px solid var(--line); padding-left: 14px; }
 td.text, th.text { text-align: left; }
+td { white-space: nowrap; }
+td.text { white-space: normal; min-width: 12em; }
 td small { display: block; color: var(--muted); font-size: .8125rem; }
 .sticky th[scope=row], .sticky th.first { position: sticky; left: 0; background: var(--bg); }
 .matrix td, .matrix th { padding: 0; border: 2px solid var(--bg); }
@@ -71,9 +72,10 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .matrix th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
 .matrix thead th.turn { text-align: center; padding: 0 2px 6px; }
 .chart { display: block; width: 100%; max-width: 440px; height: auto; overflow: visible; }
-.chart text { font-size: 11.5px; fill: var(--muted); font-variant-numeric: tabular-nums; }
+.chart text { font-size: 11.5px; fill: var(--muted); paint-order: stroke; stroke: var(--bg);
+  stroke-width: 3px; stroke-linejoin: round; font-variant-numeric: tabular-nums; }
 .chart text.name { font-size: 12.5px; fill: var(--ink); }
-.grid-line, .chart .grid { stroke: var(--grid); }
+.chart .grid { stroke: var(--grid); }
 .chart .axis { stroke: var(--muted); }
 .chart .reference { stroke: var(--muted); stroke-dasharray: 2 3; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
@@ -83,7 +85,8 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .line.solid { stroke-dasharray: none; stroke-width: 2.5; opacity: .55; }
 .mark { stroke: var(--bg); stroke-width: 1.5; }
 .mark.s0 { fill: var(--s0); } .mark.s1 { fill: var(--s1); } .mark.s2 { fill: var(--s2); }
-.swatch { width: 32px; height: 14px; margin-right: 8px; vertical-align: -1px; }
+.swatch { width: 32px; height: 14px; flex: none; margin-right: 8px; position: relative; top: .22em; }
+.run { display: flex; align-items: flex-start; min-width: 8.5em; }
 .before { fill: var(--before); background: var(--before); } .after { fill: var(--s0); background: var(--s0); }
 .key { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0 0 12px; padding: 0;
   font-size: .875rem; }
@@ -104,6 +107,7 @@ ul.files { margin: 6px 0 0; padding-left: 20px; }
 footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size: .8125rem; }
 @media (max-width: 640px) {
   header { padding-top: 26px; } section { margin-top: 34px; padding-top: 22px; }
+  dl { grid-template-columns: 1fr 1fr; gap: 14px 18px; }
   .matrix td { min-width: 44px; height: 44px; font-size: .875rem; }
   .matrix thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
     padding: 6px 0; }
@@ -149,12 +153,10 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{''.join(items)}</dl>"
 
 
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", text: Sequence[int] = ()
-) -> str:
+def table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
     """A table in a box that scrolls by itself; heads and cells are markup, the first of a row its heading.
 
-    `caption` is plain text, `text` lists the columns that hold words and are set to the left.
+    `name` tells what it is to those who cannot see it; `text` lists the columns that hold words.
     """
 
     def side(i: int) -> str:
@@ -167,11 +169,7 @@ def table(
         + "</tr>"
         for row in rows
     )
-    return scroll(
-        f"<table>{f'<caption>{esc(caption)}</caption>' if caption else ''}"
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>",
-        caption or "table",
-    )
+    return scroll(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>", name)
 
 
 def scroll(markup: str, name: str) -> str:

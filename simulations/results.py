@@ -40,6 +40,11 @@ class Run:
         return bool(self.summary["kind"] == "federated")
 
     @property
+    def matched(self) -> bool:
+        """Whether it is the baseline that saw as many views as the federated run."""
+        return self.folder.name == BASELINES[0]
+
+    @property
     def step(self) -> str:
         """What a line of rounds.jsonl is."""
         return "round" if self.federated else "epoch"
@@ -101,7 +106,7 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
 def _name(folder: Path, summary: dict[str, Any]) -> str:
     if summary["kind"] == "federated":
         return "Federated"
-    if folder.name == "centralized-matched":
+    if folder.name == BASELINES[0]:
         return "Centralized, matched"
     epochs = summary.get("epochs")
     return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"

@@ -9,12 +9,12 @@ from simulations.page import duration, paragraph, percent, section, size, table
 from simulations.results import Run
 
 MOST_SKIPPED = 50  # unreadable photos listed on the page
-STAGES = ("--s0", "--s1", "--s2", "--muted", "--before")
 
 
 def setting(run: Run) -> str:
     """What was run and on what."""
     c, s, env = run.config, run.summary, run.environment
+    versions = {"Python": env.get("python"), **env.get("versions", {})}
     train, people = c["train"], run.data.get("subjects")
     source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
     total = sum(sum(part.values()) for part in run.data["photos"].values())
@@ -31,8 +31,8 @@ def setting(run: Run) -> str:
         ("Head that is judged", _selected(run)),
         ("Seed", str(s["seed"])),
         ("Machine", _machine(env)),
-        ("Date", str(env.get("date", ""))),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in env.get("versions", {}).items())),
+        ("Date", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if v)),
     ]  # fmt: skip
     return section("What was run, and on what", page.facts(pairs))
 
@@ -75,26 +75,21 @@ def _machine(env: dict[str, Any]) -> str:
 def cost(run: Run, baselines: list[Run]) -> str:
     """Seconds by stage, phones per second, traffic."""
     s = run.summary
-    stages = [("Features of all views (0 s when cached)", float(s["seconds_features"]))]
-    stages.append((f"Training, {run.name.split(',')[0].lower()}", float(s["seconds_training"])))
-    stages += [
-        (f"Training, {b.name[0].lower()}{b.name[1:]}", float(b.summary["seconds_training"]))
-        for b in baselines
-    ]
-    total = max(float(s["seconds"]), sum(seconds for _, seconds in stages))
-    stages.append(("Everything else (start-up, evaluation, writing)", total - sum(t for _, t in stages)))
-    colours = dict(zip((name for name, _ in stages), STAGES, strict=False))
-    strip = "".join(f'<i style="--c:var({colours[n]});flex:{t:.3f}"></i>' for n, t in stages if t > 0)
+    stages = [("Features of all views (0 s when cached)", float(s["seconds_features"]), "--muted")]
+    for each in (run, *baselines):
+        name = f"Training, {each.name[0].lower()}{each.name[1:]}"
+        stages.append((name, float(each.summary["seconds_training"]), f"--s{each.series}"))
+    named = sum(seconds for _, seconds, _ in stages)
+    total = max(float(s["seconds"]), named)
+    stages.append(("Everything else (start-up, evaluation, writing)", total - named, "--before"))
+    strip = "".join(f'<i style="--c:var({c});flex:{t:.3f}"></i>' for _, t, c in stages if t > 0)
     rows = [
-        [
-            f'<span class="dot" style="--c:var({colours[n]})"></span>{esc(n)}',
-            duration(t),
-            percent(t / (total or 1)),
-        ]
-        for n, t in stages
+        [f'<span class="dot" style="--c:var({c})"></span>{name}', duration(t), percent(t / (total or 1))]
+        for name, t, c in stages
     ]
     rows.append(["<strong>The whole command</strong>", f"<strong>{duration(total)}</strong>", ""])
-    time = f'<div class="strip" aria-hidden="true">{strip}</div>{table(["Stage", "Time", "Share"], rows)}'
+    numbers = table("Time by stage", ["Stage", "Time", "Share"], rows)
+    time = f'<div class="strip" aria-hidden="true">{strip}</div>{numbers}'
     if not run.federated:
         return section("Time", f"<div>{time}</div>")
     speed = (
@@ -113,8 +108,8 @@ def _traffic(s: dict[str, Any]) -> str:
     rows = [
         [name, size(total / updates), size(total / phones), size(total)]
         for name, total in (
-            ("Down (head to phone)", s["bytes_down"]),
-            ("Up (update to server)", s["bytes_up"]),
+            ("Down: the head", s["bytes_down"]),
+            ("Up: the update", s["bytes_up"]),
         )
     ]
     wire = (
@@ -122,8 +117,9 @@ def _traffic(s: dict[str, Any]) -> str:
         if "wire_bytes" in s
         else ""
     )
-    return table(["Direction", "A phone, one round", "A phone, whole run", "All phones"], rows) + paragraph(
-        f"Payload of the updates, summed over all rounds; photos never leave a phone.{wire}", "small"
+    head = ["Direction", "A phone, one round", "A phone, whole run", "All phones"]
+    return table("Traffic", head, rows) + paragraph(
+        f"Payload of heads and updates; the middle column is the mean of all phones.{wire}", "small"
     )
 
 
@@ -138,9 +134,8 @@ def skipped(run: Run) -> str:
     text = (
         f"{len(rows):,} {'photo' if len(rows) == 1 else 'photos'} could not be read and took no part.{more}"
     )
-    return section(
-        "Skipped photos", paragraph(text), table(["File", "Reason"], rows[:MOST_SKIPPED], text=(1,))
-    )
+    listed = table("Skipped photos", ["File", "Reason"], rows[:MOST_SKIPPED], text=(1,))
+    return section("Skipped photos", paragraph(text), listed)
 
 
 def again(run: Run) -> str:

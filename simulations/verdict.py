@@ -4,9 +4,8 @@ from simulations import charts, intervals, page
 from simulations.page import esc, percent, signed
 from simulations.results import Run, differences
 
-BUDGET = {
-    "Centralized, matched": "central training on as many views",
-}
+# A baseline, and run minus baseline by metric, and whether photos were compared one by one.
+Compared = tuple[Run, dict[str, intervals.Difference], bool]
 
 
 def verdict(run: Run, baselines: list[Run]) -> str:
@@ -26,64 +25,54 @@ def verdict(run: Run, baselines: list[Run]) -> str:
     )
 
 
-def _headline(run: Run, compared: list[tuple[Run, dict[str, intervals.Difference], bool]]) -> str:
+def _headline(run: Run, compared: list[Compared]) -> str:
     """The verdict in one sentence, against the first baseline there is."""
-    reached = percent(run.summary["accuracy"])
+    how, reached = ("Federated" if run.federated else "Central"), percent(run.summary["accuracy"])
+    sentence = f"{how} training names {reached} of the test photos correctly"
     if not compared:
-        how = "Federated" if run.federated else "Central"
-        return f"{how} training names {reached} of the test photos rightly."
+        return f"{sentence}."
     baseline, gaps, _ = compared[0]
     gap, other = gaps["accuracy"], _training(baseline)
     if gap.within_noise:
-        return (
-            f"Federated training names {reached} of the test photos rightly, {other} "
-            f"{percent(baseline.summary['accuracy'])}: no difference that this test part can show."
-        )
-    word = "more" if gap.value > 0 else "fewer"
-    return (
-        f"Federated training names {reached} of the test photos rightly, "
-        f"{abs(100 * gap.value):.1f} points {word} than {other}."
-    )
+        there = percent(baseline.summary["accuracy"])
+        return f"{sentence}, {other} {there}: the difference is within noise."
+    return f"{sentence}, {abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}."
 
 
 def _training(baseline: Run) -> str:
-    return BUDGET.get(baseline.name, f"central training for {baseline.steps}")
+    return f"central training {'on as many views' if baseline.matched else f'for {baseline.steps}'}"
 
 
 def _result(run: Run) -> str:
-    total = int(run.confusion.sum())
-    subjects = run.data.get("subjects")
+    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.get("subjects")
     unseen = subjects and run.config["data"]["split_by"] != "photo"
-    people = f" of {subjects['test']:,} people it was not trained on" if unseen and subjects else ""
+    people = f" of {subjects['test']:,} people it was not trained on" if subjects and unseen else ""
+    how = "on phones" if run.federated else "centrally"
     return (
-        f"On {total:,} test photos{people} the head trained {'on phones' if run.federated else 'centrally'} "
-        f"reaches an accuracy of {percent(run.summary['accuracy'])} "
-        f"and a macro-F1 of {run.summary['macro_f1']:.3f}."
+        f"The head trained {how} is right on {hits:,} of {total:,} test photos{people}: "
+        f"accuracy {percent(run.summary['accuracy'])}, macro-F1 {run.summary['macro_f1']:.3f}."
     )
 
 
 def _compare(baseline: Run, gaps: dict[str, intervals.Difference]) -> str:
     accuracy, f1 = gaps["accuracy"], gaps["macro_f1"]
-    trained = _training(baseline)
+    scores = f"{percent(baseline.summary['accuracy'])}, {baseline.summary['macro_f1']:.3f}"
     return (
-        f"{trained[0].upper()}{trained[1:]} reaches {percent(baseline.summary['accuracy'])} and "
-        f"{baseline.summary['macro_f1']:.3f}; against it the federated head stands at "
-        f"{signed(100 * accuracy.value, 1)} points of accuracy ({_reading(accuracy)}) and "
-        f"{signed(f1.value, 3)} macro-F1 ({_reading(f1)})."
+        f"Against {_training(baseline)} ({scores}) that is "
+        f"{signed(100 * accuracy.value, 1)} points of accuracy, {_reading(accuracy)}, and "
+        f"{signed(f1.value, 3)} macro-F1, {_reading(f1)}."
     )
 
 
 def _reading(gap: intervals.Difference) -> str:
-    return "within noise" if gap.within_noise else "more than noise"
+    return "within noise" if gap.within_noise else "beyond noise"
 
 
 def _guessing(run: Run) -> str:
     support = run.confusion.sum(axis=1)
     most = int(support.argmax())
     share = percent(support[most] / support.sum())
-    return f"Always answering \N{LEFT DOUBLE QUOTATION MARK}{run.summary['classes'][most]}" + (
-        f"\N{RIGHT DOUBLE QUOTATION MARK} would give {share}."
-    )
+    return f"Always answering the largest class, {run.summary['classes'][most]}, would give {share}."
 
 
 def _drawings(run: Run) -> str:
@@ -105,7 +94,7 @@ def _accuracy(run: Run, baselines: list[Run]) -> str:
         low, high = intervals.wilson(hits, total)
         rows.append((each.name, [charts.Dot(each.series, hits / total, (low, high))]))
         words.append(f"{each.name} {percent(hits / total)} ({percent(low)} to {percent(high)})")
-    figure = charts.dots(rows, label="Accuracy on the test photos: " + "; ".join(words), number=_whole)
+    figure = charts.dots(rows, label="Accuracy on the test photos: " + "; ".join(words), percent=True)
     return (
         f"<figure><h3>Accuracy on the test photos, with 95% intervals</h3>{figure}"
         f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (Wilson) say how far "
@@ -113,16 +102,12 @@ def _accuracy(run: Run, baselines: list[Run]) -> str:
     )
 
 
-def _whole(share: float) -> str:
-    return f"{100 * share:.4g}%"
-
-
-def _table(compared: list[tuple[Run, dict[str, intervals.Difference], bool]]) -> str:
+def _table(compared: list[Compared]) -> str:
     if not compared:
         return ""
     rows = []
     for baseline, gaps, _ in compared:
-        cells = [f"&minus; {esc(baseline.name)}"]
+        cells = [esc(baseline.name)]
         for metric, scale, digits in (("accuracy", 100, 1), ("macro_f1", 1, 3)):
             gap = gaps[metric]
             low, high = (signed(scale * bound, digits) for bound in (gap.low, gap.high))
@@ -133,10 +118,12 @@ def _table(compared: list[tuple[Run, dict[str, intervals.Difference], bool]]) ->
         rows.append(cells)
     paired = all(pair for _, _, pair in compared)
     how = "the same photos compared one by one" if paired else "photos not compared one by one"
+    title = "Federated minus each baseline"
     return (
-        "<figure><h3>Federated minus each baseline</h3>"
-        + page.table(["Federated", "Accuracy, points", "Macro-F1"], rows)
+        f"<figure><h3>{title}</h3>"
+        + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
         + f"<figcaption>Below each difference its 95% interval (bootstrap, {how}); &ldquo;within "
         "noise&rdquo; means that the interval holds zero. It covers the choice of test photos only, "
-        "not another seed or split, nor that photos of one person resemble each other: those add more.</figcaption></figure>"
+        "not another seed or split, nor that photos of one person resemble each other: those add more."
+        "</figcaption></figure>"
     )
