@@ -4,7 +4,6 @@ First stage of the way of the data: folder, CSV or the embedded set -> ImageTabl
 checked (fer_models/scan.py) and split (fer_models/split.py) here; their pixels are read one by one, later.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,16 +148,16 @@ def _split(
     by_subject = subjects is not None and data.split_by != "photo"
     groups = subjects if subjects is not None and by_subject else np.array(digests)
     split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
+    more = "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
+    other = ', or set data.split_by to "photo"' if by_subject else ""
     for part, name in enumerate(SPLITS):
         here = np.bincount(labels[split == part], minlength=len(data.classes))
         for c in np.flatnonzero(here == 0).tolist():
-            found = f"{np.count_nonzero(labels == c)} photos"
-            if by_subject:
-                found += f" of {len(np.unique(groups[labels == c]))} subjects"
+            photos = np.count_nonzero(labels == c)
+            whose = f" of {len(np.unique(groups[labels == c]))} subjects" if by_subject else ""
             raise InputError(
-                f'class "{data.classes[c]}" has no photo in the {name} part: its {found} do not reach all'
-                " three parts; add photos, leave the class out of data.classes"
-                + (', or set data.split_by to "photo"' if by_subject else "")
+                f'class "{data.classes[c]}" has no photo in the {name} part: its photos ({photos}{whose}) do'
+                f" not reach all three parts; {more}, leave the class out of data.classes{other}"
             )
     return split
 
@@ -173,8 +172,7 @@ def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
     rows = np.flatnonzero(np.isin(emotions, wanted)).tolist()
     labels = np.array([wanted.index(e) for e in emotions[rows].tolist()], dtype=np.int64)
     subjects = np.asarray(faces.subject_ids)[rows]
-    texts = (f"sketch {sketch.seed} {i} {faces.parameters(i)!r}" for i in rows)
-    digests = tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    digests = tuple(faces.digest(i) for i in rows)
     return ImageTable(
         source="sketch",
         classes=data.classes,

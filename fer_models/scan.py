@@ -74,11 +74,9 @@ def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None
                     progress(done, len(paths))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        for i in fresh:
-            if i in found and (digest := found[i].digest):
-                known[paths[i]] = (*stats[i], digest)
-        if fresh:
-            _save(store, known)
+        new = {paths[i]: (*stats[i], found[i].digest or "") for i in fresh if i in found and found[i].digest}
+        if new:
+            _save(store, known | new)
     return [found[i] for i in range(len(paths))]
 
 

@@ -1,0 +1,59 @@
+"""Small folders and tables of photos, drawn for the tests."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_models.config import DataConfig, SketchConfig
+from fer_models.errors import InputError
+from fer_models.images import ImageTable, load_table
+
+PAIR = ("anger", "fear")
+
+
+def gray(value: int, side: int = 8) -> Image.Image:
+    return Image.new("L", (side, side), value)
+
+
+def noise(mode: str = "L", side: int = 64) -> Image.Image:
+    shape = (side, side) if mode == "L" else (side, side, 3)
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def make_folder(root: Path) -> Path:
+    """Twelve different photos of anger and twelve of fear."""
+    for k, emotion in enumerate(PAIR):
+        (root / emotion).mkdir(parents=True)
+        for i in range(12):
+            gray(20 * i + k).save(root / emotion / f"{i:02d}.png")
+    return root
+
+
+def write_csv(path: Path, rows: list[list[str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def load(source: Path, seed: int = 0, classes: tuple[str, ...] = PAIR, **settings: object) -> ImageTable:
+    data = DataConfig(source=str(source), classes=classes, **settings)  # type: ignore[arg-type]
+    return load_table(data, SketchConfig(), seed=seed)
+
+
+def refused(source: Path, **settings: object) -> str:
+    """The one line of the InputError that loading `source` raises."""
+    with pytest.raises(InputError) as caught:
+        load(source, **settings)  # type: ignore[arg-type]
+    text = str(caught.value)
+    assert "\n" not in text
+    return text

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+from photo_folders import PAIR, gray, make_folder, refused, write_csv
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "faces")
+
+
+def test_a_missing_source(tmp_path: Path) -> None:
+    assert refused(tmp_path / "absent").startswith(f"data.source: no such file or folder: {tmp_path}/absent")
+    assert 'did you mean "sketch"?' in refused(tmp_path / "Sketch")
+    (tmp_path / "faces.zip").write_bytes(b"")
+    assert "neither a folder nor a .csv file" in refused(tmp_path / "faces.zip")
+
+
+def test_an_empty_folder_and_one_without_sub_folders(tmp_path: Path) -> None:
+    (tmp_path / ".hidden").mkdir()
+    assert "is empty" in refused(tmp_path)
+    gray(1).save(tmp_path / "x.png")
+    assert "has no sub-folders" in refused(tmp_path)
+
+
+def test_an_unknown_class_is_named_with_the_nearest(folder: Path) -> None:
+    (folder / "Happiness").mkdir()
+    text = refused(folder, classes=("anger", "hapiness"))
+    assert 'data.classes: no class "hapiness"' in text
+    assert 'did you mean "Happiness"?' in text
+    assert "found: Happiness, anger, fear" in text
+    assert "did you mean" not in refused(folder, classes=("anger", "zzz"))
+
+
+def test_a_class_whose_folder_is_empty(folder: Path) -> None:
+    (folder / "joy").mkdir()
+    assert 'class "joy" has no photo in' in refused(folder, classes=("anger", "joy"))
+
+
+def test_a_class_that_does_not_reach_all_parts(folder: Path) -> None:
+    for i in range(2, 12):
+        (folder / "fear" / f"{i:02d}.png").unlink()
+    text = refused(folder)
+    assert 'class "fear" has no photo in the' in text
+    assert "(2)" in text
+    rows = [
+        [f"{emotion}/{i:02d}.png", emotion, "p1"]
+        for emotion, n in (("anger", 12), ("fear", 2))
+        for i in range(n)
+    ]
+    write_csv(folder / "labels.csv", [["file", "emotion", "subject"], *rows])
+    text = refused(folder)
+    assert "(12 of 1 subjects)" in text
+    assert 'or set data.split_by to "photo"' in text
+
+
+def test_split_by_subject_needs_subjects(folder: Path) -> None:
+    text = refused(folder, split_by="subject")
+    assert 'data.split_by is "subject" but no subjects are known' in text
+    rows = [[f"{emotion}/{i:02d}.png", emotion, ""] for emotion in PAIR for i in range(12)]
+    write_csv(folder / "labels.csv", [["file", "emotion", "subject"], *rows])
+    assert refused(folder, split_by="subject") == text
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        ([], 'no column "file"; columns found: none (the file is empty)'),
+        ([["path", "emotion"], ["x", "fear"]], 'no column "file"; columns found: path, emotion'),
+        ([["file", "label"], ["x", "fear"]], 'no column "emotion"; columns found: file, label'),
+        ([["file", "emotion"], ["anger/01.png", " "]], "line 2: no emotion"),
+        ([["file", "emotion"], ["anger/01.png"]], "line 2: no emotion"),
+        ([["file", "emotion"], ["", "fear"]], "line 2: no file"),
+        (
+            [["file", "emotion"], ["fear/01.png", "fear"], ["fear/../fear/01.png", "fear"]],
+            "line 3: fear/../fear/01.png is listed twice (first in line 2)",
+        ),
+        ([["file", "emotion"], ["no.png", "fear"], ["nor.png", "fear"]], "no.png (and 1 more); paths are"),
+        ([["file", "emotion"], ["a\x00b", "fear"]], "no such file"),
+    ],
+)
+def test_unsound_tables(folder: Path, rows: list[list[str]], wanted: str) -> None:
+    for name in ("table.csv", "labels.csv"):
+        path = write_csv(folder / name, rows)
+        text = refused(path if name == "table.csv" else folder, classes=PAIR)
+        if not (name == "labels.csv" and wanted == "has no rows"):
+            assert wanted in text
+        assert name in text or wanted == "has no rows"
+
+
+def test_a_table_without_rows(folder: Path) -> None:
+    path = write_csv(folder / "table.csv", [["file", "emotion"]])
+    assert f"{path} has no rows" in refused(path)
