@@ -1,0 +1,16 @@
+"""The phones that a node works for: what each of them holds, opened once and memory-mapped."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from fer_models.errors import RunError
+from fer_models.training import Shards
+
+
+@lru_cache(maxsize=2)
+def phones_of(prepared: str) -> Shards:
+    """The shards prepared in the folder `prepared`; RunError where this node cannot read them."""
+    try:
+        return Shards.load(Path(prepared))
+    except (OSError, ValueError) as error:
+        raise RunError(f"this node cannot read the prepared data in {prepared}: {error}") from error

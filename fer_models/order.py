@@ -1,0 +1,46 @@
+"""What a node is told to do: one frozen value, as plain scalars on the wire."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fer_models.config import TrainConfig
+from fer_models.training import round_key
+
+
+@dataclass(frozen=True)
+class Order:
+    """The settings of one round of local training; the phones and the head travel beside it."""
+
+    prepared: str  # absolute path of the folder that `Shards.save` wrote
+    round: int  # counted from 1
+    epochs: int  # local epochs
+    seed: int  # of the run
+    batch: int
+    lr: float
+    dropout: float
+    optimizer: str
+
+    @classmethod
+    def of(cls, prepared: str, train: TrainConfig, *, epochs: int, seed: int, number: int) -> "Order":
+        """The order of round `number`."""
+        return cls(prepared, number, epochs, seed, train.batch, train.lr, train.dropout, train.optimizer)
+
+    @classmethod
+    def from_scalars(cls, scalars: Mapping[str, object]) -> "Order":
+        """The order that `scalars` wrote."""
+        return cls(**dict(scalars))  # type: ignore[arg-type]
+
+    def scalars(self) -> dict[str, Any]:
+        """The order as named scalars."""
+        return asdict(self)
+
+    @property
+    def train(self) -> TrainConfig:
+        """The settings of the local update."""
+        return TrainConfig(lr=self.lr, batch=self.batch, dropout=self.dropout, optimizer=self.optimizer)  # type: ignore[arg-type]
+
+    @property
+    def key(self) -> int:
+        """The key from which each phone derives its order of views and its dropout."""
+        return round_key(self.seed, self.round)

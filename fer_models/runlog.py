@@ -1,0 +1,73 @@
+"""The run folder: what a run leaves behind, and the only thing that reports read.
+
+rounds.jsonl grows by a line a round; every other file is written whole.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_models.cache import whole_file
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One line of rounds.jsonl: a round of the federation, or an epoch of a baseline."""
+
+    round: int
+    phones: int  # that trained; 0 for a baseline
+    photos: int  # views processed
+    train_loss: float  # mean cross-entropy over them
+    val_accuracy: float | None  # None in rounds without evaluation
+    val_macro_f1: float | None
+    seconds: float  # of training
+    bytes_down: int  # payload that real phones would receive
+    bytes_up: int  # and send
+
+
+class RunLog:
+    """Writes and reads the files of one run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def rounds_path(self) -> Path:
+        """Where the rounds are written."""
+        return self.folder / "rounds.jsonl"
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Writes `name`.json, whole."""
+        with whole_file(self.folder / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Reads `name`.json."""
+        value: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        return value
+
+    def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Writes `name`.csv, whole; names that are not Unicode keep their bytes."""
+        with (
+            whole_file(self.folder / f"{name}.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        ):
+            csv.writer(file).writerows([header, *rows])
+
+    def append_round(self, record: RoundRecord) -> None:
+        """Adds a line to rounds.jsonl."""
+        with self.rounds_path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def keep_rounds(self, number: int) -> list[RoundRecord]:
+        """Drops the lines after round `number`, which a resumed run writes anew; returns the others."""
+        if not self.rounds_path.exists():
+            return []
+        lines = self.rounds_path.read_text(encoding="utf-8").splitlines()[:number]
+        with whole_file(self.rounds_path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return [RoundRecord(**json.loads(line)) for line in lines]

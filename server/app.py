@@ -1,0 +1,92 @@
+"""The server's end of the wire: a Flower ServerApp that runs the rounds and hands out what happened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
+from flwr.serverapp import Grid, ServerApp
+
+from fer_models.errors import RunError
+from fer_models.evaluation import HeldOut, evaluate
+from fer_models.heads import joined, named, payload
+from fer_models.runlog import RoundRecord
+from server.checkpoint import Checkpoint
+from server.config import EvaluationConfig
+from server.strategies import BlockFedAvg, Folded, Plan
+
+
+@dataclass(frozen=True)
+class Job:
+    """A federated run from `start` to the end of round `rounds`."""
+
+    plan: Plan
+    start: Checkpoint  # round 0 with a new head, or where a run left off
+    rounds: int
+    evaluation: EvaluationConfig
+    validation: HeldOut
+    on_ready: Callable[[], None]  # every node has answered once
+    on_round: Callable[
+        [RoundRecord, Checkpoint, int], None
+    ]  # after a round: its record, state and wire bytes
+
+
+def make_app(job: Job) -> ServerApp:
+    """The ServerApp of one job; what it finds out, it hands to the job's callbacks."""
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        strategy = BlockFedAvg(job.plan, done=job.start.number)
+        selection = job.start.selection
+        head = ArrayRecord({name: Array(array) for name, array in named(job.start.head).items()})
+        _greet(grid, strategy, head)
+        job.on_ready()
+
+        def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+            nonlocal selection
+            if server_round == 0 or strategy.folded is None:
+                return None
+            folded, strategy.folded = strategy.folded, None
+            head = joined({name: array.numpy() for name, array in arrays.items()})
+            record = _record(job, folded, head)
+            selection = selection.after(head, folded.number, record.val_macro_f1)
+            job.on_round(record, Checkpoint(folded.number, head, selection), folded.wire_bytes)
+            return None
+
+        strategy.start(grid, head, num_rounds=job.rounds - job.start.number, evaluate_fn=after_round)
+
+    return app
+
+
+def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
+    judged = folded.number % job.evaluation.every == 0 or folded.number == job.rounds
+    scores = evaluate(head, job.validation) if judged else None
+    return RoundRecord(
+        round=folded.number,
+        phones=folded.phones,
+        photos=folded.photos,
+        train_loss=folded.train_loss,
+        val_accuracy=scores.accuracy if scores else None,
+        val_macro_f1=scores.macro_f1 if scores else None,
+        seconds=folded.seconds,
+        bytes_down=folded.phones * payload(head),
+        bytes_up=folded.phones * payload(head),
+    )
+
+
+def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord) -> None:
+    """Asks every node to open the prepared data and load its code, so that no round pays for that."""
+    content = RecordDict({"head": head, "order": ConfigRecord(strategy.order(0).scalars())})
+    messages = [
+        Message(content, dst_node_id=node, message_type=MessageType.QUERY)
+        for node in sorted(grid.get_node_ids())
+    ]
+    phones = len(strategy.plan.sizes)
+    for reply in grid.send_and_receive(messages):
+        if reply.has_error():
+            raise RunError(f"a node could not get ready: {reply.error.reason}")
+        if (found := reply.content.metric_records["phones"]["phones"]) != phones:
+            raise RunError(
+                f"a node found {found} phones in the prepared data, the server {phones}; start again"
+            )

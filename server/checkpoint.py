@@ -1,0 +1,53 @@
+"""The state that a run resumes from: the head, the head chosen so far, and the round they belong to.
+
+Everything else follows from the settings and the round's number: no generator has a state of its own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fer_models.cache import whole_file
+from fer_models.errors import InputError
+from fer_models.evaluation import Selection
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after round `number`."""
+
+    number: int
+    head: np.ndarray  # (C, D + 1) float32
+    selection: Selection
+
+    def save(self, folder: Path) -> None:
+        """Writes the checkpoint, whole."""
+        arrays = {
+            "head": self.head,
+            "selected": self.selection.head,
+            "rounds": np.array([self.number, self.selection.number]),
+            "macro_f1": np.array([self.selection.macro_f1]),
+        }
+        with whole_file(folder / FILE) as temporary:
+            temporary.write_bytes(save(arrays))
+
+
+def load(folder: Path, rule: str) -> Checkpoint | None:
+    """The checkpoint of a run folder; None where there is none yet; InputError where it is damaged."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        arrays = load_file(path)
+        number, selected = (int(n) for n in arrays["rounds"])
+        selection = Selection(rule, arrays["selected"], selected, float(arrays["macro_f1"][0]))
+        return Checkpoint(number, arrays["head"], selection)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}); remove it to start that run from its first round"
+        ) from error

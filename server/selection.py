@@ -1,0 +1,29 @@
+"""Who trains this round, and in which blocks on which node."""
+
+import numpy as np
+
+from fer_models.seeding import stream
+
+
+def select(phones: int, per_round: int, *, seed: int, number: int) -> np.ndarray:
+    """The phones of round `number`, sorted by id: all of them where `per_round` is 0, else a sample."""
+    if per_round in (0, phones):
+        return np.arange(phones)
+    return np.sort(stream(seed, "select", number).choice(phones, per_round, replace=False))
+
+
+def share_out(selected: np.ndarray, sizes: np.ndarray, block: int, nodes: int) -> list[np.ndarray]:
+    """Cuts the selected phones into blocks of `block` and shares these out among `nodes`.
+
+    The heaviest block by views goes to the least laden node first (Graham, 1969), so that the nodes
+    end at about the same time. Returns the phones of each node, blocks in order; idle nodes get none.
+    """
+    blocks = [selected[first : first + block] for first in range(0, len(selected), block)]
+    weights = np.array([sizes[phones].sum() for phones in blocks])
+    loads = np.zeros(nodes)
+    shares: list[list[int]] = [[] for _ in range(nodes)]
+    for number in np.argsort(-weights, kind="stable"):
+        node = int(loads.argmin())
+        loads[node] += weights[number]
+        shares[node].append(int(number))
+    return [np.concatenate([blocks[b] for b in sorted(share)] or [selected[:0]]) for share in shares]

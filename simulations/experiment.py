@@ -1,0 +1,175 @@
+"""An experiment: a TOML file <-> one typed, complete configuration.
+
+What the file leaves out takes its default; `--data` and `--set` go over both. Anything wrong is said in
+one line that names the key, what was got and what is allowed.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import Field, ValidationError, model_validator
+
+from fer_models.cache import whole_file
+from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
+from fer_models.errors import InputError
+from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
+from simulations.explain import explain, nearest, shown
+
+
+class BaselineConfig(Section):
+    """The centralized baseline: how long it trains."""
+
+    epochs: Literal["matched"] | Annotated[int, Field(ge=1)] = 10
+
+
+class FederationConfig(Section):
+    """The simulated phones, what lies on them, and the nodes that work for them."""
+
+    phones: int = Field(100, ge=1)
+    phones_per_round: int = Field(0, ge=0)
+    rounds: int = Field(50, ge=1)
+    local_epochs: int = Field(1, ge=1)
+    partition: Literal["iid", "dirichlet", "subject"] = "iid"
+    alpha: float = Field(0.3, gt=0)
+    nodes: int = Field(0, ge=0, le=256)
+    block: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "FederationConfig":
+        if self.phones_per_round > self.phones:
+            raise ValueError(
+                f"phones_per_round must not exceed federation.phones ({self.phones}), "
+                f"got {self.phones_per_round}"
+            )
+        return self
+
+
+class RunConfig(Section):
+    """The seed of everything, and where to compute."""
+
+    seed: Seed = 0
+    device: Literal["cpu"] = "cpu"
+
+
+class ReportConfig(Section):
+    """What the page may show."""
+
+    examples: bool = True
+
+
+class Config(Section):
+    """Everything that shapes a run."""
+
+    data: DataConfig = DataConfig()
+    sketch: SketchConfig = SketchConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    baseline: BaselineConfig = BaselineConfig()
+    federation: FederationConfig = FederationConfig()
+    strategy: StrategyConfig = StrategyConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    run: RunConfig = RunConfig()
+    report: ReportConfig = ReportConfig()
+
+    def save(self, path: Path) -> None:
+        """Writes the configuration as TOML, whole."""
+        with whole_file(path) as temporary:
+            temporary.write_text(tomli_w.dumps(self.model_dump(mode="json")), encoding="utf-8")
+
+
+def keys() -> Iterator[str]:
+    """Every configuration key, as `section.name`."""
+    for section, field in Config.model_fields.items():
+        assert isinstance(field.annotation, type)
+        yield from (f"{section}.{name}" for name in field.annotation.model_fields)
+
+
+def shipped() -> dict[str, Path]:
+    """The experiments that come with fedfer, by name."""
+    folder = Path(str(resources.files("simulations") / "experiments"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = ()) -> tuple[str, Config]:
+    """The name and the configuration of an experiment: a shipped name or the path of a TOML file.
+
+    `data` replaces data.source; each of `settings` is KEY=VALUE with VALUE in TOML, or a bare string.
+    Paths are made absolute, seen from the working directory. InputError for anything that cannot be used.
+    """
+    path = shipped().get(experiment)
+    if path is None:
+        path = Path(experiment).expanduser()
+        if not path.is_file():
+            raise InputError(
+                f'experiment "{experiment}" is neither shipped nor a file{nearest(experiment, shipped())}; '
+                f"shipped are {', '.join(shipped())}"
+            )
+    raw = read_toml(path)
+    for setting in settings:
+        _apply(raw, setting)
+    if data is not None:
+        raw.setdefault("data", {})["source"] = data
+    return path.stem, _absolute(validate(raw))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; InputError where it is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read as TOML ({error}); mend the file") from error
+
+
+def validate(raw: dict[str, Any]) -> Config:
+    """The configuration that raw values make; InputError for the first thing that is wrong."""
+    for section, values in raw.items():
+        if section not in Config.model_fields:
+            raise InputError(f"unknown section {section}{nearest(section, Config.model_fields)}")
+        if not isinstance(values, dict):
+            raise InputError(
+                f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
+            )
+        for name in values:
+            if f"{section}.{name}" not in (known := list(keys())):
+                raise InputError(f"unknown key {section}.{name}{nearest(f'{section}.{name}', known)}")
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(explain(Config, error)) from error
+
+
+def _apply(raw: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name):
+        raise InputError(
+            f'--set takes SECTION.KEY=VALUE, got "{setting}"; for example --set federation.phones=100'
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    if not isinstance(raw.setdefault(section, {}), dict):
+        raise InputError(
+            f"{section} is a section, got {section} = {shown(raw[section])} in the experiment's file"
+        )
+    raw[section][name] = value
+
+
+def _absolute(config: Config) -> Config:
+    source, weights = config.data.source, config.model.weights
+    if source != "sketch":
+        source = str(Path(source).expanduser().absolute())
+    if weights not in ("imagenet", "random"):
+        weights = str(Path(weights).expanduser().absolute())
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"source": source}),
+            "model": config.model.model_copy(update={"weights": weights}),
+        }
+    )

@@ -1,0 +1,63 @@
+"""What is wrong with a configuration, in one plain line: the key, what is allowed, what was got."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+
+def explain(config: type[BaseModel], error: ValidationError) -> str:
+    """One line for the first error: the key, what is allowed, what was got."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location[:2])
+    if first["type"] == "value_error":
+        message = str(first["ctx"]["error"])
+        return f"{key}.{message}" if len(location) == 1 else f"{key} {message}"
+    section = config.model_fields[location[0]].annotation
+    assert isinstance(section, type)
+    assert issubclass(section, BaseModel)
+    field = section.model_fields[location[1]]
+    values = next((e["input"] for e in error.errors() if len(e["loc"]) <= 3), first["input"])
+    allowed = _allowed(field.annotation, field.metadata)
+    return f"{key} must be {allowed}, got {shown(values)}; the default is {shown(field.default)}"
+
+
+def _allowed(annotation: Any, metadata: Iterable[Any]) -> str:
+    """What a field takes, in words."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return " or ".join(f'"{value}"' for value in get_args(annotation))
+    if origin in (Union, UnionType):
+        return " or ".join(_allowed(part, ()) for part in get_args(annotation))
+    if origin is Annotated:
+        inner, *extra = get_args(annotation)
+        nested = [m for part in extra for m in getattr(part, "metadata", [part])]
+        return _allowed(inner, nested)
+    kinds = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    words = kinds.get(annotation, "a list of numbers" if "float" in str(annotation) else "a list of texts")
+    signs = {
+        "ge": "at least",
+        "gt": "above",
+        "le": "at most",
+        "lt": "below",
+        "min_length": "of a length of at least",
+    }
+    bounds = [
+        f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)
+    ]
+    return f"{words} {' and '.join(bounds)}" if bounds else words
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error's line: the known name nearest to an unknown one, or where all are listed."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else "; see docs/configuration.md for all keys"
+
+
+def shown(value: Any) -> str:
+    """A value as the user would write it."""
+    return json.dumps(value, default=str, ensure_ascii=False)

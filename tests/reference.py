@@ -1,0 +1,63 @@
+"""The local update written out with torch, and small drawn shards to run it on."""
+
+import numpy as np
+import torch
+
+from fer_models import kernel
+from fer_models.config import TrainConfig
+from fer_models.training import Shards
+
+CLASSES, WIDTH = 5, 37
+
+
+def sub_key(key: int | np.uint64, label: int) -> np.uint64:
+    return np.uint64(kernel.sub_key(np.uint64(key), np.uint64(label)))
+
+
+def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int = 60) -> Shards:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return Shards(
+        features=np.maximum(rng.standard_normal((views, width)), 0).astype(np.float32),
+        labels=rng.integers(0, CLASSES, views),
+        rows=rng.integers(0, views, offsets[-1]),
+        offsets=offsets,
+    )
+
+
+def torch_phone(
+    shards: Shards, phone: int, start: np.ndarray, train: TrainConfig, epochs: int, key: int
+) -> tuple[np.ndarray, float]:
+    """The ordinary loop: torch.nn.Linear, CrossEntropyLoss and torch.optim, batch by batch."""
+    rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
+    model = torch.nn.Linear(start.shape[1] - 1, start.shape[0])
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(start[:, :-1].copy()))
+        model.bias.copy_(torch.from_numpy(start[:, -1].copy()))
+    make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[train.optimizer]
+    optimizer, criterion, loss_sum = make(model.parameters(), lr=train.lr), torch.nn.CrossEntropyLoss(), 0.0
+    phone_key = sub_key(key, phone)
+    for epoch in range(epochs):
+        epoch_key = sub_key(phone_key, epoch)
+        order = kernel.shuffled(sub_key(epoch_key, 0), len(rows))
+        masks = dropout_masks(epoch_key, len(rows), start.shape[1] - 1, train.dropout)
+        for first in range(0, len(rows), train.batch):
+            chosen = rows[order[first : first + train.batch]]
+            x = torch.from_numpy(shards.features[chosen] * masks[first : first + train.batch])
+            y = torch.from_numpy(shards.labels[chosen])
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            loss_sum += loss.item() * len(chosen)
+    weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
+    return np.concatenate([weight, bias[:, None]], axis=1), loss_sum
+
+
+def dropout_masks(epoch_key: np.uint64, views: int, width: int, dropout: float) -> np.ndarray:
+    masks = np.ones((views, width), np.float32)
+    words = np.empty((width + 3) // 4, np.uint64)
+    for position in range(views if dropout else 0):
+        key = sub_key(epoch_key, 1)
+        kernel.keep_mask(key, position, width, dropout, words, masks[position])
+    return masks

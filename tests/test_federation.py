@@ -1,0 +1,193 @@
+"""Rounds of federated averaging through the real ServerApp and ClientApp, on a Grid in this process."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from local_grid import LocalGrid, serve
+from reference import CLASSES, WIDTH, make_shards, torch_phone
+
+from fer_models.config import TrainConfig
+from fer_models.errors import RunError
+from fer_models.evaluation import HeldOut, Selection
+from fer_models.heads import new_head
+from fer_models.runlog import RoundRecord
+from fer_models.training import Shards, round_key
+from server.app import Job, make_app
+from server.checkpoint import Checkpoint, load
+from server.config import EvaluationConfig
+from server.selection import select, share_out
+from server.strategies import Plan
+
+SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
+
+
+class Recorder:
+    """Keeps what a job hands out."""
+
+    def __init__(self) -> None:
+        self.records: list[RoundRecord] = []
+        self.states: list[Checkpoint] = []
+        self.wire_bytes: list[int] = []
+        self.ready = 0
+
+    def on_ready(self) -> None:
+        self.ready += 1
+
+    def on_round(self, record: RoundRecord, state: Checkpoint, wire_bytes: int) -> None:
+        self.records.append(record)
+        self.states.append(state)
+        self.wire_bytes.append(wire_bytes)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Shards:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    return shards
+
+
+def run(
+    folder: Path,
+    shards: Shards,
+    *,
+    nodes: int = 2,
+    block: int = 3,
+    grid_seed: int = 0,
+    rounds: int = 4,
+    start: Checkpoint | None = None,
+    evaluation: EvaluationConfig | None = None,
+    broken: tuple[int, ...] = (),
+    **changes: object,
+) -> Recorder:
+    settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
+    plan = Plan(prepared=str(folder), sizes=shards.sizes, block=block, **settings)  # type: ignore[arg-type]
+    head = new_head(CLASSES, WIDTH, seed=plan.seed)
+    evaluation = evaluation or EvaluationConfig()
+    recorder = Recorder()
+    job = Job(
+        plan=plan,
+        start=start or Checkpoint(0, head, Selection(evaluation.select, head)),
+        rounds=rounds,
+        evaluation=evaluation,
+        validation=HeldOut(shards.features, shards.labels),
+        on_ready=recorder.on_ready,
+        on_round=recorder.on_round,
+    )
+    serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
+    return recorder
+
+
+def head_bytes(recorder: Recorder) -> bytes:
+    return recorder.states[-1].head.tobytes()
+
+
+@pytest.mark.parametrize("per_round", [0, 4])
+def test_equals_federated_averaging_written_out_with_torch(
+    tmp_path: Path, shards: Shards, per_round: int
+) -> None:
+    train = TrainConfig(lr=0.01, dropout=0.0)
+    got = run(tmp_path, shards, rounds=2, train=train, phones_per_round=per_round, epochs=2)
+    head = new_head(CLASSES, WIDTH, seed=0)
+    for number in (1, 2):
+        phones = select(len(SIZES), per_round, seed=0, number=number)
+        heads = [torch_phone(shards, p, head, train, 2, round_key(0, number))[0] for p in phones]
+        head = np.average(heads, axis=0, weights=shards.sizes[phones]).astype(np.float32)
+    np.testing.assert_allclose(got.states[-1].head, head, atol=1e-5)
+    assert got.records[-1].phones == len(phones)
+    assert got.records[-1].photos == 2 * shards.sizes[phones].sum()
+
+
+def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, shards: Shards) -> None:
+    reference = run(tmp_path, shards)
+    for nodes, block, grid_seed in [(1, 3, 1), (2, 1, 2), (4, 3, 3), (8, 2, 4), (2, 100, 5), (3, 7, 6)]:
+        other = run(tmp_path, shards, nodes=nodes, block=block, grid_seed=grid_seed)
+        assert head_bytes(other) == head_bytes(reference), (nodes, block)
+        assert [replace(r, seconds=0) for r in other.records] == [
+            replace(r, seconds=0) for r in reference.records
+        ]
+    assert head_bytes(run(tmp_path, shards, seed=1)) != head_bytes(reference)
+
+
+def test_a_run_learns_and_counts(tmp_path: Path, shards: Shards) -> None:
+    got = run(tmp_path, shards, rounds=30, train=TrainConfig(lr=0.02))
+    assert got.ready == 1
+    assert [r.round for r in got.records] == list(range(1, 31))
+    assert got.records[-1].train_loss < got.records[0].train_loss
+    assert got.records[-1].val_accuracy > got.records[0].val_accuracy  # type: ignore[operator]
+    first = got.records[0]
+    assert (first.phones, first.photos) == (len(SIZES), sum(SIZES))
+    assert first.bytes_down == first.bytes_up == len(SIZES) * 4 * CLASSES * (WIDTH + 1)
+    arrays = 2 * (4 + 8) * CLASSES * (WIDTH + 1) + 8 * len(SIZES)  # two heads, two sums, the phones' ids
+    assert arrays < got.wire_bytes[0] < arrays + 8 * 200  # and the header of each array
+
+
+def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: Shards) -> None:
+    evaluation = EvaluationConfig(select="best")
+    whole = run(tmp_path, shards, rounds=6, evaluation=evaluation)
+    run(tmp_path, shards, rounds=4, evaluation=evaluation).states[2].save(tmp_path)
+    start = load(tmp_path, "best")
+    assert start is not None
+    assert start.number == 3
+    rest = run(tmp_path, shards, rounds=6, start=start, evaluation=evaluation)
+    assert [r.round for r in rest.records] == [4, 5, 6]
+    assert head_bytes(rest) == head_bytes(whole)
+    assert rest.states[-1].selection.number == whole.states[-1].selection.number
+    assert rest.states[-1].selection.head.tobytes() == whole.states[-1].selection.head.tobytes()
+
+
+def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards: Shards) -> None:
+    train = TrainConfig(lr=0.3)
+    best = run(tmp_path, shards, rounds=12, train=train, evaluation=EvaluationConfig(select="best"))
+    curve = [r.val_macro_f1 for r in best.records]
+    assert best.states[-1].selection.number == 1 + int(np.argmax(curve))  # type: ignore[arg-type]
+    last = run(tmp_path, shards, rounds=12, train=train)
+    assert last.states[-1].selection.number == 12
+    assert last.states[-1].selection.head.tobytes() == head_bytes(last) == head_bytes(best)
+
+
+def test_evaluates_every_few_rounds_and_at_the_end(tmp_path: Path, shards: Shards) -> None:
+    got = run(tmp_path, shards, rounds=5, evaluation=EvaluationConfig(every=2))
+    assert [r.val_accuracy is not None for r in got.records] == [False, True, False, True, True]
+
+
+def test_a_failing_node_ends_the_run_with_its_reason(tmp_path: Path, shards: Shards) -> None:
+    with pytest.raises(RunError, match="round 1: out of memory"):
+        run(tmp_path, shards, broken=(1,))
+
+
+def test_a_diverging_run_is_stopped(tmp_path: Path, shards: Shards) -> None:
+    np.save(tmp_path / "features.npy", shards.features * np.float32(1e12))
+    with pytest.raises(RunError, match=r"diverged in round 1.*lower train\.lr"):
+        run(tmp_path, shards, train=TrainConfig(lr=50.0, optimizer="sgd"))
+
+
+def test_prepared_data_that_is_gone_or_other_is_named(tmp_path: Path, shards: Shards) -> None:
+    with pytest.raises(Exception, match="cannot read the prepared data"):
+        run(tmp_path / "nowhere", shards)
+    with pytest.raises(RunError, match="found 10 phones in the prepared data, the server 2"):
+        run(tmp_path, make_shards([4, 4]))
+
+
+def test_selection_is_seeded_sorted_and_without_repeats() -> None:
+    chosen = select(1000, 50, seed=0, number=3)
+    assert len(set(chosen.tolist())) == 50
+    assert (np.diff(chosen) > 0).all()
+    np.testing.assert_array_equal(chosen, select(1000, 50, seed=0, number=3))
+    assert not np.array_equal(chosen, select(1000, 50, seed=0, number=4))
+    assert not np.array_equal(chosen, select(1000, 50, seed=1, number=3))
+    np.testing.assert_array_equal(select(7, 0, seed=0, number=1), np.arange(7))
+
+
+def test_blocks_are_shared_out_whole_and_evenly() -> None:
+    sizes = np.random.default_rng(0).integers(1, 100, 1000)
+    shares = share_out(np.arange(1000), sizes, 32, 4)
+    assert sorted(np.concatenate(shares).tolist()) == list(range(1000))
+    loads = [sizes[share].sum() for share in shares]
+    assert max(loads) / min(loads) < 1.1
+    for share in shares:  # phones of a block stay on one node
+        for block in np.unique(share // 32):
+            assert (share // 32 == block).sum() == min(32, 1000 - 32 * block)
+    assert [len(s) for s in share_out(np.array([5]), sizes, 32, 3)] == [1, 0, 0]
