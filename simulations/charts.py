@@ -34,8 +34,9 @@ class Dot:
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers that span [low, high], at most about `most` of them."""
-    span = (high - low) or abs(high) or 1.0
+    """Round numbers that span [low, high], about `most` of them."""
+    size = max(abs(low), abs(high))
+    span = 1.0 if size < 1e-9 else max(high - low, 1e-3 * size)  # values that hardly differ get a flat line
     raw = span / max(most - 1, 1)
     power = 10.0 ** floor(log10(raw))
     step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)

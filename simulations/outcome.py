@@ -4,6 +4,7 @@ import base64
 import json
 from html import escape as esc
 from itertools import accumulate
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from simulations import charts, page
 from simulations.page import paragraph, percent, section, table
 from simulations.results import Run
 
+MANY_CLASSES = 6  # from here on the names over a confusion matrix stand upright
 MOST_MISTAKES = 6
 MOST_BYTES = 900_000  # of example faces on the page, before base64
 
@@ -32,7 +34,7 @@ def training(every: list[Run]) -> str:
     ]
     drawn = []
     for title, key, reference in panels:
-        curves = [charts.Curve(e.series, lines[e.series], [r[key] for r in e.rounds]) for e in shown]
+        curves = [charts.Curve(e.series, lines[e.series], [_number(r[key]) for r in e.rounds]) for e in shown]
         if all(y is None for curve in curves for y in curve.ys):
             continue
         label = f"{title} against views processed in training; last values: " + "; ".join(
@@ -66,7 +68,12 @@ def _reading(every: list[Run]) -> str:
 
 
 def _last(run: Run, key: str) -> float | None:
-    return next((r[key] for r in reversed(run.rounds) if r[key] is not None), None)
+    return next((r[key] for r in reversed(run.rounds) if _number(r[key]) is not None), None)
+
+
+def _number(value: float | None) -> float | None:
+    """None for what was not measured and for what is no number: training can diverge."""
+    return value if value is not None and isfinite(value) else None
 
 
 def _marks(run: Run, views: list[float]) -> list[tuple[float, str]]:
@@ -173,10 +180,9 @@ def _matrix(run: Run) -> str:
         )
         rows.append(f'<tr><th scope="row">{esc(name)}</th>{cells}</tr>')
     corner = '<th scope="col" class="first"><span class="small">is &darr; said &rarr;</span></th>'
-    return page.scroll(
-        f'<table class="matrix"><thead><tr>{corner}{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
-        f"Confusion matrix, {run.name}",
-    )
+    kind = "matrix many" if len(classes) > MANY_CLASSES else "matrix"
+    markup = f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return page.scroll(f'<table class="{kind}">{markup}</table>', f"Confusion matrix, {run.name}")
 
 
 def per_class(every: list[Run]) -> str:

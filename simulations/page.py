@@ -49,7 +49,7 @@ dl { display: grid; gap: 16px 28px; margin: 16px 0 0;
 dt { color: var(--muted); font-size: .8125rem; }
 dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 14px 0 0; }
-table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums;
+table { border-collapse: separate; border-spacing: 0; font-size: .9375rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
 th, td { padding: 7px 14px 7px 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400;
   vertical-align: top; }
@@ -61,7 +61,8 @@ th.group { text-align: center; border-left: 1px solid var(--line); padding-left:
 td.open, th.open { border-left: 1px solid var(--line); padding-left: 14px; }
 td.text, th.text { text-align: left; }
 td { white-space: nowrap; }
-td.text { white-space: normal; min-width: 12em; }
+td.text { white-space: normal; min-width: 9em; }
+th code { overflow-wrap: anywhere; }
 td small { display: block; color: var(--muted); font-size: .8125rem; }
 .sticky th[scope=row], .sticky th.first { position: sticky; left: 0; background: var(--bg); }
 .matrix td, .matrix th { padding: 0; border: 2px solid var(--bg); }
@@ -71,6 +72,8 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .matrix td.hit { font-weight: 650; }
 .matrix th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
 .matrix thead th.turn { text-align: center; padding: 0 2px 6px; }
+.many thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 6px 0;
+  line-height: 50px; white-space: nowrap; }
 .chart { display: block; width: 100%; max-width: 440px; height: auto; overflow: visible; }
 .chart text { font-size: 11.5px; fill: var(--muted); paint-order: stroke; stroke: var(--bg);
   stroke-width: 3px; stroke-linejoin: round; font-variant-numeric: tabular-nums; }
@@ -93,7 +96,7 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .key i { display: inline-block; width: 12px; height: 12px; margin-right: 7px; border-radius: 3px; }
 .strip { display: flex; gap: 2px; height: 14px; margin: 16px 0 4px; border-radius: 4px; overflow: hidden; }
 .strip i, .dot { background: var(--c); min-width: 2px; }
-.dot { display: inline-block; width: 11px; height: 11px; margin-right: 8px; border-radius: 3px; }
+.dot { flex: none; width: 11px; height: 11px; margin: .4em 8px 0 0; border-radius: 3px; }
 .faces { display: grid; gap: 18px 14px; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr));
   margin: 10px 0 26px; padding: 0; list-style: none; }
 .faces figure { margin: 0; }
@@ -110,7 +113,9 @@ footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size
   dl { grid-template-columns: 1fr 1fr; gap: 14px 18px; }
   .matrix td { min-width: 44px; height: 44px; font-size: .875rem; }
   .matrix thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
-    padding: 6px 0; }
+    padding: 6px 0; line-height: 44px; white-space: nowrap; }
+  .many td { min-width: 33px; font-size: .75rem; } .many td small { font-size: .6875rem; }
+  .many thead th.turn { line-height: 33px; } .many th[scope=row] { font-size: .8125rem; padding-right: 6px; }
 }
 @media print { .scroll { overflow: visible; } section { break-inside: avoid; } }
 """

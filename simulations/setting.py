@@ -75,16 +75,20 @@ def _machine(env: dict[str, Any]) -> str:
 def cost(run: Run, baselines: list[Run]) -> str:
     """Seconds by stage, phones per second, traffic."""
     s = run.summary
-    stages = [("Features of all views (0 s when cached)", float(s["seconds_features"]), "--muted")]
+    stages = [("Features (0 s when cached)", float(s["seconds_features"]), "--muted")]
     for each in (run, *baselines):
         name = f"Training, {each.name[0].lower()}{each.name[1:]}"
         stages.append((name, float(each.summary["seconds_training"]), f"--s{each.series}"))
     named = sum(seconds for _, seconds, _ in stages)
     total = max(float(s["seconds"]), named)
-    stages.append(("Everything else (start-up, evaluation, writing)", total - named, "--before"))
+    stages.append(("All else: start-up, evaluation, files", total - named, "--before"))
     strip = "".join(f'<i style="--c:var({c});flex:{t:.3f}"></i>' for _, t, c in stages if t > 0)
     rows = [
-        [f'<span class="dot" style="--c:var({c})"></span>{name}', duration(t), percent(t / (total or 1))]
+        [
+            f'<span class="run"><i class="dot" style="--c:var({c})"></i><span>{name}</span></span>',
+            duration(t),
+            percent(t / (total or 1)),
+        ]
         for name, t, c in stages
     ]
     rows.append(["<strong>The whole command</strong>", f"<strong>{duration(total)}</strong>", ""])
@@ -158,7 +162,7 @@ def again(run: Run) -> str:
         "Run it again",
         paragraph("The command of this run:"),
         f"<pre>{esc(str(run.environment['command']))}</pre>",
-        paragraph("The same from the settings kept in this folder, whatever has changed elsewhere:"),
+        paragraph("The same from the settings kept here, typed in this folder:"),
         f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml</pre>",
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
         f"<details><summary>Every setting</summary><pre>{esc(tomli_w.dumps(run.config))}</pre></details>",

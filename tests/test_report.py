@@ -1,0 +1,252 @@
+"""The page of a run: complete, self-contained, honest about noise, safe with any name."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_runs import make_full_run, make_run
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from fer_models.errors import InputError
+from fer_models.seeding import stream
+from simulations import charts, page
+from simulations.report import write_report
+
+NASTY = ('<b>anger & "rage"</b>', "happy'; <script>alert(1)</script>", "calm>", "sad&amp;", "oh {no}")
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order and keeps what the tests ask for."""
+
+    VOID = ("meta", "img", "br", "line", "rect", "circle", "path")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_full_run(tmp_path_factory.mktemp("runs") / "full")
+
+
+def read(folder: Path) -> tuple[str, Page]:
+    text = write_report(folder).read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_everything_a_reader_asks_for_is_there(full: Path) -> None:
+    _, page_ = read(full)
+    for words in (
+        "1,343 test photos of 55 people it was not trained on",
+        "central training on as many views",
+        "central training for 10 epochs", "/photos/faces", "100, all in each round", "dirichlet, alpha 0.3",
+        "50 rounds, 250,000 views processed", "2,914",
+        "Most frequent mistakes", "Precision", "25.6 kB", "128 MB",
+        "9,091 phones per second", "1 min 32 s", "fedfer run dirichlet --data /photos/faces", "torch 2.15.0",
+        "Always answering the largest class, neutrality, would give 44.0%",
+    ):  # fmt: skip
+        assert words in page_.words, words
+    assert "drawings" not in page_.words
+    assert "Skipped photos" not in page_.words
+
+
+def test_nothing_is_fetched_and_every_link_leads_to_a_file_beside_the_page(full: Path) -> None:
+    text, page_ = read(full)
+    assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", text, re.IGNORECASE)
+    for attrs in (attrs for _, attrs in page_.tags):
+        if "src" in attrs:
+            assert str(attrs["src"]).startswith("data:image/png;base64,")
+        if "href" in attrs:
+            assert (full / str(attrs["href"])).exists()
+
+
+def test_the_page_can_be_read_without_seeing_it(full: Path) -> None:
+    _, page_ = read(full)
+    assert all(attrs.get("alt") for attrs in page_.all("img"))
+    assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for attrs in page_.all("svg"))
+    assert all(attrs.get("scope") for attrs in page_.all("th"))
+    assert len(page_.all("h1")) == 1
+
+
+def test_the_same_folder_gives_the_same_small_page(full: Path) -> None:
+    first = write_report(full).read_bytes()
+    assert write_report(full).read_bytes() == first
+    assert len(first) < 1_500_000
+    assert sorted(path.name for path in full.iterdir() if path.name.startswith(".")) == []
+
+
+def test_names_and_paths_are_only_ever_text(tmp_path: Path) -> None:
+    skipped = (("/photos/<i>&.png", "cut off at <eof>"),)
+    text, page_ = read(
+        make_full_run(tmp_path / "run", classes=NASTY, source='/p/<a> & "b"', unreadable=skipped)
+    )
+    assert not re.search(r"<script|<eof|<b>anger|<i>&", text)
+    for name in NASTY:
+        assert name in page_.words
+    assert '/p/<a> & "b"' in page_.words
+    assert "1 photo could not be read" in page_.words
+    assert "/photos/<i>&.png" in page_.words
+
+
+def test_drawn_faces_are_called_drawings(tmp_path: Path) -> None:
+    _, page_ = read(make_run(tmp_path / "run", source="sketch"))
+    assert "These faces are drawings, not photos." in page_.words
+    assert "fedfer run --data FOLDER" in page_.words
+
+
+def test_a_small_difference_is_called_noise_and_a_large_one_is_not(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", skill=0.5)
+    make_run(run / "centralized-matched", kind="centralized", skill=0.5)
+    make_run(run / "centralized", kind="centralized", skill=0.9, steps=10)
+    _, page_ = read(run)
+    headline = re.search(r"Federated training names [^:]*: the difference is within noise\.", page_.words)
+    assert headline
+    assert "central training on as many views" in headline[0]
+    against = page_.words[page_.words.index("Against central training for 10 epochs") :]
+    assert against.index("beyond noise") < against.index("macro-F1")
+    shutil.rmtree(run / "centralized-matched")
+    _, page_ = read(run)
+    assert re.search(r"points below central training for 10 epochs\.", page_.words)
+
+
+def test_without_predictions_the_page_says_that_photos_were_not_paired(tmp_path: Path) -> None:
+    _, page_ = read(make_full_run(tmp_path / "run", predictions=False))
+    assert "photos not compared one by one" in page_.words
+
+
+def test_a_federated_run_alone(tmp_path: Path) -> None:
+    _, page_ = read(make_run(tmp_path / "run"))
+    assert "Federated training names" in page_.words
+    assert "Federated minus" not in page_.words
+    assert "Time and traffic" in page_.words
+
+
+def test_a_baseline_alone(tmp_path: Path) -> None:
+    _, page_ = read(make_run(tmp_path / "run", kind="centralized", steps=9.5))
+    assert "Central training names" in page_.words
+    assert "9.5 epochs" in page_.words
+    for word in ("phones per second", "Traffic", "Partition", "Strategy"):
+        assert word not in page_.words
+    assert "fedfer baseline config.toml" in page_.words
+
+
+def test_a_run_of_one_round_that_diverged(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", steps=1)
+    line = json.loads((run / "rounds.jsonl").read_text())
+    (run / "rounds.jsonl").write_text(
+        json.dumps(line | {"train_loss": float("nan"), "val_macro_f1": None}) + "\n"
+    )
+    text, page_ = read(run)
+    assert "nan" not in re.findall(r'(?:d|cx|cy|x|y)="([^"]*)"', text.lower())
+    assert "Accuracy on validation photos" in page_.words
+    assert "Training loss (cross-entropy)" not in page_.words
+
+
+def test_faces_are_left_out_on_request_and_when_they_are_too_many(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    assert len(read(run)[1].all("img")) == 16
+    noise = stream(0, "noise").integers(0, 256, (400, 400), dtype=np.uint8)
+    for png in (run / "examples").glob("*.png"):
+        Image.fromarray(noise).save(png)
+    text, page_ = read(run)
+    assert 0 < len(page_.all("img")) < 16
+    assert len(text) < 1_500_000
+    shutil.rmtree(run / "examples")
+    assert read(run)[1].all("img") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["summary.json", "rounds.jsonl", "config.toml", "environment.json", "data.json"]
+)
+def test_an_unfinished_run_is_named(tmp_path: Path, name: str) -> None:
+    run = make_run(tmp_path / "run")
+    (run / name).write_text("{")
+    with pytest.raises(InputError, match=r"no report of .*run.*; give the folder of a finished run"):
+        write_report(run)
+    (run / name).unlink()
+    with pytest.raises(InputError, match=re.escape(name)):
+        write_report(run)
+    assert not (run / "report.html").exists()
+
+
+def test_text_keeps_its_contrast_in_light_and_dark() -> None:
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in page.STYLE.split("@media", 2)[:2]
+    )
+    assert light.keys() == dark.keys()
+    for colours in (light, dark):
+        for name in ("ink", "muted", "s0", "s1", "s2", "good", "bad"):
+            assert contrast(rgb(colours[name]), rgb(colours["bg"])) >= 4.5, name
+        assert contrast(rgb(colours["before"]), rgb(colours["bg"])) >= 3
+        assert contrast(rgb(colours["ink"]), rgb(colours["note"])) >= 4.5
+        darkest = 0.45 * rgb(colours["s0"]) + 0.55 * rgb(colours["soft"])  # a cell of the confusion matrix
+        assert contrast(rgb(colours["ink"]), darkest) >= 4.5
+
+
+def rgb(text: str) -> np.ndarray:
+    return np.array([int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+
+
+def contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """The contrast ratio of the web content accessibility guidelines."""
+    lights = [
+        float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+        for c in (one, other)
+    ]
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_units_are_those_a_person_would_say() -> None:
+    assert [page.duration(s) for s in (0, 12.34, 59.99, 92.4, 3725)] == [
+        "0.0 s", "12.3 s", "60.0 s", "1 min 32 s", "1 h 02 min",
+    ]  # fmt: skip
+    assert [page.size(n) for n in (0, 999, 25_620, 128_100_000, 2.5e12)] == [
+        "0 B", "999 B", "25.6 kB", "128 MB", "2.5 TB",
+    ]  # fmt: skip
+    assert page.signed(-0.5, 1) == "\N{MINUS SIGN}0.5"
+    assert charts.short(250_000) == "250k"
+
+
+def test_ticks_are_round_and_span_the_values() -> None:
+    assert charts.ticks(0, 250_000, 6) == [0, 50_000, 100_000, 150_000, 200_000, 250_000]
+    assert charts.ticks(0.22, 0.63) == [0.2, 0.4, 0.6, 0.8]
+    assert charts.written([0.2, 0.225, 0.25], percent=False) == ["0.200", "0.225", "0.250"]
+    assert charts.written([0.2, 0.4], percent=True) == ["20%", "40%"]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(2, 8))
+def test_ticks_hold_any_range(low: float, span: float, most: int) -> None:
+    marks = charts.ticks(low, low + span, most)
+    slack = 1e-6 * max(abs(low), span, 1)
+    assert marks[0] <= low + slack
+    assert marks[-1] >= low + span - slack
+    assert 2 <= len(marks) <= most + 3
