@@ -17,6 +17,7 @@ SPLITS = ("train", "validation", "test")
 
 _SEARCH_STEPS = 50_000
 _PASSES = 10
+_HEADS = 0.3  # what an even share of the groups counts, beside 1 for an even share of a class
 
 Group = list[tuple[int, float]]  # (class, share of all photos of that class)
 
@@ -32,16 +33,16 @@ def split_photos(
     table = np.zeros((count, classes))
     np.add.at(table, (group, labels), 1)
     table /= np.maximum(table.sum(axis=0), 1)
-    sparse: list[Group] = [[(classes, 1 / count)] for _ in range(count)]  # every group is one of all groups
+    sparse: list[Group] = [[(classes, _HEADS / count)] for _ in range(count)]  # each is one of all groups
     for g, c in zip(*np.nonzero(table), strict=True):
         sparse[g].append((int(c), float(table[g, c])))
     order = _heavy_first(table.sum(axis=1), stream(seed, "split"))
-    seats = _Seats(sparse, shares, classes + 1)
+    seats = _Seats(sparse, shares, classes)
     seats.place_all(order)
     if seats.lacks():
         anchors = _anchors(sparse, order, len(shares), classes)
         if anchors is not None:
-            seats = _Seats(sparse, shares, classes + 1)
+            seats = _Seats(sparse, shares, classes)
             for g, part in anchors.items():
                 seats.put(g, part)
             seats.place_all([g for g in order if g not in anchors])
@@ -66,8 +67,8 @@ class _Seats:
         self.groups = groups
         self.shares = list(shares)
         self.part = [-1] * len(groups)
-        self.over = [[-share] * classes for share in shares]
-        self.members = [[0] * classes for _ in shares]
+        self.over = [[-share] * classes + [-share * _HEADS] for share in shares]
+        self.members = [[0] * (classes + 1) for _ in shares]
 
     def put(self, g: int, part: int) -> None:
         """Seats group `g`, taking it from where it sat."""
@@ -121,10 +122,11 @@ def _anchors(groups: list[Group], order: list[int], parts: int, classes: int) ->
     A search with back-tracking, the (class, part) with the fewest groups left first. None where there is
     no such seating, or none was found in _SEARCH_STEPS steps.
     """
+    enough = parts * classes  # no seating needs more groups, so no class ever wants for one beyond these
     holders: list[list[int]] = [[] for _ in range(classes)]
     for g in reversed(order):  # light groups first: they bend the shares least
         for c, _ in groups[g]:
-            if c < classes:
+            if c < classes and len(holders[c]) < enough:
                 holders[c].append(g)
     present = [c for c in range(classes) if holders[c]]
     seated: dict[int, int] = {}
