@@ -31,7 +31,6 @@ from fer_models.images import ImageTable
 from fer_models.weights import sha256_of
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
-AHEAD = 4  # batches of pixels made ahead of the encoder
 READERS = 8  # threads at most that read photos
 _ROW = FEATURES * 4  # bytes
 _HERE = Path(__file__).parent
@@ -203,12 +202,13 @@ def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int
             rows.append(pixels)
         return _stack(rows)
 
-    readers = ThreadPoolExecutor(max(1, min(READERS, cores() // 2)), thread_name_prefix="photos")
+    threads = max(1, min(READERS, cores() // 2))
+    readers = ThreadPoolExecutor(threads, thread_name_prefix="photos")
     ahead: deque[Future[np.ndarray]] = deque()
     try:
         for start in range(first, len(plan), BATCH):
             ahead.append(readers.submit(make, start))
-            if len(ahead) > AHEAD:
+            if len(ahead) > threads + 1:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
