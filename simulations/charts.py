@@ -131,7 +131,7 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
     every = [v for _, row in rows for d in row for v in (d.value, *(d.interval or ()))]
     x_ticks = ticks(min(every), max(every))
     left, right = _label_width([name for name, _ in rows]), WIDTH - 18
-    row = 16 + 10 * max(len(values) for _, values in rows)
+    row = 20 + 12 * max(len(values) for _, values in rows)
     lower = row * len(rows) + 4
 
     def at(value: float) -> float:
@@ -144,7 +144,7 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
         middle = 4 + row * i + row / 2
         parts.append(_text(left - 4, middle + 4, name, "end", "name"))
         for j, dot in reversed(list(enumerate(values))):
-            y = middle + 9 * (j - (len(values) - 1) / 2)  # beside one another, so that none hides another
+            y = middle + 12 * (j - (len(values) - 1) / 2)  # beside one another, so that none hides another
             if dot.interval:
                 parts.append(
                     f'<line class="line solid s{dot.series}" x1="{at(dot.interval[0]):.1f}" '

@@ -51,8 +51,9 @@ dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 14px 0 0; }
 table { border-collapse: separate; border-spacing: 0; font-size: .9375rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
-th, td { padding: 7px 14px 7px 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400;
-  vertical-align: top; }
+th, td { padding: 7px 14px 7px 0; text-align: right; font-weight: 400; vertical-align: top; }
+tbody th, tbody td { border-top: 1px solid var(--line); }
+tbody tr:last-child > *, th.group { border-bottom: 1px solid var(--line); }
 th:last-child, td:last-child { padding-right: 2px; }
 thead th { color: var(--muted); font-size: .8125rem; vertical-align: bottom; line-height: 1.35; }
 th[scope=row], th.first { text-align: left; }
@@ -65,12 +66,12 @@ td.text { white-space: normal; min-width: 9em; }
 th code { overflow-wrap: anywhere; }
 td small { display: block; color: var(--muted); font-size: .8125rem; }
 .sticky th[scope=row], .sticky th.first { position: sticky; left: 0; background: var(--bg); }
-.matrix td, .matrix th { padding: 0; border: 2px solid var(--bg); }
-.matrix td { min-width: 50px; height: 48px; text-align: center; vertical-align: middle; line-height: 1.2;
+.matrix tbody tr > *, .matrix thead tr > * { padding: 0; border: 2px solid var(--bg); }
+.matrix tbody td { min-width: 50px; height: 48px; text-align: center; vertical-align: middle; line-height: 1.2;
   background: color-mix(in srgb, var(--s0) var(--share, 0%), var(--soft)); border-radius: 6px; }
 .matrix td small { color: inherit; font-size: .75rem; }
 .matrix td.hit { font-weight: 650; }
-.matrix th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
+.matrix tbody th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
 .matrix thead th.turn { text-align: center; padding: 0 2px 6px; }
 .many thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 6px 0;
   line-height: 50px; white-space: nowrap; }
@@ -105,17 +106,17 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .faces figcaption { margin-top: 6px; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces b { display: block; color: var(--ink); font-weight: 600; }
 .right b::first-letter { color: var(--good); } .wrong b::first-letter { color: var(--bad); }
-details { margin-top: 16px; } summary { cursor: pointer; color: var(--s0); }
+details { margin-top: 16px; } details > .grid { margin-top: 14px; } summary { cursor: pointer; color: var(--s0); }
 ul.files { margin: 6px 0 0; padding-left: 20px; }
 footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size: .8125rem; }
 @media (max-width: 640px) {
   header { padding-top: 26px; } section { margin-top: 34px; padding-top: 22px; }
   dl { grid-template-columns: 1fr 1fr; gap: 14px 18px; }
-  .matrix td { min-width: 44px; height: 44px; font-size: .875rem; }
+  .matrix tbody td { min-width: 44px; height: 44px; font-size: .875rem; }
   .matrix thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
     padding: 6px 0; line-height: 44px; white-space: nowrap; }
-  .many td { min-width: 33px; font-size: .75rem; } .many td small { font-size: .6875rem; }
-  .many thead th.turn { line-height: 33px; } .many th[scope=row] { font-size: .8125rem; padding-right: 6px; }
+  .many tbody td { min-width: 29px; font-size: .75rem; } .many td small { font-size: .6875rem; }
+  .many thead th.turn { line-height: 29px; } .many tbody th[scope=row] { font-size: .8125rem; padding-right: 6px; }
 }
 @media print { .scroll { overflow: visible; } section { break-inside: avoid; } }
 """
