@@ -19,6 +19,7 @@ DEGREES = 10.0
 SHIFT = 0.06
 SCALE = (0.9, 1.1)
 TONE = 0.2  # brightness and contrast, each way
+_ENOUGH = 2  # times the size: a photo need not be read larger to be resized well
 _MARGIN = 0.27  # of the size: how far a view may look past the photo's edge, which is repeated there
 
 
@@ -70,13 +71,13 @@ def views(
     last, canvas = -1, None
     for photo, view in zip(plan.photos[start:stop].tolist(), plan.views[start:stop].tolist(), strict=True):
         if canvas is None or photo != last:
-            last, canvas = photo, _Canvas(table.reader(photo), size)
+            last, canvas = photo, _Canvas(table.reader(photo, _ENOUGH * size), size)
         yield canvas.view(view, _rng(table, photo, view, seed))
 
 
 def view_pixels(table: ImageTable, photo: int, view: int, size: int, *, seed: int) -> np.ndarray:
     """The pixels of one view, uint8 (1 or 3, size, size); the same as `views` gives."""
-    return render(table.reader(photo), size, view, _rng(table, photo, view, seed))
+    return render(table.reader(photo, _ENOUGH * size), size, view, _rng(table, photo, view, seed))
 
 
 def render(photo: Image.Image, size: int, view: int, rng: np.random.Generator | None) -> np.ndarray:

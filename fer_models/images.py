@@ -4,12 +4,12 @@ First stage of the way of the data: folder, CSV or the embedded set -> ImageTabl
 checked (fer_models/scan.py) and split (fer_models/split.py) here; their pixels are read one by one, later.
 """
 
+import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from fer_models.sketch import SketchSet
 
 
+class Reader(Protocol):
+    """Reads photo i of a table: upright, mode "L" or "RGB"."""
+
+    def __call__(self, photo: int, least: int = 0, /) -> Image.Image:
+        """Full size, or for `least` > 0 perhaps smaller with at least that many pixels a side."""
+
+
 @dataclass(frozen=True)
 class ImageTable:
     """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
@@ -37,7 +44,7 @@ class ImageTable:
     split: np.ndarray  # (n,) int8 into SPLITS: 0 train, 1 validation, 2 test
     digests: tuple[str, ...]  # per photo, identifies the pixels
     unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
-    reader: Callable[[int], Image.Image]  # photo i at full size, upright, mode "L" or "RGB"
+    reader: Reader
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,7 +59,7 @@ def load_table(
     """
     if data.source == "sketch":
         return _drawn(data, sketch, seed)
-    source = Path(data.source).expanduser().absolute()
+    source = Path(os.path.abspath(os.path.expanduser(data.source)))
     photos = list_photos(source, data.classes)
     checked = check_photos([photo.path for photo in photos], source=str(source), progress=progress)
     broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
@@ -99,9 +106,9 @@ def counts(table: ImageTable, plan: "ViewPlan") -> dict[str, Any]:
     return result
 
 
-def _read(paths: tuple[str, ...], photo: int) -> Image.Image:
+def _read(paths: tuple[str, ...], photo: int, least: int = 0, /) -> Image.Image:
     try:
-        return read_photo(paths[photo])
+        return read_photo(paths[photo], least)
     except Exception as error:  # it was read in the check: the file changed since, whatever Pillow says of it
         raise RunError(
             f"{shown(paths[photo])} could be read when the run began and cannot now ({error}); start again"
@@ -186,5 +193,5 @@ def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
     )
 
 
-def _draw(faces: "SketchSet", rows: list[int], photo: int) -> Image.Image:
+def _draw(faces: "SketchSet", rows: list[int], photo: int, least: int = 0, /) -> Image.Image:
     return Image.fromarray(faces.draw(rows[photo]))

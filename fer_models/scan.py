@@ -36,14 +36,16 @@ class Checked(NamedTuple):
     reason: str | None
 
 
-def read_photo(path: str) -> Image.Image:
-    """The photo at full size, upright by its EXIF tag, mode "L" (gray of any kind) or "RGB" (all else).
+def read_photo(path: str, least: int = 0) -> Image.Image:
+    """The photo, upright by its EXIF tag, mode "L" (gray of any kind) or "RGB" (all else).
 
+    It has its full size; where a large JPEG is wanted small, `least` lets the decoder halve it (up to three
+    times) while both sides keep `least` pixels, which saves most of the time.
     Transparent parts become white; of an animation this is the first frame; 16-bit gray is scaled to 8.
     Raises whatever Pillow raises; an image of more than `PIL.Image.MAX_IMAGE_PIXELS` is never decoded.
     """
     with open(path, "rb") as file:
-        return _decode(file, quick=False)
+        return _decode(file, least)
 
 
 def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None = None) -> list[Checked]:
@@ -85,7 +87,7 @@ def _check(path: str) -> Checked:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return Checked(None, "empty file (0 bytes)")
-            _decode(file, quick=True)
+            _decode(file, least=1)  # an eighth of a JPEG's size: its bytes are all read and checked still
             file.seek(0)
             return Checked(hashlib.file_digest(file, "sha256").hexdigest(), None)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -98,11 +100,10 @@ def _check(path: str) -> Checked:
         return Checked(None, " ".join(text.split()) or type(error).__name__)
 
 
-def _decode(file: BinaryIO, *, quick: bool) -> Image.Image:
-    """`quick` lets the JPEG decoder run at an eighth of the size: all bytes are still read and checked."""
+def _decode(file: BinaryIO, least: int) -> Image.Image:
     with _pillow_rules(), Image.open(file) as image:
-        if quick:
-            image.draft(None, (1, 1))
+        if least:
+            image.draft(None, (least, least))
         image.load()
         return _plain(ImageOps.exif_transpose(image))
 

@@ -33,7 +33,7 @@ def drawn_table(split_of: list[list[int]]) -> ImageTable:
         split=np.concatenate([np.array(parts, dtype=np.int8) for parts in split_of])[order],
         digests=tuple(f"digest {i}" for i in range(len(labels))),
         unreadable=(),
-        reader=lambda i: picture(i, colour=i % 3 == 0),
+        reader=lambda i, least=0: picture(i, colour=i % 3 == 0),
     )
 
 
@@ -199,7 +199,7 @@ def test_views_differ_by_photo_view_and_seed_and_hang_on_the_digest() -> None:
 def test_a_photo_is_read_once_for_its_views_and_one_at_a_time() -> None:
     read: list[int] = []
 
-    def reader(i: int) -> Image.Image:
+    def reader(i: int, least: int = 0, /) -> Image.Image:
         read.append(i)
         return picture(i)
 

@@ -57,13 +57,16 @@ def test_a_csv_is_read_relative_to_itself_and_extra_columns_are_left_alone(folde
 
 
 def test_labels_csv_adds_subjects_and_goes_before_the_name_of_the_folder(folder: Path) -> None:
-    write_csv(folder / "labels.csv", [["file", "emotion", "subject"], ["anger/03.png", "fear", "p1"]])
+    rows = [["anger/03.png", "fear", "p1"], ["./anger//04.png", "joy", "p2"]]
+    write_csv(folder / "labels.csv", [["file", "emotion", "subject"], *rows])
     table = load(folder)
+    assert load(folder / ".." / "faces").paths == table.paths
+    assert str(folder / "anger" / "04.png") not in table.paths
     moved = table.paths.index(str(folder / "anger" / "03.png"))
     assert table.labels[moved] == 1
     assert table.subjects is not None
     assert table.subjects[moved] == "p1"
-    assert len(np.unique(table.subjects)) == 24  # a photo of nobody known is a subject of its own
+    assert len(np.unique(table.subjects)) == 23  # a photo of nobody known is a subject of its own
 
 
 def test_labels_csv_of_a_larger_set_may_name_absent_photos_of_unused_classes(folder: Path) -> None:

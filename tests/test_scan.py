@@ -82,6 +82,20 @@ def test_the_rotation_tag_is_respected(tmp_path: Path) -> None:
     assert got.getpixel((1, 0)) == 255
 
 
+def test_a_large_jpeg_is_read_smaller_where_that_is_enough(tmp_path: Path) -> None:
+    large = np.kron(np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6), np.ones((100, 100), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = str(tmp_path / "x.jpg")
+    Image.fromarray(large).save(path, quality=95, exif=exif)
+    assert read_photo(path).size == (400, 600)
+    assert read_photo(path, 100).size == (100, 150)
+    assert read_photo(path, 101).size == (200, 300)
+    assert read_photo(path, 448).size == (400, 600)
+    full, small = (read_photo(path, least).resize((64, 64), Image.Resampling.BILINEAR) for least in (0, 128))
+    assert np.abs(np.asarray(full).astype(int) - np.asarray(small)).max() <= 4
+
+
 def damage(folder: Path, name: str, content: bytes) -> None:
     (folder / "anger" / name).write_bytes(content)
 
