@@ -67,8 +67,8 @@ th code { overflow-wrap: anywhere; }
 td small { display: block; color: var(--muted); font-size: .8125rem; }
 .sticky th[scope=row], .sticky th.first { position: sticky; left: 0; background: var(--bg); }
 .matrix tbody tr > *, .matrix thead tr > * { padding: 0; border: 2px solid var(--bg); }
-.matrix tbody td { min-width: 50px; height: 48px; text-align: center; vertical-align: middle; line-height: 1.2;
-  background: color-mix(in srgb, var(--s0) var(--share, 0%), var(--soft)); border-radius: 6px; }
+.matrix tbody td { min-width: 50px; height: 48px; text-align: center; vertical-align: middle;
+  line-height: 1.2; background: color-mix(in srgb, var(--s0) var(--share, 0%), var(--soft)); border-radius: 6px; }
 .matrix td small { color: inherit; font-size: .75rem; }
 .matrix td.hit { font-weight: 650; }
 .matrix tbody th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
@@ -106,7 +106,8 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .faces figcaption { margin-top: 6px; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces b { display: block; color: var(--ink); font-weight: 600; }
 .right b::first-letter { color: var(--good); } .wrong b::first-letter { color: var(--bad); }
-details { margin-top: 16px; } details > .grid { margin-top: 14px; } summary { cursor: pointer; color: var(--s0); }
+details { margin-top: 16px; } details > .grid { margin-top: 14px; }
+summary { cursor: pointer; color: var(--s0); }
 ul.files { margin: 6px 0 0; padding-left: 20px; }
 footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size: .8125rem; }
 @media (max-width: 640px) {
@@ -116,7 +117,8 @@ footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size
   .matrix thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
     padding: 6px 0; line-height: 44px; white-space: nowrap; }
   .many tbody td { min-width: 29px; font-size: .75rem; } .many td small { font-size: .6875rem; }
-  .many thead th.turn { line-height: 29px; } .many tbody th[scope=row] { font-size: .8125rem; padding-right: 6px; }
+  .many thead th.turn { line-height: 29px; }
+  .many tbody th[scope=row] { font-size: .8125rem; padding-right: 6px; }
 }
 @media print { .scroll { overflow: visible; } section { break-inside: avoid; } }
 """
