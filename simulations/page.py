@@ -68,7 +68,8 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .sticky th[scope=row], .sticky th.first { position: sticky; left: 0; background: var(--bg); }
 .matrix tbody tr > *, .matrix thead tr > * { padding: 0; border: 2px solid var(--bg); }
 .matrix tbody td { min-width: 50px; height: 48px; text-align: center; vertical-align: middle;
-  line-height: 1.2; background: color-mix(in srgb, var(--s0) var(--share, 0%), var(--soft)); border-radius: 6px; }
+  line-height: 1.2; background: color-mix(in srgb, var(--s0) var(--share, 0%), var(--soft));
+  border-radius: 6px; }
 .matrix td small { color: inherit; font-size: .75rem; }
 .matrix td.hit { font-weight: 650; }
 .matrix tbody th[scope=row] { padding: 0 10px 0 0; vertical-align: middle; }
