@@ -70,9 +70,10 @@ def extract(
                     partial.replace(final)
                     _settle(final.parent)
     except OSError as error:
+        why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
         raise RunError(
-            f"features could not be kept in the cache ({error.strerror or error}); make room and run"
-            " again (what is done is not lost), or point FEDFER_CACHE to another folder"
+            f"the features could not be kept in the cache ({why}); make room and run again (what is done is not"
+            " lost), or point FEDFER_CACHE to another folder"
         ) from error
     report(total, total)
     return final

