@@ -26,6 +26,7 @@ class RoundRecord:
     seconds: float  # of training
     bytes_down: int  # payload that real phones would receive
     bytes_up: int  # and send
+    wire_bytes: int  # payload of the simulation's own messages, both ways
 
 
 class RunLog:

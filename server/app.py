@@ -1,5 +1,6 @@
 """The server's end of the wire: a Flower ServerApp that runs the rounds and hands out what happened."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.strategies import BlockFedAvg, Folded, Plan
 
+_PATIENCE = 120  # seconds
+_PULL_INTERVAL = 0.003  # seconds
+
 
 @dataclass(frozen=True)
 class Job:
@@ -23,12 +27,11 @@ class Job:
     plan: Plan
     start: Checkpoint  # round 0 with a new head, or where a run left off
     rounds: int
+    nodes: int  # that the run waits for
     evaluation: EvaluationConfig
     validation: HeldOut
     on_ready: Callable[[], None]  # every node has answered once
-    on_round: Callable[
-        [RoundRecord, Checkpoint, int], None
-    ]  # after a round: its record, state and wire bytes
+    on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
 
 
 def make_app(job: Job) -> ServerApp:
@@ -37,10 +40,12 @@ def make_app(job: Job) -> ServerApp:
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
+        if hasattr(grid, "pull_interval"):  # of the simulation's grid, 0.1 s if left alone: half of a round
+            grid.pull_interval = _PULL_INTERVAL
         strategy = BlockFedAvg(job.plan, done=job.start.number)
         selection = job.start.selection
         head = ArrayRecord({name: Array(array) for name, array in named(job.start.head).items()})
-        _greet(grid, strategy, head)
+        _greet(grid, strategy, head, job.nodes)
         job.on_ready()
 
         def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
@@ -51,7 +56,7 @@ def make_app(job: Job) -> ServerApp:
             head = joined({name: array.numpy() for name, array in arrays.items()})
             record = _record(job, folded, head)
             selection = selection.after(head, folded.number, record.val_macro_f1)
-            job.on_round(record, Checkpoint(folded.number, head, selection), folded.wire_bytes)
+            job.on_round(record, Checkpoint(folded.number, head, selection))
             return None
 
         strategy.start(grid, head, num_rounds=job.rounds - job.start.number, evaluate_fn=after_round)
@@ -72,11 +77,19 @@ def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
         seconds=folded.seconds,
         bytes_down=folded.phones * payload(head),
         bytes_up=folded.phones * payload(head),
+        wire_bytes=folded.wire_bytes,
     )
 
 
-def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord) -> None:
-    """Asks every node to open the prepared data and load its code, so that no round pays for that."""
+def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord, nodes: int) -> None:
+    """Waits for the nodes and has each open its data and load its code, so that no round pays for it."""
+    deadline = time.monotonic() + _PATIENCE
+    while (found := len(list(grid.get_node_ids()))) < nodes:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"only {found} of {nodes} nodes came within {_PATIENCE} s; see the logs of the run"
+            )
+        time.sleep(0.01)
     content = RecordDict({"head": head, "order": ConfigRecord(strategy.order(0).scalars())})
     messages = [
         Message(content, dst_node_id=node, message_type=MessageType.QUERY)

@@ -106,8 +106,8 @@ def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = 
         path = Path(experiment).expanduser()
         if not path.is_file():
             raise InputError(
-                f'experiment "{experiment}" is neither shipped nor a file{nearest(experiment, shipped())}; '
-                f"shipped are {', '.join(shipped())}"
+                f'experiment "{experiment}" is neither shipped ({", ".join(shipped())}) nor a file'
+                f"{nearest(experiment, shipped())}"
             )
     raw = read_toml(path)
     for setting in settings:

@@ -53,9 +53,10 @@ def _allowed(annotation: Any, metadata: Iterable[Any]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error's line: the known name nearest to an unknown one, or where all are listed."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else "; see docs/configuration.md for all keys"
+    """The end of an error's line: the known name nearest to an unknown one, or all that are known."""
+    known = list(known)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else f"; known are {', '.join(known)}"
 
 
 def shown(value: Any) -> str:

@@ -1,0 +1,174 @@
+"""What a run writes at its end: head, predictions, examples, summary.
+
+The test photos are looked at here, once.
+"""
+
+import hashlib
+import json
+import platform
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fer_models import backbone
+from fer_models.cache import whole_file
+from fer_models.evaluation import Selection
+from fer_models.heads import probabilities, save_head
+from fer_models.images import counts
+from fer_models.metrics import confusion, scores
+from fer_models.runlog import RoundRecord, RunLog
+from fer_models.seeding import stream
+from simulations.prepare import Prepared, World
+
+_VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")
+_EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
+
+
+def begin(log: RunLog, world: World, asked: dict[str, Any]) -> None:
+    """Writes what is known before training: the configuration, what was `asked`, the machine, bad photos."""
+    world.config.save(log.folder / "config.toml")
+    log.write_json(
+        "environment",
+        {
+            **asked,
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+            "cpus": backbone.cores(),
+            "versions": versions(),
+        },
+    )
+    if world.table.unreadable:
+        log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that shape a result."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS}
+
+
+def write_data(log: RunLog, world: World, sizes: np.ndarray | None) -> None:
+    """Writes data.json: what the face set holds and, where there are phones, the views on them."""
+    table = world.table
+    found = counts(table, world.plan)
+    data: dict[str, Any] = {
+        "source": table.source,
+        "classes": list(table.classes),
+        "photos": {part: found[part] for part in ("train", "validation", "test")},
+        "views": found["views"],
+        "subjects": found["subjects"],
+        "unreadable": len(table.unreadable),
+    }
+    if sizes is not None:
+        spread = {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())}
+        data["phones"] = {"sizes": spread, "views": int(sizes.sum())}
+    log.write_json("data", data)
+
+
+def finish(
+    log: RunLog,
+    world: World,
+    prepared: Prepared,
+    selection: Selection,
+    records: list[RoundRecord],
+    **facts: Any,
+) -> dict[str, Any]:
+    """Judges the chosen head on the test photos and writes everything; returns the summary.
+
+    `facts` are the fields that only the caller knows: kind, experiment, seconds, nodes ...
+    """
+    config, table, head = world.config, world.table, selection.head
+    path = log.folder / "head.safetensors"
+    save_head(
+        path,
+        head,
+        {
+            "model": config.model.name,
+            "classes": list(table.classes),
+            "preprocessing": {
+                "image_size": world.size, "channels": "RGB", "mean": backbone.MEAN, "std": backbone.STD,
+            },
+            "weights_sha256": world.encoder.weights.sha256,
+        },
+    )  # fmt: skip
+    chances = probabilities(head, prepared.test.features)
+    _write_predictions(log, world, prepared, chances)
+    if config.report.examples:
+        _write_examples(log, world, prepared, chances)
+    counted = confusion(prepared.test.labels, chances.argmax(axis=1), len(table.classes))
+    result = scores(counted)
+    training = sum(record.seconds for record in records)
+    trained = sum(record.phones for record in records)
+    summary = {
+        **facts,
+        "model": config.model.name,
+        "balance": config.data.balance,
+        "classes": list(table.classes),
+        "accuracy": result.accuracy,
+        "balanced_accuracy": result.balanced_accuracy,
+        "macro_f1": result.macro_f1,
+        "weighted_f1": result.weighted_f1,
+        "per_class": {
+            name: {
+                "precision": float(result.precision[c]),
+                "recall": float(result.recall[c]),
+                "f1": float(result.f1[c]),
+                "support": int(result.support[c]),
+            }
+            for c, name in enumerate(table.classes)
+        },
+        "confusion": counted.tolist(),
+        "selected": selection.number,
+        "seed": config.run.seed,
+        "phones_trained": trained,
+        "photos": sum(record.photos for record in records),
+        "bytes_down": sum(record.bytes_down for record in records),
+        "bytes_up": sum(record.bytes_up for record in records),
+        "wire_bytes": sum(record.wire_bytes for record in records),
+        "seconds_training": training,
+        "phones_per_second": trained / training if trained else 0.0,
+        "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "versions": versions(),
+    }
+    log.write_json("summary", summary)
+    return summary
+
+
+def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+    classes, table = world.table.classes, world.table
+    rows = (
+        [table.paths[photo], classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
+        + [f"{value:.6f}" for value in p]
+        for photo, p in zip(prepared.test_photos, chances, strict=True)
+    )
+    log.write_csv("predictions", ("file", "emotion", "predicted", "confidence", *classes), rows)
+
+
+def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+    """Thumbnails of a seeded draw of test photos, so that the page shows what the accuracy says."""
+    table, folder = world.table, log.folder / "examples"
+    folder.mkdir(exist_ok=True)
+    rng = stream(world.config.run.seed, "examples")
+    drawn = rng.permutation(len(chances))[:_EXAMPLES]
+    listed = []
+    for number, row in enumerate(drawn):
+        photo, name = int(prepared.test_photos[row]), f"{number:02d}.png"
+        picture = table.reader(photo)
+        picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+        with whole_file(folder / name) as temporary:
+            picture.save(temporary, format="PNG")
+        listed.append(
+            {
+                "png": name,
+                "file": table.paths[photo],
+                "emotion": table.classes[table.labels[photo]],
+                "predicted": table.classes[chances[row].argmax()],
+                "confidence": float(chances[row].max()),
+            }
+        )
+    with whole_file(folder / "examples.json") as temporary:
+        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")

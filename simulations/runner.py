@@ -1,0 +1,250 @@
+"""A run from beginning to end: survey, features, rounds, baselines, page.
+
+Every stage leaves its result in the run folder or the cache, so a run that is stopped anywhere goes on
+from there: `fedfer run --resume DIR`.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_models.errors import InputError
+from fer_models.evaluation import Selection
+from fer_models.heads import new_head
+from fer_models.runlog import RoundRecord, RunLog
+from server import checkpoint
+from server.app import Job
+from server.checkpoint import Checkpoint
+from server.strategies import Plan
+from simulations.baselines import centralize, epoch_views
+from simulations.display import Display, Step
+from simulations.experiment import Config, read_toml, validate
+from simulations.finish import begin, finish, write_data
+from simulations.prepare import Prepared, World, survey
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    experiment: str  # its name
+    config: Config
+    folder: Path  # the run folder
+    command: str  # as typed
+    federated: bool = True  # False: the baseline alone
+    baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What there is to show at the end."""
+
+    summary: dict[str, Any]
+    baselines: list[tuple[str, dict[str, Any]]]
+    page: Path
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a run folder that is in use."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--out: {folder} is in use; give a folder that is new or empty")
+
+
+def resumed(folder: Path) -> Request:
+    """The request that began the run in `folder`; InputError where there is no run to go on with."""
+    try:
+        environment = RunLog(folder).read_json("environment") if folder.is_dir() else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--resume: {folder} holds no run of fedfer ({error}); give a run folder") from error
+    if environment is None:
+        raise InputError(f"--resume: {folder} is not a folder; give a run folder")
+    config = validate(read_toml(folder / "config.toml"))
+    names = ("experiment", "command", "federated", "baseline")
+    return Request(config=config, folder=folder, **{name: environment[name] for name in names})
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in `folder` came to its end."""
+    return (folder / "report.html").exists()
+
+
+def conduct(request: Request, display: Display) -> Result:
+    """Does what was requested; the run folder appears once nothing the user gave can be wrong any more."""
+    began = time.perf_counter()
+    with display:
+        with display.stage("Photos", unit="photos") as step:
+            world = survey(request.config, step)
+            step(len(world.table), len(world.table))
+        if world.table.unreadable:
+            display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
+        log = RunLog(request.folder)
+        asked = {"experiment": request.experiment, "command": request.command}
+        begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
+        features_began = time.perf_counter()
+        with display.stage("Features", unit="views") as step:
+            prepared = world.prepare(step)
+        run = _Run(request, display, world, prepared, began, time.perf_counter() - features_began)
+        return run.federated() if request.federated else run.central()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A request, and what has been prepared for it."""
+
+    request: Request
+    display: Display
+    world: World
+    prepared: Prepared
+    began: float
+    seconds_features: float
+
+    def federated(self) -> Result:
+        """The rounds, then the baselines beside them."""
+        config, log = self.request.config, RunLog(self.request.folder)
+        sizes = self.prepared.shards.sizes
+        nodes, selection, records = self._rounds(log)
+        baselines = []
+        if self.request.baseline:
+            kinds = dict.fromkeys((config.baseline.epochs, "matched"))
+            folders = ["centralized", "centralized-matched"]
+            for name, epochs in zip(folders, kinds, strict=False):
+                baselines.append(self._baseline(log.folder / name, epochs))
+        write_data(log, self.world, sizes)
+        federation = config.federation
+        summary = finish(
+            log,
+            self.world,
+            self.prepared,
+            selection,
+            records,
+            kind="federated",
+            strategy=config.strategy.name,
+            partition=federation.partition,
+            alpha=federation.alpha,
+            rounds=federation.rounds,
+            phones=federation.phones,
+            nodes=nodes,
+            **self._facts(),
+        )
+        return self._report(summary, baselines)
+
+    def central(self) -> Result:
+        """The baseline alone."""
+        _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
+        return self._report(summary, [])
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "experiment": self.request.experiment,
+            "seconds_features": self.seconds_features,
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def _rounds(self, log: RunLog) -> tuple[int, Selection, list[RoundRecord]]:
+        """Trains the rounds that are not done yet; returns the nodes used, the choice, and every record."""
+        from simulations.launcher import launch, node_count
+
+        config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
+        rule, nodes = config.evaluation.select, node_count(federation.nodes)
+        head = new_head(len(config.data.classes), prepared.central.features.shape[1], seed=config.run.seed)
+        start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
+        records, states = log.keep_rounds(start.number), [start]
+        folder = (log.folder / "prepared").absolute()
+        prepared.shards.save(folder, prepared.features_path)
+
+        with self.display.stage("Federated training", unit="rounds") as step:
+
+            def on_round(record: RoundRecord, state: Checkpoint) -> None:
+                log.append_round(record)
+                records.append(record)
+                states[:] = [state]
+                if record.round % config.checkpoint.every == 0 or record.round == federation.rounds:
+                    state.save(log.folder)
+                _show(step, record, federation.rounds)
+
+            step(start.number, federation.rounds)
+            job = Job(
+                plan=Plan(
+                    prepared=str(folder),
+                    sizes=prepared.shards.sizes,
+                    phones_per_round=federation.phones_per_round,
+                    epochs=federation.local_epochs,
+                    block=federation.block,
+                    train=config.train,
+                    seed=config.run.seed,
+                ),
+                start=start,
+                rounds=federation.rounds,
+                nodes=nodes,
+                evaluation=config.evaluation,
+                validation=prepared.validation,
+                on_ready=lambda: None,
+                on_round=on_round,
+            )
+            if start.number < federation.rounds:
+                launch(job, nodes, log.folder / "logs")
+        return nodes, states[0].selection, records
+
+    def _baseline(self, folder: Path, epochs: int | str) -> tuple[str, dict[str, Any]]:
+        """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
+        config, log = self.request.config, RunLog(folder)
+        views = epoch_views(epochs, config, self.prepared)
+        name = f"centralized, {'matched, ' if epochs == 'matched' else ''}{len(views)} epochs"
+        if (folder / "summary.json").exists():
+            return name, log.read_json("summary")
+        began, records = time.perf_counter(), log.keep_rounds(0)
+        if folder != self.request.folder:
+            asked = {"experiment": self.request.experiment, "command": self.request.command}
+            begin(log, self.world, {**asked, "federated": False, "baseline": True})
+
+        with self.display.stage(f"Baseline {name}", unit="epochs") as step:
+
+            def on_epoch(record: RoundRecord) -> None:
+                log.append_round(record)
+                records.append(record)
+                _show(step, record, len(views))
+
+            step(0, len(views))
+            selection = centralize(config, self.prepared, views, on_epoch)
+        write_data(log, self.world, None)
+        facts = self._facts()
+        if folder != self.request.folder:
+            facts["seconds"] = time.perf_counter() - began
+        return name, finish(
+            log,
+            self.world,
+            self.prepared,
+            selection,
+            records,
+            kind="centralized",
+            strategy=None,
+            partition=None,
+            alpha=None,
+            epochs=len(views),
+            matched=epochs == "matched",
+            phones=0,
+            nodes=0,
+            **facts,
+        )
+
+    def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:
+        from simulations.report import write_report
+
+        folder = self.request.folder
+        with self.display.stage("Report", unit="pages") as step:
+            folders = [folder / name for name in ("centralized", "centralized-matched")]
+            pages = [place for place in folders if (place / "summary.json").exists()] + [folder]
+            for done, place in enumerate(pages, 1):
+                page = write_report(place)
+                step(done, len(pages))
+        return Result(summary, baselines, page)
+
+
+def _show(step: Step, record: RoundRecord, total: int) -> None:
+    facts = {"loss": f"{record.train_loss:.3f}"}
+    if record.val_accuracy is not None and record.val_macro_f1 is not None:
+        facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}
+    if record.phones:
+        facts["phones/s"] = f"{record.phones / record.seconds:,.0f}"
+    step(record.round, total, **facts)
