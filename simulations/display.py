@@ -1,0 +1,182 @@
+"""What one sees in the terminal: stages while a run goes, and at its end the result.
+
+On a terminal the stage that runs is a live line or two, and finished ones stay above it, one quiet line each;
+elsewhere (a pipe, a log, TERM=dumb) every stage is a few plain lines without control characters.
+Nothing is computed here: stages tell how far they are (stage.py), summaries how it ended (comparison.py).
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.text import Text
+
+from simulations.comparison import compare
+from simulations.page import duration
+from simulations.stage import Stage, Step
+
+__all__ = ["Display", "Step"]
+
+_WIDTH = 78  # columns used at most: eyes need not travel on a wide screen
+_NAME = 20  # columns of a stage's name, so that bars begin in one place
+_FRAMES = 10  # a second
+
+
+class Display:
+    """The terminal of one run; a context manager that leaves it clean however the run ends.
+
+    When `quiet` it prints nothing at all.
+    """
+
+    def __init__(
+        self,
+        quiet: bool = False,
+        console: Console | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`console`: standard output unless given. `clock`: seconds that only grow."""
+        self._console = console or Console(force_interactive=None if sys.stdout.isatty() else False)
+        self._unicode = self._console.encoding.lower().startswith("utf")
+        self._tick, self._cross, self._more = "✓✗…" if self._unicode else "+x~"
+        self._quiet, self._clock = quiet, clock
+        self._stage: Stage | None = None
+        self._spinner = Spinner("dots" if self._unicode else "line", style="cyan")
+        self._live: Live | None = None
+        if not quiet and self._console.is_interactive:
+            errors = sys.stderr.isatty()  # else they go where the user sent them
+            self._live = Live(
+                self,
+                console=self._console,
+                refresh_per_second=_FRAMES,
+                transient=True,
+                redirect_stderr=errors,
+            )
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    @contextmanager
+    def stage(self, name: str, *, unit: str) -> Iterator[Step]:
+        """Shows a stage while the block runs, then what it did and the time it took, or that it failed."""
+        log = None if self._quiet or self._live else self._plain
+        stage = Stage(name, unit, clock=self._clock, log=log)
+        if log:
+            log(f"{name}: started")
+        self._stage = stage
+        try:
+            yield stage
+        except BaseException:
+            self._end(stage, failed=True)
+            raise
+        self._end(stage, failed=False)
+
+    def note(self, text: str) -> None:
+        """Shows a line that stays."""
+        if self._live:
+            line = Padding(Text(self._printable(text), style="yellow"), (0, 0, 0, 2))
+            self._console.print(line, width=min(self._console.width, _WIDTH))
+        elif not self._quiet:
+            self._plain(text)
+
+    def results(
+        self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]], page: Path | None
+    ) -> None:
+        """Shows the run and its baselines side by side, what their differences are worth, and the page."""
+        if self._quiet:
+            return
+        with self._console.capture() as text:
+            self._console.print(compare(summary, baselines, page), width=min(self._console.width, _WIDTH))
+        self._console.out(self._encodable(text.get()), end="", highlight=False)
+        if page:
+            self._console.print()
+            self._console.print(Text(self._printable(f"Open {_near(page)}")), soft_wrap=True)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The live area: nothing between stages."""
+        if stage := self._stage:
+            width = min(options.max_width - 1, _WIDTH)
+            yield from self._current(stage, width)
+            if stage.facts:
+                yield self._facts(stage.facts, width)
+
+    def _current(self, stage: Stage, width: int) -> Iterator[RenderableType]:
+        """Spinner, name, bar, done, time; the bar takes the room there is, the name gives way to the rest."""
+        share = stage.amount(short=True) if width >= 70 else stage.share() if stage.steps else ""
+        right = f"  {share}{stage.time():>12}"
+        name = self._cut(stage.name, width - 2 - len(right))
+        room = width - 2 - max(_NAME, len(name)) - len(right)
+        spinner = self._spinner.render(self._console.get_time())
+        yield Text.assemble(spinner if isinstance(spinner, Text) else "", " ", (name, "bold"), end="")
+        if stage.total and room >= 8:
+            yield Text(" " * (max(_NAME, len(name)) - len(name)), end="")
+            yield ProgressBar(
+                stage.total, min(stage.done, stage.total), room, complete_style="cyan", finished_style="cyan"
+            )
+            yield Text(right)
+        else:
+            yield Text(right.rjust(width - 2 - len(name)))
+
+    def _facts(self, facts: dict[str, str], width: int) -> Text:
+        """As many facts as there is room for, whole."""
+        line = Text(no_wrap=True)
+        for key, value in facts.items():
+            fact = Text.assemble("  ", (f"{key} ", "dim"), self._printable(value))
+            if len(line) + len(fact) <= width:
+                line.append_text(fact)
+        return line
+
+    def _end(self, stage: Stage, *, failed: bool) -> None:
+        """Leaves the stage's line behind."""
+        self._stage = None
+        amount = stage.amount(short=failed) + (", cached" if stage.cached else "")
+        took = duration(stage.elapsed)
+        if self._live:
+            width = min(self._console.width - 1, _WIDTH)
+            right = f"  {amount}{took:>12}"
+            name = self._cut(stage.name, width - 2 - len(right))
+            mark = (f"{self._cross} ", "bold red") if failed else (f"{self._tick} ", "green")
+            self._console.print(Text.assemble(mark, name, (right.rjust(width - 2 - len(name)), "dim")))
+        elif not self._quiet:
+            how = "failed" if failed else "done"
+            self._plain(f"{stage.name}: {how}, {f'{amount}, ' if amount else ''}{took}")
+
+    def _plain(self, text: str) -> None:
+        self._console.print(Text(self._printable(text)), soft_wrap=True)
+
+    def _printable(self, text: str) -> str:
+        """Without control characters, and without what the terminal cannot show."""
+        return self._encodable("".join(char if char.isprintable() else "?" for char in text))
+
+    def _encodable(self, text: str) -> str:
+        if self._unicode:
+            return text
+        encoding = self._console.encoding
+        return text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
+
+    def _cut(self, text: str, width: int) -> str:
+        clean = self._printable(text)
+        return clean if len(clean) <= width else clean[: max(0, width - 1)] + self._more
+
+
+def _near(path: Path) -> Path:
+    """The path from here, where it lies below."""
+    here = Path.cwd()
+    return path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path
