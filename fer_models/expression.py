@@ -1,8 +1,8 @@
 """Facial action units: what each emotion does to a drawn face.
 
 A face moves in action units (AU), each with an intensity from 0 to 1 on either side of the face. The
-prototypes of the emotions follow EMFACS (Ekman, Friesen & Hager, Facial Action Coding System, 2002); people vary
-them in strength, leave units out, blend emotions and are never quite symmetric, and so do these.
+prototypes of the emotions follow EMFACS (Ekman, Friesen & Hager, Facial Action Coding System, 2002). People
+vary them in strength, leave units out, blend emotions and are never quite symmetric, and so do these.
 """
 
 from dataclasses import dataclass
@@ -37,17 +37,17 @@ CENTRAL = ("au16", "au17", "au23", "au25", "au26")
 _PROTOTYPES: dict[str, tuple[tuple[float, dict[str, float]], ...]] = {
     "anger": (
         (0.5, {"au4": 1.0, "au5": 0.5, "au7": 0.7, "au23": 0.9, "au17": 0.4}),
-        (0.3, {"au4": 1.0, "au5": 0.4, "au7": 0.6, "au10": 0.5, "au25": 0.7, "au16": 0.5, "au9": 0.25}),
-        (0.2, {"au4": 0.9, "au7": 0.9, "au10": 0.45, "au17": 0.7, "au15": 0.3, "au23": 0.4}),
+        (0.3, {"au4": 1.0, "au5": 0.4, "au7": 0.6, "au10": 0.5, "au25": 0.7, "au16": 0.5, "au9": 0.5}),
+        (0.2, {"au4": 0.9, "au7": 0.9, "au10": 0.5, "au9": 0.3, "au17": 0.6, "au23": 0.5}),
     ),
     "contempt": (
         (0.7, {"au14": 0.9, "au12": 0.55}),
         (0.3, {"au14": 0.8, "au12": 0.4, "au43": 0.3, "au10": 0.3}),
     ),
     "disgust": (
-        (0.4, {"au9": 1.0, "au4": 0.5, "au7": 0.5, "au10": 0.6, "au17": 0.4}),
+        (0.4, {"au9": 0.9, "au4": 0.8, "au7": 0.5, "au10": 0.6, "au17": 0.4}),
         (0.35, {"au10": 1.0, "au9": 0.5, "au16": 0.5, "au25": 0.6, "au6": 0.3, "au7": 0.4}),
-        (0.25, {"au9": 0.8, "au10": 0.6, "au15": 0.6, "au17": 0.7, "au4": 0.4}),
+        (0.25, {"au9": 0.8, "au10": 0.6, "au15": 0.4, "au17": 0.7, "au4": 0.7}),
     ),
     "fear": (
         (0.6, {"au1": 1.0, "au2": 0.6, "au4": 0.7, "au5": 1.0, "au20": 0.9, "au25": 0.8, "au26": 0.2}),
@@ -60,9 +60,9 @@ _PROTOTYPES: dict[str, tuple[tuple[float, dict[str, float]], ...]] = {
     ),
     "neutrality": ((1.0, {}),),
     "sadness": (
-        (0.5, {"au1": 1.0, "au4": 0.6, "au15": 0.9, "au17": 0.5, "au43": 0.25}),
+        (0.5, {"au1": 1.0, "au4": 0.4, "au15": 0.9, "au17": 0.5, "au43": 0.3}),
         (0.3, {"au1": 0.8, "au4": 0.4, "au15": 0.6, "au43": 0.5}),
-        (0.2, {"au1": 0.9, "au4": 0.7, "au15": 0.8, "au6": 0.4, "au25": 0.5, "au20": 0.3, "au7": 0.4}),
+        (0.2, {"au1": 0.9, "au4": 0.5, "au15": 0.8, "au6": 0.4, "au25": 0.5, "au20": 0.3, "au7": 0.4}),
     ),
     "surprise": (
         (0.6, {"au1": 0.9, "au2": 1.0, "au5": 0.8, "au25": 1.0, "au26": 0.9}),
@@ -108,10 +108,10 @@ def _blend(emotion: str, rng: np.random.Generator) -> np.ndarray:
 def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
     """An expression of the emotion (index into config.EMOTIONS), drawn from `rng`."""
     name = EMOTIONS[emotion]
-    intensity = 0.2 + 0.8 * float(rng.beta(2.0, 1.4))
+    intensity = 0.3 + 0.7 * float(rng.beta(2.0, 1.2))
     units = _blend(name, rng) * rng.uniform(0.65, 1.2, len(UNITS)) * (rng.random(len(UNITS)) > 0.1)
     second = _blend(_NEIGHBOURS[name], rng) * rng.uniform(0.0, 0.5) * (rng.random() < 0.35)
-    stray = np.abs(rng.normal(0.0, 0.07, len(UNITS)))
+    stray = np.abs(rng.normal(0.0, 0.055, len(UNITS)))
     units = intensity * np.maximum(units, second) + stray
     if rng.random() < 0.15:  # people talk while they are photographed, whatever they feel
         names = list(UNITS)

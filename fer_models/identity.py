@@ -3,12 +3,14 @@
 Lengths are pixels of a 224x224 picture in which the face is seen from the front at scale 1.
 """
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
 
 HAIR_STYLES = ("bald", "cropped", "short", "parted", "fringe", "bob", "long", "curly", "tied")
-_HAIR_SHARES = (0.05, 0.13, 0.19, 0.15, 0.10, 0.11, 0.13, 0.08, 0.06)
+_HAIR_BOUNDS = (0.05, 0.18, 0.37, 0.52, 0.62, 0.73, 0.86, 0.94)  # cumulated shares of all but the last
+_SKINS = ((0.62, 0.82), (0.45, 0.66), (0.3, 0.46))
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Identity:
     eye_gap, eye_line, eye_width, eye_open: half distance of the pupils, height, half-width, opening.
     eye_slant, brow_slope: pixels by which the outer end stands higher. brow_line: gap from eye to brow.
     brow_width: thickness. nose_length, nose_width: from eye line to base, half-width. mouth_line:
-    height; mouth_width: half-width; mouth_slope: pixels by which resting corners stand higher; lip_full: 0.5 to 1.5.
+    height; mouth_width: half-width; mouth_slope: pixels by which resting corners stand higher; lip_full:
+    thickness, 0.5 to 1.5.
     hair: one of HAIR_STYLES; hairline: height of the forehead's upper end; volume: how far hair stands off;
     part: -1 to 1 across the head. beard: 0 none to 1 dark. spectacles: 0 none, 1 thin, 2 dark frames;
     frame_round: 0 angular to 1 round.
@@ -62,26 +65,32 @@ class Identity:
 
 def sample_identity(rng: np.random.Generator) -> Identity:
     """A subject drawn from `rng`."""
+    normal = iter(np.clip(rng.normal(size=20), -2.0, 2.0).tolist())
+    even = iter(rng.random(20).tolist())
 
-    def about(mean: float, spread: float, reach: float = 2.0) -> float:
-        return mean + spread * float(np.clip(rng.normal(), -reach, reach))
+    def about(mean: float, spread: float) -> float:
+        return mean + spread * next(normal)
 
-    skin = float(rng.choice((rng.uniform(0.62, 0.86), rng.uniform(0.45, 0.66), rng.uniform(0.3, 0.46))))
-    age = float(rng.beta(1.2, 1.8))
-    dark = rng.uniform(0.04, 0.2) if rng.random() < 0.7 or skin < 0.5 else rng.uniform(0.2, 0.6)
-    hair_tone = float(dark if rng.random() > age * age else rng.uniform(0.45, 0.85))
-    hair = HAIR_STYLES[int(np.searchsorted(np.cumsum(_HAIR_SHARES)[:-1], rng.random(), side="right"))]
-    bearded = rng.random() < 0.22 and hair not in ("bob", "long", "tied")
+    def within(low: float, high: float) -> float:
+        return low + (high - low) * next(even)
+
+    skin = within(*_SKINS[int(3 * next(even))])
+    age = float(rng.beta(1.2, 2.4))
+    fair, grey = skin > 0.5 and next(even) < 0.3, next(even) < age * age
+    hair_tone = within(0.45, 0.85) if grey else within(0.2, 0.6) if fair else within(0.04, 0.2)
+    hair = HAIR_STYLES[bisect(_HAIR_BOUNDS, next(even))]
+    bearded = hair not in ("bob", "long", "tied") and next(even) < 0.22
+    light_eyes = skin > 0.5 and next(even) < 0.5
     return Identity(
         skin=skin,
         hair_tone=hair_tone,
-        iris=float(rng.uniform(0.08, 0.22) if skin < 0.5 or rng.random() < 0.5 else rng.uniform(0.25, 0.5)),
+        iris=within(0.25, 0.5) if light_eyes else within(0.08, 0.22),
         lip=about(0.74, 0.06),
         age=age,
         width=about(65.0, 3.0),
         crown=about(101.0, 3.0),
         chin=about(88.0, 4.0),
-        jaw=float(rng.uniform(0.0, 1.0)),
+        jaw=within(0.0, 1.0),
         cheek=about(0.0, 0.4),
         eye_gap=about(29.5, 1.6),
         eye_line=about(-15.0, 2.0),
@@ -95,13 +104,13 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         nose_width=about(14.5, 1.8),
         mouth_line=about(52.0, 2.2),
         mouth_width=about(24.0, 2.2),
-        mouth_slope=about(-0.5, 1.3),
+        mouth_slope=about(1.5, 1.3),
         lip_full=about(1.0, 0.22),
         hair=hair,
-        hairline=about(-66.0 - 8.0 * age, 4.0),
-        volume=float(rng.uniform(4.0, 11.0)),
-        part=float(rng.choice((-1.0, 1.0)) * rng.uniform(0.1, 0.6)),
-        beard=float(rng.uniform(0.3, 1.0)) if bearded else 0.0,
-        spectacles=int(rng.choice((0, 1, 2), p=(0.7, 0.15, 0.15))),
-        frame_round=float(rng.uniform(0.0, 1.0)),
+        hairline=about(-69.0 - 8.0 * age, 4.0),
+        volume=within(4.0, 11.0),
+        part=within(0.1, 0.6) * (1.0 if next(even) < 0.5 else -1.0),
+        beard=within(0.3, 1.0) if bearded else 0.0,
+        spectacles=bisect((0.7, 0.85), next(even)),
+        frame_round=within(0.0, 1.0),
     )

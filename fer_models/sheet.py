@@ -1,8 +1,8 @@
 """A sheet of marks in face coordinates, and how it becomes a canvas.
 
-Face coordinates are pixels of a frontal 224x224 face at scale 1: x right, y down, z out of the picture, zero at the
-middle of the face. The head is an ellipsoid; a point (x, y, z) lies z above its surface, so that a turned
-head carries its features round. portrait.py writes marks, drawing.py paints them.
+Face coordinates are pixels of a frontal 224x224 face at scale 1: x right, y down, z out of the picture,
+zero at the middle of the face. The head is an ellipsoid; a point (x, y, z) lies z above its surface, so that
+a turned head carries its features round. portrait.py writes marks, drawing.py paints them.
 """
 
 import math
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fer_models import drawing
+from fer_models.drawing import DOME, FILL, LINE, SIZE, SPOT, paint
 
 Point = Sequence[float]
 _DEPTH = 62.0  # half depth of the head
@@ -20,7 +20,11 @@ _DEPTH = 62.0  # half depth of the head
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is: yaw, pitch, roll in degrees, scale, shift (x, y) in pixels; and half-width, half-height."""
+    """Where the head is, and its half-width and half-height in pixels.
+
+    yaw, pitch, roll: degrees, positive to the right, down and clockwise. scale: 1 fills the picture.
+    shift: (x, y) in pixels.
+    """
 
     yaw: float
     pitch: float
@@ -40,7 +44,7 @@ class Pose:
         y = y + z * math.sin(pitch)
         across = self.scale * (x * math.cos(roll) - y * math.sin(roll))
         down = self.scale * (x * math.sin(roll) + y * math.cos(roll))
-        middle = drawing.SIZE / 2
+        middle = SIZE / 2
         return np.stack([across + middle + self.shift[0], down + middle + self.shift[1]], axis=1)
 
 
@@ -59,10 +63,22 @@ def _spline(knots: int, samples: int) -> np.ndarray:
 
 
 def curve(points: Sequence[Point], samples: int = 0) -> np.ndarray:
-    """A smooth curve (samples, 3) through points of two or three coordinates; 4 samples a span unless told."""
+    """A smooth curve (samples, 3) through points of two or three coordinates; 4 samples a span if 0."""
     knots = np.zeros((len(points), 3))
     knots[:, : len(points[0])] = points
     return _spline(len(points), samples or 4 * (len(points) - 1) + 1) @ knots
+
+
+def curves(knots: np.ndarray, samples: int) -> np.ndarray:
+    """Smooth curves (m, samples, 3) through knots (m, k, 3)."""
+    return _spline(knots.shape[1], samples) @ knots
+
+
+def moved(
+    path: np.ndarray, *, x: float = 0.0, y: float = 0.0, z: float = 0.0, mirror: bool = False
+) -> np.ndarray:
+    """The path (p, 3) shifted, or mirrored left to right first."""
+    return path * (-1.0 if mirror else 1.0, 1.0, 1.0) + (x, y, z)
 
 
 class Sheet:
@@ -83,7 +99,7 @@ class Sheet:
     ) -> None:
         """Fill the outline made of the borders one after the other; keep it as stencil, or clip by it."""
         self._points.append(np.concatenate(borders))
-        self._marks.append((drawing.FILL, tone, opacity, relief, 0, 0, 0, 0, keep, clip))
+        self._marks.append((FILL, tone, opacity, relief, 0, 0, 0, 0, keep, clip))
 
     def line(
         self,
@@ -99,7 +115,7 @@ class Sheet:
         """Draw along the path; width at start, middle and end; `soft` pixels of border."""
         widths = width if isinstance(width, tuple) else (width, width, width)
         self._points.append(path)
-        self._marks.append((drawing.LINE, tone, opacity, relief, *widths, soft, False, clip))
+        self._marks.append((LINE, tone, opacity, relief, *widths, soft, False, clip))
 
     def spot(
         self,
@@ -117,14 +133,14 @@ class Sheet:
         c, s = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
         tips = ((x, y, z), (x + half[0] * c, y + half[0] * s, z), (x - half[1] * s, y + half[1] * c, z))
         self._points.append(np.array(tips))
-        self._marks.append((drawing.SPOT, tone, opacity, relief, 0, 0, 0, 0, False, clip))
+        self._marks.append((SPOT, tone, opacity, relief, 0, 0, 0, 0, False, clip))
 
     def head(self, widths: np.ndarray, crown: float, chin: float, tone: float, depth: float) -> None:
         """The head: half-widths at even steps from crown to chin, that lie above and below the middle."""
         body = np.zeros((3 + len(widths), 3))
         body[1, 1], body[2, 0], body[3:, 0] = -crown, crown + chin, widths
         self._points.append(body)
-        self._marks.append((drawing.DOME, tone, 1.0, depth, 0, 0, 0, 0, False, False))
+        self._marks.append((DOME, tone, 1.0, depth, 0, 0, 0, 0, False, False))
 
     def paint(self, pose: Pose, tone: np.ndarray) -> np.ndarray:
         """Paint all marks over the background `tone` (224, 224), in place; the relief (224, 224)."""
@@ -132,15 +148,15 @@ class Sheet:
         marks = np.array(self._marks, dtype=np.float64)
         points = np.concatenate(self._points)
         screen = pose.project(points)
-        for dome in np.flatnonzero(marks[:, 0] == drawing.DOME):
+        for dome in np.flatnonzero(marks[:, 0] == DOME):
             start = ends[dome - 1] if dome else 0
             flat = points[start : start + 2] * pose.scale  # the outline does not turn with the features
             c, s = math.cos(math.radians(pose.roll)), math.sin(math.radians(pose.roll))
             screen[start : start + 2, 0] = flat[:, 0] * c - flat[:, 1] * s
             screen[start : start + 2, 1] = flat[:, 0] * s + flat[:, 1] * c
-            screen[start : start + 2] += drawing.SIZE / 2 + np.array(pose.shift)
+            screen[start : start + 2] += SIZE / 2 + np.array(pose.shift)
             screen[start + 2 : ends[dome]] = points[start + 2 : ends[dome], :2] * pose.scale
         marks[:, 3:8] *= pose.scale
-        relief = np.zeros((drawing.SIZE, drawing.SIZE), np.float32)
-        drawing.paint(screen, ends, marks, tone, relief)
+        relief = np.zeros((SIZE, SIZE), np.float32)
+        paint(screen, ends, marks, tone, relief)
         return relief

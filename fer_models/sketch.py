@@ -1,28 +1,27 @@
 """The embedded face set: faces drawn by parameters, without a download and without a model.
 
-It stands where a folder of photos stands: images.py turns either into a table. A face is a pure function of the
-seed, its number, its emotion and its subject: identity.py says who, expression.py what the face does, this
-file how it was photographed; portrait.py and attire.py list the marks, drawing.py paints them. These are
-drawings: they try the machinery out and say nothing about people (docs/sketch.md).
+It stands where a folder of photos stands: images.py turns either into a table. A face is a pure function of
+the seed, its number, its emotion and its subject: identity.py says who, expression.py what the face does,
+this file how it was photographed; studio.py draws it. These are drawings: they try the machinery out and say
+nothing about people (docs/sketch.md).
 """
 
 import hashlib
+from bisect import bisect
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from fer_models.config import EMOTIONS
 from fer_models.expression import Expression, sample_expression
 from fer_models.identity import Identity, sample_identity
 from fer_models.seeding import stream
 
 # Part of every digest: a new number when the same parameters give other pixels.
 DRAWING_VERSION = 1
-# Shares of the emotions in the order of config.EMOTIONS: uneven like photo collections, none too rare to learn.
+# Shares of the emotions in the order of config.EMOTIONS: uneven like photos, none too rare to learn.
 SHARES = (0.11, 0.04, 0.07, 0.08, 0.23, 0.25, 0.12, 0.10)
 OCCLUSIONS = ("none", "hand", "lock", "scarf", "edge")
-_OCCLUSION_SHARES = (0.86, 0.04, 0.04, 0.03, 0.03)
+_OCCLUSION_BOUNDS = (0.86, 0.90, 0.94, 0.97)  # cumulated shares of all but the last
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,6 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
     """How a photo of that subject was taken."""
     normal = np.clip(rng.normal(size=9), -2.2, 2.2).tolist()
     even = rng.random(12).tolist()
-    place = int(np.searchsorted(np.cumsum(_OCCLUSION_SHARES)[:-1], even[11], side="right"))
     return Scene(
         yaw=9.0 * normal[0],
         pitch=5.0 * normal[1],
@@ -84,9 +82,9 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
         gaze=(1.8 * normal[6], 0.8 * normal[7]),
         azimuth=90.0 * even[0] - 45.0,
         elevation=55.0 * even[1] - 5.0,
-        ambient=0.25 + 0.4 * even[2],
+        ambient=0.32 + 0.35 * even[2],
         shine=0.08 * even[3],
-        exposure=1.05 + 0.4 * even[4],
+        exposure=1.1 + 0.32 * even[4],
         contrast=0.75 + 0.4 * even[5],
         blur=0.4 + 1.3 * even[6] ** 2,
         noise=0.006 + 0.035 * even[7] ** 2,
@@ -95,7 +93,7 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
         slope=(0.15 * normal[8], 0.3 * even[10] - 0.15),
         glasses=bool(identity.spectacles and rng.random() < 0.85),
         reflection=float(rng.random() ** 3),
-        occlusion=OCCLUSIONS[place],
+        occlusion=OCCLUSIONS[bisect(_OCCLUSION_BOUNDS, even[11])],
     )
 
 
@@ -117,14 +115,10 @@ class SketchSet:
         self._owners = rng.permutation(np.repeat(np.arange(subjects), photos))
         digits = max(4, len(str(subjects - 1)))
         self.subject_ids = np.array([f"p{k:0{digits}d}" for k in range(subjects)])[self._owners]
-        self._identity = lru_cache(maxsize=4096)(self._sample_identity)
-
-    def _sample_identity(self, subject: int) -> Identity:
-        return sample_identity(stream(self.seed, "sketch", "subject", subject))
 
     def parameters(self, face: int) -> FaceParameters:
         """What shapes face number `face`."""
-        identity = self._identity(int(self._owners[face]))
+        identity = sample_identity(stream(self.seed, "sketch", "subject", int(self._owners[face])))
         expression = sample_expression(
             int(self.emotions[face]), stream(self.seed, "sketch", "expression", int(face))
         )
@@ -139,5 +133,5 @@ class SketchSet:
 
     def digest(self, face: int) -> str:
         """A SHA-256 that identifies the pixels of face number `face` without drawing it."""
-        text = f"sketch {DRAWING_VERSION} {self.seed} {int(face)} {EMOTIONS[self.emotions[face]]} {self._owners[face]}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        shaped_by = (DRAWING_VERSION, self.seed, int(face), int(self.emotions[face]), int(self._owners[face]))
+        return hashlib.sha256(f"sketch {shaped_by}".encode()).hexdigest()
