@@ -140,12 +140,14 @@ def finish(
 
 def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     classes, table = world.table.classes, world.table
+    people = [""] * len(table) if table.subjects is None else table.subjects.tolist()
     rows = (
         [table.paths[photo], classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
         + [f"{value:.6f}" for value in p]
+        + [people[photo]]
         for photo, p in zip(prepared.test_photos, chances, strict=True)
     )
-    log.write_csv("predictions", ("file", "emotion", "predicted", "confidence", *classes), rows)
+    log.write_csv("predictions", ("file", "emotion", "predicted", "confidence", *classes, "subject"), rows)
 
 
 def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:

@@ -1,8 +1,9 @@
 """How much of a difference between two runs is noise: intervals from the test photos alone.
 
 Read by the report. Wilson's interval: Wilson, 1927, "Probable inference, the law of succession, and
-statistical inference". The bootstrap resamples photos, not people or seeds, so its intervals are a
-lower bound on what another split or another seed would change.
+statistical inference". Photos of one person are alike, so where people are known the bootstrap draws
+people, each with all their photos (Field and Welsh, 2007, "Bootstrapping clustered data"). It does not
+draw seeds: the intervals are a lower bound on what another split or another seed would change.
 """
 
 from dataclasses import dataclass
@@ -40,15 +41,30 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def paired(true: np.ndarray, first: np.ndarray, second: np.ndarray, classes: int) -> dict[str, Difference]:
+def paired(
+    true: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    classes: int,
+    people: np.ndarray | None = None,
+) -> dict[str, Difference]:
     """Differences in accuracy and macro-F1 of two runs judged on the same photos, by paired bootstrap.
 
-    `true`, `first` and `second` are (n,) int: the class of each photo and what the two runs said. Returns
-    "accuracy" and "macro_f1", each first minus second.
+    `true`, `first` and `second` are (n,) int: the class of each photo and what the two runs said; `people`
+    (n,) tells who is on each, where known. Returns "accuracy" and "macro_f1", each first minus second.
     """
-    cells, counts = np.unique((true * classes + first) * classes + second, return_counts=True)
+    cells, cell, counts = np.unique(
+        (true * classes + first) * classes + second, return_inverse=True, return_counts=True
+    )
     row, one, two = cells // classes**2, cells // classes % classes, cells % classes
-    draws = np.vstack([counts, _resample(counts, "paired")])
+    if people is None:
+        drawn = _resample(counts, "paired")
+    else:
+        _, person = np.unique(people, return_inverse=True)
+        table = np.zeros((person.max() + 1, len(cells)))
+        np.add.at(table, (person, cell), 1)
+        drawn = _resample(np.ones(len(table)), "people") @ table
+    draws = np.vstack([counts, drawn])
     return _differences(
         _fold(draws, row * classes + one, classes), _fold(draws, row * classes + two, classes)
     )
@@ -65,7 +81,7 @@ def unpaired(first: np.ndarray, second: np.ndarray) -> dict[str, Difference]:
 
 
 def _resample(counts: np.ndarray, name: str) -> np.ndarray:
-    """(RESAMPLES, k) counts of photos drawn with replacement; the same at every call."""
+    """(RESAMPLES, k) counts of photos, or people, drawn with replacement; the same at every call."""
     total = int(counts.sum())
     return stream(0, "report", "bootstrap", name).multinomial(total, counts / total, size=RESAMPLES)
 

@@ -21,7 +21,7 @@ class Run:
 
     Fields:
         name: how the page calls it. series: its colour, dash and marker.
-        rounds: the lines of rounds.jsonl. said: file -> (emotion, predicted) of the test photos.
+        rounds: the lines of rounds.jsonl. said: file of each test photo -> (emotion, predicted, subject or "").
     """
 
     folder: Path
@@ -32,7 +32,7 @@ class Run:
     data: dict[str, Any]
     summary: dict[str, Any]
     rounds: list[dict[str, Any]]
-    said: dict[str, tuple[str, str]]
+    said: dict[str, tuple[str, str, str]]
 
     @property
     def federated(self) -> bool:
@@ -90,17 +90,21 @@ def read_run(folder: Path, *, series: int) -> Run:
         raise InputError(f"no report of {folder}: {error}; give the folder of a finished run") from error
 
 
-def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], bool]:
-    """Run minus baseline with 95% intervals, and whether the photos could be paired one by one."""
+def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], str]:
+    """Run minus baseline with 95% intervals, and in words what the bootstrap drew."""
     classes = {name: i for i, name in enumerate(run.summary["classes"])}
     if not run.said or run.said.keys() != baseline.said.keys():
-        return intervals.unpaired(run.confusion, baseline.confusion), False
+        return intervals.unpaired(run.confusion, baseline.confusion), "photos not compared one by one"
     files = sorted(run.said)
     true, first, second = (
         np.array([classes[said[file][which]] for file in files])
         for said, which in ((run.said, 0), (run.said, 1), (baseline.said, 1))
     )
-    return intervals.paired(true, first, second, len(classes)), True
+    people = np.array([run.said[file][2] for file in files])
+    if (people == "").any():
+        return intervals.paired(true, first, second, len(classes)), "the same photos compared one by one"
+    gaps = intervals.paired(true, first, second, len(classes), people)
+    return gaps, "the same photos compared one by one, people drawn with all their photos"
 
 
 def _name(folder: Path, summary: dict[str, Any]) -> str:
@@ -112,8 +116,11 @@ def _name(folder: Path, summary: dict[str, Any]) -> str:
     return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"
 
 
-def _said(path: Path) -> dict[str, tuple[str, str]]:
+def _said(path: Path) -> dict[str, tuple[str, str, str]]:
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as lines:
-        return {row["file"]: (row["emotion"], row["predicted"]) for row in csv.DictReader(lines)}
+        return {
+            row["file"]: (row["emotion"], row["predicted"], row.get("subject") or "")
+            for row in csv.DictReader(lines)
+        }

@@ -4,8 +4,8 @@ from simulations import charts, intervals, page
 from simulations.page import esc, percent, signed
 from simulations.results import Run, differences
 
-# A baseline, and run minus baseline by metric, and whether photos were compared one by one.
-Compared = tuple[Run, dict[str, intervals.Difference], bool]
+# A baseline, and run minus baseline by metric, and how the intervals came about.
+Compared = tuple[Run, dict[str, intervals.Difference], str]
 
 
 def verdict(run: Run, baselines: list[Run]) -> str:
@@ -116,14 +116,13 @@ def _table(compared: list[Compared]) -> str:
                 f"<small>{_reading(gap)}</small>"
             )
         rows.append(cells)
-    paired = all(pair for _, _, pair in compared)
-    how = "the same photos compared one by one" if paired else "photos not compared one by one"
+    how = compared[-1][2]
     title = "Federated minus each baseline"
     return (
         f"<figure><h3>{title}</h3>"
         + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
         + f"<figcaption>Below each difference its 95% interval (bootstrap, {how}); &ldquo;within "
-        "noise&rdquo; means that the interval holds zero. It covers the choice of test photos only, "
-        "not another seed or split, nor that photos of one person resemble each other: those add more."
+        "noise&rdquo; means that the interval holds zero. It covers the choice of test photos only; "
+        "another seed or split adds to it, and of several intervals one in twenty misses by chance."
         "</figcaption></figure>"
     )

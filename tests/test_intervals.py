@@ -82,3 +82,15 @@ def test_a_clear_difference_is_beyond_noise_in_both_directions() -> None:
     true, first, _ = runs(0.4, 0.0)
     assert not paired(true, true, first, 4)["accuracy"].within_noise
     assert paired(true, first, true, 4)["accuracy"].high < 0
+
+
+def test_people_with_many_photos_widen_the_interval() -> None:
+    # Each photo thrice under one person holds no more than once: the interval is that of 900, not of 2700.
+    true, first, second = runs(0.6, 0.3)
+    once = paired(true, first, second, 4, np.arange(900))["accuracy"]
+    thrice = [np.repeat(a, 3) for a in (true, first, second, np.arange(900))]
+    by_people = paired(*thrice[:3], 4, thrice[3])["accuracy"]
+    by_photos = paired(*thrice[:3], 4)["accuracy"]
+    assert by_people == once
+    assert by_photos.high - by_photos.low < 0.65 * (by_people.high - by_people.low)
+    assert by_people.value == pytest.approx(by_photos.value)
