@@ -21,7 +21,7 @@ class Run:
 
     Fields:
         name: how the page calls it. series: its colour, dash and marker.
-        rounds: the lines of rounds.jsonl. said: file of each test photo -> (emotion, predicted, subject or "").
+        rounds: the lines of rounds.jsonl. said: test photo -> (emotion, predicted, subject or "").
     """
 
     folder: Path
