@@ -18,7 +18,7 @@ from simulations.page import duration, percent, signed
 from simulations.results import Run
 
 _MEASURES = (("accuracy", "accuracy", 100, 1, " points"), ("macro-F1", "macro_f1", 1, 3, ""))
-_CAUTION = "  95% intervals, from the test photos; another seed or split adds to them"
+_CAUTION = "  95% intervals over test photos; seed and split add more"
 
 Named = tuple[str, dict[str, Any]]  # a baseline's name and its summary
 
@@ -45,7 +45,7 @@ def _table(runs: list[Named]) -> Table:
     table.add_row("macro-F1", *(f"{each['macro_f1']:.3f}" for each in every))
     table.add_row("trained for", *map(_steps, every))
     table.add_row("views seen", *(f"{each['photos']:,}" for each in every))
-    table.add_row("training", *(duration(each["seconds_training"]) for each in every))
+    table.add_row("training time", *(duration(each["seconds_training"]) for each in every))
     return table
 
 
@@ -67,7 +67,7 @@ def _differences(summary: dict[str, Any], other: dict[str, Any], runs: list[Run]
 
 def _gap(kind: str, name: str, gaps: dict[str, Difference]) -> Text:
     """A heading that says what is compared, and a line for each measure."""
-    text = Text.assemble((f"{kind} minus {name}", "bold"))
+    text = Text.assemble((f"{kind.capitalize()} minus {name}", "bold"))
     for label, measure, scale, digits, unit in _MEASURES:
         gap = gaps[measure]
         value, low, high = (signed(scale * each, digits) for each in (gap.value, gap.low, gap.high))

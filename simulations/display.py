@@ -17,7 +17,6 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
 from rich.text import Text
 
 from simulations.comparison import compare
@@ -27,7 +26,7 @@ from simulations.stage import Stage, Step
 __all__ = ["Display", "Step"]
 
 _WIDTH = 78  # columns used at most: eyes need not travel on a wide screen
-_NAME = 20  # columns of a stage's name, so that bars begin in one place
+_NAME = 22  # columns of a stage's name at least, so that bars begin in one place
 _FRAMES = 10  # a second
 
 
@@ -50,7 +49,7 @@ class Display:
         self._tick, self._cross, self._more = "✓✗…" if self._unicode else "+x~"
         self._quiet, self._clock = quiet, clock
         self._stage: Stage | None = None
-        self._spinner = Spinner("dots" if self._unicode else "line", style="cyan")
+        self._frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         self._live: Live | None = None
         if not quiet and self._console.is_interactive:
             errors = sys.stderr.isatty()  # else they go where the user sent them
@@ -91,8 +90,8 @@ class Display:
     def note(self, text: str) -> None:
         """Shows a line that stays."""
         if self._live:
-            line = Padding(Text(self._printable(text), style="yellow"), (0, 0, 0, 2))
-            self._console.print(line, width=min(self._console.width, _WIDTH))
+            line = Padding(Text(self._printable(text), style="yellow"), (0, 0, 0, 2), expand=False)
+            self._console.print(line, width=self._width)
         elif not self._quiet:
             self._plain(text)
 
@@ -103,7 +102,7 @@ class Display:
         if self._quiet:
             return
         with self._console.capture() as text:
-            self._console.print(compare(summary, baselines, page), width=min(self._console.width, _WIDTH))
+            self._console.print(compare(summary, baselines, page), width=self._width)
         self._console.out(self._encodable(text.get()), end="", highlight=False)
         if page:
             self._console.print()
@@ -112,51 +111,57 @@ class Display:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live area: nothing between stages."""
         if stage := self._stage:
-            width = min(options.max_width - 1, _WIDTH)
-            yield from self._current(stage, width)
+            yield from self._current(stage, self._width)
             if stage.facts:
-                yield self._facts(stage.facts, width)
+                yield self._facts(stage.facts, self._width)
 
     def _current(self, stage: Stage, width: int) -> Iterator[RenderableType]:
         """Spinner, name, bar, done, time; the bar takes the room there is, the name gives way to the rest."""
         share = stage.amount(short=True) if width >= 70 else stage.share() if stage.steps else ""
-        right = f"  {share}{stage.time():>12}"
-        name = self._cut(stage.name, width - 2 - len(right))
-        room = width - 2 - max(_NAME, len(name)) - len(right)
-        spinner = self._spinner.render(self._console.get_time())
-        yield Text.assemble(spinner if isinstance(spinner, Text) else "", " ", (name, "bold"), end="")
+        took = stage.time()
+        name = self._cut(stage.name, width - 18 - len(share))
+        used = max(_NAME, len(name) + 2)
+        room = width - 16 - used - len(share)
+        frame = self._frames[int(self._clock() * _FRAMES) % len(self._frames)]
+        yield Text.assemble((frame, "cyan"), " ", (name.ljust(used), "bold"), end="")
         if stage.total and room >= 8:
-            yield Text(" " * (max(_NAME, len(name)) - len(name)), end="")
-            yield ProgressBar(
-                stage.total, min(stage.done, stage.total), room, complete_style="cyan", finished_style="cyan"
-            )
-            yield Text(right)
+            done = min(stage.done, stage.total)
+            yield ProgressBar(stage.total, done, room, complete_style="cyan", finished_style="cyan")
         else:
-            yield Text(right.rjust(width - 2 - len(name)))
+            yield Text(" " * room, end="")
+        style = "" if took.endswith("left") else "dim"
+        yield Text.assemble(f"  {share}", (f"{took:>12}", style), no_wrap=True, overflow="crop")
 
     def _facts(self, facts: dict[str, str], width: int) -> Text:
-        """As many facts as there is room for, whole."""
-        line = Text(no_wrap=True)
-        for key, value in facts.items():
-            fact = Text.assemble("  ", (f"{key} ", "dim"), self._printable(value))
+        """Facts in a row, closer together where there is little room; what has none is left out."""
+        shown = [Text.assemble((f"{key} ", "dim"), self._printable(value)) for key, value in facts.items()]
+        gap = "  " if sum(2 + len(fact) for fact in shown) <= width else " "
+        line = Text("  ", no_wrap=True, overflow="crop")
+        for fact in shown:
             if len(line) + len(fact) <= width:
-                line.append_text(fact)
+                line.append_text(fact).append(gap)
         return line
 
     def _end(self, stage: Stage, *, failed: bool) -> None:
         """Leaves the stage's line behind."""
         self._stage = None
-        amount = stage.amount(short=failed) + (", cached" if stage.cached else "")
+        amount = stage.amount(short=failed)
         took = duration(stage.elapsed)
         if self._live:
-            width = min(self._console.width - 1, _WIDTH)
+            width = self._width
             right = f"  {amount}{took:>12}"
             name = self._cut(stage.name, width - 2 - len(right))
             mark = (f"{self._cross} ", "bold red") if failed else (f"{self._tick} ", "green")
-            self._console.print(Text.assemble(mark, name, (right.rjust(width - 2 - len(name)), "dim")))
+            line = Text.assemble(mark, name, (right.rjust(width - 2 - len(name)), "dim"))
+            line.no_wrap, line.overflow = True, "crop"
+            self._console.print(line)
         elif not self._quiet:
             how = "failed" if failed else "done"
             self._plain(f"{stage.name}: {how}, {f'{amount}, ' if amount else ''}{took}")
+
+    @property
+    def _width(self) -> int:
+        return min(self._console.width - 1, _WIDTH)
 
     def _plain(self, text: str) -> None:
         self._console.print(Text(self._printable(text)), soft_wrap=True)

@@ -22,7 +22,6 @@ class Stage:
 
     Fields:
         done, total: in units. facts: as last told. steps: how often it was told.
-        cached: whether all was done when it first told, so that there was nothing to do.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class Stage:
     ) -> None:
         """`log` takes the few lines for a log, where there is no terminal."""
         self.name, self._unit, self._clock, self._log = name, unit, clock, log
-        self.done, self.total, self.facts, self.steps, self.cached = 0, 0, dict[str, str](), 0, False
+        self.done, self.total, self.facts, self.steps = 0, 0, dict[str, str](), 0
         self._lock = Lock()
         self._began = self._moved = self._logged = clock()
         self._tenths, self._pause = 0, _QUIET
@@ -47,7 +46,6 @@ class Stage:
         with self._lock:
             now = self._clock()
             self._pace(done - self.done, now)
-            self.cached = self.steps == 0 and done == total > 1
             self.done, self.total, self.facts, self.steps = done, total, facts, self.steps + 1
             due = self._log is not None and self._due(now)
         if due and self._log:
