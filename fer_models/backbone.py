@@ -51,8 +51,8 @@ class Encoder:
         """Features (n, 1280) float32 of uint8 images (n, 1 or 3, s, s); gray equals its three-fold copy.
 
         A row depends on its own image alone: not on its neighbours, and not on the number of threads.
-        Each thread takes slices of its own. Threads that share every layer wait for one another at each,
-        spinning: slower, and many times slower where other programs want the same cores.
+        Each thread takes slices of its own: threads that share each layer wait for one another at each,
+        spinning, which is slower, and many times slower where other programs want the same cores.
         """
         rows = np.empty((len(images), FEATURES), np.float32)
 
@@ -189,13 +189,11 @@ def _network(weights: Weights) -> "torch.nn.Module":
 
     with torch.device("meta"):  # no memory, and above all no draw from torch's global generator
         network = torchvision.models.mobilenet_v2().features
-    expected = {name: tensor for name, tensor in network.state_dict().items() if "num_batches" not in name}
+    tensors = network.state_dict()
+    counters = [name for name in tensors if name.endswith("num_batches_tracked")]  # no part in evaluation
+    expected = {name: tensor for name, tensor in tensors.items() if name not in counters}
     state = _random_state(weights.seed, expected) if weights.path is None else _file_state(weights, expected)
-    network.load_state_dict(state, strict=False, assign=True)
-    for name, buffer in list(network.named_buffers()):
-        if buffer.is_meta:  # the counters of BatchNorm, of no use in evaluation mode
-            owner, _, last = name.rpartition(".")
-            network.get_submodule(owner).register_buffer(last, torch.zeros((), dtype=buffer.dtype))
+    network.load_state_dict(state | {name: torch.tensor(0) for name in counters}, assign=True)
     return network.requires_grad_(False).eval()
 
 
@@ -229,12 +227,13 @@ def _file_state(weights: Weights, expected: "dict[str, torch.Tensor]") -> "dict[
             "save one with torch.save(network.state_dict(), PATH)"
         )
 
+    file = io.BytesIO(read(weights))
     try:
-        content = torch.load(io.BytesIO(read(weights)), map_location="cpu", weights_only=True)
-    except InputError:
-        raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on foreign formats; the refusal below says enough
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a foreign file makes the reader stumble over
-        raise refuse(f"torch.load: {str(error).strip().splitlines()[0] or type(error).__name__}") from error
+        raise refuse(f"torch.load with weights_only=True: {type(error).__name__}") from error
     if not isinstance(content, dict):
         raise refuse(f"it holds a {type(content).__name__}")
     state = {}

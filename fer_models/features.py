@@ -72,8 +72,8 @@ def extract(
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
         raise RunError(
-            f"the features could not be kept in the cache ({why}); make room and run again (what is done is not"
-            " lost), or point FEDFER_CACHE to another folder"
+            f"the features could not be kept in the cache ({why}); make room and run again (what is done is"
+            " not lost), or point FEDFER_CACHE to another folder"
         ) from error
     report(total, total)
     return final
@@ -83,11 +83,12 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     """SHA-256 over everything that shapes the matrix: photos and views row by row, size, seed of the
     views (where there are any beside view 0), encoder, and the code and libraries that make pixels.
     """
-    makers = {"augment", "scan"} | (_with_imports("sketch") if table.source == "sketch" else set())
+    drawn = table.source == "sketch"
+    makers = {"augment", "scan"} | (_with_imports("sketch") if drawn else set())
     sources = [f"{name} {sha256_of(_HERE / f'{name}.py')}" for name in sorted(makers)]
-    libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow")]
-    drawn_by = seed if np.any(plan.views) else None
-    lines = [f"features batch {BATCH} size {size} seed {drawn_by}", encoder.key, *sources, *libraries]
+    libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow", *(["numba"] if drawn else []))]
+    used_seed = seed if np.any(plan.views) else None
+    lines = [f"features size {size} seed {used_seed}", encoder.key, *sources, *libraries]
     rows = zip(plan.photos.tolist(), plan.views.tolist(), strict=True)
     lines += [f"{table.digests[photo]} {view}" for photo, view in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

