@@ -11,14 +11,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer_models.backbone import cores
 from server.app import Job, make_app
 
-# Read when Flower and Ray are imported: no telemetry, no update check, no word on the screen.
+if TYPE_CHECKING:
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp import ServerApp
+
+# Ray reads these when it starts: no usage report, no remarks.
 _QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -33,15 +36,22 @@ def node_count(nodes: int) -> int:
 
 def launch(job: Job, nodes: int, logs: Path) -> None:
     """Runs the job on `nodes` simulated nodes, each on a Ray actor; their logs go to the folder `logs`."""
+    from clients.app import app
+
+    simulate(make_app(job), app, nodes, logs, actors=nodes)
+
+
+def simulate(
+    server_app: "ServerApp", client_app: "ClientApp", nodes: int, logs: Path, *, actors: int
+) -> None:
+    """Runs any two Flower apps on `nodes` simulated nodes, which take turns on `actors` Ray actors."""
     os.environ.update(_QUIET)
     from flwr.simulation import run_simulation
 
-    from clients.app import app as client_app
-
     logs.mkdir(parents=True, exist_ok=True)
-    with _log_file(logs / "flower.log"), _ray(nodes, logs / "ray"):
+    with _log_file(logs / "flower.log"), _ray(actors, logs / "ray"):
         run_simulation(
-            server_app=make_app(job),
+            server_app=server_app,
             client_app=client_app,
             num_supernodes=nodes,
             backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
@@ -49,7 +59,7 @@ def launch(job: Job, nodes: int, logs: Path) -> None:
 
 
 @contextmanager
-def _ray(nodes: int, logs: Path) -> Iterator[None]:
+def _ray(actors: int, logs: Path) -> Iterator[None]:
     """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
     import ray
 
@@ -57,7 +67,7 @@ def _ray(nodes: int, logs: Path) -> Iterator[None]:
     try:
         ray.init(
             address="local",
-            num_cpus=nodes,
+            num_cpus=actors,
             num_gpus=0,
             object_store_memory=_OBJECT_STORE,
             include_dashboard=False,

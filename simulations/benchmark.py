@@ -1,0 +1,166 @@
+"""How fast, side by side in one run, on this machine: `fedfer speed`. docs/speed.md says how it is measured.
+
+Features, phones and logs are made in a temporary folder; what stays is speed.json and the logs.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_models import backbone, weights
+from fer_models.config import SketchConfig
+from fer_models.runlog import RunLog
+from fer_models.sketch import SketchSet
+from simulations import contenders
+from simulations.contenders import Outcome
+from simulations.display import Display, Step
+from simulations.finish import versions
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_EAGER_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured; of rounds and repeats one more is done before, to warm up."""
+
+    phones: int = 1_000
+    many: int = 10_000  # the phones of the larger federation, on the same photos
+    views: int = 40  # of each phone
+    stock_rounds: int = 3
+    rounds: int = 50
+    many_rounds: int = 12
+    repeats: int = 5  # of what has no rounds
+    images: int = 64
+    weights: str = "imagenet"
+
+
+def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[str, Any]:
+    """Measures everything; writes speed.json and the logs to `folder`, and returns what speed.json holds.
+
+    InputError where there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
+    leaves nothing.
+    """
+    sizes = sizes or Sizes()
+    with display, _temporary(folder) as temporary:
+        with display.stage("Features", unit="repeats") as step:
+            features = compare_encoders(sizes, step)
+        outcomes = _race(sizes, temporary, display)
+        shutil.copytree(temporary / "logs", folder / "logs", dirs_exist_ok=True)
+    stock, ours = outcomes[0], outcomes[2]
+    speed = {
+        "phones_per_second": ours.row.phones_per_second,
+        "stock_flower_phones_per_second": stock.row.phones_per_second,
+        "ratio_to_stock_flower": ours.row.phones_per_second / stock.row.phones_per_second,
+        "largest_difference_to_stock_flower": float(np.abs(ours.head - stock.head).max()),
+        "rows": [asdict(outcome.row) for outcome in outcomes],
+        "features": features,
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "cpus": backbone.cores(),
+        "versions": versions(),
+    }
+    RunLog(folder).write_json("speed", speed)
+    return speed
+
+
+def compare_encoders(sizes: Sizes, step: Step) -> dict[str, Any]:
+    """Images a second of the encoder and of eager torchvision, in turns, on the same drawn photos."""
+    found = weights.find(sizes.weights)
+    ours, eager = backbone.load(found), backbone.eager(found)
+    drawn = SketchSet(faces=sizes.images, subjects=sizes.images, seed=SketchConfig().seed)
+    images = np.stack([drawn.draw(i)[None] for i in range(sizes.images)])
+    batches = range(0, len(images), _EAGER_BATCH)
+    seconds: list[tuple[float, float]] = []
+    step(0, sizes.repeats)
+    for done in range(sizes.repeats + 1):
+        began = time.perf_counter()
+        reference = np.concatenate([eager(images[first : first + _EAGER_BATCH]) for first in batches])
+        between = time.perf_counter()
+        rows = ours(images)
+        seconds.append((between - began, time.perf_counter() - between))
+        step(done, sizes.repeats)
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(reference, axis=1)
+    slow, fast = (median(part) for part in zip(*seconds[1:], strict=True))
+    return {
+        "images_per_second": len(images) / fast,
+        "eager_images_per_second": len(images) / slow,
+        "ratio": slow / fast,
+        "cosine": float((np.sum(rows * reference, axis=1) / norms).min()),
+    }
+
+
+def table(speed: dict[str, Any]) -> "Table":
+    """The rows for the terminal."""
+    from rich.table import Table
+
+    shown = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    shown.add_column("", no_wrap=True)
+    for name in ("phones", "dropout", "phones/s", "x stock"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in speed["rows"]:
+        rate = row["phones_per_second"]
+        headline = rate == speed["phones_per_second"]
+        ratio = "" if row["dropout"] else f"{rate / speed['stock_flower_phones_per_second']:.1f}"
+        facts = (f"{row['phones']:,}", f"{row['dropout']:g}", f"{rate:,.0f}", ratio)
+        shown.add_row(row["name"], *facts, style="bold" if headline else None)
+    return shown
+
+
+def remarks(speed: dict[str, Any]) -> str:
+    """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
+    first, features = speed["rows"][0], speed["features"]
+    return (
+        f"{first['photos'] // first['phones']} views on each phone, batches of 16, Adam, one epoch a round, "
+        f"{speed['cpus']} cores.\n"
+        f"The heads of stock Flower and fedfer differ by {speed['largest_difference_to_stock_flower']:.0e}"
+        " at most.\n"
+        f"Features: {features['images_per_second']:,.0f} images/s, {features['ratio']:.1f} times eager "
+        f"torchvision ({features['eager_images_per_second']:,.0f}), cosine {features['cosine']:.6f}."
+    )
+
+
+def _race(sizes: Sizes, folder: Path, display: Display) -> list[Outcome]:
+    """All contenders, one after another; stock Flower first, then the loop, then this project."""
+    path = contenders.draw_features(folder, sizes.phones * sizes.views)
+    few, many = (
+        contenders.lay_out(path, phones, sizes.views, folder / f"{phones}-phones")
+        for phones in (sizes.phones, sizes.many)
+    )
+    logs = folder / "logs"
+    with display.stage("Stock Flower", unit="rounds") as step:
+        outcomes = [contenders.stock_flower(few, sizes.stock_rounds, logs / "stock-flower", step)]
+    with display.stage("PyTorch loop", unit="rounds") as step:
+        outcomes += [contenders.torch_loop(few, sizes.repeats, step)]
+    for field, rounds in ((few, sizes.rounds), (many, sizes.many_rounds)):
+        for dropout in (0.0, 0.2):
+            name = f"fedfer, {field.phones:,} phones{f', dropout {dropout}' if dropout else ''}"
+            with display.stage(name, unit="rounds") as step:
+                place = logs / f"fedfer-{field.phones}-phones-dropout-{dropout}"
+                outcomes += [contenders.through_flower(field, dropout, rounds, place, step)]
+    for dropout in (0.0, 0.2):
+        with display.stage(f"Arithmetic{f', dropout {dropout}' if dropout else ''}", unit="rounds") as step:
+            outcomes += [contenders.arithmetic(many, dropout, sizes.repeats, step)]
+    return outcomes
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """A folder for as long as it takes; after a failure its logs go to `folder`."""
+    with tempfile.TemporaryDirectory(prefix="fedfer-speed-") as temporary:
+        try:
+            yield Path(temporary)
+        except Exception:
+            if (logs := Path(temporary) / "logs").is_dir():
+                shutil.copytree(logs, folder / "logs", dirs_exist_ok=True)
+            raise
