@@ -16,7 +16,6 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from simulations.comparison import compare
@@ -114,23 +113,28 @@ class Display:
             yield from self._current(stage, self._width)
             if stage.facts:
                 yield self._facts(stage.facts, self._width)
+            yield Text()  # the cursor rests here: the ^C that a terminal echoes must not wrap
 
     def _current(self, stage: Stage, width: int) -> Iterator[RenderableType]:
         """Spinner, name, bar, done, time; the bar takes the room there is, the name gives way to the rest."""
         share = stage.amount(short=True) if width >= 70 else stage.share() if stage.steps else ""
         took = stage.time()
-        name = self._cut(stage.name, width - 18 - len(share))
-        used = max(_NAME, len(name) + 2)
-        room = width - 16 - used - len(share)
+        free = width - 16 - len(share)  # beside spinner, share and time
+        name = self._cut(stage.name, free - 2)
+        used = max(len(name) + 2, min(_NAME, free))
         frame = self._frames[int(self._clock() * _FRAMES) % len(self._frames)]
         yield Text.assemble((frame, "cyan"), " ", (name.ljust(used), "bold"), end="")
-        if stage.total and room >= 8:
-            done = min(stage.done, stage.total)
-            yield ProgressBar(stage.total, done, room, complete_style="cyan", finished_style="cyan")
-        else:
-            yield Text(" " * room, end="")
+        yield self._bar(stage, free - used)
         style = "" if took.endswith("left") else "dim"
         yield Text.assemble(f"  {share}", (f"{took:>12}", style), no_wrap=True, overflow="crop")
+
+    def _bar(self, stage: Stage, room: int) -> Text:
+        """Two kinds of line, to be read without colours too; nothing where there is too little room."""
+        if not stage.total or room < 8:
+            return Text(" " * room, end="")
+        full = room * min(stage.done, stage.total) // stage.total
+        thick, thin = "━─" if self._unicode else "=-"
+        return Text.assemble((thick * full, "cyan"), (thin * (room - full), "dim"), end="")
 
     def _facts(self, facts: dict[str, str], width: int) -> Text:
         """Facts in a row, closer together where there is little room; what has none is left out."""

@@ -64,27 +64,40 @@ def summaries(tmp_path: Path) -> tuple[dict, list[tuple[str, dict]], Path]:
 
 
 @pytest.mark.parametrize("width", [60, 120])
-def test_the_stage_that_runs_is_aligned_and_fits(width: int) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_stage_that_runs_is_aligned_and_fits(width: int, plain: bool) -> None:
     clock = Clock()
-    display = Display(console=a_console(terminal=True, width=width), clock=clock)
+    display = Display(console=a_console(terminal=True, width=width, no_color=plain), clock=clock)
     ends = set()
     for name in ("Features", "Federated training", "Baseline centralized, matched, 50 epochs"):
         with display.stage(name, unit="rounds") as step:
             for done in range(4):
                 step(done, 50, **FACTS)
                 clock.now += 1
-            first, second = live_area(display, width)
+            first, second, third = live_area(display, width)
             assert first[0] in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
             assert name[:18] in first
             assert " 3/50" in first
             assert first.endswith("0:46 left")  # 47 rounds at a second each, and the second since the last
             assert second.startswith("  loss 1.234 ")
+            assert third == ""
             assert ("  accuracy" in second) == (width == 120)  # closer together where there is little room
             assert second.split() == [word for fact in FACTS.items() for word in fact]
             assert max(len(first), len(second)) < width
             ends.add(len(first))
     assert len(ends) == 1
     assert live_area(display, width) == []
+
+
+def test_in_a_very_narrow_terminal_the_name_gives_way() -> None:
+    clock = Clock()
+    display = Display(console=a_console(terminal=True, width=34), clock=clock)
+    with display.stage("Federated training", unit="rounds") as step:
+        clock.now += 5
+        step(3, 50, **FACTS)
+        first, second, _ = live_area(display, 34)
+    assert first[2:] == "Federated…    " + " 3/50" + "0:05".rjust(12)
+    assert second.rstrip() == "  loss 1.234 accuracy 0.612"
 
 
 def test_without_a_total_there_is_no_bar_and_no_guess() -> None:
