@@ -73,9 +73,12 @@ def _cover_line(
     reach = (max(widths) + soft) / 2
     sharp = 1 / soft
     for a in range(last):
-        top, bottom, left, right = _box(points[a : a + 2], reach)
         x0, y0 = points[a]
         dx, dy = points[a + 1, 0] - x0, points[a + 1, 1] - y0
+        top = max(0, int(y0 + min(0.0, dy) - reach))
+        bottom = min(SIZE, int(y0 + max(0.0, dy) + reach) + 2)
+        left = max(0, int(x0 + min(0.0, dx) - reach))
+        right = min(SIZE, int(x0 + max(0.0, dx) + reach) + 2)
         inverse = 1 / max(dx * dx + dy * dy, 1e-9)
         for y in range(top, bottom):
             for x in range(left, right):
@@ -105,10 +108,11 @@ def _cover_spot(cover: np.ndarray, points: np.ndarray) -> tuple[int, int, int, i
     flat = ax * by - ay * bx
     if abs(flat) < 1e-6:
         return 0, 0, 0, 0
+    ax, ay, bx, by = ax / flat, ay / flat, bx / flat, by / flat
     for y in range(top, bottom):
         for x in range(left, right):
-            u = ((x - cx) * by - (y - cy) * bx) / flat
-            v = ((y - cy) * ax - (x - cx) * ay) / flat
+            u = (x - cx) * by - (y - cy) * bx
+            v = (y - cy) * ax - (x - cx) * ay
             rest = max(0.0, 1 - u * u - v * v)
             cover[y, x] = rest * rest
     return top, bottom, left, right
@@ -128,6 +132,7 @@ def _cover_dome(
     ux, uy = ux / above, uy / above
     tall = points[2, 0]
     steps = len(points) - 4
+    pace = steps / tall
     wide = points[3:, 0].max()
     top, bottom, left, right = _box(points[:1], tall)
     for y in range(top, bottom):
@@ -136,7 +141,7 @@ def _cover_dome(
         for x in range(max(left, int(middle - reach)), min(right, int(middle + reach) + 2)):
             down = (x - points[1, 0]) * ux + (y - points[1, 1]) * uy
             across = (x - cx) * uy - (y - cy) * ux
-            place = down / tall * steps
+            place = down * pace
             if place <= 0 or place >= steps:
                 continue
             k = int(place)
