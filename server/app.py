@@ -99,7 +99,7 @@ def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord, nodes: int) -> 
     for reply in grid.send_and_receive(messages):
         if reply.has_error():
             raise RunError(f"a node could not get ready: {reply.error.reason}")
-        if (found := reply.content.metric_records["phones"]["phones"]) != phones:
+        if (there := reply.content.metric_records["phones"]["phones"]) != phones:
             raise RunError(
-                f"a node found {found} phones in the prepared data, the server {phones}; start again"
+                f"a node found {there} phones in the prepared data, the server {phones}; start again"
             )

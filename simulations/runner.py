@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_models.errors import InputError
+from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import new_head
 from fer_models.runlog import RoundRecord, RunLog
@@ -19,21 +19,9 @@ from server.checkpoint import Checkpoint
 from server.strategies import Plan
 from simulations.baselines import centralize, epoch_views
 from simulations.display import Display, Step
-from simulations.experiment import Config, read_toml, validate
 from simulations.finish import begin, finish, write_data
 from simulations.prepare import Prepared, World, survey
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for."""
-
-    experiment: str  # its name
-    config: Config
-    folder: Path  # the run folder
-    command: str  # as typed
-    federated: bool = True  # False: the baseline alone
-    baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+from simulations.request import Request, alone, check_cache
 
 
 @dataclass(frozen=True)
@@ -45,33 +33,10 @@ class Result:
     page: Path
 
 
-def check_folder(folder: Path) -> None:
-    """Refuses a run folder that is in use."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--out: {folder} is in use; give a folder that is new or empty")
-
-
-def resumed(folder: Path) -> Request:
-    """The request that began the run in `folder`; InputError where there is no run to go on with."""
-    try:
-        environment = RunLog(folder).read_json("environment") if folder.is_dir() else None
-    except (OSError, ValueError) as error:
-        raise InputError(f"--resume: {folder} holds no run of fedfer ({error}); give a run folder") from error
-    if environment is None:
-        raise InputError(f"--resume: {folder} is not a folder; give a run folder")
-    config = validate(read_toml(folder / "config.toml"))
-    names = ("experiment", "command", "federated", "baseline")
-    return Request(config=config, folder=folder, **{name: environment[name] for name in names})
-
-
-def finished(folder: Path) -> bool:
-    """Whether the run in `folder` came to its end."""
-    return (folder / "report.html").exists()
-
-
 def conduct(request: Request, display: Display) -> Result:
     """Does what was requested; the run folder appears once nothing the user gave can be wrong any more."""
     began = time.perf_counter()
+    check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
             world = survey(request.config, step)
@@ -80,12 +45,13 @@ def conduct(request: Request, display: Display) -> Result:
             display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
         log = RunLog(request.folder)
         asked = {"experiment": request.experiment, "command": request.command}
-        begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
-        features_began = time.perf_counter()
-        with display.stage("Features", unit="views") as step:
-            prepared = world.prepare(step)
-        run = _Run(request, display, world, prepared, began, time.perf_counter() - features_began)
-        return run.federated() if request.federated else run.central()
+        with alone(log.folder):
+            begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
+            features_began = time.perf_counter()
+            with display.stage("Features", unit="views") as step:
+                prepared = world.prepare(step)
+            run = _Run(request, display, world, prepared, began, time.perf_counter() - features_began)
+            return run.federated() if request.federated else run.central()
 
 
 @dataclass(frozen=True)
@@ -146,10 +112,9 @@ class _Run:
         from simulations.launcher import launch, node_count
 
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
-        rule, nodes = config.evaluation.select, node_count(federation.nodes)
-        head = new_head(len(config.data.classes), prepared.central.features.shape[1], seed=config.run.seed)
-        start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
-        records, states = log.keep_rounds(start.number), [start]
+        nodes = node_count(federation.nodes)
+        start, records = self._start(log)
+        states = [start]
         folder = (log.folder / "prepared").absolute()
         prepared.shards.save(folder, prepared.features_path)
 
@@ -184,7 +149,33 @@ class _Run:
             )
             if start.number < federation.rounds:
                 launch(job, nodes, log.folder / "logs")
+            if (reached := states[0].number) < federation.rounds:
+                raise RunError(f"the simulation ended after round {reached} of {federation.rounds}")
         return nodes, states[0].selection, records
+
+    def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
+        """Where the rounds begin, and the records of those before; InputError where they do not fit."""
+        config, prepared = self.request.config, self.prepared
+        head = new_head(len(config.data.classes), prepared.central.features.shape[1], seed=config.run.seed)
+        rule, before = config.evaluation.select, log.folder / "prepared" / "features.path"
+        start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
+        whole = start.head.shape == start.selection.head.shape == head.shape
+        try:
+            records = log.keep_rounds(start.number)
+        except (ValueError, TypeError):  # a line that was cut off
+            records = []
+        if not whole or len(records) != start.number:
+            raise InputError(
+                f"{checkpoint.FILE} and rounds.jsonl in {log.folder} do not fit the run; remove them to start"
+                " it from its first round"
+            )
+        key = Path(before.read_text(encoding="utf-8")).name if before.is_file() else None
+        if start.number and key not in (None, prepared.features_path.name):
+            raise InputError(
+                f"the photos, or the software that reads them, changed since the run in {log.folder} began;"
+                " start a new one"
+            )
+        return start, records
 
     def _baseline(self, folder: Path, epochs: int | str) -> tuple[str, dict[str, Any]]:
         """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
@@ -198,7 +189,7 @@ class _Run:
             asked = {"experiment": self.request.experiment, "command": self.request.command}
             begin(log, self.world, {**asked, "federated": False, "baseline": True})
 
-        with self.display.stage(f"Baseline {name}", unit="epochs") as step:
+        with self.display.stage(name.capitalize(), unit="epochs") as step:
 
             def on_epoch(record: RoundRecord) -> None:
                 log.append_round(record)

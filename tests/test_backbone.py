@@ -5,7 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -192,7 +191,7 @@ def test_a_file_that_is_no_such_state_dict_is_refused(
 
 @pytest.mark.slow
 def test_imagenet_features_of_real_faces(real_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cosine of at least 0.9999 to eager torchvision, at 5 times its images per second or more."""
+    """Cosine of at least 0.9999 to eager torchvision; `fedfer speed` measures how much faster."""
     if USERS_CACHE is None:  # not this module's own: the weights are fetched once
         monkeypatch.delenv("FEDFER_CACHE")
     else:
@@ -203,13 +202,3 @@ def test_imagenet_features_of_real_faces(real_faces: Path, monkeypatch: pytest.M
     images = np.stack([np.asarray(photo)[None] for photo in photos])
     ours, theirs = load(weights, threads=2), eager(weights, threads=2)
     assert least_cosine(ours(images), theirs(images)) >= 0.9999
-    assert best_seconds(theirs, images) > 5 * best_seconds(ours, images)
-
-
-def best_seconds(encode: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
-    seconds = []
-    for _ in range(4):
-        start = time.perf_counter()
-        encode(images)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
