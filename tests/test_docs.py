@@ -1,4 +1,4 @@
-"""The documents are true: every command and key is documented, every experiment loads, links lead somewhere."""
+"""The documents are true: commands, keys and options are there, experiments load, links lead somewhere."""
 
 import re
 import tomllib
