@@ -73,6 +73,9 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
     """How a photo of that subject was taken."""
     normal = np.clip(rng.normal(size=9), -2.2, 2.2).tolist()
     even = rng.random(12).tolist()
+    occlusion = OCCLUSIONS[bisect(_OCCLUSION_BOUNDS, even[11])]
+    if occlusion == "lock" and identity.hair in ("bald", "cropped"):
+        occlusion = "hand"
     return Scene(
         yaw=9.0 * normal[0],
         pitch=5.0 * normal[1],
@@ -93,7 +96,7 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
         slope=(0.15 * normal[8], 0.3 * even[10] - 0.15),
         glasses=bool(identity.spectacles and rng.random() < 0.85),
         reflection=float(rng.random() ** 3),
-        occlusion=OCCLUSIONS[bisect(_OCCLUSION_BOUNDS, even[11])],
+        occlusion=occlusion,
     )
 
 
