@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import sys
 import traceback
 from datetime import datetime
@@ -13,9 +12,11 @@ import click
 import typer
 
 from fer_models.errors import FedferError, InputError, RunError
+from fer_models.listing import shown
+from simulations.interrupt import listen
 
 if TYPE_CHECKING:
-    from simulations.runner import Request
+    from simulations.request import Request
 
 app = typer.Typer(
     name="fedfer",
@@ -23,13 +24,17 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 # Flower reads these when it is imported: no telemetry, no update check.
 _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
+_DEFAULT = "quickstart"
+
 Experiment = Annotated[
-    str, typer.Argument(help="The name of a shipped experiment, or the path of a TOML file.")
+    str | None,
+    typer.Argument(help=f"A shipped experiment's name, or the path of a TOML file; else {_DEFAULT}."),
 ]
 Data = Annotated[
     str | None, typer.Option("--data", metavar="PATH", help="Photos: a folder or CSV; sets data.source.")
@@ -39,7 +44,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Sets any configuration key; may be repeated."),
 ]
 Out = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--out", metavar="DIR", help="The run folder; runs/<experiment>-<date-time> by default."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
@@ -47,12 +52,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors."
 
 @app.command()
 def run(
-    experiment: Experiment = "quickstart",
+    experiment: Experiment = None,
     data: Data = None,
     settings: Set = None,
     out: Out = None,
     resume: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--resume", metavar="DIR", help="Go on with the run in DIR; needs nothing else."),
     ] = None,
     no_baseline: Annotated[
@@ -62,15 +67,15 @@ def run(
 ) -> None:
     """A federated run, with its centralized baselines beside it."""
     if resume is not None:
-        given = (experiment != "quickstart", data, settings, out, no_baseline)
-        _resume(resume, quiet, alone=not any(given))
+        given = (experiment, data, settings or None, out, no_baseline or None)
+        _resume(resume, quiet, alone=all(value is None for value in given))
     else:
         _conduct(experiment, data, settings, out, quiet, baseline=not no_baseline)
 
 
 @app.command()
 def baseline(
-    experiment: Experiment = "quickstart",
+    experiment: Experiment = None,
     data: Data = None,
     settings: Set = None,
     out: Out = None,
@@ -83,7 +88,7 @@ def baseline(
 @app.command()
 def speed(
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--out", metavar="DIR", help="For speed.json; runs/speed-<date-time> by default."),
     ] = None,
     quiet: Quiet = False,
@@ -93,10 +98,8 @@ def speed(
 
     from simulations.benchmark import measure, remarks, table
     from simulations.display import Display
-    from simulations.runner import check_folder
 
-    folder = out or Path("runs") / f"speed-{datetime.now():%Y%m%d-%H%M%S}"
-    check_folder(folder)
+    folder = _folder(out, "speed")
     result = measure(folder, Display(quiet))
     if not quiet:
         Console(highlight=False).print("", table(result), "", remarks(result), sep="\n")
@@ -104,31 +107,43 @@ def speed(
 
 
 def _conduct(
-    experiment: str,
+    experiment: str | None,
     data: str | None,
     settings: list[str] | None,
-    out: Path | None,
+    out: str | None,
     quiet: bool,
     *,
     federated: bool = True,
     baseline: bool = True,
 ) -> None:
     from simulations.experiment import load
-    from simulations.runner import Request, check_folder
+    from simulations.request import Request
 
-    name, config = load(experiment, data=data, settings=settings or ())
-    folder = out or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    check_folder(folder)
+    name, config = load(_DEFAULT if experiment is None else experiment, data=data, settings=settings or ())
+    folder = _folder(out, name)
     command = shlex.join(["fedfer", *sys.argv[1:]])
     _show(Request(name, config, folder, command, federated, baseline), quiet)
 
 
-def _resume(folder: Path, quiet: bool, *, alone: bool) -> None:
-    from simulations.runner import finished, resumed
+def _folder(out: str | None, name: str) -> Path:
+    """The folder to write to, which must be new: `out`, or one that is named after the time."""
+    from simulations.request import check_folder
+
+    if out == "":
+        raise InputError("--out: the name is empty; give a folder, or leave --out away")
+    folder = Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}") if out is None else Path(out)
+    check_folder(folder)
+    return folder
+
+
+def _resume(name: str, quiet: bool, *, alone: bool) -> None:
+    from simulations.request import finished, resumed
 
     if not alone:
         raise InputError("--resume DIR goes on with the settings of that run; give nothing else but --quiet")
-    request = resumed(folder)
+    if not name:
+        raise InputError("--resume: the name is empty; give the folder of a run")
+    request = resumed(folder := Path(name))
     if not finished(folder):
         _show(request, quiet)
     elif not quiet:
@@ -139,15 +154,16 @@ def _show(request: "Request", quiet: bool) -> None:
     from simulations.display import Display
     from simulations.runner import conduct
 
-    display = Display(quiet)
     try:
+        display = Display(quiet)
         result = conduct(request, display)
-    except RunError as error:
-        raise RunError(f"{error}; {_how_to_go_on(request.folder)}") from error
+        display.results(result.summary, result.baselines, result.page)
     except KeyboardInterrupt:
         _stop(_how_to_go_on(request.folder))
-    else:
-        display.results(result.summary, result.baselines, result.page)
+    except InputError:
+        raise
+    except Exception as error:
+        raise RunError(f"{_reason(error)}; {_how_to_go_on(request.folder)}") from error
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -156,34 +172,54 @@ def _how_to_go_on(folder: Path) -> str:
     return "nothing was written; run the same command again"
 
 
+def _reason(error: Exception) -> str:
+    """Why it failed; what nobody foresaw leaves its trace above."""
+    if isinstance(error, FedferError):
+        return str(error)
+    if isinstance(error, OSError):  # a full disk, a folder that went away: nothing to report to anybody
+        return f"{error.strerror or error}{f': {shown(error.filename)}' if error.filename else ''}"
+    traceback.print_exception(error)
+    return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"
+
+
 def _stop(last: str) -> NoReturn:
     """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
     print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
     os._exit(130)
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
     os.environ.update(_QUIET)
-    signal.signal(signal.SIGTERM, _interrupt)
+    listen()
     try:
-        app(standalone_mode=False)
+        _check_arguments(sys.argv[1:])
+        app(prog_name="fedfer", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
-        sys.exit(2)
+        _fail("no command was given; choose one of those above", 2)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "fedfer"
+        _fail(f"{error.format_message().rstrip('.')}; see {command} --help", 2)
     except (click.ClickException, InputError) as error:
-        _fail(error.format_message() if isinstance(error, click.ClickException) else str(error), 2)
+        _fail(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        _stop("nothing was written; run the same command again")
-    except FedferError as error:
-        _fail(str(error), 1)
+        _stop("run the same command again")
+    except BrokenPipeError:  # who read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
-        traceback.print_exc()
-        _fail(f"unexpected {type(error).__name__}: {error}; please report it with the lines above", 1)
+        _fail(_reason(error), 1)
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuses what is no text: it could be written neither into a configuration nor to a page."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{shown(argument)} is not UTF-8; rename that file or folder") from error
 
 
 def _fail(message: str, code: int) -> NoReturn:

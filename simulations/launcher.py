@@ -7,14 +7,18 @@ of `flwr run`, which starts a service that outlives the run: what one process st
 import logging
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer_models.backbone import cores
+from fer_models.errors import FedferError, RunError
 from server.app import Job, make_app
+from simulations.interrupt import SIGNALS
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
@@ -26,6 +30,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
 
@@ -49,7 +54,7 @@ def simulate(
     from flwr.simulation import run_simulation
 
     logs.mkdir(parents=True, exist_ok=True)
-    with _log_file(logs / "flower.log"), _ray(actors, logs / "ray"):
+    with _log_file(logs / "flower.log"), _reasons(logs), _ray(actors, logs / "ray"):
         run_simulation(
             server_app=server_app,
             client_app=client_app,
@@ -63,7 +68,10 @@ def _ray(actors: int, logs: Path) -> Iterator[None]:
     """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
     import ray
 
-    folder = tempfile.mkdtemp(prefix="fedfer-ray-")  # short: Unix sockets lie in it
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    others = _children()
+    _adopt(True)
+    folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
     try:
         ray.init(
             address="local",
@@ -75,13 +83,78 @@ def _ray(actors: int, logs: Path) -> Iterator[None]:
             logging_level=logging.ERROR,
             _temp_dir=folder,
         )
+        _restore(handlers)
         yield
+    except SystemExit as stopped:  # from Ray's handler
+        raise KeyboardInterrupt from stopped
     finally:
+        begun = _children() - others
         ray.shutdown()
-        latest = Path(folder) / "session_latest" / "logs"
-        if latest.is_dir():
-            shutil.copytree(latest, logs, dirs_exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _restore(handlers)
+        _end(begun | _children() - others)
+        _adopt(False)
+        try:
+            latest = Path(folder) / "session_latest" / "logs"
+            if latest.is_dir():
+                shutil.copytree(latest, logs, dirs_exist_ok=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    """Puts back the signal handlers that Ray replaces by its own when it starts, and by none when it ends."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _children() -> set[Any]:
+    """Every process that comes from this one, as psutil.Process."""
+    import psutil  # type: ignore[import-untyped]  # comes with Ray, and can be found once that is imported
+
+    return set(psutil.Process().children(recursive=True))
+
+
+def _adopt(orphans: bool) -> None:
+    """Whether processes whose parent has ended become children of this one, where the system is Linux.
+
+    Actors outlive the process that began them by a moment, and so do parts of a Ray that was stopped while
+    it started: only as children can they be found, and ended for certain.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_SUBREAPER, int(orphans), 0, 0, 0)
+
+
+def _end(processes: set[Any]) -> None:
+    """Ends processes that may have ended already."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
+
+
+def _short_folder() -> str:
+    """Where Ray's folder can lie: the names of Unix sockets in it have room for about 107 bytes."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= 24 else "/tmp"
+
+
+@contextmanager
+def _reasons(logs: Path) -> Iterator[None]:
+    """What breaks off the simulation is an error of the run, with its trace in the log."""
+    try:
+        yield
+    except (FedferError, OSError):
+        raise
+    except Exception as error:
+        logging.getLogger("flwr").error("the simulation broke off", exc_info=error)
+        cause = error.__cause__ or error
+        raise RunError(
+            f"the simulation broke off ({type(cause).__name__}: {cause}); its logs are in {logs}"
+        ) from error
 
 
 @contextmanager

@@ -1,0 +1,124 @@
+"""What the user asked for, and the folders it needs: the run folder, new or to go on with, and the cache.
+
+Everything here is checked before anything is computed, and leaves no trace where it is refused.
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_models.cache import cache_dir
+from fer_models.errors import InputError
+from fer_models.listing import shown
+from simulations.experiment import Config, read_toml, validate
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    experiment: str  # its name
+    config: Config
+    folder: Path  # the run folder
+    command: str  # as typed
+    federated: bool = True  # False: the baseline alone
+    baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a run folder that is in use or cannot be made."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"--out: {shown(folder)} is in use; give a folder that is new or empty")
+        _try(folder)
+    except OSError as error:
+        raise InputError(
+            f"--out: {shown(folder)} cannot be written ({error.strerror or error}); give another folder"
+        ) from error
+
+
+def check_cache() -> None:
+    """Refuses a cache folder that cannot be written."""
+    try:
+        for name in ("scan", "weights", "encoder", "features"):
+            _try(cache_dir(name))
+    except OSError as error:
+        raise InputError(
+            f"the cache folder {shown(error.filename or '')} cannot be written ({error.strerror or error});"
+            " let FEDFER_CACHE name a folder that can"
+        ) from error
+
+
+def resumed(folder: Path) -> Request:
+    """The request that began the run in `folder`; InputError where there is no run to go on with."""
+    if not folder.is_dir():
+        raise InputError(f"--resume: there is no folder {shown(folder)}; give the folder of a run")
+    environment, config = folder / "environment.json", folder / "config.toml"
+    for path in (environment, config):
+        if not path.is_file():
+            raise InputError(
+                f"--resume: {shown(folder)} is not the folder of a run: it has no {path.name}; give one"
+            )
+    try:
+        asked = json.loads(environment.read_text(encoding="utf-8"))
+        names = ("experiment", "command", "federated", "baseline")
+        known = {name: asked[name] for name in names}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"--resume: {shown(environment)} is damaged ({type(error).__name__}: {error}); start a new run"
+        ) from error
+    return Request(config=validate(read_toml(config)), folder=folder, **known)
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in `folder` came to its end."""
+    return (folder / "report.html").exists()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds the run folder; InputError while another process holds it.
+
+    The system frees it with the process, however that ends. File systems without locks go without.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise InputError(
+            f"{shown(folder)} is in use: another fedfer is at work in it; wait for it or stop it"
+        ) from error
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try(folder: Path) -> None:
+    """Writes a file in the folder and takes it away again, with every folder made for it.
+
+    Raises OSError where that fails; permissions alone do not tell (root, read-only or full disks).
+    """
+    path = folder.absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise OSError("its name is not UTF-8") from error
+    made = []
+    try:
+        for one in (*reversed(path.parents), path):
+            if not one.is_dir():
+                one.mkdir()
+                made.append(one)
+        tempfile.TemporaryFile(dir=path).close()
+    finally:
+        for one in reversed(made):
+            one.rmdir()
