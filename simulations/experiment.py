@@ -4,6 +4,7 @@ What the file leaves out takes its default; `--data` and `--set` go over both. A
 one line that names the key, what was got and what is allowed.
 """
 
+import difflib
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import resources
@@ -23,20 +24,20 @@ from simulations.explain import explain, nearest, shown
 class BaselineConfig(Section):
     """The centralized baseline: how long it trains."""
 
-    epochs: Literal["matched"] | Annotated[int, Field(ge=1)] = 10
+    epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
 
 
 class FederationConfig(Section):
     """The simulated phones, what lies on them, and the nodes that work for them."""
 
-    phones: int = Field(100, ge=1)
+    phones: int = Field(100, ge=1, le=10_000_000)
     phones_per_round: int = Field(0, ge=0)
-    rounds: int = Field(50, ge=1)
-    local_epochs: int = Field(1, ge=1)
+    rounds: int = Field(50, ge=1, le=1_000_000)
+    local_epochs: int = Field(1, ge=1, le=10_000)
     partition: Literal["iid", "dirichlet", "subject"] = "iid"
     alpha: float = Field(0.3, gt=0)
     nodes: int = Field(0, ge=0, le=256)
-    block: int = Field(32, ge=1)
+    block: int = Field(32, ge=1, le=10_000_000)
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":
@@ -104,10 +105,14 @@ def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = 
     path = shipped().get(experiment)
     if path is None:
         path = Path(experiment).expanduser()
+        if experiment and path.is_dir():
+            raise InputError(
+                f'experiment "{experiment}" is a folder; give a TOML file, say the config.toml of a run, or'
+                f" one of {', '.join(shipped())}"
+            )
         if not path.is_file():
             raise InputError(
-                f'experiment "{experiment}" is neither shipped ({", ".join(shipped())}) nor a file'
-                f"{nearest(experiment, shipped())}"
+                f'experiment "{experiment}" is neither shipped nor a file{nearest(experiment, shipped())}'
             )
     raw = read_toml(path)
     for setting in settings:
@@ -121,38 +126,56 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file; InputError where it is none."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML ({error}); mend the file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error.reason}); give a TOML file") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is not TOML: {error}; mend the file") from error
 
 
 def validate(raw: dict[str, Any]) -> Config:
     """The configuration that raw values make; InputError for the first thing that is wrong."""
     for section, values in raw.items():
         if section not in Config.model_fields:
-            raise InputError(f"unknown section {section}{nearest(section, Config.model_fields)}")
+            near = (
+                nearest(section, Config.model_fields) if isinstance(values, dict) else _nearest_key(section)
+            )
+            what = "section" if isinstance(values, dict) else "key"
+            raise InputError(f"unknown {what} {section}{near}")
         if not isinstance(values, dict):
             raise InputError(
                 f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
             )
         for name in values:
-            if f"{section}.{name}" not in (known := list(keys())):
-                raise InputError(f"unknown key {section}.{name}{nearest(f'{section}.{name}', known)}")
+            if f"{section}.{name}" not in keys():
+                raise InputError(f"unknown key {section}.{name}{_nearest_key(name, section)}")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
         raise InputError(explain(Config, error)) from error
 
 
+def _nearest_key(name: str, section: str = "") -> str:
+    """The known key nearest to `name`: of its own section first, then of another, else the section's."""
+    own = [key.partition(".")[2] for key in keys() if key.startswith(f"{section}.")]
+    every = {key.partition(".")[2]: key for key in keys()}
+    if near := difflib.get_close_matches(name, own, n=1, cutoff=0.5):
+        return f"; did you mean {section}.{near[0]}?"
+    if near := difflib.get_close_matches(name, every, n=1, cutoff=0.75):
+        return f"; did you mean {every[near[0]]}?"
+    return f"; {section} has {', '.join(own)}" if own else "; write SECTION.KEY, as in federation.phones"
+
+
 def _apply(raw: dict[str, Any], setting: str) -> None:
     key, equals, text = setting.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise InputError(
-            f'--set takes SECTION.KEY=VALUE, got "{setting}"; for example --set federation.phones=100'
-        )
+        near = _nearest_key(section) if equals else "; for example --set federation.phones=100"
+        raise InputError(f'--set takes SECTION.KEY=VALUE, got "{setting}"{near}')
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        (value,) = tomllib.loads(f"value = {text}").values()
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
         value = text.strip()
     if not isinstance(raw.setdefault(section, {}), dict):
         raise InputError(

@@ -17,6 +17,8 @@ def explain(config: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "value_error":
         message = str(first["ctx"]["error"])
         return f"{key}.{message}" if len(location) == 1 else f"{key} {message}"
+    if first["type"] == "string_unicode":
+        return f"{key} must be UTF-8, got {shown(first['input'])}"
     section = config.model_fields[location[0]].annotation
     assert isinstance(section, type)
     assert issubclass(section, BaseModel)
@@ -38,17 +40,20 @@ def _allowed(annotation: Any, metadata: Iterable[Any]) -> str:
         nested = [m for part in extra for m in getattr(part, "metadata", [part])]
         return _allowed(inner, nested)
     kinds = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    words = kinds.get(annotation, "a list of numbers" if "float" in str(annotation) else "a list of texts")
+    words = kinds.get(
+        annotation, "a list of three numbers" if "float" in str(annotation) else "a list of texts"
+    )
     signs = {
         "ge": "at least",
         "gt": "above",
         "le": "at most",
         "lt": "below",
-        "min_length": "of a length of at least",
     }
     bounds = [
         f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)
     ]
+    if any(getattr(m, "min_length", 0) for m in metadata):
+        return f"{words} that is not empty"
     return f"{words} {' and '.join(bounds)}" if bounds else words
 
 
@@ -61,4 +66,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value as the user would write it."""
+    if isinstance(value, float):
+        return str(value)  # nan and inf as TOML has them
     return json.dumps(value, default=str, ensure_ascii=False)
