@@ -8,6 +8,8 @@ import numpy as np
 
 from fer_models.errors import InputError
 
+_EVEN = 1e12  # an alpha whose shares are even; far larger ones overflow
+
 
 def partition(
     name: str,
@@ -50,7 +52,7 @@ def _dirichlet(labels: np.ndarray, phones: int, alpha: float, rng: np.random.Gen
     owner = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         photos = rng.permutation(np.flatnonzero(labels == label))
-        shares = rng.dirichlet(np.full(phones, alpha))
+        shares = rng.dirichlet(np.full(phones, min(alpha, _EVEN)))
         if not np.isfinite(shares).all():  # a tiny alpha underflows: all to one phone, its limit
             shares = np.eye(phones)[rng.integers(phones)]
         cuts = np.floor(np.cumsum(shares)[:-1] * len(photos) + 0.5).astype(np.int64)
