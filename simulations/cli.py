@@ -32,10 +32,7 @@ _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 _DEFAULT = "quickstart"
 
-Experiment = Annotated[
-    str | None,
-    typer.Argument(help=f"A shipped experiment's name, or the path of a TOML file; else {_DEFAULT}."),
-]
+Experiment = Annotated[str | None, typer.Argument()]
 Data = Annotated[
     str | None, typer.Option("--data", metavar="PATH", help="Photos: a folder or CSV; sets data.source.")
 ]
@@ -65,7 +62,10 @@ def run(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """A federated run, with its centralized baselines beside it."""
+    """A federated run, with its centralized baselines beside it.
+
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
+    """
     if resume is not None:
         given = (experiment, data, settings or None, out, no_baseline or None)
         _resume(resume, quiet, alone=all(value is None for value in given))
@@ -81,7 +81,10 @@ def baseline(
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """The centralized baseline alone."""
+    """The centralized baseline alone.
+
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
+    """
     _conduct(experiment, data, settings, out, quiet, federated=False)
 
 
