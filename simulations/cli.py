@@ -196,6 +196,14 @@ def main() -> None:
     os.environ.update(_QUIET)
     listen()
     try:
+        _main()
+    except BrokenPipeError:  # who read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _main() -> None:
+    try:
         _check_arguments(sys.argv[1:])
         app(prog_name="fedfer", standalone_mode=False)
         sys.stdout.flush()
@@ -209,9 +217,8 @@ def main() -> None:
         _fail(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
         _stop("run the same command again")
-    except BrokenPipeError:  # who read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         _fail(_reason(error), 1)
 
