@@ -15,6 +15,7 @@ def setting(run: Run) -> str:
     """What was run and on what."""
     c, s, env = run.config, run.summary, run.environment
     versions = {"Python": env.get("python"), **env.get("versions", {})}
+    versions.pop("python", None)
     train, people = c["train"], run.data.get("subjects")
     source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
     total = sum(sum(part.values()) for part in run.data["photos"].values())
