@@ -5,6 +5,7 @@ one line that names the key, what was got and what is allowed.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import resources
@@ -104,13 +105,13 @@ def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = 
     """
     path = shipped().get(experiment)
     if path is None:
-        path = Path(experiment).expanduser()
-        if experiment and path.is_dir():
+        path = Path(os.path.expanduser(experiment))
+        if experiment and os.path.isdir(path):
             raise InputError(
                 f'experiment "{experiment}" is a folder; give a TOML file, say the config.toml of a run, or'
                 f" one of {', '.join(shipped())}"
             )
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(
                 f'experiment "{experiment}" is neither shipped nor a file{nearest(experiment, shipped())}'
             )
@@ -118,7 +119,7 @@ def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = 
     for setting in settings:
         _apply(raw, setting)
     if data is not None:
-        raw.setdefault("data", {})["source"] = data
+        _put(raw, "data", "source", data)
     return path.stem, _absolute(validate(raw))
 
 
@@ -138,11 +139,10 @@ def validate(raw: dict[str, Any]) -> Config:
     """The configuration that raw values make; InputError for the first thing that is wrong."""
     for section, values in raw.items():
         if section not in Config.model_fields:
-            near = (
-                nearest(section, Config.model_fields) if isinstance(values, dict) else _nearest_key(section)
-            )
-            what = "section" if isinstance(values, dict) else "key"
-            raise InputError(f"unknown {what} {section}{near}")
+            if not isinstance(values, dict):
+                raise InputError(f"unknown key {section}{_nearest_key(section)}")
+            where = f" of {section}.{next(iter(values))}" if values else ""
+            raise InputError(f"unknown section {section}{where}{nearest(section, Config.model_fields)}")
         if not isinstance(values, dict):
             raise InputError(
                 f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
@@ -177,6 +177,10 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
         (value,) = tomllib.loads(f"value = {text}").values()
     except (tomllib.TOMLDecodeError, ValueError, RecursionError):
         value = text.strip()
+    _put(raw, section, name, value)
+
+
+def _put(raw: dict[str, Any], section: str, name: str, value: Any) -> None:
     if not isinstance(raw.setdefault(section, {}), dict):
         raise InputError(
             f"{section} is a section, got {section} = {shown(raw[section])} in the experiment's file"
@@ -187,9 +191,9 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
 def _absolute(config: Config) -> Config:
     source, weights = config.data.source, config.model.weights
     if source != "sketch":
-        source = str(Path(source).expanduser().absolute())
+        source = os.path.abspath(os.path.expanduser(source))
     if weights not in ("imagenet", "random"):
-        weights = str(Path(weights).expanduser().absolute())
+        weights = os.path.abspath(os.path.expanduser(weights))
     return config.model_copy(
         update={
             "data": config.data.model_copy(update={"source": source}),
