@@ -1,0 +1,252 @@
+"""Photos and folders that cannot be used, as a user meets them: one line, exit code 2, nothing left behind.
+
+What can be borne is borne: broken photos are left out, counted and listed, and the run goes on.
+"""
+
+import csv
+import json
+import os
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from commands import Here, assert_refused, fedfer
+from photo_folders import encoded, gray, make_folder, noise, write_csv
+
+from fer_models.runlog import RunLog
+
+PAIR = ["--set", 'data.classes=["anger","fear"]', "--set", "federation.phones=3"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Here:
+    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path.parent / f"{tmp_path.name}-cache"))
+    return Here(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def folder(here: Here) -> Path:
+    return make_folder(here.folder / "faces")
+
+
+def refused(here: Here, source: Path | str, *more: str, words: str) -> None:
+    """Both commands refuse the photos before anything is computed."""
+    for command in ("run", "baseline"):
+        here.refused(command, "--data", source, "--out", "out", *PAIR, *more, words=words)
+    features = Path(os.environ["FEDFER_CACHE"]) / "features"
+    assert list(features.iterdir()) == []
+
+
+def bomb() -> bytes:
+    """A small PNG that says it is 60,000 pixels a side."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 60_001)) + chunk(b"IEND", b"")
+
+
+def test_a_source_that_is_not_there_or_holds_nothing(here: Here) -> None:
+    (here.folder / "empty").mkdir()
+    (here.folder / "bare" / "anger").mkdir(parents=True)
+    (here.folder / "bare" / "fear").mkdir()
+    (here.folder / "text.txt").write_text("hello")
+    refused(here, "nowhere", words=r"data\.source: no such file or folder: .*/nowhere; give a folder with")
+    refused(
+        here, "empty", words=r"data\.source: the folder .*/empty is empty; put the photos into one sub-folder"
+    )
+    refused(here, "bare", words=r'class "anger" has no photo in .*/bare; add photos or leave it out')
+    refused(here, "text.txt", words=r"text\.txt is neither a folder nor a \.csv file")
+    refused(here, "", words=r"data\.source must be a text that is not empty")
+
+
+def test_a_class_that_is_not_there(here: Here, folder: Path) -> None:
+    more = ["--set", 'data.classes=["anger","feer"]']
+    refused(
+        here,
+        folder,
+        *more,
+        words=r'data\.classes: no class "feer" in .*\(did you mean "fear"\?\); found: anger',
+    )
+    refused(here, "sketch", *more, words=r'no class "feer" in the embedded set \(did you mean "fear"\?\)')
+
+
+def test_a_class_that_does_not_reach_every_part(here: Here, folder: Path) -> None:
+    for path in sorted((folder / "fear").iterdir())[2:]:
+        path.unlink()
+    refused(here, folder, words=r'class "fear" has no photo in the (validation|test) part: its photos \(2\)')
+
+
+def test_photos_of_which_none_can_be_read(here: Here, folder: Path) -> None:
+    for path in folder.glob("*/*"):
+        path.write_bytes(b"no image")
+    refused(here, folder, words=r"none of the 24 photos in .*/faces can be read \(first: .*not an image")
+
+
+def test_more_broken_photos_than_allowed(here: Here, folder: Path) -> None:
+    for path in sorted((folder / "fear").iterdir())[:4]:
+        path.write_bytes(b"")
+    refused(
+        here,
+        folder,
+        words=r"4 of 24 photos .* cannot be read \(16\.7%, data\.max_unreadable is 10\.0%; .*0 bytes",
+    )
+
+
+def test_a_class_of_which_every_photo_is_broken(here: Here, folder: Path) -> None:
+    for path in (folder / "fear").iterdir():
+        path.write_bytes(b"")
+    more = ["--set", "data.max_unreadable=1"]
+    refused(
+        here, folder, *more, words=r'none of the 12 photos of class "fear" can be read; mend them or leave'
+    )
+
+
+def test_tables_that_cannot_be_used(here: Here, folder: Path) -> None:
+    rows = [[f"faces/{e}/{i:02d}.png", e] for e in ("anger", "fear") for i in range(12)]
+    bad = {
+        "lacking.csv": (
+            [["file", "label"], *rows],
+            r'lacking\.csv has no column "emotion"; columns found: file, label',
+        ),
+        "missing.csv": (
+            [["file", "emotion"], *rows, ["faces/gone.png", "fear"]],
+            r"missing\.csv, line 26: no such file: .*/faces/gone\.png; paths are relative to the CSV",
+        ),
+        "nothing.csv": ([], r'nothing\.csv has no column "file"; columns found: none \(the file is empty\)'),
+        "rowless.csv": ([["file", "emotion"]], r"rowless\.csv has no rows"),
+        "blank.csv": (
+            [["file", "emotion"], *rows, ["faces/anger/00.png", ""]],
+            r"line 26: no emotion; give one",
+        ),
+        "twice.csv": ([["file", "emotion"], *rows, rows[0]], r"line 26: faces/anger/00\.png is listed twice"),
+    }
+    for name, (content, words) in bad.items():
+        write_csv(here.folder / name, content)
+        refused(here, name, words=words)
+    write_csv(folder / "labels.csv", [["file", "emotion"], ["anger/gone.png", "anger"]])
+    refused(here, folder, words=r"labels\.csv, line 2: no such file: .*gone\.png")
+
+
+def test_phones_and_subjects_that_do_not_fit_the_photos(here: Here, folder: Path) -> None:
+    more = ["--set", "federation.phones=500"]
+    refused(
+        here, folder, *more, words=r"federation\.phones: 500 phones, but only \d+ training photos .* or less"
+    )
+    more = ["--set", "federation.partition=subject"]
+    refused(here, folder, *more, words=r'federation\.partition is "subject", but the subjects .* not known')
+    more = ["--set", "data.split_by=subject"]
+    refused(here, folder, *more, words=r'data\.split_by is "subject" but no subjects are known')
+
+
+def test_weights_that_are_not_there(here: Here, folder: Path) -> None:
+    more = ["--set", "model.weights=gone.pth"]
+    refused(here, folder, *more, words=r"model\.weights must be .* or a file of weights, got '.*/gone\.pth'")
+
+
+@pytest.mark.slow
+def test_weights_that_are_none(here: Here, folder: Path) -> None:
+    (here.folder / "w.pth").write_bytes(b"no weights")
+    more = ["--set", "model.weights=w.pth"]
+    refused(here, folder, *more, words=r"model\.weights: .*/w\.pth is not a state dict")
+
+
+def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
+    def look(words: str) -> None:
+        here.refused("run", "--resume", "old", words=words)
+
+    look(r"--resume: there is no folder old; give the folder of a run")
+    old = here.folder / "old"
+    old.mkdir()
+    look(r"--resume: old is not the folder of a run: it has no environment\.json")
+    (old / "environment.json").write_text("{}")
+    look(r"it has no config\.toml")
+    (old / "config.toml").write_text("")
+    for content in ("{}", "[1]", "3", '{"experiment": ', "\x00"):
+        (old / "environment.json").write_text(content)
+        look(r"--resume: old/environment\.json is damaged \(.*\); start a new run")
+    asked = {"experiment": "quickstart", "command": "fedfer run", "federated": True, "baseline": True}
+    (old / "environment.json").write_text(json.dumps(asked))
+    (old / "config.toml").write_text("[federation\n")
+    look(r"old/config\.toml is not TOML: Expected .*; mend the file")
+    (old / "config.toml").write_text("[federation]\nphones = -1\n")
+    look(r"federation\.phones must be")
+    (here.folder / "file").write_text("")
+    here.refused("run", "--resume", "file", words=r"there is no folder file")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["quickstart"],
+        ["--data", "sketch"],
+        ["--set", "run.seed=1"],
+        ["--out", "new"],
+        ["--no-baseline"],
+    ],
+)
+def test_a_run_goes_on_with_its_own_settings_alone(here: Here, more: list[str]) -> None:
+    (here.folder / "old").mkdir()
+    here.refused(
+        "run", "--resume", "old", *more, words=r"--resume DIR goes on .* give nothing else but --quiet"
+    )
+
+
+@pytest.mark.slow
+def test_broken_photos_are_left_out_counted_and_listed(here: Here) -> None:
+    faces = here.folder / "faces"
+    for k, emotion in enumerate(("anger", "fear")):
+        (faces / emotion).mkdir(parents=True)
+        for i in range(40):
+            gray(5 * i + k, 48).save(faces / emotion / f"{i:02d}.png")
+    whole = encoded(noise("RGB"), "PNG")
+    broken = {
+        "anger/empty.png": b"",
+        "anger/cut.png": whole[: len(whole) // 2],
+        "anger/cut.jpg": encoded(noise(), "JPEG")[:600],
+        "fear/text.png": b"no image at all",
+        "fear/bomb.png": bomb(),
+        "fear/odd, name\n.png": b"",
+    }
+    for name, content in broken.items():
+        (faces / name).write_bytes(content)
+    (faces / "fear" / "gone.png").symlink_to("nowhere.png")
+    strange = faces / "anger" / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(faces / "anger" / "00.png", strange)
+    done = here.run(
+        "baseline", "--data", faces, "--out", "out", *PAIR,
+        "--set", "model.weights=random", "--set", "data.image_size=32", "--set", "data.balance=30",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    assert "left out 7 photos that cannot be read: unreadable.csv" in done.out
+    with (here.folder / "out" / "unreadable.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["file", "reason"]
+    reasons = {Path(name).name: reason for name, reason in rows}
+    assert len(rows) == 7
+    assert reasons["empty.png"] == "empty file (0 bytes)"
+    assert "truncated" in reasons["cut.png"]
+    assert "truncated" in reasons["cut.jpg"]
+    assert reasons["text.png"] == "not an image that Pillow reads"
+    assert "decompression bomb" in reasons["bomb.png"]
+    assert reasons["gone.png"] == "No such file or directory"
+    data = RunLog(here.folder / "out").read_json("data")
+    assert data["unreadable"] == 7
+    assert sum(sum(part.values()) for part in data["photos"].values()) == 81
+    assert "bomb.png" in (here.folder / "out" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_real_command_refuses_alike(tmp_path: Path) -> None:
+    faces = make_folder(tmp_path / "faces")
+    before = sorted(tmp_path.rglob("*"))
+    cache = str(tmp_path.parent / f"{tmp_path.name}-cache")
+    for more in (["--data", "nowhere"], ["--data", str(faces), *PAIR, "--set", "federation.phones=99"]):
+        done = fedfer("run", *more, "--out", "a/b", cwd=tmp_path, FEDFER_CACHE=cache)
+        assert_refused(done)
+    assert sorted(tmp_path.rglob("*")) == before
