@@ -205,7 +205,8 @@ def main() -> None:
 def _main() -> None:
     try:
         _check_arguments(sys.argv[1:])
-        app(prog_name="fedfer", standalone_mode=False)
+        if app(prog_name="fedfer", standalone_mode=False) == 130:  # typer's word for an interruption
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
