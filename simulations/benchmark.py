@@ -1,8 +1,9 @@
 """How fast, side by side in one run, on this machine: `fedfer speed`. docs/speed.md says how it is measured.
 
-Features, phones and logs are made in a temporary folder; what stays is speed.json and the logs.
+Features and phones lie in a temporary folder; what stays is speed.json and the logs.
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _EAGER_BATCH = 32
+_BUSY = 0.5  # mean number of cores that other programs used in the last minute
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
     InputError where there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
     leaves nothing.
     """
-    sizes = sizes or Sizes()
-    with display, _temporary(folder) as temporary:
+    sizes, load = sizes or Sizes(), os.getloadavg()[0]
+    with display, _workplace(folder) as temporary:
+        if load > _BUSY:
+            display.note(f"other programs keep {load:.1f} cores busy: the figures will be noisy")
         with display.stage("Features", unit="repeats") as step:
             features = compare_encoders(sizes, step)
-        outcomes = _race(sizes, temporary, display)
-        shutil.copytree(temporary / "logs", folder / "logs", dirs_exist_ok=True)
+        outcomes = _race(sizes, temporary, folder / "logs", display)
     stock, ours = outcomes[0], outcomes[2]
     speed = {
         "phones_per_second": ours.row.phones_per_second,
@@ -68,6 +71,7 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
         "features": features,
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "cpus": backbone.cores(),
+        "load": load,
         "versions": versions(),
     }
     RunLog(folder).write_json("speed", speed)
@@ -130,14 +134,13 @@ def remarks(speed: dict[str, Any]) -> str:
     )
 
 
-def _race(sizes: Sizes, folder: Path, display: Display) -> list[Outcome]:
+def _race(sizes: Sizes, folder: Path, logs: Path, display: Display) -> list[Outcome]:
     """All contenders, one after another; stock Flower first, then the loop, then this project."""
     path = contenders.draw_features(folder, sizes.phones * sizes.views)
     few, many = (
         contenders.lay_out(path, phones, sizes.views, folder / f"{phones}-phones")
         for phones in (sizes.phones, sizes.many)
     )
-    logs = folder / "logs"
     with display.stage("Stock Flower", unit="rounds") as step:
         outcomes = [contenders.stock_flower(few, sizes.stock_rounds, logs / "stock-flower", step)]
     with display.stage("PyTorch loop", unit="rounds") as step:
@@ -155,12 +158,12 @@ def _race(sizes: Sizes, folder: Path, display: Display) -> list[Outcome]:
 
 
 @contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """A folder for as long as it takes; after a failure its logs go to `folder`."""
+def _workplace(folder: Path) -> Iterator[Path]:
+    """A temporary folder; where the block is interrupted, the logs in `folder` go as well."""
+    new = not folder.exists()
     with tempfile.TemporaryDirectory(prefix="fedfer-speed-") as temporary:
         try:
             yield Path(temporary)
-        except Exception:
-            if (logs := Path(temporary) / "logs").is_dir():
-                shutil.copytree(logs, folder / "logs", dirs_exist_ok=True)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder if new else folder / "logs", ignore_errors=True)
             raise
