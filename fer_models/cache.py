@@ -6,14 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fer_models.errors import InputError
+
 
 def cache_dir(name: str) -> Path:
     """The folder `name` of the cache, made if need be: $FEDFER_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("FEDFER_CACHE")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "fedfer"
-    folder = base.expanduser().absolute() / name
+    folder = cache_path(name)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def cache_path(name: str) -> Path:
+    """Where `cache_dir` makes that folder."""
+    chosen = os.environ.get("FEDFER_CACHE")
+    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "fedfer"
+    return home(base) / name
+
+
+def home(path: Path) -> Path:
+    """The absolute path, with ~ resolved; InputError where there is no home."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError(
+            f"the home folder is not known ({error}); let FEDFER_CACHE and TORCH_HOME name folders"
+        ) from error
 
 
 @contextmanager

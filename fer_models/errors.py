@@ -15,4 +15,8 @@ class InputError(FedferError):
 
 
 class RunError(FedferError):
-    """A run failed on its way: says what happened and how to go on."""
+    """A run failed on its way: says what happened. Not `resumable`: going on would end the same way."""
+
+    def __init__(self, message: str, *, resumable: bool = True) -> None:
+        super().__init__(message)
+        self.resumable = resumable

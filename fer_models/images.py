@@ -153,7 +153,7 @@ def _split(
             ' (labels.csv in a folder), or set data.split_by to "photo"'
         )
     by_subject = subjects is not None and data.split_by != "photo"
-    groups = subjects if subjects is not None and by_subject else np.array(digests)
+    groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
     split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
     more = "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
     other = ', or set data.split_by to "photo"' if by_subject else ""
@@ -167,6 +167,18 @@ def _split(
                 f" not reach all three parts; {more}, leave the class out of data.classes{other}"
             )
     return split
+
+
+def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
+    """Groups (n,) int of photos that share a person or, being copies, pixels, in any number of steps."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    people, person = np.unique(subjects, return_inverse=True)
+    copies, copy = np.unique(np.array(digests), return_inverse=True)
+    nodes = len(people) + len(copies)
+    links = coo_array((np.ones(len(person)), (person, len(people) + copy)), shape=(nodes, nodes))
+    return connected_components(links, directed=False)[1][person]
 
 
 def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:

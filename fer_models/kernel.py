@@ -13,9 +13,11 @@ import numpy as np
 from numba import njit
 
 # Sums of many phones' updates are kept in float64 as whole multiples of QUANTUM. Such sums are
-# exact, hence the same in every order and grouping, while they stay below EXACT_BELOW.
-QUANTUM = 2.0**-28
-EXACT_BELOW = 2.0**53 * QUANTUM
+# exact, hence the same in every order and grouping, while each term and each sum stay below EXACT_BELOW.
+QUANTUM = 2.0**-26
+EXACT_BELOW = (
+    2.0**51 * QUANTUM
+)  # rounding a term (below) is sound up to here; sums would be up to 4 times that
 _MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and taking it away rounds to a multiple of QUANTUM
 _LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
 

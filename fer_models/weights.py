@@ -15,7 +15,7 @@ import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fer_models.cache import cache_dir, whole_file
+from fer_models.cache import cache_dir, home, whole_file
 from fer_models.errors import InputError
 
 PACKAGE_SECONDS = 60.0  # the last way: on a slow line a late answer is better than none
@@ -159,7 +159,7 @@ def _why_not(path: Path, origin: Origin) -> str | None:
 def _hub_checkpoints() -> Path:
     """What torch.hub.get_dir() says, without importing torch."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub" / "checkpoints"
+    return home(Path(os.environ.get("TORCH_HOME") or cache / "torch")) / "hub" / "checkpoints"
 
 
 def _download(origin: Origin, folder: Path) -> Path:

@@ -14,9 +14,10 @@ from fer_models.heads import joined, named, payload
 from fer_models.runlog import RoundRecord
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
-from server.strategies import BlockFedAvg, Folded, Plan
+from server.strategies import BlockFedAvg, Folded, Plan, reason
 
-_PATIENCE = 120  # seconds
+_PATIENCE = 120  # seconds that nodes have to appear
+_FOREVER = 1e9  # seconds: a round takes as long as it takes
 _PULL_INTERVAL = 0.003  # seconds
 
 
@@ -30,7 +31,6 @@ class Job:
     nodes: int  # that the run waits for
     evaluation: EvaluationConfig
     validation: HeldOut
-    on_ready: Callable[[], None]  # every node has answered once
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
 
 
@@ -46,7 +46,6 @@ def make_app(job: Job) -> ServerApp:
         selection = job.start.selection
         head = ArrayRecord({name: Array(array) for name, array in named(job.start.head).items()})
         _greet(grid, strategy, head, job.nodes)
-        job.on_ready()
 
         def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             nonlocal selection
@@ -59,7 +58,9 @@ def make_app(job: Job) -> ServerApp:
             job.on_round(record, Checkpoint(folded.number, head, selection))
             return None
 
-        strategy.start(grid, head, num_rounds=job.rounds - job.start.number, evaluate_fn=after_round)
+        strategy.start(
+            grid, head, num_rounds=job.rounds - job.start.number, timeout=_FOREVER, evaluate_fn=after_round
+        )
 
     return app
 
@@ -98,7 +99,7 @@ def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord, nodes: int) -> 
     phones = len(strategy.plan.sizes)
     for reply in grid.send_and_receive(messages):
         if reply.has_error():
-            raise RunError(f"a node could not get ready: {reply.error.reason}")
+            raise RunError(f"a node could not get ready: {reason(reply)}")
         if (there := reply.content.metric_records["phones"]["phones"]) != phones:
             raise RunError(
                 f"a node found {there} phones in the prepared data, the server {phones}; start again"

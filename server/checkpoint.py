@@ -24,6 +24,7 @@ class Checkpoint:
     number: int
     head: np.ndarray  # (C, D + 1) float32
     selection: Selection
+    seconds: float = 0.0  # that the run has taken so far, in all its parts
 
     def save(self, folder: Path) -> None:
         """Writes the checkpoint, whole."""
@@ -32,6 +33,7 @@ class Checkpoint:
             "selected": self.selection.head,
             "rounds": np.array([self.number, self.selection.number]),
             "macro_f1": np.array([self.selection.macro_f1]),
+            "seconds": np.array([self.seconds]),
         }
         with whole_file(folder / FILE) as temporary:
             temporary.write_bytes(save(arrays))
@@ -46,7 +48,7 @@ def load(folder: Path, rule: str) -> Checkpoint | None:
         arrays = load_file(path)
         number, selected = (int(n) for n in arrays["rounds"])
         selection = Selection(rule, arrays["selected"], selected, float(arrays["macro_f1"][0]))
-        return Checkpoint(number, arrays["head"], selection)
+        return Checkpoint(number, arrays["head"], selection, float(arrays["seconds"][0]))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} is damaged ({error}); remove it to start that run from its first round"

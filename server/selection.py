@@ -13,11 +13,13 @@ def select(phones: int, per_round: int, *, seed: int, number: int) -> np.ndarray
 
 
 def share_out(selected: np.ndarray, sizes: np.ndarray, block: int, nodes: int) -> list[np.ndarray]:
-    """Cuts the selected phones into blocks of `block` and shares these out among `nodes`.
+    """Cuts the selected phones into blocks of at most `block` and shares these out among `nodes`.
 
+    Few phones are cut finer, into about four blocks a node, so that no node idles while another works.
     The heaviest block by views goes to the least laden node first (Graham, 1969), so that the nodes
     end at about the same time. Returns the phones of each node, blocks in order; idle nodes get none.
     """
+    block = min(block, -(-len(selected) // (4 * nodes)))
     blocks = [selected[first : first + block] for first in range(0, len(selected), block)]
     weights = np.array([sizes[phones].sum() for phones in blocks])
     loads = np.zeros(nodes)

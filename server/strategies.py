@@ -23,6 +23,8 @@ from fer_models.order import Order
 from fer_models.training import Update
 from server.selection import select, share_out
 
+_REASON = 200  # characters of a node's failure that are shown
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -32,7 +34,7 @@ class Plan:
     sizes: np.ndarray  # (phones,) int64, views of each phone
     phones_per_round: int  # 0: all
     epochs: int  # local epochs
-    block: int  # phones trained in one pass
+    block: int  # phones that a node is given at a time, at most
     train: TrainConfig
     seed: int
 
@@ -116,7 +118,7 @@ def fold(replies: list[Message], phones: int, number: int) -> Update:
     total = None
     for reply in replies:
         if reply.has_error():
-            raise RunError(f"a node failed in round {number}: {reply.error.reason}")
+            raise RunError(f"a node failed in round {number}: {reason(reply)}")
         counts = reply.content.metric_records["counts"]
         update = Update(
             reply.content.array_records["update"]["total"].numpy(),
@@ -127,8 +129,16 @@ def fold(replies: list[Message], phones: int, number: int) -> Update:
         came = 0 if total is None else total.phones
         raise RunError(f"in round {number} only {came} of {phones} phones came back from the nodes")
     if not total.reach < kernel.EXACT_BELOW:
-        raise RunError(f"training diverged in round {number}: the updates are too large; lower train.lr")
+        raise RunError(
+            f"training diverged in round {number}: the updates are too large; lower train.lr", resumable=False
+        )
     return total
+
+
+def reason(reply: Message) -> str:
+    """Why a node failed, in one short line; the logs of the run have all of it."""
+    line = " ".join(str(reply.error.reason).split())
+    return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
 
 
 def _payload(message: Message) -> int:

@@ -51,7 +51,8 @@ def centralize(
         seconds = time.perf_counter() - began
         if not np.isfinite(trainer.head).all():
             raise RunError(
-                f"the baseline diverged in epoch {number}; lower train.lr (it is {config.train.lr})"
+                f"the baseline diverged in epoch {number}; lower train.lr (it is {config.train.lr})",
+                resumable=False,
             )
         judged = number % config.evaluation.every == 0 or number == len(epochs)
         scores = evaluate(trainer.head, prepared.validation) if judged else None

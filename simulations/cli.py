@@ -1,5 +1,6 @@
 """The command line. Everything heavy is imported when a command runs, so that --help is quick."""
 
+import importlib.metadata
 import os
 import shlex
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import click
 import typer
 
+from fer_models.cache import cache_path
 from fer_models.errors import FedferError, InputError, RunError
 from fer_models.listing import shown
 from simulations.interrupt import listen
@@ -166,7 +168,9 @@ def _show(request: "Request", quiet: bool) -> None:
     except InputError:
         raise
     except Exception as error:
-        raise RunError(f"{_reason(error)}; {_how_to_go_on(request.folder)}") from error
+        hopeless = isinstance(error, RunError) and not error.resumable
+        last = "start a new run" if hopeless else _how_to_go_on(request.folder)
+        raise RunError(f"{_reason(error)}; {last}") from error
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -189,6 +193,19 @@ def _stop(last: str) -> NoReturn:
     """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
     print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
     os._exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        print(f"fedfer {importlib.metadata.version('fedfer')}")
+    elif context.invoked_subcommand is None:
+        raise click.exceptions.NoArgsIsHelpError(context)
+    else:  # before numba is imported anywhere; the nodes inherit it
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
 
 
 def main() -> None:

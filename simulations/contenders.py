@@ -145,7 +145,6 @@ def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: 
         nodes=nodes,
         evaluation=EvaluationConfig(every=_NEVER),
         validation=HeldOut(np.array(field.shards.features[:1]), field.shards.labels[:1]),
-        on_ready=lambda: None,
         on_round=on_round,
     )
     launch(job, nodes, logs)

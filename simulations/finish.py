@@ -6,6 +6,7 @@ The test photos are looked at here, once.
 import hashlib
 import json
 import platform
+import time
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,23 +19,29 @@ from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.heads import probabilities, save_head
 from fer_models.images import counts
+from fer_models.listing import shown
 from fer_models.metrics import confusion, scores
 from fer_models.runlog import RoundRecord, RunLog
 from fer_models.seeding import stream
+from simulations.experiment import Config
 from simulations.prepare import Prepared, World
 
 _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def begin(log: RunLog, world: World, asked: dict[str, Any]) -> None:
-    """Writes what is known before training: the configuration, what was `asked`, the machine, bad photos."""
-    world.config.save(log.folder / "config.toml")
+def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | None = None) -> None:
+    """Writes what is known before training: the configuration (`config` where it is not that of the world),
+    what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
+    """
+    (config or world.config).save(log.folder / "config.toml")
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    known = (log.folder / "environment.json").exists()
     log.write_json(
         "environment",
         {
             **asked,
-            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "date": log.read_json("environment")["date"] if known else now,
             "python": platform.python_version(),
             "platform": platform.platform(),
             "machine": platform.machine(),
@@ -75,11 +82,14 @@ def finish(
     prepared: Prepared,
     selection: Selection,
     records: list[RoundRecord],
+    *,
+    began: float,
     **facts: Any,
 ) -> dict[str, Any]:
     """Judges the chosen head on the test photos and writes everything; returns the summary.
 
-    `facts` are the fields that only the caller knows: kind, experiment, seconds, nodes ...
+    `began` is when the run began, by time.perf_counter. `facts` are the fields that only the caller knows:
+    kind, experiment, nodes ...
     """
     config, table, head = world.config, world.table, selection.head
     path = log.folder / "head.safetensors"
@@ -129,6 +139,7 @@ def finish(
         "bytes_down": sum(record.bytes_down for record in records),
         "bytes_up": sum(record.bytes_up for record in records),
         "wire_bytes": sum(record.wire_bytes for record in records),
+        "seconds": time.perf_counter() - began,
         "seconds_training": training,
         "phones_per_second": trained / training if trained else 0.0,
         "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -142,7 +153,7 @@ def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: n
     classes, table = world.table.classes, world.table
     people = [""] * len(table) if table.subjects is None else table.subjects.tolist()
     rows = (
-        [table.paths[photo], classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
+        [shown(table.paths[photo]), classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
         + [f"{value:.6f}" for value in p]
         + [people[photo]]
         for photo, p in zip(prepared.test_photos, chances, strict=True)
@@ -166,7 +177,7 @@ def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.n
         listed.append(
             {
                 "png": name,
-                "file": table.paths[photo],
+                "file": shown(table.paths[photo]),
                 "emotion": table.classes[table.labels[photo]],
                 "predicted": table.classes[chances[row].argmax()],
                 "confidence": float(chances[row].max()),

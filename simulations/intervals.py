@@ -94,11 +94,14 @@ def _fold(draws: np.ndarray, cells: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy and macro-F1 of (b, c, c) confusion matrices; a class nobody has or says scores 0."""
+    """Accuracy and macro-F1 of (b, c, c) confusion matrices; a class nobody has or says is left out."""
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     either = matrices.sum(axis=1) + matrices.sum(axis=2)
     f1 = 2 * hits / np.maximum(either, 1)
-    return {"accuracy": hits.sum(axis=1) / matrices.sum(axis=(1, 2)), "macro_f1": f1.mean(axis=1)}
+    return {
+        "accuracy": hits.sum(axis=1) / matrices.sum(axis=(1, 2)),
+        "macro_f1": f1.sum(axis=1) / np.maximum((either > 0).sum(axis=1), 1),
+    }
 
 
 def _differences(first: np.ndarray, second: np.ndarray) -> dict[str, Difference]:

@@ -109,7 +109,7 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
 
 def _children() -> set[Any]:
     """Every process that comes from this one, as psutil.Process."""
-    import psutil  # type: ignore[import-untyped]  # comes with Ray, and can be found once that is imported
+    import psutil
 
     return set(psutil.Process().children(recursive=True))
 

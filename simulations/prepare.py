@@ -60,7 +60,7 @@ class World:
         labels, parts = self.table.labels[self.plan.photos], self.table.split[self.plan.photos]
         held_out = [HeldOut(np.array(matrix[parts == part]), labels[parts == part]) for part in (1, 2)]
         everything = np.arange(len(self.owner))
-        sizes = np.bincount(self.owner, minlength=self.config.federation.phones)
+        sizes = np.bincount(self.owner)  # no phone is empty
         return Prepared(
             features_path=path,
             central=Shards(matrix, labels, everything, np.array([0, len(everything)])),
@@ -73,20 +73,27 @@ class World:
         )
 
 
-def survey(config: Config, step: Step) -> World:
-    """Finds and checks photos, split, plan, partition and weights; `step` sees (photos checked, photos)."""
+def survey(config: Config, step: Step, *, phones: bool = True) -> World:
+    """Finds and checks photos, split, plan, partition and weights; `step` sees (photos checked, photos).
+
+    Without `phones` there is no federation to share photos out to: one phone holds everything.
+    """
     seed, federation = config.run.seed, config.federation
     table = load_table(config.data, config.sketch, seed=seed, progress=step)
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
-    owner = partition(
-        federation.partition,
-        table.labels[used],
-        None if table.subjects is None else table.subjects[used],
-        federation.phones,
-        alpha=federation.alpha,
-        rng=stream(seed, "partition"),
+    owner = (
+        np.zeros(len(used), np.int64)
+        if not phones
+        else partition(
+            federation.partition,
+            table.labels[used],
+            None if table.subjects is None else table.subjects[used],
+            federation.phones,
+            alpha=federation.alpha,
+            rng=stream(seed, "partition"),
+        )
     )
     encoder = backbone.load(weights.find(config.model.weights, seed=seed))
     return World(config, table, plan, owner[of_view], encoder)

@@ -119,8 +119,7 @@ def _name(folder: Path, summary: dict[str, Any]) -> str:
 def _said(path: Path) -> dict[str, tuple[str, str, str]]:
     if not path.is_file():
         return {}
+    # By place, not by name: classes have columns too, and may be called anything.
     with path.open(encoding="utf-8", newline="") as lines:
-        return {
-            row["file"]: (row["emotion"], row["predicted"], row.get("subject") or "")
-            for row in csv.DictReader(lines)
-        }
+        _, *rows = csv.reader(lines)
+    return {file: (emotion, predicted, subject) for file, emotion, predicted, *_, subject in rows}

@@ -5,9 +5,9 @@ from there: `fedfer run --resume DIR`.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
@@ -19,6 +19,7 @@ from server.checkpoint import Checkpoint
 from server.strategies import Plan
 from simulations.baselines import centralize, epoch_views
 from simulations.display import Display, Step
+from simulations.experiment import BaselineConfig
 from simulations.finish import begin, finish, write_data
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
@@ -39,7 +40,8 @@ def conduct(request: Request, display: Display) -> Result:
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
-            world = survey(request.config, step)
+            shared_out = request.federated or request.config.baseline.epochs == "matched"
+            world = survey(request.config, step, phones=shared_out)
             step(len(world.table), len(world.table))
         if world.table.unreadable:
             display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
@@ -68,15 +70,16 @@ class _Run:
     def federated(self) -> Result:
         """The rounds, then the baselines beside them."""
         config, log = self.request.config, RunLog(self.request.folder)
-        sizes = self.prepared.shards.sizes
-        nodes, selection, records = self._rounds(log)
+        start, records = self._start(log)
+        began = self.began - start.seconds  # as if the run had never been interrupted
+        nodes, selection = self._rounds(log, start, records, began)
         baselines = []
         if self.request.baseline:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
             folders = ["centralized", "centralized-matched"]
             for name, epochs in zip(folders, kinds, strict=False):
                 baselines.append(self._baseline(log.folder / name, epochs))
-        write_data(log, self.world, sizes)
+        write_data(log, self.world, self.prepared.shards.sizes)
         federation = config.federation
         summary = finish(
             log,
@@ -91,7 +94,9 @@ class _Run:
             rounds=federation.rounds,
             phones=federation.phones,
             nodes=nodes,
-            **self._facts(),
+            experiment=self.request.experiment,
+            seconds_features=self.seconds_features,
+            began=began,
         )
         return self._report(summary, baselines)
 
@@ -100,20 +105,14 @@ class _Run:
         _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
         return self._report(summary, [])
 
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "experiment": self.request.experiment,
-            "seconds_features": self.seconds_features,
-            "seconds": time.perf_counter() - self.began,
-        }
-
-    def _rounds(self, log: RunLog) -> tuple[int, Selection, list[RoundRecord]]:
-        """Trains the rounds that are not done yet; returns the nodes used, the choice, and every record."""
+    def _rounds(
+        self, log: RunLog, start: Checkpoint, records: list[RoundRecord], began: float
+    ) -> tuple[int, Selection]:
+        """Trains the rounds that are not done yet, adding their records; returns the nodes and the choice."""
         from simulations.launcher import launch, node_count
 
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
         nodes = node_count(federation.nodes)
-        start, records = self._start(log)
         states = [start]
         folder = (log.folder / "prepared").absolute()
         prepared.shards.save(folder, prepared.features_path)
@@ -125,7 +124,7 @@ class _Run:
                 records.append(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == federation.rounds:
-                    state.save(log.folder)
+                    replace(state, seconds=time.perf_counter() - began).save(log.folder)
                 _show(step, record, federation.rounds)
 
             step(start.number, federation.rounds)
@@ -144,14 +143,13 @@ class _Run:
                 nodes=nodes,
                 evaluation=config.evaluation,
                 validation=prepared.validation,
-                on_ready=lambda: None,
                 on_round=on_round,
             )
             if start.number < federation.rounds:
                 launch(job, nodes, log.folder / "logs")
             if (reached := states[0].number) < federation.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {federation.rounds}")
-        return nodes, states[0].selection, records
+        return nodes, states[0].selection
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""
@@ -177,17 +175,20 @@ class _Run:
             )
         return start, records
 
-    def _baseline(self, folder: Path, epochs: int | str) -> tuple[str, dict[str, Any]]:
+    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, dict[str, Any]]:
         """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
         config, log = self.request.config, RunLog(folder)
         views = epoch_views(epochs, config, self.prepared)
-        name = f"centralized, {'matched, ' if epochs == 'matched' else ''}{len(views)} epochs"
+        length = sum(views) / len(self.prepared.central.rows)
+        name = f"centralized, {'matched, ' if epochs == 'matched' else ''}{length:.4g} epochs"
         if (folder / "summary.json").exists():
             return name, log.read_json("summary")
-        began, records = time.perf_counter(), log.keep_rounds(0)
+        began, records = self.began, log.keep_rounds(0)
         if folder != self.request.folder:
+            began = time.perf_counter()
             asked = {"experiment": self.request.experiment, "command": self.request.command}
-            begin(log, self.world, {**asked, "federated": False, "baseline": True})
+            of_its_own = config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
+            begin(log, self.world, {**asked, "federated": False, "baseline": True}, of_its_own)
 
         with self.display.stage(name.capitalize(), unit="epochs") as step:
 
@@ -199,9 +200,6 @@ class _Run:
             step(0, len(views))
             selection = centralize(config, self.prepared, views, on_epoch)
         write_data(log, self.world, None)
-        facts = self._facts()
-        if folder != self.request.folder:
-            facts["seconds"] = time.perf_counter() - began
         return name, finish(
             log,
             self.world,
@@ -212,11 +210,13 @@ class _Run:
             strategy=None,
             partition=None,
             alpha=None,
-            epochs=len(views),
+            epochs=len(views) if length == len(views) else round(length, 4),
             matched=epochs == "matched",
             phones=0,
             nodes=0,
-            **facts,
+            experiment=self.request.experiment,
+            seconds_features=self.seconds_features,
+            began=began,
         )
 
     def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:

@@ -159,12 +159,13 @@ def again(run: Run) -> str:
         for name, what in files.items()
         if (run.folder / name).exists()
     )
+    alone = " --no-baseline" if run.federated and not run.environment.get("baseline", True) else ""
     return section(
         "Run it again",
         paragraph("The command of this run:"),
         f"<pre>{esc(str(run.environment['command']))}</pre>",
         paragraph("The same from the settings kept here, typed in this folder:"),
-        f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml</pre>",
+        f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml{alone}</pre>",
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
         f"<details><summary>Every setting</summary><pre>{esc(tomli_w.dumps(run.config))}</pre></details>",
     )

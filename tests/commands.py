@@ -5,6 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +24,9 @@ SMALL = {  # a whole run in seconds
     "data.balance": 40,
     "data.image_size": 64,
     "federation.phones": 10,
-    "federation.rounds": 3,
+    "federation.rounds": 24,
+    "federation.nodes": 2,
+    "checkpoint.every": 5,
     "model.weights": "random",
 }
 
@@ -51,6 +57,75 @@ def fedfer(*arguments: str | Path, cwd: Path | None = None, **environment: str) 
         timeout=280,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """`fedfer` as a terminal starts it: in a session of its own; with a temporary folder of its own."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, environment: dict[str, str]) -> None:
+        self.temporary = tempfile.mkdtemp(prefix="ff")  # short, and below the usual one
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=os.environ | environment | {"TMPDIR": self.temporary, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._seen = ""
+
+    def until(self, words: str) -> None:
+        """Waits for a line of the output that holds `words`."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._seen += line
+            if words in line:
+                return
+        done = self.wait()
+        raise AssertionError(f"{words!r} did not come: {self._seen} {done.err}")
+
+    def send(self, number: signal.Signals, *, group: bool = False) -> None:
+        """A signal to the command alone, or to its process group as Ctrl-C in a terminal."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def wait(self, seconds: float = 200) -> Done:
+        try:
+            out, err = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+        return Done(self.process.returncode, self._seen + out, err)
+
+    def processes(self) -> list[int]:
+        """The processes that came from the command and are still at work."""
+        import ray  # noqa: F401  brings psutil
+        from psutil import STATUS_ZOMBIE, Error, process_iter  # type: ignore[import-untyped]
+
+        found = []
+        for process in process_iter():
+            with suppress(Error, OSError):
+                if os.getsid(process.pid) == self.process.pid and process.status() != STATUS_ZOMBIE:
+                    found.append(process.pid)
+        return found
+
+    def left(self) -> list[object]:
+        """What the command left behind: processes and temporary folders of Ray."""
+        folders = [name for name in os.listdir(self.temporary) if name.startswith("fedfer-")]
+        return [*self.processes(), *folders]
+
+
+def started(*arguments: str | Path, cwd: Path, **environment: str) -> Running:
+    """Starts `fedfer` in a process of its own."""
+    return Running([FEDFER, *map(str, arguments)], cwd, environment)
+
+
+def wait_for_rounds(folder: Path, number: int) -> None:
+    """Waits until a run has written so many rounds, or epochs."""
+    path, deadline = folder / "rounds.jsonl", time.monotonic() + 100
+    while not (path.exists() and len(path.read_text().splitlines()) >= number):
+        assert time.monotonic() < deadline, f"{path} has not come to {number} lines"
+        time.sleep(0.02)
 
 
 class Here:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from commands import settings, started
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,20 @@ def real_faces() -> Path:
     if not folder.is_dir():
         pytest.skip("no real faces here: set FEDFER_FACES to a folder with one sub-folder per emotion")
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The cache that the small runs of a test session share."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
+    """The folder of a small run, from beginning to end through the real command."""
+    home = tmp_path_factory.mktemp("whole")
+    run = started("run", *settings(), "--out", "run", cwd=home, FEDFER_CACHE=run_cache)
+    done = run.wait()
+    assert (done.code, done.err) == (0, ""), done
+    assert run.left() == []
+    return home / "run"

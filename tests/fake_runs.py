@@ -144,10 +144,10 @@ def _summary(folder: Path, kind: str, classes: tuple[str, ...], confusion: np.nd
 
 def _predictions(path: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray) -> None:
     rows = [
-        (f"{i:05}.png", classes[t], classes[s], 0.6, *[0.2] * 5)
+        (f"{i:05}.png", classes[t], classes[s], 0.6, *[0.2] * 5, "")
         for i, (t, s) in enumerate(zip(true, said, strict=True))
     ]
-    _csv(path, ("file", "emotion", "predicted", "confidence", *classes), rows)
+    _csv(path, ("file", "emotion", "predicted", "confidence", *classes, "subject"), rows)
 
 
 def _csv(path: Path, head: tuple[str, ...], rows: Any) -> None:

@@ -30,12 +30,12 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     return out.getvalue()
 
 
-def make_folder(root: Path) -> Path:
-    """Twelve different photos of anger and twelve of fear."""
+def make_folder(root: Path, photos: int = 12) -> Path:
+    """As many different photos of anger as of fear; at most 120."""
     for k, emotion in enumerate(PAIR):
         (root / emotion).mkdir(parents=True)
-        for i in range(12):
-            gray(20 * i + k).save(root / emotion / f"{i:02d}.png")
+        for i in range(photos):
+            gray(240 // photos * i + k).save(root / emotion / f"{i:02d}.png")
     return root
 
 

@@ -31,9 +31,11 @@ def folder(here: Here) -> Path:
     return make_folder(here.folder / "faces")
 
 
-def refused(here: Here, source: Path | str, *more: str, words: str) -> None:
-    """Both commands refuse the photos before anything is computed."""
-    for command in ("run", "baseline"):
+def refused(
+    here: Here, source: Path | str, *more: str, words: str, by: tuple[str, ...] = ("run", "baseline")
+) -> None:
+    """The commands refuse the photos before anything is computed."""
+    for command in by:
         here.refused(command, "--data", source, "--out", "out", *PAIR, *more, words=words)
     features = Path(os.environ["FEDFER_CACHE"]) / "features"
     assert list(features.iterdir()) == []
@@ -134,12 +136,12 @@ def test_tables_that_cannot_be_used(here: Here, folder: Path) -> None:
 
 
 def test_phones_and_subjects_that_do_not_fit_the_photos(here: Here, folder: Path) -> None:
-    more = ["--set", "federation.phones=500"]
-    refused(
-        here, folder, *more, words=r"federation\.phones: 500 phones, but only \d+ training photos .* or less"
-    )
-    more = ["--set", "federation.partition=subject"]
-    refused(here, folder, *more, words=r'federation\.partition is "subject", but the subjects .* not known')
+    words = r"federation\.phones: 500 phones, but only \d+ training photos .* or less"
+    refused(here, folder, "--set", "federation.phones=500", words=words, by=("run",))
+    matched = ["--set", "federation.phones=500", "--set", "baseline.epochs=matched"]
+    refused(here, folder, *matched, words=words)
+    words = r'federation\.partition is "subject", but the subjects .* not known'
+    refused(here, folder, "--set", "federation.partition=subject", words=words, by=("run",))
     more = ["--set", "data.split_by=subject"]
     refused(here, folder, *more, words=r'data\.split_by is "subject" but no subjects are known')
 

@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,26 @@ def test_help_names_the_commands_and_their_options(here: Here) -> None:
         assert all(name in done.out for name in ("run", "baseline", "speed"))
     assert "--resume DIR" in here.run("run", "--help").out
     assert "quickstart if left away" in here.run("baseline", "--help").out
+
+
+def test_the_version(here: Here) -> None:
+    assert here.run("--version").out == f"fedfer {version('fedfer')}\n"
+
+
+def test_without_a_home_it_says_what_to_do(tmp_path: Path) -> None:
+    # No HOME and no entry for the user: os.path.expanduser leaves "~", pathlib raises RuntimeError.
+    code = (
+        "import pwd; pwd.getpwuid = lambda user: {}[user]\n"
+        "import sys; sys.argv = ['fedfer', 'run', '--out', 'out']\n"
+        "from simulations.cli import main; main()"
+    )
+    lonely = {k: v for k, v in os.environ.items() if k not in ("HOME", "FEDFER_CACHE", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=lonely, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert_refused(Done(done.returncode, done.stdout, done.stderr))
+    assert "let FEDFER_CACHE and TORCH_HOME name folders" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_command_is_an_error_with_the_help_before_it(here: Here) -> None:

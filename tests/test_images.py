@@ -187,3 +187,26 @@ def test_a_photo_that_goes_away_during_a_run_is_named(folder: Path) -> None:
     os.remove(table.paths[3])
     with pytest.raises(RunError, match=r"03\.png could be read when the run began and cannot now"):
         table.reader(3)
+
+
+def test_copies_of_a_photo_stay_in_one_part_whoever_is_said_to_be_on_them(tmp_path: Path) -> None:
+    # Every photo lies there twice: half of the copies under nobody's name, half under another person's.
+    folder = make_folder(tmp_path / "faces", photos=40)
+    rows = [["file", "emotion", "subject"]]
+    for emotion in PAIR:
+        for i in range(40):
+            path = folder / emotion / f"{i:02d}.png"
+            (folder / emotion / f"{i:02d}-copy.png").write_bytes(path.read_bytes())
+            rows += [[f"{emotion}/{path.name}", emotion, f"p{i}"]]
+            if i % 2:
+                rows += [[f"{emotion}/{i:02d}-copy.png", emotion, f"q{i}"]]
+    write_csv(folder / "labels.csv", rows)
+    table = load(folder)
+    assert len(table) == 160
+    assert table.subjects is not None
+    for names in (table.digests, table.subjects.tolist()):
+        parts: dict[str, set[int]] = {}
+        for name, part in zip(names, table.split.tolist(), strict=True):
+            parts.setdefault(name, set()).add(part)
+        assert all(len(found) == 1 for found in parts.values())
+    assert set(table.split.tolist()) == {0, 1, 2}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream
-from simulations import charts, page
+from simulations import charts, page, results
 from simulations.report import write_report
 
 NASTY = ('<b>anger & "rage"</b>', "happy'; <script>alert(1)</script>", "calm>", "sad&amp;", "oh {no}")
@@ -250,3 +250,9 @@ def test_ticks_hold_any_range(low: float, span: float, most: int) -> None:
     assert marks[0] <= low + slack
     assert marks[-1] >= low + span - slack
     assert 2 <= len(marks) <= most + 3
+
+
+def test_predictions_are_read_by_place_whatever_the_classes_are_called(tmp_path: Path) -> None:
+    header = "file,emotion,predicted,confidence,file,subject,subject\n"
+    (tmp_path / "predictions.csv").write_text(header + "a.png,file,subject,0.6,0.4,0.6,p1\n")
+    assert results._said(tmp_path / "predictions.csv") == {"a.png": ("file", "subject", "p1")}
