@@ -37,9 +37,15 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes must be two or more different names, got {list(self.classes)}")
+            raise ValueError(
+                f"classes must be two or more different names, got {list(self.classes)}; "
+                "name each emotion once"
+            )
         if min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6:
-            raise ValueError(f"split must be three positive shares that add up to 1, got {list(self.split)}")
+            raise ValueError(
+                f"split must be three positive shares that add up to 1, got {list(self.split)}; "
+                "for example [0.6, 0.2, 0.2]"
+            )
         return self
 
 
@@ -53,7 +59,7 @@ class SketchConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> "SketchConfig":
         if self.subjects > self.faces:
-            raise ValueError(f"subjects must not exceed faces ({self.faces}), got {self.subjects}")
+            raise ValueError(f"subjects must not exceed faces ({self.faces}), got {self.subjects}; lower it")
         return self
 
 

@@ -45,7 +45,7 @@ class FederationConfig(Section):
         if self.phones_per_round > self.phones:
             raise ValueError(
                 f"phones_per_round must not exceed federation.phones ({self.phones}), "
-                f"got {self.phones_per_round}"
+                f"got {self.phones_per_round}; lower it, or raise federation.phones"
             )
         return self
 

@@ -100,7 +100,7 @@ class Running:
     def processes(self) -> list[int]:
         """The processes that came from the command and are still at work."""
         import ray  # noqa: F401  brings psutil
-        from psutil import STATUS_ZOMBIE, Error, process_iter  # type: ignore[import-untyped]
+        from psutil import STATUS_ZOMBIE, Error, process_iter
 
         found = []
         for process in process_iter():
