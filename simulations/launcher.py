@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from fer_models.backbone import cores
 from fer_models.errors import FedferError, RunError
 from server.app import Job, make_app
-from simulations.interrupt import SIGNALS
+from simulations.interrupt import SIGNALS, deferred
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
@@ -73,17 +73,17 @@ def _ray(actors: int, logs: Path) -> Iterator[None]:
     _adopt(True)
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
     try:
-        ray.init(
-            address="local",
-            num_cpus=actors,
-            num_gpus=0,
-            object_store_memory=_OBJECT_STORE,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=folder,
-        )
-        _restore(handlers)
+        with deferred():
+            ray.init(
+                address="local",
+                num_cpus=actors,
+                num_gpus=0,
+                object_store_memory=_OBJECT_STORE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
         yield
     except SystemExit as stopped:  # from Ray's handler
         raise KeyboardInterrupt from stopped

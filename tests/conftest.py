@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 from commands import settings, started
 
+from fer_models.cache import cache_path
+
+# Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
+
 
 @pytest.fixture(scope="session")
 def real_faces() -> Path:

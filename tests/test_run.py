@@ -1,0 +1,212 @@
+"""Whole runs through the real command, Flower and Ray: the same bits however they are computed, every file
+and field that users rely on, and what a run that fails leaves.
+"""
+
+import json
+import os
+import signal
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Done, fedfer, settings, started, wait_for_rounds
+from safetensors import safe_open
+
+from simulations.experiment import keys
+
+pytestmark = pytest.mark.slow
+
+VIEWS, PHONES, ROUNDS = 200, 10, 24  # 40 views of each of 5 classes
+PAYLOAD = 4 * 5 * 1281  # bytes of a head
+
+
+def head(run: Path) -> bytes:
+    return (run / "head.safetensors").read_bytes()
+
+
+def summary(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return found
+
+
+def rounds(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "rounds.jsonl").read_text().splitlines()]
+
+
+def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
+    done = fedfer("run", *settings(**changes), *more, "--out", "run", cwd=folder, FEDFER_CACHE=cache)
+    assert (done.code, done.err) == (0, ""), done
+    return folder / "run"
+
+
+@pytest.mark.parametrize(("nodes", "block"), [(1, 1), (4, 1000)])
+def test_same_bytes_for_any_nodes_and_blocks(
+    whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int
+) -> None:
+    other = run(tmp_path, run_cache, "--no-baseline", federation__nodes=nodes, federation__block=block)
+    assert head(other) == head(whole_run)
+    assert summary(other)["nodes"] == nodes
+    assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
+    assert not (other / "centralized").exists()  # --no-baseline
+
+
+def test_another_seed_another_head(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
+    done = fedfer("baseline", *settings(run__seed=1), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert done.code == 0
+    assert head(tmp_path / "run") != head(whole_run / "centralized")
+    assert summary(tmp_path / "run")["seed"] == 1
+
+
+def test_its_configuration_repeats_a_run_from_anywhere(
+    whole_run: Path, run_cache: str, tmp_path: Path
+) -> None:
+    config = tomllib.loads((whole_run / "config.toml").read_text())
+    assert {f"{section}.{name}" for section, values in config.items() for name in values} == set(keys())
+    done = fedfer("run", whole_run / "config.toml", "--quiet", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    (again,) = (tmp_path / "runs").iterdir()
+    assert again.name.startswith("config-")
+    assert head(again) == head(whole_run)
+    for name in ("centralized", "centralized-matched"):
+        assert head(again / name) == head(whole_run / name)
+
+
+def test_the_run_folder_is_complete(whole_run: Path) -> None:
+    files = {
+        "config.toml",
+        "environment.json",
+        "rounds.jsonl",
+        "summary.json",
+        "head.safetensors",
+        "report.html",
+    }
+    for folder in (whole_run, whole_run / "centralized", whole_run / "centralized-matched"):
+        assert files <= {path.name for path in folder.iterdir()}
+    assert "checkpoint.safetensors" in os.listdir(whole_run)
+    assert (whole_run / "logs" / "flower.log").stat().st_size
+    lines = rounds(whole_run)
+    assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
+    wanted = {
+        "round", "phones", "photos", "train_loss", "val_accuracy", "val_macro_f1", "seconds",
+        "bytes_down", "bytes_up",
+    }  # fmt: skip
+    for line in lines:
+        assert wanted <= set(line)
+        assert (line["phones"], line["photos"]) == (PHONES, VIEWS)
+        assert line["bytes_down"] == line["bytes_up"] == PHONES * PAYLOAD
+        assert line["seconds"] > 0
+    with safe_open(whole_run / "head.safetensors", "numpy") as file:
+        text = json.dumps(file.metadata())
+        assert "sha256" in text
+        assert "surprise" in text
+        assert str(whole_run) not in text
+
+
+def test_the_summary_is_complete_and_adds_up(whole_run: Path) -> None:
+    found = summary(whole_run)
+    wanted = {
+        "kind", "model", "strategy", "experiment", "partition", "alpha", "balance", "classes", "accuracy",
+        "balanced_accuracy", "macro_f1", "weighted_f1", "per_class", "confusion", "rounds", "phones", "nodes",
+        "seed", "versions", "phones_trained", "photos", "bytes_down", "bytes_up", "wire_bytes", "seconds",
+        "seconds_features", "seconds_training", "phones_per_second", "head_sha256",
+    }  # fmt: skip
+    assert wanted <= set(found)
+    assert (found["kind"], found["experiment"], found["strategy"]) == ("federated", "quickstart", "fedavg")
+    assert (found["rounds"], found["phones"], found["nodes"]) == (ROUNDS, PHONES, 2)
+    assert found["phones_trained"] == ROUNDS * PHONES
+    assert found["photos"] == ROUNDS * VIEWS
+    assert found["bytes_down"] == found["bytes_up"] == ROUNDS * PHONES * PAYLOAD
+    training = sum(line["seconds"] for line in rounds(whole_run))
+    assert found["seconds_training"] == pytest.approx(training)
+    assert found["phones_per_second"] == pytest.approx(ROUNDS * PHONES / training)
+    assert found["seconds"] > training + found["seconds_features"]
+    confusion = found["confusion"]
+    total = sum(map(sum, confusion))
+    assert found["accuracy"] == pytest.approx(sum(confusion[i][i] for i in range(5)) / total)
+    assert [found["per_class"][name]["support"] for name in found["classes"]] == [
+        sum(row) for row in confusion
+    ]
+
+
+def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
+    ten, matched = (summary(whole_run / name) for name in ("centralized", "centralized-matched"))
+    assert (ten["kind"], ten["epochs"], ten["photos"]) == ("centralized", 10, 10 * VIEWS)
+    assert (matched["epochs"], matched["photos"]) == (ROUNDS, summary(whole_run)["photos"])
+    assert ten["phones_trained"] == matched["bytes_up"] == 0
+    assert len(rounds(whole_run / "centralized")) == 10
+
+
+def test_the_baseline_alone_is_the_one_beside_the_run(
+    whole_run: Path, run_cache: str, tmp_path: Path
+) -> None:
+    done = fedfer("baseline", *settings(), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, "")
+    assert head(tmp_path / "run") == head(whole_run / "centralized")
+    assert (tmp_path / "run" / "report.html").exists()
+    assert "federated" not in done.out
+
+
+def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_path: Path) -> None:
+    some = run(
+        tmp_path,
+        run_cache,
+        federation__phones_per_round=3,
+        federation__rounds=4,
+        federation__partition="dirichlet",
+        federation__local_epochs=2,
+        baseline__epochs="matched",
+        evaluation__every=3,
+        evaluation__select="best",
+    )
+    found, matched = summary(some), summary(some / "centralized")
+    assert found["phones_trained"] == 12
+    assert found["bytes_up"] == 12 * PAYLOAD
+    assert found["photos"] == sum(line["photos"] for line in rounds(some))
+    assert matched["photos"] == found["photos"]
+    assert matched["epochs"] == pytest.approx(found["photos"] / VIEWS, abs=1e-4)
+    seen = [line["photos"] for line in rounds(some / "centralized")]
+    assert seen == [VIEWS] * (found["photos"] // VIEWS) + [found["photos"] % VIEWS] * (
+        found["photos"] % VIEWS > 0
+    )
+    assert [line["val_accuracy"] is None for line in rounds(some)] == [True, True, False, False]
+    assert not (some / "centralized-matched").exists()
+
+
+def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path) -> None:
+    failing = started(
+        "run", *settings(train__lr=100, train__batch=1, federation__local_epochs=300), "--out", "run",
+        cwd=tmp_path, FEDFER_CACHE=run_cache,
+    )  # fmt: skip
+    reason = "training diverged in round 1: the updates are too large; lower train.lr"
+    assert_failed(failing.wait(), reason, "start a new run")
+    assert failing.left() == []
+
+
+def test_a_node_that_is_killed_costs_no_bit(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
+    """An idle one is replaced; one that was at work ends the run, which then goes on from its checkpoint."""
+    hurt = started("run", *settings(), "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 6)
+    os.kill(actor_of(hurt.processes()), signal.SIGKILL)
+    done = hurt.wait()
+    assert hurt.left() == []
+    if done.code:
+        assert_failed(done, "a node failed in round ")
+        assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert head(tmp_path / "run") == head(whole_run)
+
+
+def assert_failed(done: Done, reason: str, end: str = "go on with: fedfer run --resume run") -> None:
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: ")
+    assert reason in last
+    assert last.endswith(f"; {end}")
+    assert "Traceback" not in done.err
+
+
+def actor_of(processes: list[int]) -> int:
+    """One of Flower's actors among the processes."""
+    from psutil import Process
+
+    return next(pid for pid in processes if "ClientAppActor" in " ".join(Process(pid).cmdline()))
