@@ -43,7 +43,10 @@ class Display:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`console`: standard output unless given. `clock`: seconds that only grow."""
-        self._console = console or Console(force_interactive=None if sys.stdout.isatty() else False)
+        # This very stream: what others print while a simulation runs goes elsewhere.
+        self._console = console or Console(
+            file=sys.stdout, force_interactive=None if sys.stdout.isatty() else False
+        )
         self._unicode = self._console.encoding.lower().startswith("utf")
         self._tick, self._cross, self._more = "✓✗…" if self._unicode else "+x~"
         self._quiet, self._clock = quiet, clock
