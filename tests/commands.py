@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,8 +111,9 @@ class Running:
         return found
 
     def left(self) -> list[object]:
-        """What the command left behind: processes and temporary folders of Ray."""
+        """What the ended command left behind: processes and temporary folders."""
         folders = [name for name in os.listdir(self.temporary) if name.startswith("fedfer-")]
+        shutil.rmtree(self.temporary)
         return [*self.processes(), *folders]
 
 
