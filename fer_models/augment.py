@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from fer_models.images import ImageTable
+from fer_models.scan import read_photo
 from fer_models.seeding import stream
 
 DEGREES = 10.0
@@ -78,6 +79,14 @@ def views(
 def view_pixels(table: ImageTable, photo: int, view: int, size: int, *, seed: int) -> np.ndarray:
     """The pixels of one view, uint8 (1 or 3, size, size); the same as `views` gives."""
     return render(table.reader(photo, _ENOUGH * size), size, view, _rng(table, photo, view, seed))
+
+
+def photo_pixels(path: str, size: int) -> np.ndarray:
+    """View 0 of a photo file, uint8 (1 or 3, size, size): what a head is trained, judged and used on.
+
+    Raises what `read_photo` raises.
+    """
+    return render(read_photo(path, _ENOUGH * size), size, 0, None)
 
 
 def render(photo: Image.Image, size: int, view: int, rng: np.random.Generator | None) -> np.ndarray:

@@ -202,7 +202,7 @@ def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int
             if stop.is_set():
                 raise _StoppedError
             rows.append(pixels)
-        return _stack(rows)
+        return stack(rows)
 
     threads = max(1, min(READERS, cores() // 2))
     readers = ThreadPoolExecutor(threads, thread_name_prefix="photos")
@@ -219,7 +219,7 @@ def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int
         readers.shutdown(cancel_futures=True)
 
 
-def _stack(rows: list[np.ndarray]) -> np.ndarray:
+def stack(rows: list[np.ndarray]) -> np.ndarray:
     """One array of the rows. Gray ones become three-fold where colour stands beside them: to the encoder
     both are the same, bit for bit.
     """

@@ -67,7 +67,7 @@ def load_head(path: Path) -> tuple[np.ndarray, dict[str, object]]:
         if "classes" not in metadata:
             raise KeyError("classes")
         return joined(arrays), metadata
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is not a head that fedfer wrote ({error}); give a head.safetensors of a run folder"
         ) from error

@@ -61,6 +61,41 @@ def list_photos(source: Path, classes: Sequence[str]) -> list[Photo]:
     return sorted(photos)
 
 
+def given_photos(given: Sequence[str]) -> list[str]:
+    """The photo files that the user named, in that order; a folder stands for those below it, sorted.
+
+    Raises InputError when one of `given` is not there, and when there is no photo in all of them.
+    """
+    missing = [path for path in given if not os.path.exists(path)]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(
+            f"no such photo or folder: {shown(missing[0])}{more}; check the path, it is seen from"
+            f" {shown(os.getcwd())}"
+        )
+    found = []
+    for path in given:
+        if os.path.isdir(path):
+            try:
+                os.scandir(path).close()
+            except OSError as error:
+                raise InputError(
+                    f"the folder {shown(path)} cannot be read ({error.strerror}); check its permissions"
+                ) from error
+            found += sorted(_walk(Path(path)))
+        elif os.path.isfile(path):
+            found.append(path)
+        else:
+            raise InputError(
+                f"{shown(path)} is neither a file nor a folder; give photos, or a folder of them"
+            )
+    if not found:
+        raise InputError(
+            f"there is no photo in {', '.join(map(shown, given))}; give photos, or a folder of them"
+        )
+    return found
+
+
 def check_classes(classes: Sequence[str], found: Iterable[str], source: str) -> None:
     """Raises InputError for the first of `classes` that is not among `found`, with the nearest name."""
     there = sorted(set(found))

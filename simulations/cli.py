@@ -91,6 +91,25 @@ def baseline(
 
 
 @app.command()
+def predict(
+    folder: Annotated[str, typer.Argument(metavar="RUN", hidden=True)],
+    photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", hidden=True)],
+    csv: Annotated[
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Writes every probability; - is standard output."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Labels photos with a trained head.
+
+    RUN is the folder of a run, or its head.safetensors; a folder as PHOTO stands for all photos below it.
+    """
+    from simulations.predict import label_photos
+
+    label_photos(folder, photos, csv, quiet)
+
+
+@app.command()
 def speed(
     out: Annotated[
         str | None,
