@@ -1,23 +1,22 @@
 """The table of photos: which there are, what they show, who is on them, which part of the split they are in.
 
-First stage of the way of the data: folder, CSV or the embedded set -> ImageTable. Photos are listed,
-checked (fer_models/scan.py) and split (fer_models/split.py) here; their pixels are read one by one, later.
+First stage of the way of the data: a source (fer_models/sources.py) or the embedded set -> ImageTable. Photos
+are listed, checked and split (fer_models/split.py) here; their pixels are read one by one, later.
 """
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from fer_models.config import EMOTIONS, DataConfig, SketchConfig
-from fer_models.errors import InputError, RunError
-from fer_models.listing import Photo, check_classes, list_photos, shown
-from fer_models.scan import Progress, check_photos, read_photo
+from fer_models.errors import InputError
+from fer_models.listing import Photo, check_classes, shown
+from fer_models.scan import Progress
+from fer_models.sources import Reader, open_source
 from fer_models.split import SPLITS, split_photos
 
 if TYPE_CHECKING:
@@ -25,20 +24,13 @@ if TYPE_CHECKING:
     from fer_models.sketch import SketchSet
 
 
-class Reader(Protocol):
-    """Reads photo i of a table: upright, mode "L" or "RGB"."""
-
-    def __call__(self, photo: int, least: int = 0, /) -> Image.Image:
-        """Full size, or for `least` > 0 perhaps smaller with at least that many pixels a side."""
-
-
 @dataclass(frozen=True)
 class ImageTable:
     """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
 
-    source: str  # "sketch" or an absolute path
+    source: str  # "sketch", an absolute path, or "hub:owner/name"
     classes: tuple[str, ...]  # their order fixes the class indices
-    paths: tuple[str, ...]  # absolute; "sketch/00017" for drawn ones
+    paths: tuple[str, ...]  # absolute; "sketch/00017" for drawn ones, "FILE#00017" for rows of a table
     labels: np.ndarray  # (n,) int64 into classes
     subjects: np.ndarray | None  # (n,) str; a photo of nobody known is a subject of its own
     split: np.ndarray  # (n,) int8 into SPLITS: 0 train, 1 validation, 2 test
@@ -59,11 +51,11 @@ def load_table(
     """
     if data.source == "sketch":
         return _drawn(data, sketch, seed)
-    source = Path(os.path.abspath(os.path.expanduser(data.source)))
-    photos = list_photos(source, data.classes)
-    checked = check_photos([photo.path for photo in photos], source=str(source), progress=progress)
+    source = open_source(data.source)
+    photos = source.photos(data.classes)
+    checked = source.check(photos, progress)
     broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
-    _check_broken(photos, broken, data, source)
+    _check_broken(photos, broken, data, source.name)
     kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
     paths = tuple(photo.path for photo, _ in kept)
     subjects = None
@@ -72,7 +64,7 @@ def load_table(
     labels = np.array([data.classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64)
     digests = tuple(digest for _, digest in kept)
     return ImageTable(
-        source=str(source),
+        source=source.name,
         classes=data.classes,
         paths=paths,
         labels=labels,
@@ -80,7 +72,7 @@ def load_table(
         split=_split(data, labels, subjects, digests, seed),
         digests=digests,
         unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
-        reader=partial(_read, paths),
+        reader=source.reader([photo for photo, _ in kept], digests),
     )
 
 
@@ -106,17 +98,8 @@ def counts(table: ImageTable, plan: "ViewPlan") -> dict[str, Any]:
     return result
 
 
-def _read(paths: tuple[str, ...], photo: int, least: int = 0, /) -> Image.Image:
-    try:
-        return read_photo(paths[photo], least)
-    except Exception as error:  # it was read in the check: the file changed since, whatever Pillow says of it
-        raise RunError(
-            f"{shown(paths[photo])} could be read when the run began and cannot now ({error}); start again"
-        ) from error
-
-
 def _check_broken(
-    photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: Path
+    photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
 ) -> None:
     """Raises InputError where too many photos, or all of a class, cannot be read."""
     if not broken:

@@ -9,6 +9,7 @@ the folder adds the subjects, and its emotion goes before the name of the sub-fo
 import csv
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from fer_models.errors import InputError
 
 LABELS = "labels.csv"
+HUB = "hub:"  # what the name of a data set of the Hugging Face hub begins with
 _SIDE = """
     7z avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl license lnk log mat md
     md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth py rar rst safetensors sh sha256 sqlite tar tmp
@@ -38,27 +40,30 @@ def list_photos(source: Path, classes: Sequence[str]) -> list[Photo]:
     Raises InputError for a source that is not there or holds nothing, for a class it does not have, and for
     a CSV that is not sound.
     """
-    try:
-        if source.is_dir():
-            photos, found = _from_folder(source, classes)
-        elif source.suffix.lower() == ".csv" and source.is_file():
-            photos, found = _from_csv(source, classes)
-        else:
-            raise InputError(_no_source(source))
-    except OSError as error:
-        raise InputError(
-            f"data.source: cannot read {shown(error.filename or source)}: {error.strerror or error};"
-            " check the path and its permissions"
-        ) from error
+    photos, found = _from(source, classes)
     check_classes(classes, found, shown(source))
+    check_used(classes, photos, shown(source))
+    return sorted(photos)
+
+
+def count_photos(source: Path) -> dict[str, int]:
+    """Photos of each emotion in a folder or CSV, 0 for an empty sub-folder; rows without a file do not count.
+
+    Raises InputError for a source that is not there or holds nothing, and for a CSV that is not sound.
+    """
+    photos, found = _from(source, None)
+    return dict.fromkeys(sorted(set(found)), 0) | Counter(photo.emotion for photo in photos)
+
+
+def check_used(classes: Sequence[str], photos: Iterable[Photo], source: str) -> None:
+    """Raises InputError for the first of `classes` that none of `photos` shows."""
     used = {photo.emotion for photo in photos}
     for name in classes:
         if name not in used:
             raise InputError(
-                f'data.source: class "{name}" has no photo in {shown(source)}; add photos or leave it out'
+                f'data.source: class "{name}" has no photo in {source}; add photos or leave it out'
                 " of data.classes"
             )
-    return sorted(photos)
 
 
 def given_photos(given: Sequence[str]) -> list[str]:
@@ -115,6 +120,21 @@ def shown(path: str | Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def _from(source: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
+    """The photos of `classes` (None: of all), and the emotions there are, with or without photos."""
+    try:
+        if source.is_dir():
+            return _from_folder(source, classes)
+        if source.suffix.lower() == ".csv" and source.is_file():
+            return _from_csv(source, classes)
+    except OSError as error:
+        raise InputError(
+            f"data.source: cannot read {shown(error.filename or source)}: {error.strerror or error};"
+            " check the path and its permissions"
+        ) from error
+    raise InputError(_no_source(source))
+
+
 def _no_source(source: Path) -> str:
     if source.name.casefold() == "sketch" and not source.exists():
         return f'data.source: no such file or folder: {shown(source)}; did you mean "sketch"?'
@@ -129,7 +149,7 @@ def _no_source(source: Path) -> str:
     )
 
 
-def _from_folder(root: Path, classes: Sequence[str]) -> tuple[list[Photo], list[str]]:
+def _from_folder(root: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
     entries = [entry for entry in os.scandir(root) if not entry.name.startswith(".")]
     if not entries:
         raise InputError(f"data.source: the folder {shown(root)} is empty; {_LAYOUT}")
@@ -139,28 +159,26 @@ def _from_folder(root: Path, classes: Sequence[str]) -> tuple[list[Photo], list[
     if not folders and not rows:
         raise InputError(f"data.source: the folder {shown(root)} has no sub-folders; {_LAYOUT}")
     photos = {}
-    for emotion in classes:
+    for emotion in folders if classes is None else classes:
         for path in _walk(root / emotion) if emotion in folders else ():
             named = rows.get(path)
             photos[path] = named[1] if named else Photo(path, emotion, "")
-    _check_there(
-        labels, ((line, photo) for line, photo in rows.values() if photo.path not in photos), classes
-    )
-    photos |= {path: photo for path, (_, photo) in rows.items()}
+    others = [row for path, row in rows.items() if path not in photos]
+    photos |= {photo.path: photo for photo in _there(labels, others, classes)}
     emotions = [photo.emotion for _, photo in rows.values()]
-    return [photo for photo in photos.values() if photo.emotion in classes], folders + emotions
+    return [photo for photo in photos.values() if classes is None or photo.emotion in classes], (
+        folders + emotions
+    )
 
 
 _LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
 
 
-def _from_csv(table: Path, classes: Sequence[str]) -> tuple[list[Photo], list[str]]:
+def _from_csv(table: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
     rows = list(_rows(table))
     if not rows:
         raise InputError(f"data.source: {shown(table)} has no rows; each row is file,emotion[,subject]")
-    _check_there(table, rows, classes)
-    photos = [photo for _, photo in rows]
-    return [photo for photo in photos if photo.emotion in classes], [photo.emotion for photo in photos]
+    return _there(table, rows, classes), [photo.emotion for _, photo in rows]
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -219,12 +237,16 @@ def _rows(table: Path) -> Iterator[tuple[int, Photo]]:
             ) from error
 
 
-def _check_there(table: Path, rows: Iterable[tuple[int, Photo]], classes: Sequence[str]) -> None:
-    missing = [row for row in rows if row[1].emotion in classes and not os.path.isfile(row[1].path)]
-    if missing:
+def _there(table: Path, rows: Iterable[tuple[int, Photo]], classes: Sequence[str] | None) -> list[Photo]:
+    """The photos of `classes` among the rows, which must have their files; for None all that have."""
+    wanted = [row for row in rows if classes is None or row[1].emotion in classes]
+    missing = [row for row in wanted if not os.path.isfile(row[1].path)]
+    if missing and classes is not None:
         line, photo = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
             f"{shown(table)}, line {line}: no such file: {shown(photo.path)}{more};"
             " paths are relative to the CSV"
         )
+    absent = {photo.path for _, photo in missing}
+    return [photo for _, photo in wanted if photo.path not in absent]

@@ -45,7 +45,7 @@ def read_photo(path: str, least: int = 0) -> Image.Image:
     Raises whatever Pillow raises; an image of more than `PIL.Image.MAX_IMAGE_PIXELS` is never decoded.
     """
     with open(path, "rb") as file:
-        return _decode(file, least)
+        return decode(file, least)
 
 
 def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None = None) -> list[Checked]:
@@ -85,11 +85,20 @@ def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None
 def _check(path: str) -> Checked:
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return Checked(None, "empty file (0 bytes)")
-            _decode(file, least=1)  # an eighth of a JPEG's size: its bytes are all read and checked still
-            file.seek(0)
-            return Checked(hashlib.file_digest(file, "sha256").hexdigest(), None)
+            return examine(file)
+    except OSError as error:
+        return Checked(None, error.strerror or str(error))
+
+
+def examine(file: BinaryIO) -> Checked:
+    """Checks one photo: the SHA-256 of its bytes, or why it cannot be read."""
+    try:
+        if file.seek(0, os.SEEK_END) == 0:
+            return Checked(None, "empty file (0 bytes)")
+        file.seek(0)
+        decode(file, least=1)  # an eighth of a JPEG's size: its bytes are all read and checked still
+        file.seek(0)
+        return Checked(hashlib.file_digest(file, "sha256").hexdigest(), None)  # type: ignore[arg-type]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = Image.MAX_IMAGE_PIXELS or 0
         return Checked(None, f"more than {limit:,} pixels (decompression bomb), not decoded")
@@ -100,7 +109,8 @@ def _check(path: str) -> Checked:
         return Checked(None, " ".join(text.split()) or type(error).__name__)
 
 
-def _decode(file: BinaryIO, least: int) -> Image.Image:
+def decode(file: BinaryIO, least: int) -> Image.Image:
+    """The photo in an open file; see `read_photo`."""
     with _pillow_rules(), Image.open(file) as image:
         if least:
             image.draft(None, (least, least))

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
+from fer_models.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
 
@@ -190,7 +191,7 @@ def _put(raw: dict[str, Any], section: str, name: str, value: Any) -> None:
 
 def _absolute(config: Config) -> Config:
     source, weights = config.data.source, config.model.weights
-    if source != "sketch":
+    if source != "sketch" and not source.startswith(HUB):
         source = os.path.abspath(os.path.expanduser(source))
     if weights not in ("imagenet", "random"):
         weights = os.path.abspath(os.path.expanduser(weights))

@@ -1,0 +1,188 @@
+"""Data sets of the library `datasets` as a source of photos: a folder that it saved, or a name on the hub.
+
+Stands beside folders and CSVs in the first stage of the way of the data (fer_models/sources.py). The library
+is an optional extra (`pip install "fedfer[hub]"`). The photos of all splits of the data set are taken: fedfer
+splits by itself. The column of photos is known by its type, those of emotions and subjects by type and name.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from fer_models.config import EMOTIONS
+from fer_models.errors import InputError, RunError
+from fer_models.listing import HUB, Photo, shown
+from fer_models.rows import check_rows, path_of, row_of
+from fer_models.scan import Checked, Progress, decode, examine
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_LABELS = ("emotion", "label", "labels", "expression", "class")  # names of the column, the best first
+_SUBJECTS = ("subject", "subject_id", "person", "person_id", "identity")
+_WORDS = {  # what others call our emotions
+    "angry": "anger", "contemptuous": "contempt", "disgusted": "disgust", "fearful": "fear",
+    "happy": "happiness", "joy": "happiness", "neutral": "neutrality", "sad": "sadness",
+    "surprised": "surprise",
+}  # fmt: skip
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether `datasets` saved that folder (save_to_disk)."""
+    return (folder / "dataset_dict.json").is_file() or (
+        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    )
+
+
+class HubTable:
+    """The photos of a data set, row by row, its splits one after another."""
+
+    def __init__(self, name: str, parts: "list[Dataset]") -> None:
+        """`parts`: the splits; InputError where a column is missing or labels have no names."""
+        datasets = _library()
+        self.name = name
+        columns = [_columns(name, part) for part in parts]
+        self._images = [
+            part.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+            for part, (image, _, _) in zip(parts, columns, strict=True)
+        ]
+        self._starts = [0]
+        for part in parts:
+            self._starts.append(self._starts[-1] + len(part))
+        shows = [
+            row
+            for part, (_, emotion, subject) in zip(parts, columns, strict=True)
+            for row in zip(_emotions(part, emotion), _texts(part, subject), strict=True)
+        ]
+        self._photos = [
+            Photo(path_of(name, row, len(shows)), emotion, subject)
+            for row, (emotion, subject) in enumerate(shows, start=1)
+        ]
+
+    @classmethod
+    def of_disk(cls, folder: Path) -> "HubTable":
+        """The data set that `save_to_disk` wrote to `folder`."""
+        datasets = _library()
+        try:
+            found = datasets.load_from_disk(str(folder))
+        except Exception as error:  # of the library and of what lies below it, all kinds
+            raise InputError(
+                f"data.source: cannot open the data set in {shown(folder)} ({_line(error)}); save it again"
+                " with save_to_disk"
+            ) from error
+        return cls(str(folder), _parts(found))
+
+    @classmethod
+    def of_hub(cls, name: str) -> "HubTable":
+        """The data set `name` ("owner/name") of the hub, or what the library has kept of it."""
+        for limit in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+            os.environ.setdefault(limit, "10")
+        datasets = _library()
+        try:
+            found = datasets.load_dataset(name)
+        except Exception as error:
+            raise InputError(
+                f"data.source: cannot load {HUB}{shown(name)} ({_line(error)}); check its name and the"
+                " network, or give a folder saved with save_to_disk"
+            ) from error
+        return cls(f"{HUB}{name}", _parts(found))
+
+    def all_photos(self) -> list[Photo]:
+        """Every photo, in the order of the rows."""
+        return self._photos
+
+    def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
+        """The digest of each photo's bytes, or what is wrong with them; kept until the data set changes."""
+        stamp = " ".join(part._fingerprint for part in self._images)
+        return check_rows(photos, self._examine, table=self.name, stamp=stamp, progress=progress)
+
+    def read(self, photo: Photo, digest: str) -> Image.Image:
+        """The photo, upright, mode "L" or "RGB"; RunError where it is no longer what was checked."""
+        content = self._content(row_of(photo))
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise RunError(f"{shown(photo.path)} is another photo than when the run began; start again")
+        return decode(io.BytesIO(content), 0)
+
+    def _examine(self, row: int) -> Checked:
+        try:
+            return examine(io.BytesIO(self._content(row)))
+        except OSError as error:
+            return Checked(None, error.strerror or str(error))
+
+    def _content(self, row: int) -> bytes:
+        """The bytes of a photo's file: in the table, or where the table says; empty where there is none."""
+        part = next(i for i in range(len(self._images)) if row <= self._starts[i + 1])
+        (cell,) = self._images[part][row - 1 - self._starts[part]].values()
+        if cell is None:
+            return b""
+        if cell["bytes"] is not None:
+            return bytes(cell["bytes"])
+        return Path(cell["path"]).read_bytes()
+
+
+def _library() -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(
+            "data.source: this is a data set of the library datasets, which is not installed; install it"
+            ' with: pip install "fedfer[hub]"'
+        ) from error
+    datasets.disable_progress_bars()
+    return datasets
+
+
+def _parts(found: Any) -> "list[Dataset]":
+    """The splits, by name; of a data set without splits the one."""
+    return [found[name] for name in sorted(found)] if isinstance(found, dict) else [found]
+
+
+def _columns(name: str, part: "Dataset") -> tuple[str, str, str | None]:
+    """The columns of photos, emotions and subjects (None: there is none)."""
+    datasets = _library()
+    features = part.features
+    images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
+    named = [column for column, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    texts = [column for column, kind in features.items() if getattr(kind, "dtype", "") == "string"]
+    emotion = _best(named, _LABELS) or (named[0] if named else None) or _best(texts, _LABELS)
+    if not images or emotion is None:
+        missing = "column of photos (type Image)" if not images else "column of emotions (type ClassLabel)"
+        raise InputError(
+            f"data.source: {shown(name)} has no {missing}; its columns: {', '.join(map(shown, features))}"
+        )
+    return _best(images, ("image", "img", "face")) or images[0], emotion, _best(list(features), _SUBJECTS)
+
+
+def _best(columns: list[str], names: Sequence[str]) -> str | None:
+    """The first of `names` that is among the columns, whatever their case."""
+    plain = {column.casefold(): column for column in reversed(columns)}
+    return next((plain[name] for name in names if name in plain), None)
+
+
+def _emotions(part: "Dataset", column: str) -> list[str]:
+    """The emotion of each row in our words; "?" where there is no label."""
+    names = getattr(part.features[column], "names", None)
+    values = part.with_format(None)[column]
+    texts = [v if names is None else names[v] if v is not None and v >= 0 else None for v in values]
+    return [_ours(text) for text in texts]
+
+
+def _ours(text: str | None) -> str:
+    plain = (text or "?").strip()
+    word = plain.casefold()
+    return word if word in EMOTIONS else _WORDS.get(word, plain)
+
+
+def _texts(part: "Dataset", column: str | None) -> list[str]:
+    if column is None:
+        return [""] * len(part)
+    return ["" if value is None else str(value) for value in part.with_format(None)[column]]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
