@@ -48,6 +48,12 @@ def read_photo(path: str, least: int = 0) -> Image.Image:
         return decode(file, least)
 
 
+def header(path: str) -> tuple[tuple[int, int], str]:
+    """((width, height), mode) of a sound photo as its file has them; the pixels are not decoded."""
+    with open(path, "rb") as file, _pillow_rules(), Image.open(file) as image:
+        return image.size, image.mode
+
+
 def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None = None) -> list[Checked]:
     """Checks every file, or takes what an earlier check of `source` found for the unchanged ones.
 

@@ -1,8 +1,8 @@
 """Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the table.
 
 A source is known by what `data.source` names: a folder or a CSV of files (fer_models/listing.py), FER2013's
-CSV of pixels (fer_models/fer2013.py), or a data set of the library `datasets` (fer_models/hub.py). The embedded
-set of drawn faces is none of these: images.py asks fer_models/sketch.py.
+CSV of pixels (fer_models/fer2013.py), or a data set of the library `datasets` (fer_models/hub.py). The
+embedded set of drawn faces is none of these: images.py asks fer_models/sketch.py.
 """
 
 import os
