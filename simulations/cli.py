@@ -48,6 +48,9 @@ Out = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
+data_app = typer.Typer(help="What is in a face set.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
 
 @app.command()
 def run(
@@ -128,6 +131,44 @@ def speed(
     if not quiet:
         Console(highlight=False).print("", table(result), "", remarks(result), sep="\n")
         print(f"\nWritten to {folder / 'speed.json'}")
+
+
+@data_app.command("show")
+def data_show(
+    data: Data = None,
+    settings: Set = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DIR", help="A folder for data.json and the figure of imbalance."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """What is in a face set: classes, people, sizes, broken photos, duplicates, leaks, balance."""
+    from rich.console import Console
+
+    from simulations import census, faceset
+    from simulations.display import Display
+    from simulations.experiment import load
+    from simulations.request import check_cache
+
+    _, config = load(_DEFAULT, data=data, settings=settings or ())
+    folder = None if out is None else _folder(out, "data")
+    check_cache()
+    console = Console(highlight=False)
+    there = census.found(config)
+    try:
+        with Display(quiet) as display:
+            taken = census.take(config, there, display.stage)
+    except InputError:
+        if not quiet:
+            faceset.show_found(there, console)
+        raise
+    if not quiet:
+        faceset.show(taken, console)
+    if folder is not None:
+        census.write(taken, folder)
+        if not quiet:
+            print(f"\nWritten to {folder}: data.json, imbalance.png, imbalance.svg")
 
 
 def _conduct(

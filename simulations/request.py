@@ -45,7 +45,7 @@ def check_folder(folder: Path) -> None:
 def check_cache() -> None:
     """Refuses a cache folder that cannot be written."""
     try:
-        for name in ("scan", "weights", "encoder", "features"):
+        for name in ("scan", "looks", "weights", "encoder", "features"):
             _try(cache_dir(name))
     except OSError as error:
         raise InputError(
