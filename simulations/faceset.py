@@ -27,7 +27,7 @@ def show(census: Census, console: Console) -> None:
     parts.append(_facts(census))
     for name, rows in _lists(census):
         if rows:
-            parts += ["", _listed(name, rows)]
+            parts += ["", _listed(name, rows, width)]
     _print(Group(*parts), console, width)
 
 
@@ -201,8 +201,10 @@ def _lists(census: Census) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
         yield name, rows
 
 
-def _listed(name: str, rows: list[tuple[str, ...]]) -> RenderableType:
-    """The first few rows under a heading."""
+def _listed(name: str, rows: list[tuple[str, ...]], width: int) -> RenderableType:
+    """The first few rows under a heading; where there is little room, files below one another."""
+    if width < _BESIDE + 16:
+        rows = [(first, "\n".join(files)) for first, *files in rows]
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, show_header=False)
     for column in range(len(rows[0])):
         table.add_column(style="" if column else "dim", no_wrap=column == 0, overflow="fold")
