@@ -11,6 +11,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from PIL import Image
 
@@ -23,6 +25,7 @@ from fer_models.scan import Checked, Progress, decode, examine
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_PATIENCE = 10  # seconds to wait for the hub
 _LABELS = ("emotion", "label", "labels", "expression", "class")  # names of the column, the best first
 _SUBJECTS = ("subject", "subject_id", "person", "person_id", "identity")
 _WORDS = {  # what others call our emotions
@@ -81,7 +84,9 @@ class HubTable:
     def of_hub(cls, name: str) -> "HubTable":
         """The data set `name` ("owner/name") of the hub, or what the library has kept of it."""
         for limit in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
-            os.environ.setdefault(limit, "10")
+            os.environ.setdefault(limit, str(_PATIENCE))
+        if not _hub_answers():  # the library would try for long; so it takes what it has kept, or says so
+            os.environ["HF_HUB_OFFLINE"] = "1"
         datasets = _library()
         try:
             found = datasets.load_dataset(name)
@@ -123,6 +128,17 @@ class HubTable:
         if cell["bytes"] is not None:
             return bytes(cell["bytes"])
         return Path(cell["path"]).read_bytes()
+
+
+def _hub_answers() -> bool:
+    """Whether the hub says anything at all."""
+    try:
+        with urlopen(os.environ.get("HF_ENDPOINT") or "https://huggingface.co", timeout=_PATIENCE):
+            return True
+    except HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def _library() -> Any:

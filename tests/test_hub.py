@@ -9,6 +9,7 @@ import pytest
 from photo_folders import encoded, gray, refused
 from PIL import Image
 
+from fer_models import hub
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.errors import InputError
 from fer_models.images import ImageTable, load_table
@@ -38,6 +39,16 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_a_name_of_the_hub_is_no_path() -> None:
     assert load_experiment("quickstart", data="hub:a/b")[1].data.source == "hub:a/b"
+
+
+def test_a_hub_out_of_reach_is_one_line_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert not hub._hub_answers()
+    with pytest.raises(InputError, match=r"cannot load hub:nobody/faces \(.*\); check its name") as caught:
+        load("hub:nobody/faces")
+    assert "\n" not in str(caught.value)
 
 
 def save(folder: Path, *, broken: bytes | None = None, split: bool = True) -> Path:
