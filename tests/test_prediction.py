@@ -62,9 +62,8 @@ def write_run(folder: Path, config: Config) -> Encoder:
     log = RunLog(folder)
     begin(log, world, {"experiment": "test", "command": "fedfer", "federated": False, "baseline": True})
     prepared = world.prepare(lambda done, total: None)
-    finish(
-        log, world, prepared, Selection("last", new_head(len(CLASSES), 1280, seed=1)), [], kind="centralized"
-    )
+    chosen = Selection("last", new_head(len(CLASSES), 1280, seed=1))
+    finish(log, world, prepared, chosen, [], began=0.0, kind="centralized")
     return world.encoder
 
 
