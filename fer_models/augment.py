@@ -8,6 +8,7 @@ time; nothing here holds more than one photo.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,7 @@ from PIL import Image
 from fer_models.images import ImageTable
 from fer_models.scan import read_photo
 from fer_models.seeding import stream
+from fer_models.split import SPLITS
 
 DEGREES = 10.0
 SHIFT = 0.06
@@ -60,6 +62,28 @@ def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
     photo = np.concatenate([photo[order], *held_out]).astype(np.int64)
     view = np.concatenate([view[order], *(np.zeros_like(rows) for rows in held_out)]).astype(np.int64)
     return ViewPlan(photo, view)
+
+
+def counts(table: ImageTable, plan: ViewPlan) -> dict[str, Any]:
+    """Photos per class in each part, training views per class, and subjects per part (None if not known):
+    {"train": {class: n}, "validation": ..., "test": ..., "views": {class: n}, "subjects": {part: n} | None}.
+    """
+
+    def per_class(labels: np.ndarray) -> dict[str, int]:
+        found = np.bincount(labels, minlength=len(table.classes))
+        return dict(zip(table.classes, found.tolist(), strict=True))
+
+    result: dict[str, Any] = {
+        name: per_class(table.labels[table.split == part]) for part, name in enumerate(SPLITS)
+    }
+    result["views"] = per_class(table.labels[plan.photos[table.split[plan.photos] == 0]])
+    result["subjects"] = None
+    if table.subjects is not None:
+        people = table.subjects
+        result["subjects"] = {
+            name: len(np.unique(people[table.split == part])) for part, name in enumerate(SPLITS)
+        }
+    return result
 
 
 def views(

@@ -7,7 +7,7 @@ are listed, checked and split (fer_models/split.py) here; their pixels are read 
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,6 @@ from fer_models.sources import Reader, open_source
 from fer_models.split import SPLITS, split_photos
 
 if TYPE_CHECKING:
-    from fer_models.augment import ViewPlan
     from fer_models.sketch import SketchSet
 
 
@@ -74,28 +73,6 @@ def load_table(
         unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
         reader=source.reader([photo for photo, _ in kept], digests),
     )
-
-
-def counts(table: ImageTable, plan: "ViewPlan") -> dict[str, Any]:
-    """Photos per class in each part, training views per class, and subjects per part (None if not known):
-    {"train": {class: n}, "validation": ..., "test": ..., "views": {class: n}, "subjects": {part: n} | None}.
-    """
-
-    def per_class(labels: np.ndarray) -> dict[str, int]:
-        found = np.bincount(labels, minlength=len(table.classes))
-        return dict(zip(table.classes, found.tolist(), strict=True))
-
-    result: dict[str, Any] = {
-        name: per_class(table.labels[table.split == part]) for part, name in enumerate(SPLITS)
-    }
-    result["views"] = per_class(table.labels[plan.photos[table.split[plan.photos] == 0]])
-    result["subjects"] = None
-    if table.subjects is not None:
-        people = table.subjects
-        result["subjects"] = {
-            name: len(np.unique(people[table.split == part])) for part, name in enumerate(SPLITS)
-        }
-    return result
 
 
 def _check_broken(

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fer_models import leakage, looks
-from fer_models.augment import plan_views
+from fer_models.augment import counts, plan_views
 from fer_models.cache import whole_file
 from fer_models.config import EMOTIONS
-from fer_models.images import ImageTable, counts, load_table
+from fer_models.images import ImageTable, load_table
 from fer_models.leakage import Leakage
 from fer_models.listing import shown
 from fer_models.looks import Looks

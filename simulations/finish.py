@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from fer_models import backbone
+from fer_models.augment import counts
 from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.heads import probabilities, save_head
-from fer_models.images import counts
 from fer_models.listing import shown
 from fer_models.metrics import confusion, scores
 from fer_models.runlog import RoundRecord, RunLog

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from photo_folders import PAIR, gray, load, make_folder, write_csv
 
-from fer_models.augment import plan_views
+from fer_models.augment import counts, plan_views
 from fer_models.config import EMOTIONS, DataConfig, SketchConfig
 from fer_models.errors import InputError, RunError
-from fer_models.images import counts, load_table
+from fer_models.images import load_table
 from fer_models.listing import shown
 from fer_models.split import SPLITS
 
