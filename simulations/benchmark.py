@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _EAGER_BATCH = 32
-_BUSY = 0.5  # mean number of cores that other programs used in the last minute
+_BUSY = 1.0  # mean load of the last minute
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
     sizes, load = sizes or Sizes(), os.getloadavg()[0]
     with display, _workplace(folder) as temporary:
         if load > _BUSY:
-            display.note(f"other programs keep {load:.1f} cores busy: the figures will be noisy")
+            display.note(f"busy in the minute before (load {load:.1f}): the figures may be noisy")
         with display.stage("Features", unit="repeats") as step:
             features = compare_encoders(sizes, step)
         outcomes = _race(sizes, temporary, folder / "logs", display)
@@ -105,17 +105,19 @@ def compare_encoders(sizes: Sizes, step: Step) -> dict[str, Any]:
 
 
 def table(speed: dict[str, Any]) -> "Table":
-    """The rows for the terminal."""
+    """The rows for the terminal; only the same work is set against stock Flower."""
     from rich.table import Table
 
     shown = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     shown.add_column("", no_wrap=True)
     for name in ("phones", "dropout", "phones/s", "x stock"):
         shown.add_column(name, justify="right", no_wrap=True)
+    stock = speed["rows"][0]
     for row in speed["rows"]:
         rate = row["phones_per_second"]
         headline = rate == speed["phones_per_second"]
-        ratio = "" if row["dropout"] else f"{rate / speed['stock_flower_phones_per_second']:.1f}"
+        same_work = all(row[name] == stock[name] for name in ("phones", "photos", "dropout"))
+        ratio = f"{rate / stock['phones_per_second']:.1f}" if same_work else ""
         facts = (f"{row['phones']:,}", f"{row['dropout']:g}", f"{rate:,.0f}", ratio)
         shown.add_row(row["name"], *facts, style="bold" if headline else None)
     return shown

@@ -70,9 +70,9 @@ class Outcome:
 
 
 def draw_features(folder: Path, rows: int) -> Path:
-    """A .npy file of random features, float32 (rows, 1280), as sparse and as large as MobileNetV2's.
+    """A .npy file of random features, float32 (rows, 1280), not negative, as MobileNetV2's are.
 
-    The arithmetic takes the same time on any.
+    The arithmetic takes about the same time on them as on features of images (docs/speed.md).
     """
     path = folder / "features.npy"
     normal = stream(_SEED, "speed").standard_normal((rows, backbone.FEATURES), np.float32)

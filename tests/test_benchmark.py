@@ -151,6 +151,7 @@ def test_measures_writes_and_shows(
 
 def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
     rows = [Row("a", 2, 4, 0.0, 1, 10.0), Row("b", 2, 4, 0.0, 1, 400.0), Row("c", 2, 4, 0.2, 1, 200.0)]
+    rows += [Row("d", 9, 18, 0.0, 1, 300.0)]
     features = {"images_per_second": 200.0, "eager_images_per_second": 40.0, "ratio": 5.0, "cosine": 1.0}
     speed = {
         "rows": [vars(row) for row in rows],
@@ -168,8 +169,9 @@ def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
         ["a", "2", "0", "10", "1.0"],
         ["b", "2", "0", "400", "40.0"],
         ["c", "2", "0.2", "200"],
+        ["d", "9", "0", "300"],
     ]
-    assert [row.style for row in table(speed).rows] == [None, "bold", None]
+    assert [row.style for row in table(speed).rows] == [None, "bold", None, None]
     assert "2 views on each phone" in remarks(speed)
     assert "2e-07" in remarks(speed)
 
