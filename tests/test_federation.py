@@ -120,10 +120,11 @@ def test_a_run_learns_and_counts(tmp_path: Path, shards: Shards) -> None:
 def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: Shards) -> None:
     evaluation = EvaluationConfig(select="best")
     whole = run(tmp_path, shards, rounds=6, evaluation=evaluation)
-    run(tmp_path, shards, rounds=4, evaluation=evaluation).states[2].save(tmp_path)
+    state = run(tmp_path, shards, rounds=4, evaluation=evaluation).states[2]
+    replace(state, seconds=12.5).save(tmp_path)
     start = load(tmp_path, "best")
     assert start is not None
-    assert start.number == 3
+    assert (start.number, start.seconds) == (3, 12.5)
     rest = run(tmp_path, shards, rounds=6, start=start, evaluation=evaluation)
     assert [r.round for r in rest.records] == [4, 5, 6]
     assert head_bytes(rest) == head_bytes(whole)

@@ -2,6 +2,7 @@
 when the run goes on.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -46,6 +47,8 @@ def test_federated_training(whole_run: Path, run_cache: str, tmp_path: Path) -> 
         whole_run / "head.safetensors"
     ).read_bytes()
     assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 24
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["seconds"] > summary["seconds_training"]  # of both parts
     done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 

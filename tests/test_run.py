@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from commands import Done, fedfer, settings, started, wait_for_rounds
+from photo_folders import gray
 from safetensors import safe_open
 
 from simulations.experiment import keys
@@ -135,6 +136,27 @@ def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
     assert (matched["epochs"], matched["photos"]) == (ROUNDS, summary(whole_run)["photos"])
     assert ten["phones_trained"] == matched["bytes_up"] == 0
     assert len(rounds(whole_run / "centralized")) == 10
+    for name, epochs in (("centralized", 10), ("centralized-matched", "matched")):  # what repeats each
+        config = tomllib.loads((whole_run / name / "config.toml").read_text())
+        assert config["baseline"]["epochs"] == epochs
+
+
+def test_names_of_all_kinds_reach_the_page(run_cache: str, tmp_path: Path) -> None:
+    """File names that are no text, and classes called like a column or a tag."""
+    names = ("emotion", "<b>&")
+    for k, name in enumerate(names):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        for i in range(12):
+            path = tmp_path / "faces" / name / os.fsdecode(b"\xff %d \n.png" % i)
+            gray(20 * i + k).save(path)
+    classes = f"data.classes={json.dumps(names)}"
+    small = ("data.image_size=64", "data.balance=0", "model.weights=random", "federation.phones=5000")
+    more = [word for setting in (classes, *small) for word in ("--set", setting)]
+    done = fedfer("baseline", "--data", "faces", *more, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, ""), done
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<b>&" not in page
+    assert "&lt;b&gt;&amp;" in page
 
 
 def test_the_baseline_alone_is_the_one_beside_the_run(
