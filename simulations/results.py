@@ -42,7 +42,7 @@ class Run:
     @property
     def matched(self) -> bool:
         """Whether it is the baseline that saw as many views as the federated run."""
-        return self.folder.name == BASELINES[0]
+        return bool(self.summary.get("matched"))
 
     @property
     def step(self) -> str:
@@ -77,7 +77,7 @@ def read_run(folder: Path, *, series: int) -> Run:
         lines = (folder / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
         return Run(
             folder=folder,
-            name=_name(folder, summary),
+            name=_name(summary),
             series=series,
             config=tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")),
             environment=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
@@ -107,10 +107,10 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
     return gaps, "the same photos compared one by one, people drawn with all their photos"
 
 
-def _name(folder: Path, summary: dict[str, Any]) -> str:
+def _name(summary: dict[str, Any]) -> str:
     if summary["kind"] == "federated":
         return "Federated"
-    if folder.name == BASELINES[0]:
+    if summary.get("matched"):
         return "Centralized, matched"
     epochs = summary.get("epochs")
     return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"

@@ -132,6 +132,8 @@ def _summary(folder: Path, kind: str, classes: tuple[str, ...], confusion: np.nd
         "seconds_features": 41.3, "seconds_training": 0.11 * steps,
         "head_sha256": "0" * 64,
     }  # fmt: skip
+    if kind == "centralized":
+        summary |= {"matched": folder.name == "centralized-matched"}
     if kind == "federated":
         traffic = int(100 * steps * 25_620)
         summary |= {"rounds": steps, "phones": 100, "nodes": 2, "phones_trained": int(100 * steps),

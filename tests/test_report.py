@@ -256,3 +256,12 @@ def test_predictions_are_read_by_place_whatever_the_classes_are_called(tmp_path:
     header = "file,emotion,predicted,confidence,file,subject,subject\n"
     (tmp_path / "predictions.csv").write_text(header + "a.png,file,subject,0.6,0.4,0.6,p1\n")
     assert results._said(tmp_path / "predictions.csv") == {"a.png": ("file", "subject", "p1")}
+
+
+def test_a_matched_baseline_is_known_by_its_summary_wherever_it_lies(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", kind="centralized")
+    assert not results.read_run(tmp_path / "run", series=0).matched
+    said = json.loads((tmp_path / "run" / "summary.json").read_text())
+    (tmp_path / "run" / "summary.json").write_text(json.dumps(said | {"matched": True}))
+    run = results.read_run(tmp_path / "run", series=0)
+    assert (run.matched, run.name) == (True, "Centralized, matched")
