@@ -1,15 +1,27 @@
 """What several tests share: the folder of real faces, and a cache of their own."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from commands import settings, started
 
 from fer_models.cache import cache_path
+from simulations.interrupt import SIGNALS
 
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
+
+
+def pytest_configure() -> None:
+    """Commands that the tests start must heed Ctrl-C, even where the tests run in the background.
+
+    A shell has what it starts there ignore it, and what is ignored stays so in every process below.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
