@@ -4,17 +4,16 @@ import importlib.metadata
 import os
 import shlex
 import sys
-import traceback
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
 from fer_models.cache import cache_path
-from fer_models.errors import FedferError, InputError, RunError
-from fer_models.listing import shown
+from fer_models.errors import InputError, RunError
+from simulations.exits import guarded, reason, stop
 from simulations.interrupt import listen
 
 if TYPE_CHECKING:
@@ -224,35 +223,19 @@ def _show(request: "Request", quiet: bool) -> None:
         result = conduct(request, display)
         display.results(result.summary, result.baselines, result.page)
     except KeyboardInterrupt:
-        _stop(_how_to_go_on(request.folder))
+        stop(_how_to_go_on(request.folder))
     except InputError:
         raise
     except Exception as error:
         hopeless = isinstance(error, RunError) and not error.resumable
         last = "start a new run" if hopeless else _how_to_go_on(request.folder)
-        raise RunError(f"{_reason(error)}; {last}") from error
+        raise RunError(f"{reason(error)}; {last}") from error
 
 
 def _how_to_go_on(folder: Path) -> str:
     if (folder / "config.toml").exists():
         return f"go on with: fedfer run --resume {shlex.quote(str(folder))}"
     return "nothing was written; run the same command again"
-
-
-def _reason(error: Exception) -> str:
-    """Why it failed; what nobody foresaw leaves its trace above."""
-    if isinstance(error, FedferError):
-        return str(error)
-    if isinstance(error, OSError):  # a full disk, a folder that went away: nothing to report to anybody
-        return f"{error.strerror or error}{f': {shown(error.filename)}' if error.filename else ''}"
-    traceback.print_exception(error)
-    return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"
-
-
-def _stop(last: str) -> NoReturn:
-    """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
-    print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
-    os._exit(130)
 
 
 @app.callback(invoke_without_command=True)
@@ -272,44 +255,4 @@ def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
     os.environ.update(_QUIET)
     listen()
-    try:
-        _main()
-    except BrokenPipeError:  # who read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-
-
-def _main() -> None:
-    try:
-        _check_arguments(sys.argv[1:])
-        if app(prog_name="fedfer", standalone_mode=False) == 130:  # typer's word for an interruption
-            raise KeyboardInterrupt
-        sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        _fail("no command was given; choose one of those above", 2)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "fedfer"
-        _fail(f"{error.format_message().rstrip('.')}; see {command} --help", 2)
-    except (click.ClickException, InputError) as error:
-        _fail(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
-        _stop("run the same command again")
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        _fail(_reason(error), 1)
-
-
-def _check_arguments(arguments: list[str]) -> None:
-    """Refuses what is no text: it could be written neither into a configuration nor to a page."""
-    for argument in arguments:
-        try:
-            argument.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(f"{shown(argument)} is not UTF-8; rename that file or folder") from error
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print("fedfer: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(code)
+    guarded(app, sys.argv[1:])

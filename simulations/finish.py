@@ -91,33 +91,49 @@ def finish(
     `began` is when the run began, by time.perf_counter. `facts` are the fields that only the caller knows:
     kind, experiment, nodes ...
     """
-    config, table, head = world.config, world.table, selection.head
     path = log.folder / "head.safetensors"
-    save_head(
-        path,
-        head,
-        {
-            "model": config.model.name,
-            "classes": list(table.classes),
-            "preprocessing": {
-                "image_size": world.size, "channels": "RGB", "mean": backbone.MEAN, "std": backbone.STD,
-            },
-            "weights_sha256": world.encoder.weights.sha256,
-        },
-    )  # fmt: skip
-    chances = probabilities(head, prepared.test.features)
+    save_head(path, selection.head, _metadata(world))
+    chances = probabilities(selection.head, prepared.test.features)
     _write_predictions(log, world, prepared, chances)
-    if config.report.examples:
+    if world.config.report.examples:
         _write_examples(log, world, prepared, chances)
-    counted = confusion(prepared.test.labels, chances.argmax(axis=1), len(table.classes))
-    result = scores(counted)
-    training = sum(record.seconds for record in records)
-    trained = sum(record.phones for record in records)
     summary = {
         **facts,
-        "model": config.model.name,
-        "balance": config.data.balance,
-        "classes": list(table.classes),
+        "model": world.config.model.name,
+        "balance": world.config.data.balance,
+        "selected": selection.number,
+        "seed": world.config.run.seed,
+        **_quality(prepared.test.labels, chances, world.table.classes),
+        **_cost(records),
+        "seconds": time.perf_counter() - began,
+        "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "versions": versions(),
+    }
+    log.write_json("summary", summary)
+    return summary
+
+
+def _metadata(world: World) -> dict[str, object]:
+    """What a head must say to be used elsewhere; nothing that differs between equal runs."""
+    return {
+        "model": world.config.model.name,
+        "classes": list(world.table.classes),
+        "preprocessing": {
+            "image_size": world.size,
+            "channels": "RGB",
+            "mean": backbone.MEAN,
+            "std": backbone.STD,
+        },
+        "weights_sha256": world.encoder.weights.sha256,
+    }
+
+
+def _quality(labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """How good the answers are, from class probabilities (n, C)."""
+    counted = confusion(labels, chances.argmax(axis=1), len(classes))
+    result = scores(counted)
+    return {
+        "classes": list(classes),
         "accuracy": result.accuracy,
         "balanced_accuracy": result.balanced_accuracy,
         "macro_f1": result.macro_f1,
@@ -129,24 +145,24 @@ def finish(
                 "f1": float(result.f1[c]),
                 "support": int(result.support[c]),
             }
-            for c, name in enumerate(table.classes)
+            for c, name in enumerate(classes)
         },
         "confusion": counted.tolist(),
-        "selected": selection.number,
-        "seed": config.run.seed,
+    }
+
+
+def _cost(records: list[RoundRecord]) -> dict[str, Any]:
+    """What the rounds took together."""
+    trained, training = sum(r.phones for r in records), sum(r.seconds for r in records)
+    return {
         "phones_trained": trained,
-        "photos": sum(record.photos for record in records),
-        "bytes_down": sum(record.bytes_down for record in records),
-        "bytes_up": sum(record.bytes_up for record in records),
-        "wire_bytes": sum(record.wire_bytes for record in records),
-        "seconds": time.perf_counter() - began,
+        "photos": sum(r.photos for r in records),
+        "bytes_down": sum(r.bytes_down for r in records),
+        "bytes_up": sum(r.bytes_up for r in records),
+        "wire_bytes": sum(r.wire_bytes for r in records),
         "seconds_training": training,
         "phones_per_second": trained / training if trained else 0.0,
-        "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "versions": versions(),
     }
-    log.write_json("summary", summary)
-    return summary
 
 
 def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
