@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import settings, started
+from photo_folders import make_folder
 
 from fer_models.cache import cache_path
 from simulations.interrupt import SIGNALS
@@ -31,6 +32,18 @@ def real_faces() -> Path:
     if not folder.is_dir():
         pytest.skip("no real faces here: set FEDFER_FACES to a folder with one sub-folder per emotion")
     return folder
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache for one test."""
+    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve different photos of anger and twelve of fear; some files have a folder of their own."""
+    return make_folder(tmp_path / "faces")
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,7 @@ from fer_models.sources import open_source
 ALL = tuple(sorted(LABELS))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def pixels(seed: int) -> np.ndarray:

@@ -18,9 +18,7 @@ from simulations.experiment import load as load_experiment
 CLASSES = ("anger", "happiness")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def load(source: str | Path) -> ImageTable:

@@ -12,15 +12,7 @@ from fer_models.images import load_table
 from fer_models.listing import shown
 from fer_models.split import SPLITS
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path / "faces")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_folder_becomes_a_sorted_table(folder: Path) -> None:

@@ -21,9 +21,7 @@ from fer_models.looks import look, thumbnail
 words = arrays.arrays(np.uint64, st.integers(0, 60), elements=st.integers(0, 2**64 - 1))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def scene(seed: int, side: int = 96) -> Image.Image:

@@ -1,17 +1,9 @@
 from pathlib import Path
 
 import pytest
-from photo_folders import PAIR, gray, make_folder, refused, write_csv
+from photo_folders import PAIR, gray, refused, write_csv
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path / "faces")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_missing_source(tmp_path: Path) -> None:

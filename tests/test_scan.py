@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import PAIR, encoded, gray, load, make_folder, noise, refused
+from photo_folders import PAIR, encoded, gray, load, noise, refused
 from PIL import Image, ImageFile
 
 from fer_models import scan
@@ -12,15 +12,7 @@ from fer_models.config import DataConfig, SketchConfig
 from fer_models.images import load_table
 from fer_models.scan import check_photos, read_photo
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path / "faces")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize(
