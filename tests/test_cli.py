@@ -3,29 +3,17 @@
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done, Here, assert_refused, fedfer
+from commands import FEDFER, Done, Here, assert_refused
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Here:
     monkeypatch.setenv("FEDFER_CACHE", str(tmp_path.parent / "cache"))
     return Here(tmp_path, monkeypatch, capsys)
-
-
-def seconds(*arguments: str) -> float:
-    began = time.perf_counter()
-    assert fedfer(*arguments).code == 0
-    return time.perf_counter() - began
-
-
-def test_help_is_quick() -> None:
-    assert min(seconds("--help") for _ in range(5)) < 0.7
-    assert min(seconds("run", "--help") for _ in range(3)) < 0.7
 
 
 def test_help_imports_nothing_heavy() -> None:
