@@ -6,7 +6,7 @@ time; nothing here holds more than one photo.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ SHIFT = 0.06
 SCALE = (0.9, 1.1)
 TONE = 0.2  # brightness and contrast, each way
 _ENOUGH = 2  # times the size: a photo need not be read larger to be resized well
+_MOST_VIEWS = 2**31  # of one photo
 _MARGIN = 0.27  # of the size: how far a view may look past the photo's edge, which is repeated there
 
 
@@ -37,6 +38,13 @@ class ViewPlan:
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def rows_in(self, other: "ViewPlan") -> np.ndarray:
+        """Where each row of this plan stands in `other`, which has them all: (m,) int64."""
+        theirs = _numbers(other.photos, other.views)
+        order = np.argsort(theirs)
+        rows: np.ndarray = order[np.searchsorted(theirs, _numbers(self.photos, self.views), sorter=order)]
+        return rows
 
 
 def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
@@ -62,6 +70,21 @@ def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
     photo = np.concatenate([photo[order], *held_out]).astype(np.int64)
     view = np.concatenate([view[order], *(np.zeros_like(rows) for rows in held_out)]).astype(np.int64)
     return ViewPlan(photo, view)
+
+
+def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
+    """The plan of all views that some of `plans` of the table has: one matrix serves them all."""
+    parts = []
+    for part in range(len(SPLITS)):
+        chosen = [table.split[plan.photos] == part for plan in plans]
+        rows = [_numbers(p.photos[c], p.views[c]) for p, c in zip(plans, chosen, strict=True)]
+        parts.append(np.unique(np.concatenate(rows)))
+    return ViewPlan(*np.divmod(np.concatenate(parts), _MOST_VIEWS))
+
+
+def _numbers(photos: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """One number for each view, in the order of rows."""
+    return photos * _MOST_VIEWS + views
 
 
 def counts(table: ImageTable, plan: ViewPlan) -> dict[str, Any]:

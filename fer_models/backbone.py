@@ -1,4 +1,4 @@
-"""The frozen encoder: uint8 images in, float32 features (n, 1280) out.
+"""The frozen encoder: uint8 images in, float32 features (n, 1280) out, or activations at a split.
 
 Second stage of the features. MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) without its classifier, in
 evaluation mode, exported once to an ONNX graph that normalises its own input, with every BatchNorm folded
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 FEATURES = 1280
+BLOCKS = 17  # inverted-residual blocks, between a first and a last convolution
 MEAN = (0.485, 0.456, 0.406)  # of the weights' own preprocessing, for pixels in 0..1, RGB
 STD = (0.229, 0.224, 0.225)
 GRAPH = 1  # raised when the graph's arithmetic changes: every feature computed before is then stale
@@ -50,36 +51,37 @@ class Encoder:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features (n, 1280) float32 of uint8 images (n, 1 or 3, s, s); gray equals its three-fold copy.
 
-        A row depends on its own image alone: not on its neighbours, and not on the number of threads.
-        Each thread takes slices of its own: threads that share each layer wait for one another at each,
-        spinning, which is slower, and many times slower where other programs want the same cores.
+        Of an encoder that ends at a split: activations (n, channels, s', s') float16. A row depends on its
+        own image alone: not on its neighbours, and not on the number of threads. Each thread takes slices
+        of its own: threads that share each layer wait for one another at each, spinning, which is slower,
+        and many times slower where other programs want the same cores.
         """
-        rows = np.empty((len(images), FEATURES), np.float32)
 
-        def encode(start: int) -> None:
+        def encode(start: int) -> np.ndarray:
             part = np.ascontiguousarray(images[start : start + SLICE])
-            rows[start : start + SLICE] = self.session.run(None, {"images": part})[0]
+            rows: np.ndarray = self.session.run(None, {"images": part})[0]
+            return rows
 
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="encoder")
         try:
-            for done in [pool.submit(encode, start) for start in range(0, len(images), SLICE)]:
-                done.result()
+            parts = [pool.submit(encode, start) for start in range(0, len(images) or 1, SLICE)]
+            return np.concatenate([part.result() for part in parts])
         finally:
             pool.shutdown(cancel_futures=True)
-        return rows
 
 
-def load(weights: Weights, *, threads: int | None = None) -> Encoder:
+def load(weights: Weights, *, blocks: int = 0, threads: int | None = None) -> Encoder:
     """The encoder with `weights`, on `threads` threads (default: all cores this process may use).
 
-    The graph comes from the cache, or is exported and kept there. Raises InputError when the file of the
-    weights is not a state dict of MobileNetV2.
+    With `blocks` it ends below the last so many inverted-residual blocks. The graph comes from the cache, or
+    is exported and kept there. Raises InputError when the file of the weights is not a state dict of
+    MobileNetV2.
     """
     import onnxruntime
 
-    key = _graph_key(weights)
+    key = _graph_key(weights, blocks)
     folder = cache_dir("encoder")
-    graph = _kept(folder, key) or _keep(folder, key, _export(weights))
+    graph = _kept(folder, key) or _keep(folder, key, _export(weights, blocks))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -95,7 +97,7 @@ def eager(weights: Weights, *, threads: int | None = None) -> Callable[[np.ndarr
     """
     import torch
 
-    network = _network(weights)
+    network = mobilenet(weights)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
 
     def encode(images: np.ndarray) -> np.ndarray:
@@ -117,10 +119,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _graph_key(weights: Weights) -> str:
+def _graph_key(weights: Weights, blocks: int) -> str:
     """What shapes the graph, as text. Asks the installed versions without importing the libraries."""
     libraries = " ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "onnx"))
-    return f"mobilenet_v2 graph {GRAPH} weights {weights.sha256} {libraries}"
+    below = f" below {blocks} blocks" if blocks else ""
+    return f"mobilenet_v2 graph {GRAPH}{below} weights {weights.sha256} {libraries}"
 
 
 def _kept(folder: Path, key: str) -> bytes | None:
@@ -144,8 +147,9 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def _export(weights: Weights) -> bytes:
-    """The network as an ONNX graph: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32.
+def _export(weights: Weights, blocks: int) -> bytes:
+    """The network as an ONNX graph: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32, or the
+    activations below the last `blocks` blocks in float16, half as large and no less useful to train on.
 
     One graph serves gray and colour and every size: the normalisation spreads one channel over three.
     """
@@ -157,13 +161,14 @@ def _export(weights: Weights) -> bytes:
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = _network(weights)
+            network = mobilenet(weights)
+            self.network = network[: BLOCKS + 1 - blocks] if blocks else network
             self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
             self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            rows: torch.Tensor = self.network((images.float() - self.mean) / self.std).mean((2, 3))
-            return rows
+            rows: torch.Tensor = self.network((images.float() - self.mean) / self.std)
+            return rows.half() if blocks else rows.mean((2, 3))
 
     example = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     axes = {"images": {0: "n", 1: "channels", 2: "height", 3: "width"}, "features": {0: "n"}}
@@ -182,8 +187,10 @@ def _export(weights: Weights) -> bytes:
         return file.read_bytes()
 
 
-def _network(weights: Weights) -> "torch.nn.Module":
-    """Torchvision's MobileNetV2 up to its pooling, with `weights`, in evaluation mode."""
+def mobilenet(weights: Weights) -> "torch.nn.Sequential":
+    """Torchvision's MobileNetV2 up to its pooling, with `weights`, in evaluation mode: a first convolution,
+    17 inverted-residual blocks, a last convolution.
+    """
     import torch
     import torchvision
 
@@ -194,7 +201,8 @@ def _network(weights: Weights) -> "torch.nn.Module":
     expected = {name: tensor for name, tensor in tensors.items() if name not in counters}
     state = _random_state(weights.seed, expected) if weights.path is None else _file_state(weights, expected)
     network.load_state_dict(state | {name: torch.tensor(0) for name in counters}, assign=True)
-    return network.requires_grad_(False).eval()
+    network.requires_grad_(False).eval()
+    return network
 
 
 def _random_state(seed: int, expected: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":

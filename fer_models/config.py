@@ -63,11 +63,18 @@ class SketchConfig(Section):
         return self
 
 
-class ModelConfig(Section):
-    """The network: a frozen encoder and a trainable head."""
+ModelName = Literal[
+    "mobilenet", "mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch", "hog", "ridge", "majority"
+]
 
-    name: Literal["mobilenet"] = "mobilenet"
+
+class ModelConfig(Section):
+    """What is trained; fer_models/models.py knows each of them."""
+
+    name: ModelName = "mobilenet"
     weights: str = Field("imagenet", min_length=1)
+    trainable_blocks: int = Field(3, ge=1, le=17)
+    width: float = Field(1.0, ge=0.1, le=2)
 
 
 class TrainConfig(Section):

@@ -1,8 +1,8 @@
-"""Views in, one float32 matrix (m, 1280) out, in the order of the plan, kept in the cache.
+"""Views in, one matrix out with what the model reads of each, in the order of the plan, kept in the cache.
 
 Third stage of the way of the data. The matrix lies under a key of everything that shapes it and of nothing
 else, so every partition, strategy and baseline shares it. Rows stream through in batches: threads read
-and vary photos while ONNX Runtime encodes the batch before. What was computed when a run is interrupted is
+and vary photos while the encoder is at the batch before. What was computed when a run is interrupted is
 kept, and the next run goes on from there, to the same bits.
 """
 
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -24,15 +25,15 @@ from typing import IO
 import numpy as np
 
 from fer_models.augment import ViewPlan, views
-from fer_models.backbone import FEATURES, Encoder, cores
+from fer_models.backbone import cores
 from fer_models.cache import cache_dir
+from fer_models.encoders import Encoder
 from fer_models.errors import RunError
 from fer_models.images import ImageTable
 from fer_models.weights import sha256_of
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
 READERS = 8  # threads at most that read photos
-_ROW = FEATURES * 4  # bytes
 _HERE = Path(__file__).parent
 
 Progress = Callable[[int, int], None]
@@ -40,6 +41,29 @@ Progress = Callable[[int, int], None]
 
 class _StoppedError(Exception):
     """A reader was told to stop."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Of the file: as many rows of this shape and type."""
+
+    rows: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def header(self) -> bytes:
+        """What such a .npy file begins with."""
+        header = io.BytesIO()
+        descr = np.lib.format.dtype_to_descr(self.dtype)
+        shape = {"descr": descr, "fortran_order": False, "shape": (self.rows, *self.shape)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        return header.getvalue()
+
+    @property
+    def row(self) -> int:
+        """Bytes of a row."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
 def extract(
@@ -51,7 +75,7 @@ def extract(
     seed: int,
     progress: Progress | None = None,
 ) -> Path:
-    """Path of the .npy file, float32 (m, 1280), row i the features of view i of the plan.
+    """Path of the .npy file: row i is what `encoder` gives for view i of the plan; features: (m, 1280).
 
     `size`: side of the square images, in pixels. `seed` draws the views other than view 0. `progress` sees
     (rows done, rows), from this thread. A second run that needs the same matrix waits for the first. Raises
@@ -59,14 +83,16 @@ def extract(
     """
     total = len(plan)
     report = progress or (lambda done, total: None)
+    example = encoder(np.zeros((1, 1, size, size), np.uint8))[0]
+    layout = _Layout(total, example.shape, example.dtype)
     try:
         final = cache_dir("features") / f"{key(table, plan, encoder, size, seed=seed)}.npy"
-        if not _whole(final, total):
+        if not _whole(final, layout):
             partial = final.with_suffix(".partial")
-            with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, total), total)):
-                if not _whole(final, total):
-                    with _opened(partial, total) as file:
-                        _fill(file, table, plan, encoder, size, seed, report)
+            with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, layout), total)):
+                if not _whole(final, layout):
+                    with _opened(partial, layout) as file:
+                        _fill(file, layout, table, plan, encoder, size, seed, report)
                     partial.replace(final)
                     _settle(final.parent)
     except OSError as error:
@@ -103,29 +129,21 @@ def _with_imports(name: str, known: frozenset[str] = frozenset()) -> set[str]:
     return found
 
 
-def _header(total: int) -> bytes:
-    """What a .npy file of float32 (total, 1280) begins with."""
-    header = io.BytesIO()
-    shape = {"descr": "<f4", "fortran_order": False, "shape": (total, FEATURES)}
-    np.lib.format.write_array_header_1_0(header, shape)
-    return header.getvalue()
-
-
-def _whole(final: Path, total: int) -> bool:
+def _whole(final: Path, layout: _Layout) -> bool:
     """Whether the finished file is there, with the header and the length it must have."""
-    header = _header(total)
+    header = layout.header
     try:
         with final.open("rb") as file:
-            right = os.fstat(file.fileno()).st_size == len(header) + total * _ROW
+            right = os.fstat(file.fileno()).st_size == len(header) + layout.rows * layout.row
             return right and file.read(len(header)) == header
     except FileNotFoundError:
         return False
 
 
-def _rows_in(partial: Path, total: int) -> int:
+def _rows_in(partial: Path, layout: _Layout) -> int:
     """Rows that lie in the unfinished file."""
     try:
-        return max(0, partial.stat().st_size - len(_header(total))) // _ROW
+        return max(0, partial.stat().st_size - len(layout.header)) // layout.row
     except FileNotFoundError:
         return 0
 
@@ -149,17 +167,17 @@ def _alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(partial: Path, total: int) -> Iterator[IO[bytes]]:
+def _opened(partial: Path, layout: _Layout) -> Iterator[IO[bytes]]:
     """The unfinished file, cut back to the whole batches that are surely on disk, open at its end.
 
     Each batch reaches the disk before the next is written, so after a power cut the last one alone can be
     doubtful: it is computed again.
     """
-    header = _header(total)
+    header = layout.header
     with partial.open("r+b" if partial.exists() else "w+b") as file:
-        batches = (_rows_in(partial, total) // BATCH) - 1
+        batches = (_rows_in(partial, layout) // BATCH) - 1
         if batches > 0 and file.read(len(header)) == header:
-            file.truncate(len(header) + batches * BATCH * _ROW)
+            file.truncate(len(header) + batches * BATCH * layout.row)
         else:
             file.truncate(0)
             file.seek(0)
@@ -170,6 +188,7 @@ def _opened(partial: Path, total: int) -> Iterator[IO[bytes]]:
 
 def _fill(
     file: IO[bytes],
+    layout: _Layout,
     table: ImageTable,
     plan: ViewPlan,
     encoder: Encoder,
@@ -179,10 +198,10 @@ def _fill(
 ) -> None:
     """Appends the rows that are missing, batch by batch."""
     total = len(plan)
-    done = (file.tell() - len(_header(total))) // _ROW
+    done = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
     for pixels in _batches(table, plan, size, seed, done):
-        file.write(encoder(pixels).astype("<f4", copy=False).tobytes())
+        file.write(encoder(pixels).astype(layout.dtype, copy=False).tobytes())
         file.flush()
         os.fsync(file.fileno())
         done += len(pixels)

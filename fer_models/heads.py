@@ -1,11 +1,13 @@
-"""The trainable head on frozen features: named arrays on the wire and on disk, one array in training.
+"""What was trained, as named arrays on the wire and on disk; the linear head as one array in training.
 
 A linear head of C classes on D features travels as {"weight": (C, D), "bias": (C,)}, float32, the
 names of torch.nn.Linear; the kernel trains it as one array (C, D + 1) with the bias in the last column.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -16,6 +18,33 @@ from fer_models.errors import InputError
 from fer_models.seeding import stream
 
 Arrays = dict[str, np.ndarray]
+_ROWS = 4096  # at a time, so that a large matrix never lies in float64 as a whole
+
+
+class Classifier(Protocol):
+    """What was trained: what a model reads of photos in, class probabilities out."""
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, C), float64, of n rows, which may be a memory map."""
+
+    def arrays(self) -> Arrays:
+        """Its named arrays, as they lie in head.safetensors."""
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A linear head as a Classifier: values (C, D + 1), the bias in the last column."""
+
+    values: np.ndarray
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, C), float64, of features (n, D)."""
+        parts = [probabilities(self.values, rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
+
+    def arrays(self) -> Arrays:
+        """The arrays weight (C, D) and bias (C,)."""
+        return named(self.values)
 
 
 def new_head(classes: int, width: int, *, seed: int) -> np.ndarray:
@@ -47,9 +76,17 @@ def probabilities(head: np.ndarray, features: np.ndarray) -> np.ndarray:
     return exponents / exponents.sum(axis=1, keepdims=True)
 
 
-def save_head(path: Path, head: np.ndarray, metadata: dict[str, object]) -> None:
-    """Writes a head as safetensors, whole; each value of the metadata is stored as JSON."""
-    content = save(named(head), metadata={name: json.dumps(value) for name, value in metadata.items()})
+def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:
+    """The mean cross-entropy of class probabilities (n, C) with labels (n,); 0 of no rows."""
+    if not len(labels):
+        return 0.0
+    of_label = chances[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+
+
+def save_head(path: Path, arrays: Arrays, metadata: dict[str, object]) -> None:
+    """Writes what was trained as safetensors, whole; each value of the metadata is stored as JSON."""
+    content = save(arrays, metadata={name: json.dumps(value) for name, value in metadata.items()})
     # The library writes metadata in an order that differs between processes; the bytes must not.
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True).encode()
@@ -58,15 +95,15 @@ def save_head(path: Path, head: np.ndarray, metadata: dict[str, object]) -> None
         temporary.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
 
 
-def load_head(path: Path) -> tuple[np.ndarray, dict[str, object]]:
-    """The head of a file and its metadata; InputError where the file is not one of ours."""
+def load_head(path: Path) -> tuple[Arrays, dict[str, object]]:
+    """The named arrays of a file and its metadata; InputError where the file is not one of ours."""
     try:
         with safe_open(path, framework="numpy") as opened:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             metadata = {name: json.loads(value) for name, value in (opened.metadata() or {}).items()}
         if "classes" not in metadata:
             raise KeyError("classes")
-        return joined(arrays), metadata
+        return arrays, metadata
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is not a head that fedfer wrote ({error}); give a head.safetensors of a run folder"

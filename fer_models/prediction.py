@@ -1,6 +1,6 @@
 """A trained head on new photos: head file and photo files in, one Prediction per photo out, in order.
 
-The way of the data as in training, but streaming: the pixels of view 0, the frozen encoder, the head. So the
+The way of the data as in training, but streaming: the pixels of view 0, the encoder, what was trained. So the
 test photos of a run get the probabilities of its predictions.csv again. A head that does not fit the
 encoder, or itself, is refused before any photo is read. Nothing is printed here.
 """
@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 
 from fer_models.augment import photo_pixels
-from fer_models.backbone import FEATURES, MEAN, STD, Encoder, cores
+from fer_models.backbone import cores
+from fer_models.config import ModelConfig
+from fer_models.encoders import Encoder
 from fer_models.errors import InputError
 from fer_models.features import READERS, stack
-from fer_models.heads import load_head, probabilities
+from fer_models.heads import Classifier, load_head
 from fer_models.listing import shown
+from fer_models.models import MODELS, open_encoder, restore
 from fer_models.scan import check_photos
 from fer_models.weights import IMAGENET, Weights, find
 
 BATCH = 16  # photos read and encoded together; at most three batches are held at a time
 UNKNOWN = "unknown"
-_MODELS = ("mobilenet",)
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class TrainedHead:
     """A head that was read from a file and found sound; all that is needed to use it but the encoder."""
 
     path: Path
-    values: np.ndarray  # (classes, 1281) float32, the bias last
+    model: ModelConfig  # with the settings that shape it; not its weights
+    classifier: Classifier
     classes: tuple[str, ...]
     size: int  # side of the square images, in pixels
-    weights_sha256: str  # of the encoder's weights that it was trained on
+    weights_sha256: str | None  # of the encoder's weights that it was trained on; None where it has none
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,29 @@ def known(index: int, classes: Sequence[str]) -> bool:
 
 def read_head(path: Path) -> TrainedHead:
     """The head in a file; InputError where the file is damaged, or does not fit this encoder or itself."""
-    values, said = load_head(path)
+    arrays, said = load_head(path)
     metadata: dict[str, Any] = {**said}
-    classes, size = metadata["classes"], _preprocessing(path, metadata)
+    model, classes = _model(path, metadata), metadata["classes"]
+    size = _preprocessing(path, metadata)
     sound = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
     if not sound or len(set(classes)) != len(classes):
         raise _unfit(path, f"its classes are {classes!r}, expected a list of different names")
-    if metadata.get("model") not in _MODELS:
-        raise _unfit(path, f"its model is {metadata.get('model')!r}, expected {' or '.join(_MODELS)}")
-    if len(values) != len(classes):
-        raise _unfit(path, f"it has {len(values)} rows of weights for {len(classes)} classes")
-    if values.shape[1] != FEATURES + 1:
-        raise _unfit(path, f"it takes {values.shape[1] - 1} features, the encoder gives {FEATURES}")
-    if values.dtype != np.float32 or not np.isfinite(values).all():
-        raise _unfit(path, "its weights are not finite numbers of type float32")
-    if not isinstance(sha256 := metadata.get("weights_sha256"), str):
+    sha256 = metadata.get("weights_sha256")
+    if MODELS[model.name].weights and not isinstance(sha256, str):
         raise _unfit(path, "it does not say which weights of the encoder it was trained on")
-    return TrainedHead(path, values, tuple(classes), size, sha256)
+    try:
+        classifier = restore(arrays, metadata, len(classes), size)
+    except ValueError as error:
+        raise _unfit(path, str(error)) from error
+    return TrainedHead(path, model, classifier, tuple(classes), size, sha256)
+
+
+def fitting_encoder(head: TrainedHead, weights: str, *, seed: int) -> Encoder | None:
+    """The encoder that the head was trained on, None where it reads nothing of a photo; `weights` and `seed`
+    are model.weights and run.seed of the run. Raises InputError where there is no such encoder here.
+    """
+    found = None if head.weights_sha256 is None else fitting_weights(head, weights, seed=seed)
+    return open_encoder(head.model, found)
 
 
 def fitting_weights(head: TrainedHead, weights: str, *, seed: int) -> Weights:
@@ -94,27 +103,27 @@ def fitting_weights(head: TrainedHead, weights: str, *, seed: int) -> Weights:
     Raises InputError where they are others, or there are none. Nothing is fetched for a head that does not
     fit.
     """
-    sha256 = IMAGENET.sha256
-    if weights != "imagenet" or head.weights_sha256 == sha256:
+    sha256, wanted = IMAGENET.sha256, str(head.weights_sha256)
+    if weights != "imagenet" or wanted == sha256:
         found = find(weights, seed=seed)
-        if found.sha256 == head.weights_sha256:
+        if found.sha256 == wanted:
             return found
         sha256 = found.sha256
     raise _unfit(
         head.path,
-        f"it was trained on encoder weights with SHA-256 {shown(head.weights_sha256[:16])}..., and"
+        f"it was trained on encoder weights with SHA-256 {shown(wanted[:16])}..., and"
         f' model.weights = "{shown(weights)}" has {sha256[:16]}...',
     )
 
 
-def predict(head: TrainedHead, encoder: Encoder, files: Sequence[str]) -> Iterator[Prediction]:
+def predict(head: TrainedHead, encoder: Encoder | None, files: Sequence[str]) -> Iterator[Prediction]:
     """What the head says of each photo file, in order.
 
     Photos are read by threads one batch ahead of the encoder; however the loop over it ends, they end too.
     """
     for batch in _batches(files, head.size):
         pixels = [found for _, found in batch if not isinstance(found, str)]
-        chances = iter(probabilities(head.values, encoder(stack(pixels))).tolist() if pixels else [])
+        chances = iter(_chances(head, encoder, pixels).tolist() if pixels else [])
         for file, found in batch:
             if isinstance(found, str):
                 yield Prediction(file, "", None, (), found)
@@ -122,6 +131,11 @@ def predict(head: TrainedHead, encoder: Encoder, files: Sequence[str]) -> Iterat
                 row = tuple(next(chances))
                 index = row.index(max(row))
                 yield Prediction(file, label(index, head.classes), index, row)
+
+
+def _chances(head: TrainedHead, encoder: Encoder | None, pixels: list[np.ndarray]) -> np.ndarray:
+    rows = np.empty((len(pixels), 0), np.float32) if encoder is None else encoder(stack(pixels))
+    return head.classifier.probabilities(rows)
 
 
 def _batches(files: Sequence[str], size: int) -> Iterator[list[tuple[str, np.ndarray | str]]]:
@@ -147,13 +161,25 @@ def _read(file: str, size: int) -> tuple[str, np.ndarray | str]:
         return file, reason or " ".join(str(error).split()) or type(error).__name__
 
 
+def _model(path: Path, metadata: dict[str, Any]) -> ModelConfig:
+    """The model of a head, with the settings that shape it."""
+    name = metadata.get("model")
+    if name not in MODELS:
+        raise _unfit(path, f"its model is {name!r}, expected one of {', '.join(MODELS)}")
+    said = {key: metadata[key] for key in ("trainable_blocks", "width") if key in metadata}
+    try:
+        return ModelConfig(name=name, **said)
+    except ValueError as error:
+        raise _unfit(path, f"its settings are {said}") from error
+
+
 def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:
     """The image size of a head whose preprocessing is the one that the encoder does."""
     found = metadata.get("preprocessing")
     if not isinstance(found, dict):
         raise _unfit(path, "it does not say how its photos were prepared")
     rest = {name: value for name, value in found.items() if name != "image_size"}
-    expected = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
+    expected = dict(MODELS[metadata["model"]].preprocessing)
     if rest != expected:
         raise _unfit(path, f"its photos were prepared with {rest}, the encoder's are with {expected}")
     size = found.get("image_size")

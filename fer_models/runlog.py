@@ -23,6 +23,7 @@ class RoundRecord:
     train_loss: float  # mean cross-entropy over them
     val_accuracy: float | None  # None in rounds without evaluation
     val_macro_f1: float | None
+    val_loss: float | None  # mean cross-entropy on the validation photos
     seconds: float  # of training
     bytes_down: int  # payload that real phones would receive
     bytes_up: int  # and send

@@ -12,6 +12,7 @@ import numpy as np
 from fer_models import kernel
 from fer_models.cache import whole_file
 from fer_models.config import TrainConfig
+from fer_models.heads import LinearHead
 from fer_models.seeding import key
 
 
@@ -101,6 +102,16 @@ class CentralTrainer:
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)
         self._step, self._epoch = 0, 0
         self._shards, self._train, self._seed = shards, train, seed
+
+    @property
+    def classifier(self) -> LinearHead:
+        """A copy of the head as it is."""
+        return LinearHead(self.head.copy())
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number of the head is one."""
+        return bool(np.isfinite(self.head).all())
 
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""

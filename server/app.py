@@ -10,7 +10,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
-from fer_models.heads import joined, named, payload
+from fer_models.heads import LinearHead, joined, named, payload
 from fer_models.runlog import RoundRecord
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
@@ -67,7 +67,7 @@ def make_app(job: Job) -> ServerApp:
 
 def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
     judged = folded.number % job.evaluation.every == 0 or folded.number == job.rounds
-    scores = evaluate(head, job.validation) if judged else None
+    scores, val_loss = evaluate(LinearHead(head), job.validation) if judged else (None, None)
     return RoundRecord(
         round=folded.number,
         phones=folded.phones,
@@ -75,6 +75,7 @@ def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
         train_loss=folded.train_loss,
         val_accuracy=scores.accuracy if scores else None,
         val_macro_f1=scores.macro_f1 if scores else None,
+        val_loss=val_loss,
         seconds=folded.seconds,
         bytes_down=folded.phones * payload(head),
         bytes_up=folded.phones * payload(head),

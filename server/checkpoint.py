@@ -23,7 +23,7 @@ class Checkpoint:
 
     number: int
     head: np.ndarray  # (C, D + 1) float32
-    selection: Selection
+    selection: Selection[np.ndarray]
     seconds: float = 0.0  # that the run has taken so far, in all its parts
 
     def save(self, folder: Path) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fer_models import backbone
+from fer_models import models
 from fer_models.augment import counts
+from fer_models.backbone import cores
 from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
-from fer_models.heads import probabilities, save_head
+from fer_models.heads import Classifier, save_head
 from fer_models.listing import shown
 from fer_models.metrics import confusion, scores
 from fer_models.runlog import RoundRecord, RunLog
@@ -45,7 +46,7 @@ def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | Non
             "python": platform.python_version(),
             "platform": platform.platform(),
             "machine": platform.machine(),
-            "cpus": backbone.cores(),
+            "cpus": cores(),
             "versions": versions(),
         },
     )
@@ -80,20 +81,20 @@ def finish(
     log: RunLog,
     world: World,
     prepared: Prepared,
-    selection: Selection,
+    selection: Selection[Classifier],
     records: list[RoundRecord],
     *,
     began: float,
     **facts: Any,
 ) -> dict[str, Any]:
-    """Judges the chosen head on the test photos and writes everything; returns the summary.
+    """Judges the chosen classifier on the test photos and writes everything; returns the summary.
 
     `began` is when the run began, by time.perf_counter. `facts` are the fields that only the caller knows:
     kind, experiment, nodes ...
     """
     path = log.folder / "head.safetensors"
-    save_head(path, selection.head, _metadata(world))
-    chances = probabilities(selection.head, prepared.test.features)
+    save_head(path, selection.head.arrays(), _metadata(world))
+    chances = selection.head.probabilities(prepared.test.features)
     _write_predictions(log, world, prepared, chances)
     if world.config.report.examples:
         _write_examples(log, world, prepared, chances)
@@ -115,17 +116,8 @@ def finish(
 
 def _metadata(world: World) -> dict[str, object]:
     """What a head must say to be used elsewhere; nothing that differs between equal runs."""
-    return {
-        "model": world.config.model.name,
-        "classes": list(world.table.classes),
-        "preprocessing": {
-            "image_size": world.size,
-            "channels": "RGB",
-            "mean": backbone.MEAN,
-            "std": backbone.STD,
-        },
-        "weights_sha256": world.encoder.weights.sha256,
-    }
+    model = models.metadata(world.config.model, world.size, world.weights)
+    return {**model, "classes": list(world.table.classes)}
 
 
 def _quality(labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from fer_models import backbone
 from fer_models.cache import whole_file
 from fer_models.errors import InputError, RunError
 from fer_models.listing import given_photos, shown
-from fer_models.prediction import UNKNOWN, Prediction, fitting_weights, known, predict, read_head
+from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
 from fer_models.runlog import RunLog
 from fer_models.weights import sha256_of
 from simulations.experiment import read_toml, validate
@@ -46,7 +45,7 @@ def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool
     files = given_photos(photos)
     target = None if table in (None, STDOUT) else _target(str(table), files)
     check_cache()
-    encoder = backbone.load(fitting_weights(head, weights, seed=seed))
+    encoder = fitting_encoder(head, weights, seed=seed)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be any bytes
         utf8 = table == STDOUT
         sys.stdout.reconfigure(

@@ -10,24 +10,26 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import backbone, features, weights
+from fer_models import features
 from fer_models.augment import ViewPlan, plan_views
+from fer_models.encoders import Encoder
 from fer_models.evaluation import HeldOut
 from fer_models.images import ImageTable, load_table
+from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from fer_models.training import Shards
+from fer_models.weights import Weights, find
 from simulations.experiment import Config
 from simulations.partition import partition
 
 Step = Callable[[int, int], None]
-IMAGE_SIZE = 224  # what "auto" means for MobileNetV2: the size its weights were trained at
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The learning problem as arrays. Rows of `features`: training views, validation, then test photos."""
 
-    features_path: Path  # float32 (m, 1280), in the cache
+    features_path: Path | None  # in the cache: what the model reads of each view; None where it is nothing
     central: Shards  # all training views in one place
     shards: Shards  # the same views, on phones
     validation: HeldOut
@@ -43,33 +45,54 @@ class World:
     table: ImageTable
     plan: ViewPlan
     owner: np.ndarray  # (training views,) int64: the phone of each
-    encoder: backbone.Encoder
+    encoder: Encoder | None  # None where the model reads nothing
+    weights: Weights | None  # of MobileNetV2, where the model starts from them
 
     @property
     def size(self) -> int:
         """Side of the images, in pixels."""
         chosen = self.config.data.image_size
-        return IMAGE_SIZE if chosen == "auto" else chosen
+        return MODELS[self.config.model.name].size if chosen == "auto" else chosen
 
-    def prepare(self, step: Step) -> Prepared:
-        """Computes the features, or finds them in the cache, and lays out who holds what."""
-        path = features.extract(
-            self.table, self.plan, self.encoder, self.size, seed=self.config.run.seed, progress=step
-        )
-        matrix = np.load(path, mmap_mode="r")
-        labels, parts = self.table.labels[self.plan.photos], self.table.split[self.plan.photos]
-        held_out = [HeldOut(np.array(matrix[parts == part]), labels[parts == part]) for part in (1, 2)]
-        everything = np.arange(len(self.owner))
+    @property
+    def photos(self) -> np.ndarray:
+        """Training photos of each class before balancing, (C,) int64."""
+        return np.bincount(self.table.labels[self.table.split == 0], minlength=len(self.table.classes))
+
+    def prepare(self, step: Step, among: ViewPlan | None = None) -> Prepared:
+        """Computes the features, or finds them in the cache, and lays out who holds what.
+
+        `among`: a plan of this table with more views, whose matrix several worlds share.
+        """
+        whole = among or self.plan
+        path = self._extract(whole, step)
+        matrix = np.zeros((len(whole), 0), np.float32) if path is None else np.load(path, mmap_mode="r")
+        labels, parts = self.table.labels[whole.photos], self.table.split[whole.photos]
+        held_out = []
+        for part in (1, 2):  # their rows lie side by side
+            rows = np.flatnonzero(parts == part)
+            held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
+        training = self.plan.rows_in(whole)[: len(self.owner)]
         sizes = np.bincount(self.owner)  # no phone is empty
         return Prepared(
             features_path=path,
-            central=Shards(matrix, labels, everything, np.array([0, len(everything)])),
+            central=Shards(matrix, labels, training, np.array([0, len(training)])),
             shards=Shards(
-                matrix, labels, np.argsort(self.owner, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
+                matrix,
+                labels,
+                training[np.argsort(self.owner, kind="stable")],
+                np.concatenate([[0], np.cumsum(sizes)]),
             ),
             validation=held_out[0],
             test=held_out[1],
-            test_photos=self.plan.photos[parts == 2],
+            test_photos=whole.photos[parts == 2],
+        )
+
+    def _extract(self, plan: ViewPlan, step: Step) -> Path | None:
+        if self.encoder is None:
+            return None
+        return features.extract(
+            self.table, plan, self.encoder, self.size, seed=self.config.run.seed, progress=step
         )
 
 
@@ -95,5 +118,5 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
             rng=stream(seed, "partition"),
         )
     )
-    encoder = backbone.load(weights.find(config.model.weights, seed=seed))
-    return World(config, table, plan, owner[of_view], encoder)
+    weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
+    return World(config, table, plan, owner[of_view], open_encoder(config.model, weights), weights)

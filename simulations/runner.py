@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
-from fer_models.heads import new_head
+from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.runlog import RoundRecord, RunLog
 from server import checkpoint
 from server.app import Job
@@ -23,6 +23,8 @@ from simulations.experiment import BaselineConfig
 from simulations.finish import begin, finish, write_data
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
+
+FEDERATED = "mobilenet"  # the model that phones train
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Result:
 def conduct(request: Request, display: Display) -> Result:
     """Does what was requested; the run folder appears once nothing the user gave can be wrong any more."""
     began = time.perf_counter()
+    if request.federated and request.config.model.name != FEDERATED:
+        raise InputError(
+            f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
+            f' set model.name to "{FEDERATED}"'
+        )
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
@@ -107,7 +114,7 @@ class _Run:
 
     def _rounds(
         self, log: RunLog, start: Checkpoint, records: list[RoundRecord], began: float
-    ) -> tuple[int, Selection]:
+    ) -> tuple[int, Selection[Classifier]]:
         """Trains the rounds that are not done yet, adding their records; returns the nodes and the choice."""
         from simulations.launcher import launch, node_count
 
@@ -115,6 +122,7 @@ class _Run:
         nodes = node_count(federation.nodes)
         states = [start]
         folder = (log.folder / "prepared").absolute()
+        assert prepared.features_path is not None  # the model that phones train reads features
         prepared.shards.save(folder, prepared.features_path)
 
         with self.display.stage("Federated training", unit="rounds") as step:
@@ -149,7 +157,8 @@ class _Run:
                 launch(job, nodes, log.folder / "logs")
             if (reached := states[0].number) < federation.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {federation.rounds}")
-        return nodes, states[0].selection
+        chosen = states[0].selection
+        return nodes, Selection(chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1)
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""
@@ -168,6 +177,7 @@ class _Run:
                 " it from its first round"
             )
         key = Path(before.read_text(encoding="utf-8")).name if before.is_file() else None
+        assert prepared.features_path is not None
         if start.number and key not in (None, prepared.features_path.name):
             raise InputError(
                 f"the photos, or the software that reads them, changed since the run in {log.folder} began;"
@@ -198,7 +208,7 @@ class _Run:
                 _show(step, record, len(views))
 
             step(0, len(views))
-            selection = centralize(config, self.prepared, views, on_epoch)
+            selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
         write_data(log, self.world, None)
         return name, finish(
             log,
@@ -212,6 +222,7 @@ class _Run:
             alpha=None,
             epochs=len(views) if length == len(views) else round(length, 4),
             matched=epochs == "matched",
+            chosen=chosen,
             phones=0,
             nodes=0,
             experiment=self.request.experiment,

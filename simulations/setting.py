@@ -4,6 +4,7 @@ import csv
 from html import escape as esc
 from typing import Any
 
+from fer_models.models import MODELS
 from simulations import page
 from simulations.page import duration, paragraph, percent, section, size, table
 from simulations.results import Run
@@ -21,7 +22,7 @@ def setting(run: Run) -> str:
     total = sum(sum(part.values()) for part in run.data["photos"].values())
     pairs = [
         ("Experiment", str(s["experiment"])),
-        ("Model", f"{s['model']}, frozen, weights {c['model']['weights']}; the head is trained"),
+        ("Model", _model(run)),
         ("Photos", source),
         ("In use", f"{total:,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
         ("Split", _split(run)),
@@ -36,6 +37,12 @@ def setting(run: Run) -> str:
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if v)),
     ]  # fmt: skip
     return section("What was run, and on what", page.facts(pairs))
+
+
+def _model(run: Run) -> str:
+    model = MODELS[run.summary["model"]]
+    weights = f"; weights {run.config['model']['weights']}" if model.weights else ""
+    return f"{run.summary['model']}: {model.about}{weights}"
 
 
 def _split(run: Run) -> str:

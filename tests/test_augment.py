@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_models.augment import ViewPlan, plan_views, render, view_pixels, views
+from fer_models.augment import ViewPlan, joined_plan, plan_views, render, view_pixels, views
 from fer_models.images import ImageTable
 from fer_models.seeding import stream
 
@@ -85,6 +85,22 @@ def test_plans_are_balanced_and_nested(sizes: list[int], a: int, b: int, seed: i
         for photo in set(plan.photos[trained].tolist()):  # view 1 only beside view 0, and so on
             of_photo = plan.views[plan.photos == photo]
             assert of_photo.tolist() == list(range(len(of_photo)))
+
+
+@given(
+    balances=st.lists(st.integers(0, 12), min_size=1, max_size=4),
+    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3),
+)
+def test_a_joined_plan_has_the_rows_of_each_and_no_others(balances: list[int], sizes: list[int]) -> None:
+    table = drawn_table([[0] * n + [1, 2] for n in sizes])
+    plans = [plan_views(table, balance, seed=1) for balance in balances]
+    whole = joined_plan(table, plans)
+    every = pairs(whole)
+    assert set(every) == {pair for plan in plans for pair in pairs(plan)}
+    assert len(set(every)) == len(every)
+    for plan in plans:
+        assert [every[row] for row in plan.rows_in(whole)] == pairs(plan)
+    assert pairs(joined_plan(table, plans[:1])) == pairs(plans[0])  # the same order as that of a single plan
 
 
 def test_which_photos_stay_and_which_get_more_views_is_seeded() -> None:

@@ -91,6 +91,23 @@ def test_features_are_those_of_torchvision(
         np.testing.assert_allclose(rows, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("blocks", [1, 3, 17])
+def test_an_encoder_that_ends_at_a_split_gives_what_lies_below_the_last_blocks(
+    blocks: int, trained: tuple[torchvision.models.MobileNetV2, Weights]
+) -> None:
+    network, weights = trained
+    images = pictures(3, 1, 64)
+    pixels = torch.from_numpy(images).float().div(255).expand(-1, 3, -1, -1)
+    normalised = torchvision.transforms.functional.normalize(pixels, MEAN, STD)
+    with torch.inference_mode():
+        expected = network.features[: 18 - blocks](normalised).numpy()
+    rows = load(weights, blocks=blocks, threads=2)(images)
+    assert rows.dtype == np.float16
+    assert rows.shape == expected.shape
+    np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=2e-3)
+    assert load(weights, blocks=blocks).key != load(weights).key
+
+
 def test_normalisation_is_that_of_the_published_weights() -> None:
     published = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1.transforms()
     assert (tuple(published.mean), tuple(published.std)) == (MEAN, STD)

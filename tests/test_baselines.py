@@ -8,12 +8,13 @@ from reference import CLASSES, make_shards
 
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
+from fer_models.heads import LinearHead
 from fer_models.runlog import RoundRecord
 from fer_models.training import Shards
 from server.selection import select
 from simulations.baselines import centralize, epoch_views, federated_views
 from simulations.experiment import Config, validate
-from simulations.prepare import Prepared
+from simulations.prepare import Prepared, World
 
 SIZES = [3, 17, 1, 40, 8]  # 69 views
 
@@ -37,8 +38,11 @@ def train(
 ) -> tuple[np.ndarray, int, list[RoundRecord]]:
     """The chosen head, the epoch it is from, and the records."""
     records: list[RoundRecord] = []
-    selection = centralize(settings, prepared(scale=scale), epochs, records.append)
-    return selection.head, selection.number, records
+    world = World(settings, None, None, None, None, None)  # type: ignore[arg-type]
+    selection, chosen = centralize(world, prepared(scale=scale), epochs, records.append)
+    assert isinstance(selection.head, LinearHead)
+    assert chosen == {}
+    return selection.head.values, selection.number, records
 
 
 def test_ten_epochs_are_ten_times_all_views() -> None:
@@ -88,7 +92,9 @@ def test_the_last_head_or_the_best_on_validation() -> None:
     curve = [record.val_macro_f1 for record in records]
     assert [record.val_macro_f1 for record in again] == curve
     assert chosen == 1 + int(np.argmax(curve))  # type: ignore[arg-type]
-    assert evaluate(best, prepared().validation).macro_f1 == pytest.approx(max(curve))  # type: ignore[type-var]
+    scores, loss = evaluate(LinearHead(best), prepared().validation)
+    assert scores.macro_f1 == pytest.approx(max(curve))  # type: ignore[type-var]
+    assert loss == pytest.approx(records[chosen - 1].val_loss)
     upto, _, _ = train(config(train={"lr": 0.3}), [69] * chosen)
     np.testing.assert_array_equal(best, upto)
 

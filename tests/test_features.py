@@ -17,6 +17,7 @@ from PIL import Image
 from fer_models import features
 from fer_models.augment import ViewPlan, view_pixels
 from fer_models.backbone import FEATURES, Encoder, load
+from fer_models.encoders import GrayPixels, gray
 from fer_models.errors import RunError
 from fer_models.features import BATCH, extract, key
 from fer_models.images import ImageTable
@@ -90,6 +91,17 @@ def test_rows_are_the_views_of_the_plan_in_its_order(encoder: Encoder, cache: Pa
         np.testing.assert_array_equal(rows[row], encoder(pixels[None])[0])
     assert sorted(file.suffix for file in cache.iterdir()) == [".lock", ".npy"]
     assert no_thread_left()
+
+
+def test_rows_of_any_shape_and_type(cache: Path) -> None:
+    table = table_of(Reader())
+    path = extract(table, PLAN, GrayPixels(), SIZE, seed=3)
+    rows = np.load(path, mmap_mode="r")
+    assert (rows.shape, rows.dtype) == ((TOTAL, 1, SIZE, SIZE), np.dtype(np.uint8))
+    first = view_pixels(table, 0, 0, SIZE, seed=3)
+    assert len(first) == 3  # in colour
+    np.testing.assert_array_equal(rows[0], gray(first[None])[0])
+    np.testing.assert_array_equal(rows[2], view_pixels(table, 1, 0, SIZE, seed=3))
 
 
 def test_progress_counts_rows_up_to_the_whole(encoder: Encoder) -> None:

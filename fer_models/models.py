@@ -1,0 +1,183 @@
+"""The models behind `model.name`: what each reads of a photo, how it learns, how it is kept and opened again.
+
+All share the photos, the split, the views and the way they are judged. Sources: MobileNetV2 (Sandler et al.
+2018, arXiv:1801.04381); histograms of oriented gradients (Dalal and Triggs 2005); ridge regression (Hoerl and
+Kennard 1970). EmotionCNN is the small network of the published study that this project grows from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from fer_models.backbone import FEATURES, MEAN, STD, load
+from fer_models.config import ModelConfig, TrainConfig
+from fer_models.encoders import Encoder, GrayPixels
+from fer_models.evaluation import HeldOut
+from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
+from fer_models.training import CentralTrainer, Shards
+from fer_models.weights import Weights
+
+if TYPE_CHECKING:
+    from fer_models.networks import Spec
+
+_RGB: dict[str, Any] = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
+
+
+@dataclass(frozen=True)
+class Model:
+    """What sets a model apart from the others."""
+
+    about: str  # in words
+    reads: Literal["features", "activations", "pixels", "descriptors", "nothing"]  # of a photo
+    size: int = 224  # of the images where data.image_size is "auto", in pixels
+    weights: bool = True  # whether it starts from those of model.weights
+    epochs: bool = True  # whether it learns in epochs, or all at once
+    preprocessing: Mapping[str, Any] = field(default_factory=lambda: _RGB)  # beside the image size
+
+
+MODELS: dict[str, Model] = {
+    "mobilenet": Model("MobileNetV2, frozen; a linear head is trained", "features"),
+    "mobilenet-deep": Model("MobileNetV2, frozen; two layers of 256 units are trained", "features"),
+    "mobilenet-tuned": Model("MobileNetV2; its last blocks and a linear head are trained", "activations"),
+    "cnn": Model(
+        "EmotionCNN, two convolutions and two layers, trained from scratch", "pixels", 64, weights=False,
+        preprocessing={"channels": "gray", "mean": [0.5], "std": [0.25]},
+    ),
+    "mobilenet-scratch": Model(
+        "MobileNetV2, trained from scratch", "pixels", 64, weights=False,
+        preprocessing={**_RGB, "channels": "gray"},
+    ),
+    "hog": Model(
+        "histograms of oriented gradients and logistic regression", "descriptors", 64, weights=False,
+        epochs=False, preprocessing={"channels": "gray", "orientations": 9, "cell": 8, "block": 2},
+    ),
+    "ridge": Model("MobileNetV2, frozen; a linear head by ridge regression", "features", epochs=False),
+    "majority": Model(
+        "always the largest class, whatever the photo", "nothing", 64, weights=False, epochs=False,
+        preprocessing={},
+    ),
+}  # fmt: skip
+
+
+class Trainer(Protocol):
+    """A model while it learns in epochs."""
+
+    def epoch(self, views: int | None = None) -> float:
+        """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """What it has learned so far; further epochs leave it as it is."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether every trained number is one."""
+
+
+def open_encoder(model: ModelConfig, weights: Weights | None) -> Encoder | None:
+    """What makes the rows that the model reads; None where it reads nothing.
+
+    `weights` are those of MobileNetV2, for models that have them. Raises InputError where they, or a library,
+    cannot be used.
+    """
+    reads = MODELS[model.name].reads
+    if reads == "nothing":
+        return None
+    if reads == "pixels":
+        return GrayPixels()
+    if reads == "descriptors":
+        from fer_models.hog import Hog
+
+        return Hog()
+    assert weights is not None
+    return load(weights, blocks=model.trainable_blocks if reads == "activations" else 0)
+
+
+def start(
+    model: ModelConfig,
+    train: TrainConfig,
+    shards: Shards,
+    *,
+    classes: int,
+    size: int,
+    weights: Weights | None,
+    seed: int,
+) -> Trainer:
+    """The trainer of a model that learns in epochs from the one shard of `shards`; `size` in pixels."""
+    if model.name == "mobilenet":
+        return CentralTrainer(
+            shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
+        )
+    from fer_models.network_training import NetworkTrainer
+    from fer_models.networks import build
+
+    spec = _spec(model.name, classes, size, model.model_dump(), dropout=train.dropout)
+    return NetworkTrainer(shards, build(spec, seed=seed, weights=weights), spec, train, seed=seed)
+
+
+def fit(
+    model: ModelConfig, shards: Shards, validation: HeldOut, photos: np.ndarray
+) -> tuple[Classifier, dict[str, Any]]:
+    """What a model that learns all at once has learned, and what it chose on the validation photos.
+
+    `photos`: (C,) int64, training photos of each class before balancing.
+    """
+    from fer_models import closed_form, hog, majority
+
+    if model.name == "ridge":
+        return closed_form.fit(shards, validation, len(photos))
+    if model.name == "hog":
+        return hog.fit(shards, validation, len(photos))
+    return LinearHead(majority.head(photos)), {}
+
+
+def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str, object]:
+    """What the file of a trained model must say so that `restore` can open it; equal for equal runs."""
+    known = MODELS[model.name]
+    return {
+        "model": model.name,
+        "preprocessing": {"image_size": size, **known.preprocessing},
+        "weights_sha256": weights.sha256 if weights and known.weights else None,
+        **{name: getattr(model, name) for name in _shaped_by(model.name)},
+    }
+
+
+def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) -> Classifier:
+    """The classifier of a file's arrays and metadata; ValueError, which says why, where they do not fit."""
+    name = said["model"]
+    reads = MODELS[name].reads
+    if MODELS[name].epochs and name != "mobilenet":
+        from fer_models.networks import restore as restore_network
+
+        return restore_network(_spec(name, classes, size, said), arrays)
+    if sorted(arrays) != ["bias", "weight"]:
+        raise ValueError(f"it holds {', '.join(sorted(arrays))}, expected bias, weight")
+    weight, bias = arrays["weight"].shape, arrays["bias"].shape
+    if len(weight) != 2 or bias != weight[:1]:
+        raise ValueError(f"its weight is {weight} and its bias {bias}, which do not fit each other")
+    values = joined(arrays)
+    if len(values) != classes:
+        raise ValueError(f"it has {len(values)} rows of weights for {classes} classes")
+    width = {"features": FEATURES, "nothing": 0}.get(reads)
+    if width is None:
+        from fer_models import hog
+
+        width = hog.length(size)
+    if values.shape[1] != width + 1:
+        raise ValueError(f"it takes {values.shape[1] - 1} features, the encoder gives {width}")
+    if values.dtype != np.float32 or not np.isfinite(values).all():
+        raise ValueError("its weights are not finite numbers of type float32")
+    return LinearHead(values)
+
+
+def _shaped_by(name: str) -> tuple[str, ...]:
+    """The settings of the section model that shape the arrays of this one."""
+    return {"mobilenet-tuned": ("trainable_blocks",), "mobilenet-scratch": ("width",)}.get(name, ())
+
+
+def _spec(name: str, classes: int, size: int, said: Mapping[str, Any], dropout: float = 0.0) -> "Spec":
+    from fer_models.networks import Spec
+
+    return Spec(name, classes, size, dropout=dropout, **{key: said[key] for key in _shaped_by(name)})
