@@ -12,8 +12,8 @@ import click
 import typer
 
 from fer_models.cache import cache_path
-from fer_models.errors import InputError, RunError
-from simulations.exits import guarded, reason, stop
+from fer_models.errors import InputError
+from simulations.exits import guarded, resumable
 from simulations.interrupt import listen
 
 if TYPE_CHECKING:
@@ -90,6 +90,64 @@ def baseline(
     EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
     """
     _conduct(experiment, data, settings, out, quiet, federated=False)
+
+
+@app.command()
+def study(
+    data: Data = None,
+    models: Annotated[
+        str | None, typer.Option("--models", metavar="A,B", help="Which models; all of them by default.")
+    ] = None,
+    balances: Annotated[
+        str | None,
+        typer.Option("--balances", metavar="N,M", help="Views per class; 0,800,900,1000 by default."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", metavar="N", min=1, help="How many, from run.seed on; 1 by default."),
+    ] = None,
+    settings: Set = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="New, or of a study to go on with; runs/study-<date-time> by default.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Every centralized model at every balance on the same split, with tables, figures and study.html.
+
+    What is finished is not trained again: fedfer study --out DIR goes on with the study in DIR.
+    """
+    from rich.console import Console
+
+    from simulations import study_page, study_results, study_table
+    from simulations.display import Display
+    from simulations.study import conduct
+    from simulations.study_request import ask
+
+    folder = _named(out, "study")
+    asked = ask(
+        data=data,
+        settings=settings or (),
+        models=models,
+        balances=balances,
+        seeds=seeds,
+        folder=folder,
+        command=_command(),
+    )
+    with resumable(folder, "study.toml", asked.how_to_go_on), Display(quiet) as display:
+        conduct(asked, display)
+        with display.stage("Tables and figures", unit="pages") as step:
+            result = study_results.read(folder, asked.models, asked.balances, asked.every_seed)
+            study_table.write(result, folder)
+            page = study_page.write(result, folder)
+            step(1, 1)
+    if not quiet:
+        Console(highlight=False).print("", study_table.table(result), "", sep="\n")
+        print(f"Open {page}")
 
 
 @app.command()
@@ -185,19 +243,27 @@ def _conduct(
 
     name, config = load(_DEFAULT if experiment is None else experiment, data=data, settings=settings or ())
     folder = _folder(out, name)
-    command = shlex.join(["fedfer", *sys.argv[1:]])
-    _show(Request(name, config, folder, command, federated, baseline), quiet)
+    _show(Request(name, config, folder, _command(), federated, baseline), quiet)
+
+
+def _command() -> str:
+    """The command as typed."""
+    return shlex.join(["fedfer", *sys.argv[1:]])
 
 
 def _folder(out: str | None, name: str) -> Path:
     """The folder to write to, which must be new: `out`, or one that is named after the time."""
     from simulations.request import check_folder
 
-    if out == "":
-        raise InputError("--out: the name is empty; give a folder, or leave --out away")
-    folder = Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}") if out is None else Path(out)
+    folder = _named(out, name)
     check_folder(folder)
     return folder
+
+
+def _named(out: str | None, name: str) -> Path:
+    if out == "":
+        raise InputError("--out: the name is empty; give a folder, or leave --out away")
+    return Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}") if out is None else Path(out)
 
 
 def _resume(name: str, quiet: bool, *, alone: bool) -> None:
@@ -218,24 +284,11 @@ def _show(request: "Request", quiet: bool) -> None:
     from simulations.display import Display
     from simulations.runner import conduct
 
-    try:
+    go_on = f"fedfer run --resume {shlex.quote(str(request.folder))}"
+    with resumable(request.folder, "config.toml", go_on):
         display = Display(quiet)
         result = conduct(request, display)
         display.results(result.summary, result.baselines, result.page)
-    except KeyboardInterrupt:
-        stop(_how_to_go_on(request.folder))
-    except InputError:
-        raise
-    except Exception as error:
-        hopeless = isinstance(error, RunError) and not error.resumable
-        last = "start a new run" if hopeless else _how_to_go_on(request.folder)
-        raise RunError(f"{reason(error)}; {last}") from error
-
-
-def _how_to_go_on(folder: Path) -> str:
-    if (folder / "config.toml").exists():
-        return f"go on with: fedfer run --resume {shlex.quote(str(folder))}"
-    return "nothing was written; run the same command again"
 
 
 @app.callback(invoke_without_command=True)

@@ -6,12 +6,15 @@
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import click
 import typer
 
-from fer_models.errors import FedferError, InputError
+from fer_models.errors import FedferError, InputError, RunError
 from fer_models.listing import shown
 
 
@@ -38,6 +41,26 @@ def stop(last: str) -> NoReturn:
     """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
     print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
     os._exit(130)
+
+
+@contextmanager
+def resumable(folder: Path, settings: str, command: str) -> Iterator[None]:
+    """Says how to go on when the block is stopped or fails: with `command`, once `settings` are written."""
+
+    def last() -> str:
+        if (folder / settings).exists():
+            return f"go on with: {command}"
+        return "nothing was written; run the same command again"
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop(last())
+    except InputError:
+        raise
+    except Exception as error:
+        hopeless = isinstance(error, RunError) and not error.resumable
+        raise RunError(f"{reason(error)}; {'start a new run' if hopeless else last()}") from error
 
 
 def _run(app: typer.Typer, arguments: list[str]) -> None:

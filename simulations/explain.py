@@ -32,7 +32,8 @@ def _allowed(annotation: Any, metadata: Iterable[Any]) -> str:
     """What a field takes, in words."""
     origin = get_origin(annotation)
     if origin is Literal:
-        return " or ".join(f'"{value}"' for value in get_args(annotation))
+        *most, last = (f'"{value}"' for value in get_args(annotation))
+        return f"{', '.join(most)} or {last}" if most else last
     if origin in (Union, UnionType):
         return " or ".join(_allowed(part, ()) for part in get_args(annotation))
     if origin is Annotated:

@@ -20,6 +20,7 @@ from fer_models.backbone import cores
 from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, save_head
+from fer_models.images import ImageTable
 from fer_models.listing import shown
 from fer_models.metrics import confusion, scores
 from fer_models.runlog import RoundRecord, RunLog
@@ -59,12 +60,20 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS}
 
 
+def fingerprint(table: ImageTable) -> str:
+    """SHA-256 of the photos, what is on them, and how they are split."""
+    rows = zip(table.digests, table.labels.tolist(), table.split.tolist(), strict=True)
+    lines = [" ".join(table.classes), *(f"{digest} {label} {part}" for digest, label, part in rows)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def write_data(log: RunLog, world: World, sizes: np.ndarray | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
     table = world.table
     found = counts(table, world.plan)
     data: dict[str, Any] = {
         "source": table.source,
+        "photos_sha256": fingerprint(table),
         "classes": list(table.classes),
         "photos": {part: found[part] for part in ("train", "validation", "test")},
         "views": found["views"],

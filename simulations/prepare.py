@@ -101,8 +101,13 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 
     Without `phones` there is no federation to share photos out to: one phone holds everything.
     """
+    table = load_table(config.data, config.sketch, seed=config.run.seed, progress=step)
+    return world_of(config, table, phones=phones)
+
+
+def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
+    """The same for photos that were found, checked and split before."""
     seed, federation = config.run.seed, config.federation
-    table = load_table(config.data, config.sketch, seed=seed, progress=step)
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)

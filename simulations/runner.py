@@ -17,9 +17,8 @@ from server import checkpoint
 from server.app import Job
 from server.checkpoint import Checkpoint
 from server.strategies import Plan
-from simulations.baselines import centralize, epoch_views
-from simulations.display import Display, Step
-from simulations.experiment import BaselineConfig
+from simulations.central import Central, show
+from simulations.display import Display
 from simulations.finish import begin, finish, write_data
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
@@ -133,7 +132,7 @@ class _Run:
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == federation.rounds:
                     replace(state, seconds=time.perf_counter() - began).save(log.folder)
-                _show(step, record, federation.rounds)
+                show(step, record, federation.rounds)
 
             step(start.number, federation.rounds)
             job = Job(
@@ -187,48 +186,15 @@ class _Run:
 
     def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, dict[str, Any]]:
         """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
-        config, log = self.request.config, RunLog(folder)
-        views = epoch_views(epochs, config, self.prepared)
-        length = sum(views) / len(self.prepared.central.rows)
-        name = f"centralized, {'matched, ' if epochs == 'matched' else ''}{length:.4g} epochs"
-        if (folder / "summary.json").exists():
-            return name, log.read_json("summary")
-        began, records = self.began, log.keep_rounds(0)
-        if folder != self.request.folder:
-            began = time.perf_counter()
-            asked = {"experiment": self.request.experiment, "command": self.request.command}
-            of_its_own = config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
-            begin(log, self.world, {**asked, "federated": False, "baseline": True}, of_its_own)
-
-        with self.display.stage(name.capitalize(), unit="epochs") as step:
-
-            def on_epoch(record: RoundRecord) -> None:
-                log.append_round(record)
-                records.append(record)
-                _show(step, record, len(views))
-
-            step(0, len(views))
-            selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
-        write_data(log, self.world, None)
-        return name, finish(
-            log,
-            self.world,
-            self.prepared,
-            selection,
-            records,
-            kind="centralized",
-            strategy=None,
-            partition=None,
-            alpha=None,
-            epochs=len(views) if length == len(views) else round(length, 4),
-            matched=epochs == "matched",
-            chosen=chosen,
-            phones=0,
-            nodes=0,
-            experiment=self.request.experiment,
-            seconds_features=self.seconds_features,
-            began=began,
+        request = self.request
+        central = Central(
+            self.world, self.prepared, request.experiment, request.command, self.seconds_features
         )
+        name = central.name(epochs)
+        if (folder / "summary.json").exists():
+            return name, RunLog(folder).read_json("summary")
+        began = self.began if folder == request.folder else time.perf_counter()
+        return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
 
     def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:
         from simulations.report import write_report
@@ -241,12 +207,3 @@ class _Run:
                 page = write_report(place)
                 step(done, len(pages))
         return Result(summary, baselines, page)
-
-
-def _show(step: Step, record: RoundRecord, total: int) -> None:
-    facts = {"loss": f"{record.train_loss:.3f}"}
-    if record.val_accuracy is not None and record.val_macro_f1 is not None:
-        facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}
-    if record.phones:
-        facts["phones/s"] = f"{record.phones / record.seconds:,.0f}"
-    step(record.round, total, **facts)

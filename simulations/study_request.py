@@ -1,0 +1,161 @@
+"""What a study is asked for, and what its folder holds already: nothing, or what was begun before."""
+
+import importlib.util
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from fer_models.cache import whole_file
+from fer_models.errors import InputError
+from fer_models.listing import shown
+from fer_models.models import MODELS
+from simulations.experiment import Config, load, read_toml, validate
+from simulations.explain import nearest
+from simulations.request import check_folder
+
+SETTINGS = "study.toml"
+BALANCES = (0, 800, 900, 1000)  # the published study's, and the photos as they are
+_OWN = {"model.name": "--models", "data.balance": "--balances", "evaluation.select": "nothing: it is best"}
+_ASKED = ("models", "balances", "seeds")  # in the settings, beside the sections
+
+One = TypeVar("One")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every model at every balance over several seeds."""
+
+    config: Config  # of every run, but for what differs between them
+    models: tuple[str, ...]
+    balances: tuple[int, ...]
+    seeds: int
+    folder: Path
+    command: str  # as typed
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds themselves, from run.seed on."""
+        return range(self.config.run.seed, self.config.run.seed + self.seeds)
+
+    @property
+    def runs(self) -> list[tuple[int, str, int]]:
+        """Seed, model and balance of each run, in the order of training."""
+        return [(s, model, b) for s in self.every_seed for model in self.models for b in self.balances]
+
+    @property
+    def how_to_go_on(self) -> str:
+        """The command that goes on with it."""
+        return f"fedfer study --out {shlex.quote(str(self.folder))}"
+
+    def config_of(self, model: str, balance: int, seed: int) -> Config:
+        """The settings of one run."""
+        config = self.config
+        return config.model_copy(
+            update={
+                "model": config.model.model_copy(update={"name": model}),
+                "data": config.data.model_copy(update={"balance": balance}),
+                "run": config.run.model_copy(update={"seed": seed}),
+            }
+        )
+
+    def place_of(self, model: str, balance: int, seed: int) -> Path:
+        """The folder of one run."""
+        return self.folder / f"{model}-{balance}-seed{seed}"
+
+    def begin(self) -> None:
+        """Makes the folder and writes the settings to it; InputError where others lie there."""
+        if before := _begun(self.folder):
+            sections = {name: value for name, value in before.items() if name not in _ASKED}
+            check_same(validate(sections), self.config, self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        asked = {"models": list(self.models), "balances": list(self.balances), "seeds": self.seeds}
+        with whole_file(self.folder / SETTINGS) as temporary:
+            text = tomli_w.dumps({**asked, **self.config.model_dump(mode="json")})
+            temporary.write_text(text, encoding="utf-8")
+
+
+def ask(
+    *,
+    data: str | None,
+    settings: Sequence[str],
+    models: str | None,
+    balances: str | None,
+    seeds: int | None,
+    folder: Path,
+    command: str,
+) -> Study:
+    """The study that the command line asks for; InputError for anything that cannot be used.
+
+    In the folder of a study that was begun, what is not given is as it was then.
+    """
+    before = _begun(folder)
+    if before is None:
+        check_folder(folder)
+    for setting in settings:
+        if instead := _OWN.get(setting.partition("=")[0].strip()):
+            raise InputError(f"--set {setting}: a study sets that itself; use {instead}")
+    asked = {name: (before or {}).get(name) for name in _ASKED}
+    if before is not None and data is None and not settings:
+        config = validate({name: value for name, value in before.items() if name not in _ASKED})
+    else:
+        _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+    every = tuple(_unique(asked["models"] or _available())) if models is None else _models(models)
+    return Study(
+        config,
+        every,
+        tuple(asked["balances"] or BALANCES) if balances is None else _balances(balances),
+        (asked["seeds"] or 1) if seeds is None else seeds,
+        folder,
+        command,
+    )
+
+
+def check_same(before: Config, now: Config, folder: Path) -> None:
+    """InputError, which names the first key that differs, unless both settings are the same."""
+    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
+    for section, values in old.items():
+        for name, value in values.items():
+            if value != new[section][name]:
+                raise InputError(
+                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {value!r}, now it"
+                    f" is {new[section][name]!r}; give another folder, or the same settings"
+                )
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """The settings of the study that was begun in `folder`; None where there is none."""
+    path = folder / SETTINGS
+    return read_toml(path) if path.is_file() else None
+
+
+def _available() -> Iterable[str]:
+    """Every model whose library is installed."""
+    return (name for name in MODELS if name != "hog" or importlib.util.find_spec("skimage"))
+
+
+def _models(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in MODELS:
+            raise InputError(f'--models: there is no model "{shown(name)}"{nearest(name, MODELS)}')
+    return tuple(_unique(names))
+
+
+def _balances(text: str) -> tuple[int, ...]:
+    found = []
+    for one in text.split(","):
+        if not one.strip().isdecimal() or int(one) > 1_000_000:
+            raise InputError(
+                f'--balances takes whole numbers from 0 to 1000000 with commas between, got "{shown(one)}";'
+                " 0 leaves the classes as they are"
+            )
+        found.append(int(one))
+    return tuple(_unique(found))
+
+
+def _unique(values: Iterable[One]) -> list[One]:
+    return list(dict.fromkeys(values))
