@@ -15,6 +15,7 @@ from fer_models.listing import shown
 from fer_models.models import MODELS
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.explain import shown as written
 from simulations.request import check_folder
 
 SETTINGS = "study.toml"
@@ -121,8 +122,8 @@ def check_same(before: Config, now: Config, folder: Path) -> None:
         for name, value in values.items():
             if value != new[section][name]:
                 raise InputError(
-                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {value!r}, now it"
-                    f" is {new[section][name]!r}; give another folder, or the same settings"
+                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {written(value)}, now it"
+                    f" is {written(new[section][name])}; give another folder, or the same settings"
                 )
 
 
