@@ -122,8 +122,8 @@ def check_same(before: Config, now: Config, folder: Path) -> None:
         for name, value in values.items():
             if value != new[section][name]:
                 raise InputError(
-                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {written(value)}, now it"
-                    f" is {written(new[section][name])}; give another folder, or the same settings"
+                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {written(value)},"
+                    f" now it is {written(new[section][name])}; give another folder, or the same settings"
                 )
 
 
