@@ -1,0 +1,86 @@
+"""What a network costs: its parameters, and the multiply-adds of one photo.
+
+Counted, not computed by formula: one pass over meta tensors, which have shapes and no values, in which every
+convolution and matrix product is seen. Whatever else a network does (biases, BatchNorm, pooling) is left
+out, as in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fer_models import backbone
+from fer_models.networks import Spec, empty
+
+if TYPE_CHECKING:
+    import torch
+
+LAYERS = 19  # of torchvision's mobilenet_v2().features
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network, or of parts in a row, which add up."""
+
+    parameters: int  # BatchNorm statistics are none
+    multiply_adds: int  # per photo
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
+
+
+def linear_cost(classes: int, width: int) -> Cost:
+    """Of a linear head on rows of `width` values."""
+    return Cost(classes * (width + 1), classes * width)
+
+
+def encoder_cost(size: int, layers: int = LAYERS) -> Cost:
+    """Of the first `layers` of MobileNetV2's 19, at images of side `size`; all are the frozen encoder."""
+    import torch
+
+    return _counted(_encoder(layers), torch.empty(1, 3, size, size, device="meta"))
+
+
+def network_cost(spec: Spec) -> Cost:
+    """Of a network by itself: all of it is trained. What lies below its rows is not counted."""
+    return _counted(empty(spec), _rows(spec))
+
+
+def frozen_cost(spec: Spec) -> Cost:
+    """Of the frozen part of MobileNetV2 below a network, which makes the rows that the network reads."""
+    if spec.name == "mobilenet-deep":
+        return encoder_cost(spec.size)
+    if spec.name == "mobilenet-tuned":
+        return encoder_cost(spec.size, LAYERS - 1 - spec.trainable_blocks)
+    return Cost(0, 0)
+
+
+def _encoder(layers: int) -> "torch.nn.Sequential":
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        encoder: torch.nn.Sequential = torchvision.models.mobilenet_v2().features[:layers]
+    return encoder
+
+
+def _rows(spec: Spec) -> "torch.Tensor":
+    """One row as the network reads it."""
+    import torch
+
+    if spec.name == "mobilenet-deep":
+        return torch.empty(1, backbone.FEATURES, device="meta")
+    if spec.name == "mobilenet-tuned":
+        photo = torch.empty(1, 3, spec.size, spec.size, device="meta")
+        activations: torch.Tensor = _encoder(LAYERS - 1 - spec.trainable_blocks).eval()(photo)
+        return activations
+    return torch.empty(1, 1, spec.size, spec.size, dtype=torch.uint8, device="meta")
+
+
+def _counted(network: "torch.nn.Module", rows: "torch.Tensor") -> Cost:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)  # counts a multiply-add as two operations
+    with counter, torch.no_grad():
+        network.eval()(rows)
+    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2)
