@@ -2,9 +2,13 @@
 
 The ratios follow scikit-learn's definitions (accuracy_score, balanced_accuracy_score, f1_score):
 a ratio without a denominator is 0, and balanced accuracy is the mean recall of the classes present.
+What a run reports of the test photos comes from scikit-learn itself (`report`); the counts serve where
+answers are judged again and again, or are added up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +48,51 @@ def scores(counts: np.ndarray) -> Scores:
         f1=f1,
         support=support,
     )
+
+
+def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """The mean F1 of the classes, of labels (n,) and predicted (n,)."""
+    return scores(confusion(labels, predicted, classes)).macro_f1
+
+
+def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """What is reported of predicted (n,) against labels (n,), both indices into `classes`, by scikit-learn.
+
+    The first is as in summary.json: accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1,
+    weighted_precision, weighted_recall, weighted_f1 and per_class {name: precision, recall, f1, support}; the
+    second is the text of `classification_report`. All classes are there, with 0 where a ratio has no
+    denominator; balanced accuracy alone leaves out classes without photos. ValueError without photos.
+    """
+    from sklearn.metrics import accuracy_score, classification_report, recall_score
+
+    if not len(labels):
+        raise ValueError("no photos to report on")
+    present = np.unique(labels)  # their mean recall is balanced_accuracy_score, without its warnings
+    asked = {"labels": range(len(classes)), "zero_division": 0, "digits": 3}
+    # The names of the classes are put in afterwards: one could be called "accuracy" or "macro avg".
+    table = classification_report(labels, predicted, **asked, output_dict=True)
+    text = classification_report(labels, predicted, **asked, target_names=list(classes))
+    result: dict[str, Any] = {
+        "accuracy": float(accuracy_score(labels, predicted)),
+        "balanced_accuracy": float(
+            recall_score(labels, predicted, labels=present, average="macro", zero_division=0)
+        ),
+    }
+    for average in ("macro", "weighted"):
+        result |= {f"{average}_{name}": value for name, value in _named(table[f"{average} avg"]).items()}
+    result["per_class"] = {
+        name: _named(table[str(c)]) | {"support": int(table[str(c)]["support"])}
+        for c, name in enumerate(classes)
+    }
+    return result, text
+
+
+def _named(ratios: dict[str, float]) -> dict[str, float]:
+    return {
+        "precision": float(ratios["precision"]),
+        "recall": float(ratios["recall"]),
+        "f1": float(ratios["f1-score"]),
+    }
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
