@@ -1,0 +1,171 @@
+"""Heads that have a formula: against scikit-learn, and by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from sklearn.metrics import f1_score, log_loss
+
+from fer_models import closed_form
+from fer_models.closed_form import STRENGTHS, Moments, majority, moments, sharpness, solve
+from fer_models.evaluation import HeldOut
+from fer_models.heads import probabilities
+from fer_models.training import Shards
+
+CLASSES = 3
+
+
+def blobs(n: int, width: int = 12, *, seed: int = 0, apart: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, width) float32 of three overlapping classes, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % CLASSES
+    centres = apart * np.random.default_rng(99).normal(size=(CLASSES, width))
+    return (centres[labels] + rng.normal(size=(n, width)) + 0.5).astype(np.float32), labels
+
+
+def of(features: np.ndarray, labels: np.ndarray, classes: int = CLASSES) -> Moments:
+    return moments(features, labels, np.arange(len(labels)), classes)
+
+
+def test_three_points_by_hand() -> None:
+    """x = 0, 1, 2 are of classes 0, 0, 1.
+
+    About the means x'x = 2, x'y = -1 and 1: slopes -+ 1 / (2 + penalty).
+    """
+    sums = of(np.array([[0], [1], [2]], np.float32), np.array([0, 0, 1]), 2)
+    assert sums.xx.tolist() == [[5, 3], [3, 3]]
+    assert sums.xy.tolist() == [[1, 2], [2, 1]]
+    assert (sums.n, sums.spread) == (3, pytest.approx(2))
+    np.testing.assert_allclose(solve(sums, 2.0), [[-0.25, 2 / 3 + 0.25], [0.25, 1 / 3 - 0.25]])
+    np.testing.assert_allclose(solve(sums, 1e12)[:, 1], [2 / 3, 1 / 3], rtol=1e-9)  # the shares alone
+
+
+@pytest.mark.parametrize("penalty", [1e-3, 1.0, 300.0])
+def test_equals_scikit_learn(penalty: float) -> None:
+    features, labels = blobs(200)
+    x = features.astype(np.float64)
+    reference = Ridge(alpha=penalty, solver="cholesky").fit(x, np.eye(CLASSES)[labels])
+    head = solve(of(features, labels), penalty)
+    np.testing.assert_allclose(head[:, :-1], reference.coef_, rtol=1e-8)
+    np.testing.assert_allclose(head[:, -1], reference.intercept_, rtol=1e-8)
+
+
+@settings(deadline=None)
+@given(
+    owner=st.lists(st.integers(0, 5), min_size=1, max_size=60),
+    chunk=st.integers(1, 70),
+)
+def test_moments_of_parts_add_up_to_those_of_the_whole(owner: list[int], chunk: int) -> None:
+    """Of whole numbers exactly, whatever the parts and the chunks; sums of others differ by rounding."""
+    rng = np.random.default_rng(len(owner))
+    features = rng.integers(-50, 50, (len(owner), 4)).astype(np.float32)
+    labels = rng.integers(0, CLASSES, len(owner))
+    whole = of(features, labels)
+    parts = [
+        moments(features, labels, np.flatnonzero(np.array(owner) == one), CLASSES, chunk=chunk)
+        for one in range(6)
+    ]
+    total = sum(parts[1:], start=parts[0])
+    np.testing.assert_array_equal(total.xx, whole.xx)
+    np.testing.assert_array_equal(total.xy, whole.xy)
+    assert total.n == whole.n == total.xx[-1, -1]
+
+
+def test_chunks_differ_by_rounding_alone() -> None:
+    features, labels = blobs(500)
+    rows = np.random.default_rng(1).permutation(500)[:321]
+    whole = moments(features, labels, rows, CLASSES)
+    for chunk in (1, 7, 320, 321):
+        part = moments(features, labels, rows, CLASSES, chunk=chunk)
+        np.testing.assert_allclose(part.xx, whole.xx, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(part.xy, whole.xy, rtol=1e-12, atol=1e-12)
+    x = np.column_stack([features[rows], np.ones(321)]).astype(np.float64)
+    np.testing.assert_allclose(whole.xx, x.T @ x, rtol=1e-12, atol=1e-12)
+
+
+def test_the_bias_is_not_penalised() -> None:
+    """Features moved by a constant: the same weights, and the same answers under any penalty."""
+    features, labels = blobs(120)
+    moved = features + np.float32(64)
+    for penalty in (0.1, 1e5):
+        here, there = solve(of(features, labels), penalty), solve(of(moved, labels), penalty)
+        np.testing.assert_allclose(there[:, :-1], here[:, :-1], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(there[:, -1], here[:, -1] - 64 * here[:, :-1].sum(axis=1), atol=1e-3)
+        answers = features.astype(np.float64) @ here[:, :-1].T + here[:, -1]
+        np.testing.assert_allclose(answers.mean(axis=0), np.full(3, 1 / 3), atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-300, 1e-9])
+def test_singular_features_have_an_answer_too(penalty: float) -> None:
+    """More features than views, copies, constants: answers fit the training views, and are finite."""
+    features, labels = blobs(30, 40)
+    features[:, 5], features[:, 6], features[:, 7] = features[:, 4], 0.0, 3.0
+    head = solve(of(features, labels), penalty)
+    answers = features.astype(np.float64) @ head[:, :-1].T + head[:, -1]
+    np.testing.assert_allclose(answers, np.eye(CLASSES)[labels], atol=1e-6)
+    nothing = solve(of(np.zeros((6, 4), np.float32), np.arange(6) % CLASSES), penalty)
+    np.testing.assert_allclose(nothing, np.tile([0, 0, 0, 0, 1 / 3], (3, 1)))
+
+
+def fitted(scale: float = 1.0) -> tuple[closed_form.Ridge, np.ndarray, np.ndarray, HeldOut]:
+    features, labels = blobs(150, apart=0.5)
+    held, truth = blobs(90, seed=1, apart=0.5)
+    rows = np.arange(150)
+    training = Shards(features * np.float32(scale), labels, rows, np.array([0, 150]))
+    validation = HeldOut(held * np.float32(scale), truth)
+    return closed_form.ridge(training, validation, CLASSES), features, labels, validation
+
+
+def test_the_strength_is_the_best_on_validation_and_the_stronger_of_equals() -> None:
+    found, features, labels, validation = fitted()
+    spread = ((features - features.mean(axis=0)) ** 2).sum(axis=0).mean()
+    qualities = []
+    for strength, quality in found.tried:
+        model = Ridge(alpha=strength * spread).fit(features, np.eye(CLASSES)[labels])
+        predicted = model.predict(validation.features).argmax(axis=1)
+        qualities.append(f1_score(validation.labels, predicted, average="macro"))
+        assert quality == pytest.approx(qualities[-1])
+    assert [strength for strength, _ in found.tried] == list(STRENGTHS)
+    assert list(STRENGTHS) == sorted(STRENGTHS, reverse=True)
+    assert found.strength == STRENGTHS[int(np.argmax(qualities))]
+    assert found.penalty == pytest.approx(found.strength * spread, rel=1e-5)
+
+
+def test_the_scale_of_the_features_changes_no_choice_and_no_probability() -> None:
+    one, _, _, validation = fitted()
+    other, _, _, scaled = fitted(256.0)
+    assert one.tried == other.tried
+    np.testing.assert_allclose(
+        probabilities(one.head, validation.features), probabilities(other.head, scaled.features), atol=1e-5
+    )
+
+
+def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
+    found, features, labels, validation = fitted()
+    assert found.head.dtype == np.float32
+    chances = probabilities(found.head, validation.features)
+    np.testing.assert_allclose(chances.sum(axis=1), 1)
+    plain = solve(of(features, labels), found.penalty)
+    np.testing.assert_allclose(found.head, plain * found.factor, rtol=1e-5, atol=1e-6)
+    least = log_loss(validation.labels, chances)
+    for factor in (0.5, 0.9, 1.1, 2.0):
+        assert log_loss(validation.labels, probabilities(found.head * factor, validation.features)) > least
+    assert least < log_loss(validation.labels, np.full((90, 3), 1 / 3))
+    again = fitted()[0]
+    np.testing.assert_array_equal(again.head, found.head)
+
+
+def test_sharpness_by_hand_and_at_its_ends() -> None:
+    """Three of four right by a margin of 1: the best chance is 3/4, so the factor is log 3."""
+    scores = np.array([[1.0, 0.0]] * 4)
+    assert sharpness(scores, np.array([0, 0, 0, 1])) == pytest.approx(np.log(3), rel=1e-4)
+    assert sharpness(scores, np.array([0, 0, 0, 0])) <= 1e4
+    assert sharpness(scores, np.array([1, 1, 1, 1])) >= 1e-3
+
+
+def test_majority_says_the_shares_of_the_classes() -> None:
+    head = majority(np.array([60, 30, 10]))
+    assert (head.shape, head.dtype) == ((3, 1), np.float32)
+    np.testing.assert_allclose(probabilities(head, np.empty((2, 0), np.float32)), [[0.6, 0.3, 0.1]] * 2)
+    assert np.isfinite(majority(np.array([5, 0]))).all()
