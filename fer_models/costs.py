@@ -14,7 +14,7 @@ from fer_models.networks import Spec, empty
 if TYPE_CHECKING:
     import torch
 
-LAYERS = 19  # of torchvision's mobilenet_v2().features
+LAYERS = backbone.BLOCKS + 2  # of torchvision's mobilenet_v2().features
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def start(
     from fer_models.networks import build
 
     spec = _spec(model.name, classes, size, model.model_dump(), dropout=train.dropout)
-    return NetworkTrainer(shards, build(spec, seed=seed, weights=weights), spec, train, seed=seed)
+    return NetworkTrainer(shards, build(spec, seed=seed, weights=weights), train, seed=seed)
 
 
 def fit(
@@ -127,16 +127,36 @@ def fit(
     `photos`: (C,) int64, training photos of each class before balancing.
     """
     if model.name == "ridge":
-        from fer_models import closed_form
+        from fer_models.closed_form import ridge
 
-        return closed_form.fit(shards, validation, len(photos))
+        found = ridge(shards, validation, len(photos))
+        return LinearHead(found.head), {"strength": found.strength, "factor": found.factor}
     if model.name == "hog":
         from fer_models import hog
 
         return hog.fit(shards, validation, len(photos))
-    from fer_models import majority
+    from fer_models.closed_form import majority
 
-    return LinearHead(majority.head(photos)), {}
+    return LinearHead(majority(photos)), {}
+
+
+def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int) -> dict[str, int]:
+    """`parameters` of the whole network, `parameters_trained`, and `multiply_adds` of one photo at `size`."""
+    from fer_models.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
+
+    if isinstance(classifier, LinearHead):
+        width = classifier.values.shape[1]
+        frozen = encoder_cost(size) if MODELS[model.name].reads == "features" else Cost(0, 0)
+        trained = linear_cost(classes, width - 1)
+    else:
+        spec = _spec(model.name, classes, size, model.model_dump())
+        frozen, trained = frozen_cost(spec), network_cost(spec)
+    whole = frozen + trained
+    return {
+        "parameters": whole.parameters,
+        "parameters_trained": trained.parameters,
+        "multiply_adds": whole.multiply_adds,
+    }
 
 
 def milliseconds(encoder: Encoder | None, classifier: Classifier, pixels: np.ndarray) -> float:

@@ -65,7 +65,7 @@ class NetworkTrainer:
         labels = torch.from_numpy(self._shards.labels[rows])
         self._optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(self._learner.network(features), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizer.step()
         return loss.item() * len(rows)
 

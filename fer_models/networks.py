@@ -99,7 +99,7 @@ def build(spec: Spec, *, seed: int, weights: Weights | None = None) -> NetworkCl
         )
     if weights is None:
         raise ValueError("mobilenet-tuned starts from weights, got none")
-    whole = backbone._network(weights).state_dict()
+    whole = backbone.mobilenet(weights).state_dict()
     head = torch.from_numpy(new_head(spec.classes, backbone.FEATURES, seed=seed))
     whole |= {"weight": head[:, :-1].clone(), "bias": head[:, -1].clone()}
     inside = {name: name.removeprefix("features.").removeprefix("classifier.1.") for name in expected}
@@ -146,7 +146,7 @@ def empty(spec: Spec) -> "torch.nn.Module":
 
 @contextmanager
 def all_cores() -> Iterator[None]:
-    """torch on all cores this process may use, for the duration."""
+    """Torch on all cores this process may use, for the duration."""
     import torch
 
     before = torch.get_num_threads()
@@ -163,7 +163,7 @@ def _filled(spec: Spec, tensors: "dict[str, torch.Tensor]") -> "torch.nn.Module"
 
     network = empty(spec)
     network.load_state_dict(tensors, assign=True)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def _as_torch(name: str, expected: dict[str, tuple[int, ...]], seed: int) -> np.ndarray:

@@ -15,20 +15,22 @@ import numpy as np
 from PIL import Image
 
 from fer_models import models
-from fer_models.augment import counts
+from fer_models.augment import ViewPlan, counts, views
 from fer_models.backbone import cores
 from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
+from fer_models.features import stack
 from fer_models.heads import Classifier, save_head
 from fer_models.images import ImageTable
 from fer_models.listing import shown
-from fer_models.metrics import confusion, scores
+from fer_models.metrics import confusion, report
 from fer_models.runlog import RoundRecord, RunLog
 from fer_models.seeding import stream
 from simulations.experiment import Config
 from simulations.prepare import Prepared, World
 
 _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")
+_TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
@@ -113,8 +115,9 @@ def finish(
         "balance": world.config.data.balance,
         "selected": selection.number,
         "seed": world.config.run.seed,
-        **_quality(prepared.test.labels, chances, world.table.classes),
+        **_quality(log, prepared.test.labels, chances, world.table.classes),
         **_cost(records),
+        **_cost_of_photo(world, selection.head),
         "seconds": time.perf_counter() - began,
         "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "versions": versions(),
@@ -129,26 +132,30 @@ def _metadata(world: World) -> dict[str, object]:
     return {**model, "classes": list(world.table.classes)}
 
 
-def _quality(labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """How good the answers are, from class probabilities (n, C)."""
-    counted = confusion(labels, chances.argmax(axis=1), len(classes))
-    result = scores(counted)
+def _quality(
+    log: RunLog, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """How good the answers are, from class probabilities (n, C); writes classification_report.txt."""
+    predicted = chances.argmax(axis=1)
+    result, text = report(labels, predicted, classes)
+    with whole_file(log.folder / "classification_report.txt") as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return {
         "classes": list(classes),
-        "accuracy": result.accuracy,
-        "balanced_accuracy": result.balanced_accuracy,
-        "macro_f1": result.macro_f1,
-        "weighted_f1": result.weighted_f1,
-        "per_class": {
-            name: {
-                "precision": float(result.precision[c]),
-                "recall": float(result.recall[c]),
-                "f1": float(result.f1[c]),
-                "support": int(result.support[c]),
-            }
-            for c, name in enumerate(classes)
-        },
-        "confusion": counted.tolist(),
+        **result,
+        "confusion": confusion(labels, predicted, len(classes)).tolist(),
+    }
+
+
+def _cost_of_photo(world: World, classifier: Classifier) -> dict[str, Any]:
+    """What the model costs: its size, and what naming one photo takes, measured on a few test photos."""
+    table = world.table
+    some = np.flatnonzero(table.split == 2)[:_TIMED]
+    plan = ViewPlan(some, np.zeros_like(some))
+    pixels = stack(list(views(table, plan, world.size, seed=0)))
+    return {
+        **models.cost(world.config.model, classifier, classes=len(table.classes), size=world.size),
+        "ms_per_photo": models.milliseconds(world.encoder, classifier, pixels),
     }
 
 
