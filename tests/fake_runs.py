@@ -14,6 +14,18 @@ from fer_models.seeding import stream
 CLASSES = ("anger", "happiness", "neutrality", "sadness", "surprise")
 TRAIN = {"anger": 140, "happiness": 2914, "neutrality": 3108, "sadness": 152, "surprise": 410}
 SHARES = np.array([0.03, 0.42, 0.44, 0.03, 0.08])
+ONE_SHOT = ("hog", "ridge", "majority")
+# parameters, those trained, multiply-adds per photo, milliseconds per photo
+COSTS = {
+    "mobilenet": (2_230_277, 6_405, 300_780_000, 5.1),
+    "mobilenet-deep": (2_553_000, 329_221, 301_100_000, 5.2),
+    "mobilenet-tuned": (2_230_277, 1_206_725, 300_780_000, 6.3),
+    "cnn": (2_117_000, 2_117_000, 23_500_000, 1.4),
+    "mobilenet-scratch": (2_230_277, 2_230_277, 300_780_000, 6.4),
+    "hog": (8_825, 8_825, 8_820, 0.9),
+    "ridge": (2_230_277, 6_405, 300_780_000, 5.1),
+    "majority": (5, 5, 0, 0.0),
+}
 
 
 def make_run(
@@ -27,24 +39,37 @@ def make_run(
     photos: int = 1344,
     unreadable: tuple[tuple[str, str], ...] = (),
     predictions: bool = True,
+    model: str = "mobilenet",
+    balance: int = 1000,
+    seed: int = 0,
+    people: bool = False,
+    examples: bool = True,
 ) -> Path:
-    """A finished run folder as the commands write it, with drawn numbers."""
-    rng = stream(7, "fake", kind, str(steps))
+    """A finished run folder as the commands write it, with drawn numbers.
+
+    Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
+    """
+    labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
+    rng = stream(7, "fake", kind, str(steps), *labels)
     folder.mkdir(parents=True)
-    counts = dict(zip(classes, TRAIN.values(), strict=True))
-    held = {name: max(3, round(photos * share)) for name, share in zip(classes, SHARES, strict=True)}
-    true = np.repeat(np.arange(5), list(held.values()))
-    luck = 0.8 * stream(7, "luck").random(len(true)) + 0.2 * rng.random(len(true))
-    said = np.where(luck < skill, true, rng.choice(5, len(true), p=SHARES))
-    confusion = np.zeros((5, 5), dtype=int)
+    shares = SHARES if len(classes) == 5 else np.ones(len(classes)) / len(classes)
+    counts = dict(zip(classes, [*TRAIN.values(), *[77] * (len(classes) - 5)], strict=False))
+    held = {name: max(3, round(photos * share)) for name, share in zip(classes, shares, strict=True)}
+    true = np.repeat(np.arange(len(classes)), list(held.values()))
+    luck = 0.8 * stream(7, "luck", *([seed] if seed else [])).random(len(true)) + 0.2 * rng.random(len(true))
+    said = np.where(luck < skill, true, rng.choice(len(classes), len(true), p=shares))
+    if model == "majority":
+        said = np.full(len(true), shares.argmax())
+    confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (true, said), 1)
-    _settings(folder, kind, classes, source)
-    _data(folder, kind, source, counts, held, len(unreadable))
+    _settings(folder, kind, classes, source, model, balance, seed)
+    _data(folder, kind, source, counts, held, len(unreadable), balance)
     _rounds(folder, kind, steps, skill, rng)
-    _summary(folder, kind, classes, confusion, steps)
+    _summary(folder, kind, classes, confusion, steps, model, balance, seed)
     if predictions:
-        _predictions(folder / "predictions.csv", classes, true, said)
-    _faces(folder / "examples", classes, true, said)
+        _predictions(folder / "predictions.csv", classes, true, said, seed, people)
+    if examples:
+        _faces(folder / "examples", classes, true, said)
     if unreadable:
         _csv(folder / "unreadable.csv", ("file", "reason"), unreadable)
     return folder
@@ -59,12 +84,44 @@ def make_full_run(folder: Path, **same: Any) -> Path:
     return folder
 
 
-def _settings(folder: Path, kind: str, classes: tuple[str, ...], source: str) -> None:
+def make_study(
+    folder: Path,
+    skills: dict[str, float],
+    *,
+    balances: tuple[int, ...] = (1000,),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    classes: tuple[str, ...] = CLASSES,
+    people: bool = True,
+    epochs: int = 10,
+    photos: int = 860,
+    source: str = "/photos/faces",
+) -> Path:
+    """The run folders of a study and its study.toml: a model's runs are right about as often as its skill."""
+    folder.mkdir(parents=True)
+    for model, skill in skills.items():
+        for balance in balances:
+            for seed in seeds:
+                make_run(
+                    folder / f"{model}-{balance}-seed{seed}", kind="centralized", classes=classes,
+                    source=source, skill=skill + (0.02 if balance else 0) + 0.01 * (seed % 3 - 1),
+                    steps=1 if model in ONE_SHOT else epochs, photos=photos, model=model, balance=balance,
+                    seed=seed, people=people, examples=False,
+                )  # fmt: skip
+    settings = {"models": list(skills), "balances": list(balances), "seeds": len(seeds)}
+    (folder / "study.toml").write_text(
+        tomli_w.dumps({**settings, "data": {"source": source, "classes": list(classes)}}), encoding="utf-8"
+    )
+    return folder
+
+
+def _settings(
+    folder: Path, kind: str, classes: tuple[str, ...], source: str, model: str, balance: int, seed: int
+) -> None:
     config: dict[str, Any] = {
         "data": {"source": source, "classes": list(classes), "split": [0.6, 0.2, 0.2], "split_by": "auto",
-                 "balance": 1000, "image_size": "auto", "max_unreadable": 0.1},
+                 "balance": balance, "image_size": "auto", "max_unreadable": 0.1},
         "sketch": {"faces": 4000, "subjects": 400, "seed": 0},
-        "model": {"name": "mobilenet", "weights": "imagenet"},
+        "model": {"name": model, "weights": "imagenet"},
         "train": {"lr": 0.001, "batch": 16, "dropout": 0.2, "optimizer": "adam"},
         "baseline": {"epochs": 10},
         "federation": {"phones": 100, "phones_per_round": 0, "rounds": 50, "local_epochs": 1,
@@ -72,7 +129,7 @@ def _settings(folder: Path, kind: str, classes: tuple[str, ...], source: str) ->
         "strategy": {"name": "fedavg"},
         "evaluation": {"every": 1, "select": "last"},
         "checkpoint": {"every": 10},
-        "run": {"seed": 0, "device": "cpu"},
+        "run": {"seed": seed, "device": "cpu"},
         "report": {"examples": True},
     }  # fmt: skip
     (folder / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
@@ -85,12 +142,14 @@ def _settings(folder: Path, kind: str, classes: tuple[str, ...], source: str) ->
     (folder / "head.safetensors").write_bytes(b"head")
 
 
-def _data(folder: Path, kind: str, source: str, counts: dict, held: dict, unreadable: int) -> None:
+def _data(
+    folder: Path, kind: str, source: str, counts: dict, held: dict, unreadable: int, balance: int = 1000
+) -> None:
     data: dict[str, Any] = {
         "source": source, "classes": list(counts),
         "photos": {"train": counts, "validation": held, "test": held},
-        "views": dict.fromkeys(counts, 1000), "subjects": {"train": 165, "validation": 55, "test": 55},
-        "unreadable": unreadable,
+        "views": dict.fromkeys(counts, balance) if balance else counts,
+        "subjects": {"train": 165, "validation": 55, "test": 55}, "unreadable": unreadable,
     }  # fmt: skip
     if kind == "federated":
         data["phones"] = {"sizes": {"min": 4, "median": 41.5, "max": 212}, "views": 5000}
@@ -105,7 +164,7 @@ def _rounds(folder: Path, kind: str, steps: float, skill: float, rng: np.random.
         traffic = 100 * 25_620 if kind == "federated" else 0
         lines.append({
             "round": i, "phones": 100 if traffic else 0, "photos": 5000,
-            "train_loss": 1.6 - grown * (0.5 + skill / 2),
+            "train_loss": 1.6 - grown * (0.5 + skill / 2), "val_loss": 1.55 - grown * skill + 0.0004 * i * i,
             "val_accuracy": None if skipped else 0.25 + grown * skill * 0.75 + rng.normal(0, 0.006),
             "val_macro_f1": None if skipped else 0.16 + grown * skill * 0.55 + rng.normal(0, 0.008),
             "seconds": 0.11, "bytes_down": traffic, "bytes_up": traffic,
@@ -114,12 +173,15 @@ def _rounds(folder: Path, kind: str, steps: float, skill: float, rng: np.random.
     (folder / "rounds.jsonl").write_text(text, encoding="utf-8")
 
 
-def _summary(folder: Path, kind: str, classes: tuple[str, ...], confusion: np.ndarray, steps: float) -> None:
+def _summary(
+    folder: Path, kind: str, classes: tuple[str, ...], confusion: np.ndarray, steps: float,
+    model: str, balance: int, seed: int,
+) -> None:  # fmt: skip
     hits, support, calls = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     f1 = 2 * hits / np.maximum(support + calls, 1)
     summary = {
-        "kind": kind, "model": "mobilenet", "strategy": "fedavg", "experiment": "dirichlet",
-        "partition": "dirichlet", "alpha": 0.3, "balance": 1000, "classes": list(classes),
+        "kind": kind, "model": model, "strategy": "fedavg", "experiment": "dirichlet",
+        "partition": "dirichlet", "alpha": 0.3, "balance": balance, "classes": list(classes),
         "accuracy": hits.sum() / confusion.sum(), "balanced_accuracy": float((hits / support).mean()),
         "macro_f1": f1.mean(), "weighted_f1": float((f1 * support).sum() / support.sum()),
         "per_class": {
@@ -127,7 +189,7 @@ def _summary(folder: Path, kind: str, classes: tuple[str, ...], confusion: np.nd
                    "support": int(support[i])}
             for i, name in enumerate(classes)
         },
-        "confusion": confusion.tolist(), "seed": 0, "versions": {"fedfer": "0.1.0"},
+        "confusion": confusion.tolist(), "seed": seed, "versions": {"fedfer": "0.1.0"},
         "photos": int(5000 * steps), "seconds": 92.4,
         "seconds_features": 41.3, "seconds_training": 0.11 * steps,
         "head_sha256": "0" * 64,
@@ -140,15 +202,26 @@ def _summary(folder: Path, kind: str, classes: tuple[str, ...], confusion: np.nd
                     "bytes_down": traffic, "bytes_up": traffic, "wire_bytes": traffic // 20,
                     "phones_per_second": 9090.9}  # fmt: skip
     else:
-        summary |= {"epochs": steps}
+        whole, trained, work, pace = COSTS.get(model, COSTS["mobilenet"])
+        summary |= {"epochs": steps, "selected": min(int(np.ceil(steps)), 4 + (seed + len(model)) % 5),
+                    "parameters": whole, "parameters_trained": trained, "multiply_adds": work,
+                    "ms_per_photo": pace}  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
 
-def _predictions(path: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray) -> None:
+def _predictions(
+    path: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, seed: int, people: bool
+) -> None:
+    """Of seed 0 the photos in order; of others a drawn part of five times as many, of 55 of 275 people."""
+    names = np.arange(len(true))
+    persons = stream(7, "people", seed).choice(275, 55, replace=False)
+    if seed:
+        names = stream(7, "photos", seed).choice(5 * len(true), len(true), replace=False)
     rows = [
-        (f"{i:05}.png", classes[t], classes[s], 0.6, *[0.2] * 5, "")
-        for i, (t, s) in enumerate(zip(true, said, strict=True))
-    ]
+        (f"{n:05}.png", classes[t], classes[s], 0.6, *[0.2] * len(classes),
+         f"p{persons[i * 7919 % 55]:03}" if people else "")
+        for i, (n, t, s) in enumerate(zip(names, true, said, strict=True))
+    ]  # fmt: skip
     _csv(path, ("file", "emotion", "predicted", "confidence", *classes, "subject"), rows)
 
 
