@@ -210,9 +210,7 @@ def _pairs(
         for (i, j), gap, p, adjusted in zip(places, gaps, p_values, intervals.holm(p_values), strict=True):
             each = tuple(float(r[i].summary[measure] - r[j].summary[measure]) for r in of_seeds.values())
             found.append(
-                Pair(
-                    balance, measure, models[i], models[j], intervals.difference(gap), each, p, adjusted
-                )
+                Pair(balance, measure, models[i], models[j], intervals.difference(gap), each, p, adjusted)
             )
     return found
 

@@ -1,0 +1,119 @@
+"""The figure of learning: accuracy and loss of each model, epoch by epoch, every seed and their mean."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulations import canvas
+from simulations.canvas import COLOURS, MUTED
+from simulations.results import Run
+from simulations.study_results import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ACROSS = 4  # models beside one another
+_ACCURACY, _TRAINING, _VALIDATION = COLOURS[0], COLOURS[1], COLOURS[2]
+_DASH = (0, (4, 1.6))
+
+
+def models_with_epochs(study: Study) -> list[str]:
+    """The models that were trained in epochs; the others are fitted in one step."""
+    return [m for m in study.models if any(len(run.rounds) > 1 for run in study.of(m, study.balances[0]))]
+
+
+def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
+    """Writes epochs-BALANCE.png and .svg: for each model accuracy above, loss below."""
+    from matplotlib.figure import Figure
+
+    models = models_with_epochs(study)
+    across = min(_ACROSS, len(models))
+    down = ceil(len(models) / across)
+    with canvas.style():
+        figure = Figure(
+            figsize=(max(6.0, canvas.WIDTH * across / _ACROSS), 0.55 + 4.1 * down), layout="constrained"
+        )
+        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.05)
+        axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": [1, 1] * down})
+        used = [
+            (axes[2 * (i // across), i % across], axes[2 * (i // across) + 1, i % across])
+            for i in range(len(models))
+        ]
+        for model, (above, below) in zip(models, used, strict=True):
+            _model(above, below, model, study.of(model, balance))
+        for column in (0, 1):
+            _same_scale([pair[column] for pair in used])
+        for place in axes.flat:
+            if all(place not in pair for pair in used):
+                place.axis("off")
+        for i, (above, below) in enumerate(used):
+            if i % across == 0:
+                above.set_ylabel("accuracy")
+                below.set_ylabel("loss")
+            else:
+                above.tick_params(labelleft=False)
+                below.tick_params(labelleft=False)
+        _legend(figure, len(study.seeds))
+        return canvas.save(figure, folder, f"epochs-{balance}")
+
+
+def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> None:
+    """Thin lines for the seeds, a thick one for their mean, a ring at each chosen epoch."""
+    above.set_title(model, loc="left", fontsize=10.5, fontweight="bold")
+    for axes, key, color, dash in (
+        (above, "val_accuracy", _ACCURACY, "-"),
+        (below, "train_loss", _TRAINING, _DASH),
+        (below, "val_loss", _VALIDATION, "-"),
+    ):
+        lines = [_line(run, key) for run in runs]
+        for run, line in zip(runs, lines, strict=True):
+            epochs = np.arange(1, len(line) + 1)
+            if len(runs) > 1:
+                axes.plot(epochs, line, color=color, linewidth=0.8, alpha=0.45, linestyle=dash)
+            chosen = run.summary.get("selected")
+            if key != "train_loss" and chosen and chosen <= len(line):
+                axes.plot(chosen, line[chosen - 1], "o", markersize=6, markerfacecolor="white",
+                          markeredgecolor=color, markeredgewidth=1.4, zorder=4)  # fmt: skip
+        mean = np.mean([line[: min(map(len, lines))] for line in lines], axis=0)
+        axes.plot(np.arange(1, len(mean) + 1), mean, color=color, linewidth=2.2, linestyle=dash, zorder=3)
+    for axes in (above, below):
+        canvas.bare(axes, grid="y")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    above.tick_params(labelbottom=False)
+    below.set_xlabel("epoch", fontsize=9, color=MUTED)
+
+
+def _line(run: Run, key: str) -> np.ndarray:
+    """The values of one run by epoch, not a number where it was not measured."""
+    return np.array([np.nan if line.get(key) is None else line[key] for line in run.rounds], dtype=float)
+
+
+def _same_scale(places: Sequence["Axes"]) -> None:
+    """One vertical scale for all models, so that they can be compared."""
+    low, high = min(p.get_ylim()[0] for p in places), max(p.get_ylim()[1] for p in places)
+    for place in places:
+        place.set_ylim(low, high)
+
+
+def _legend(figure: "Figure", seeds: int) -> None:
+    from matplotlib.lines import Line2D
+
+    def line(color: str, dash: Any = "-", **more: Any) -> Line2D:
+        return Line2D([], [], color=color, linewidth=2.2, linestyle=dash, **more)
+
+    marks = [
+        (line(_ACCURACY), "accuracy, validation photos"),
+        (line(_VALIDATION), "loss, validation photos"),
+        (line(_TRAINING, _DASH), "loss, training views"),
+        (line("none", marker="o", markersize=6, markerfacecolor="white", markeredgecolor=MUTED),
+         "chosen epoch" + (" of a seed" if seeds > 1 else "")),
+    ]  # fmt: skip
+    if seeds > 1:
+        marks.append((Line2D([], [], color=MUTED, linewidth=0.8), "one seed (thick: mean)"))
+    figure.legend(
+        *zip(*marks, strict=True), loc="outside upper left", ncols=len(marks), frameon=False, fontsize=9
+    )
