@@ -1,4 +1,4 @@
-"""What the matplotlib figures share: fonts, colours that a colour-blind reader tells apart, files that repeat.
+"""What the matplotlib figures share: fonts, colours for colour-blind readers too, files that repeat.
 
 Colours of series are those of Okabe and Ito, 2008, "Color universal design", darkest first; series differ by
 marker or dash too.
@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from fer_models.cache import whole_file
 
@@ -28,7 +28,7 @@ def style() -> Iterator[None]:
     """Figures drawn and saved within look alike, and the same numbers give the same bytes."""
     from matplotlib import rc_context
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.hashsalt": "fedfer",
         "font.family": "DejaVu Sans",
         "font.size": 10,
@@ -42,6 +42,14 @@ def style() -> Iterator[None]:
     with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as an empty box
         yield
+
+
+def sheet(wide: float, high: float, *, pad: float = 0.06) -> "Figure":
+    """An empty figure, in inches, that makes room for its labels; `pad` stands between its panels."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return Figure(figsize=(wide, high), layout=ConstrainedLayoutEngine(w_pad=pad, h_pad=pad))
 
 
 def save(figure: "Figure", folder: Path, name: str) -> list[Path]:
@@ -64,7 +72,7 @@ def short(name: str, longest: int = _LONGEST) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def bare(axes: "Axes", *, grid: str = "") -> None:
+def bare(axes: "Axes", *, grid: Literal["x", "y", "both"] | None = None) -> None:
     """No frame and no tick marks; grid lines of the axis `grid` ("x", "y" or "both") behind all else."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

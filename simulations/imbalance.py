@@ -25,15 +25,13 @@ def draw_balances(
     before: Mapping[str, int], after: Mapping[int, Mapping[str, int]], folder: Path
 ) -> list[Path]:
     """The same for several balances beside one another: `after` maps a balance, 0 for none, to its views."""
-    from matplotlib.figure import Figure
-
     with canvas.style():
         panels = [("Photos, before", before, BEFORE)]
         panels += [
             (f"Views, balance {balance:,}" if balance else "Views, not balanced", views, AFTER)
             for balance, views in after.items()
         ]
-        figure = Figure(figsize=(canvas.WIDTH, 1.2 + 0.34 * len(before)), layout="constrained")
+        figure = canvas.sheet(canvas.WIDTH, 1.2 + 0.34 * len(before))
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         names = sorted(before, key=lambda name: before[name])
         most = max(max(counts.values()) for _, counts, _ in panels)

@@ -113,10 +113,10 @@ def _tables(part: Judged, unit: np.ndarray, classes: int) -> tuple[np.ndarray, n
     known, row = np.unique(unit, return_inverse=True)
     runs = len(part.said)
     counts = np.zeros((len(known), 1 + 2 * runs, classes), dtype=np.float32)
-    np.add.at(counts, (row, 0, part.true), 1)
+    np.add.at(counts[:, 0], (row, part.true), 1)
     for run, said in enumerate(part.said, start=1):
-        np.add.at(counts, (row, run, part.true), said == part.true)
-        np.add.at(counts, (row, runs + run, said), 1)
+        np.add.at(counts[:, run], (row, part.true), said == part.true)
+        np.add.at(counts[:, runs + run], (row, said), 1)
     return known, counts
 
 

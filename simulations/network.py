@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HEADS = (
-    (0.15, "left", "Block"), (0.75, "left", "Operator"), (3.75, "right", "Expansion"), (4.6, "right", "Channels"),
-    (5.45, "right", "Repeats"), (6.15, "right", "Stride"), (7.65, "right", "Output h x w x c"),
-    (8.75, "right", "Parameters"),
+    (0.15, "left", "Block"), (0.75, "left", "Operator"), (3.75, "right", "Expansion"),
+    (4.6, "right", "Channels"), (5.45, "right", "Repeats"), (6.15, "right", "Stride"),
+    (7.65, "right", "Output h x w x c"), (8.75, "right", "Parameters"),
 )  # fmt: skip
 _BARS, _END = 8.9, 10.95  # the columns of the bars
 _ABOVE, _BELOW = "#eceef1", "#d9e6fb"  # behind the rows
@@ -29,8 +29,9 @@ class Block:
     """One line of the figure.
 
     Fields:
-        name: the place in torchvision's `features`, "0" to "18", or "" after them. expansion: None without one.
-        shape: (h, w, c) of its output. repeats: of blocks with as many channels in a row, at the first.
+        name: the place in torchvision's `features`, "0" to "18", or "" after them.
+        expansion: None without one. shape: (h, w, c) of its output.
+        repeats: of blocks with as many channels in a row, at the first.
     """
 
     name: str
@@ -96,7 +97,7 @@ def _repeats(measured: Sequence[dict[str, Any]], place: int) -> int:
 
 
 def draw_blocks(size: int, classes: int, trained: int | None, folder: Path) -> list[Path]:
-    """Writes blocks.png and blocks.svg; `trained`: model.trainable_blocks of mobilenet-tuned, None without it."""
+    """Writes blocks.png and blocks.svg; `trained`: model.trainable_blocks of mobilenet-tuned, if there."""
     from matplotlib.figure import Figure
 
     lines = blocks(size, classes)
@@ -132,8 +133,9 @@ def _line(axes: "Axes", row: int, line: Block, below: bool) -> None:
     """Words and numbers of a block."""
     axes.barh(row, _HEADS[-1][0], left=0.08, height=0.92, color=_BELOW if below else _ABOVE)
     high, wide, channels = line.shape
+    repeats = f"x {line.repeats}" if line.name and line.repeats else ""
     cells = (
-        line.name, line.operator, line.expansion, f"{channels:,}", f"x {line.repeats}" if line.name and line.repeats else "",
+        line.name, line.operator, line.expansion, f"{channels:,}", repeats,
         line.stride, f"{high} x {wide} x {channels:,}", f"{line.parameters:,}" if line.parameters else None,
     )  # fmt: skip
     for (x, side, _), text in zip(_HEADS, cells, strict=True):

@@ -107,16 +107,22 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .faces figcaption { margin-top: 6px; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces b { display: block; color: var(--ink); font-weight: 600; }
 .right b::first-letter { color: var(--good); } .wrong b::first-letter { color: var(--bad); }
+.plate { background: #ffffff; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px;
+  overflow-x: auto; }
+.plate img { display: block; width: 100%; height: auto; margin: 0 auto; }
+dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
+tr.aside > * { color: var(--muted); }
 details { margin-top: 16px; } details > .grid { margin-top: 14px; }
 summary { cursor: pointer; color: var(--s0); }
 ul.files { margin: 6px 0 0; padding-left: 20px; }
 footer { padding-top: 36px; padding-bottom: 48px; color: var(--muted); font-size: .8125rem; }
 @media (max-width: 640px) {
   header { padding-top: 26px; } section { margin-top: 34px; padding-top: 22px; }
-  dl { grid-template-columns: 1fr 1fr; gap: 14px 18px; }
+  dl:not(.lines) { grid-template-columns: 1fr 1fr; gap: 14px 18px; }
   .matrix tbody td { min-width: 44px; height: 44px; font-size: .875rem; }
   .matrix thead th.turn { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
     padding: 6px 0; line-height: 44px; white-space: nowrap; }
+  .plate img { min-width: min(var(--wide), 840px); }
   .many tbody td { min-width: 29px; font-size: .75rem; } .many td small { font-size: .6875rem; }
   .many thead th.turn { line-height: 29px; }
   .many tbody th[scope=row] { font-size: .8125rem; padding-right: 6px; }
@@ -162,10 +168,18 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{''.join(items)}</dl>"
 
 
-def table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
+def table(
+    name: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    text: Sequence[int] = (),
+    aside: Sequence[int] = (),
+) -> str:
     """A table in a box that scrolls by itself; heads and cells are markup, the first of a row its heading.
 
-    `name` tells what it is to those who cannot see it; `text` lists the columns that hold words.
+    `name` tells what it is to those who cannot see it; `text` lists the columns that hold words, `aside` the
+    rows that are there for comparison only.
     """
 
     def side(i: int) -> str:
@@ -173,10 +187,10 @@ def table(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, text
 
     heads = "".join(f'<th scope="col"{side(i)}>{cell}</th>' for i, cell in enumerate(head))
     body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>'
+        f'<tr{" class=aside" if number in aside else ""}><th scope="row">{row[0]}</th>'
         + "".join(f"<td{side(i)}>{cell}</td>" for i, cell in enumerate(row[1:], start=1))
         + "</tr>"
-        for row in rows
+        for number, row in enumerate(rows)
     )
     return scroll(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>", name)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ACROSS = 4  # models beside one another
+_ACROSS = 5  # models beside one another
 _ACCURACY, _TRAINING, _VALIDATION = COLOURS[0], COLOURS[1], COLOURS[2]
 _DASH = (0, (4, 1.6))
 
@@ -28,41 +28,33 @@ def models_with_epochs(study: Study) -> list[str]:
 
 def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
     """Writes epochs-BALANCE.png and .svg: for each model accuracy above, loss below."""
-    from matplotlib.figure import Figure
-
     models = models_with_epochs(study)
     across = min(_ACROSS, len(models))
     down = ceil(len(models) / across)
     with canvas.style():
-        figure = Figure(
-            figsize=(max(6.0, canvas.WIDTH * across / _ACROSS), 0.55 + 4.1 * down), layout="constrained"
-        )
-        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.05)
-        axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": [1, 1] * down})
-        used = [
-            (axes[2 * (i // across), i % across], axes[2 * (i // across) + 1, i % across])
-            for i in range(len(models))
-        ]
-        for model, (above, below) in zip(models, used, strict=True):
+        size = (max(6.0, canvas.WIDTH * across / _ACROSS), 0.75 + 4.1 * down)
+        figure = canvas.sheet(*size)
+        axes = figure.subplots(2 * down, across, squeeze=False)
+        pairs = [(axes[2 * (i // across), i % across], axes[2 * (i // across) + 1, i % across])
+                 for i in range(down * across)]  # fmt: skip
+        used, free = pairs[: len(models)], pairs[len(models) :]
+        for i, (model, (above, below)) in enumerate(zip(models, used, strict=True)):
             _model(above, below, model, study.of(model, balance))
-        for column in (0, 1):
-            _same_scale([pair[column] for pair in used])
-        for place in axes.flat:
-            if all(place not in pair for pair in used):
-                place.axis("off")
-        for i, (above, below) in enumerate(used):
-            if i % across == 0:
-                above.set_ylabel("accuracy")
-                below.set_ylabel("loss")
-            else:
-                above.tick_params(labelleft=False)
-                below.tick_params(labelleft=False)
-        _legend(figure, len(study.seeds))
+            for place, name in ((above, "accuracy"), (below, "loss")):
+                place.tick_params(labelleft=i % across == 0)
+                place.set_ylabel(name if i % across == 0 else "")
+        for places in zip(*used, strict=True):
+            _same_scale(places)
+        for place in (place for pair in free for place in pair):
+            place.axis("off")
+        _legend(figure, len(study.seeds), columns=5 if size[0] > 9 else 2)
         return canvas.save(figure, folder, f"epochs-{balance}")
 
 
 def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> None:
     """Thin lines for the seeds, a thick one for their mean, a ring at each chosen epoch."""
+    from matplotlib.ticker import MaxNLocator
+
     above.set_title(model, loc="left", fontsize=10.5, fontweight="bold")
     for axes, key, color, dash in (
         (above, "val_accuracy", _ACCURACY, "-"),
@@ -82,7 +74,7 @@ def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> Non
         axes.plot(np.arange(1, len(mean) + 1), mean, color=color, linewidth=2.2, linestyle=dash, zorder=3)
     for axes in (above, below):
         canvas.bare(axes, grid="y")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     above.tick_params(labelbottom=False)
     below.set_xlabel("epoch", fontsize=9, color=MUTED)
 
@@ -99,7 +91,7 @@ def _same_scale(places: Sequence["Axes"]) -> None:
         place.set_ylim(low, high)
 
 
-def _legend(figure: "Figure", seeds: int) -> None:
+def _legend(figure: "Figure", seeds: int, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     def line(color: str, dash: Any = "-", **more: Any) -> Line2D:
@@ -115,5 +107,5 @@ def _legend(figure: "Figure", seeds: int) -> None:
     if seeds > 1:
         marks.append((Line2D([], [], color=MUTED, linewidth=0.8), "one seed (thick: mean)"))
     figure.legend(
-        *zip(*marks, strict=True), loc="outside upper left", ncols=len(marks), frameon=False, fontsize=9
+        *zip(*marks, strict=True), loc="outside upper left", ncols=columns, frameon=False, fontsize=9
     )

@@ -1,8 +1,8 @@
 """study.csv and study.json: the results of a study for other programs.
 
-In study.csv a row is a model at a balance, `source` "fedfer", or a published one, `source` "published"; shares
-are between 0 and 1, times are seconds, what is not known is empty. study.json holds that, every run, and
-every difference with its interval.
+In study.csv a row is a model at a balance, `source` "fedfer", or a published one, `source` "published";
+shares are between 0 and 1, times are seconds, what is not known is empty. study.json holds that, every run,
+and every difference with its interval.
 """
 
 import csv

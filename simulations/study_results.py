@@ -75,7 +75,7 @@ class Pair:
 
     @property
     def reading(self) -> str:
-        """ "beyond noise", "within noise", or "unclear": beyond it alone, but not among so many pairs."""
+        """Beyond noise, within noise, or unclear: beyond it alone, but not among so many pairs."""
         if self.adjusted <= LEVEL:
             return "beyond noise"
         return "within noise" if self.gap.within_noise else "unclear"
@@ -168,7 +168,8 @@ def _same_photos(run: Run, first: Run, other: Run) -> None:
     mine, theirs = ({file: label for file, (label, *_) in each.said.items()} for each in (run, other))
     if not mine or mine != theirs or run.summary["classes"] != first.summary["classes"]:
         raise InputError(
-            f"{run.folder} was not judged on the test photos of {other.folder}; move it away and train it again"
+            f"{run.folder} was not judged on the test photos and classes of {other.folder}; move it away and "
+            "train it again"
         )
 
 
@@ -176,7 +177,8 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
     def one(name: str) -> Any:
         return runs[0].summary.get(name)
 
-    pace = [run.summary.get("ms_per_photo") for run in runs]
+    paces = [run.summary.get("ms_per_photo") for run in runs]
+    known = [float(pace) for pace in paces if pace is not None]
     return Row(
         model=model,
         balance=balance,
@@ -186,7 +188,7 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
         parameters=one("parameters"),
         trained=one("parameters_trained"),
         multiply_adds=one("multiply_adds"),
-        ms_per_photo=fmean(pace) if None not in pace else None,
+        ms_per_photo=fmean(known) if known else None,
     )
 
 

@@ -89,7 +89,7 @@ def _score(row: Row, name: str, between: str) -> Text:
 
 
 def _short(seconds: float | None) -> str:
-    """ "1m 32s": the column is narrow."""
+    """Written as 1m 32s: the column is narrow."""
     time = "" if seconds is None else duration(seconds)
     return time.replace(" min", "m").replace(" s", "s").replace(" h", "h")
 

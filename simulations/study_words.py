@@ -59,7 +59,7 @@ def _finding(study: Study, balance: int, measure: str) -> Finding:
 
 
 def counted(finding: Finding) -> str:
-    """ "22 of 28 pairs beyond noise, 4 within noise, 2 unclear"."""
+    """As in: 22 of 28 pairs beyond noise, 4 within noise, 2 unclear."""
     parts = [f"{number} {reading}" for reading, number in finding.counts.items() if number]
     first, rest = parts[0].split(" ", 1)
     total = sum(finding.counts.values())
@@ -67,7 +67,7 @@ def counted(finding: Finding) -> str:
 
 
 def against(pair: Pair, means: dict[str, float]) -> str:
-    """ "mobilenet 63.4% against mobilenet-deep 62.9%", the better one first."""
+    """As in: mobilenet 63.4% against mobilenet-deep 62.9%; the better one first."""
     ordered = sorted((pair.first, pair.second), key=lambda model: -means[model])
     return " against ".join(f"{model} {share(means[model], pair.measure)}" for model in ordered)
 
@@ -120,7 +120,7 @@ def count(number: float | None) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """ "a, b and c"."""
+    """As in: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -132,9 +132,9 @@ def method(study: Study) -> str:
     text += f"{', in all seeds together' if len(study.seeds) > 1 else ''}. "
     if pairs > 1:
         text += (
-            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a difference"
-            " is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05; unclear when"
-            " only its own interval leaves out zero. "
+            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a "
+            "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05; "
+            "unclear when only its own interval leaves out zero. "
         )
     else:
         text += "A difference is within noise when its 95% interval holds zero. "

@@ -1,0 +1,127 @@
+"""A finished study -> study.html: what was found, how sure one may be of it, and how it was made.
+
+Reads files only: the runs (study_results.py) and the figures beside the page (study_figures.py), which it
+holds itself. The same folder gives the same page; it refers to nothing but the files beside it, and needs no
+script.
+"""
+
+import base64
+import re
+from html import escape as esc
+from pathlib import Path
+
+from fer_models.cache import whole_file
+from simulations import page, study_sections, study_setting
+from simulations import study_words as words
+from simulations.page import paragraph, section
+from simulations.study_figures import FOLDER, Figure, figures
+from simulations.study_results import Study
+
+_SECTIONS = {
+    "overview": (
+        "The models side by side",
+        "A mark is the mean over seeds, the line beside it one standard deviation, the small dots are the seeds.",
+    ),
+    "imbalance": (
+        "Classes before and after balancing",
+        "Training photos of the first seed. Balancing fills a class with augmented views of its own training "
+        "photos or keeps a seeded part of it; validation and test photos are never balanced or augmented.",
+    ),
+    "blocks": (
+        "MobileNetV2, block by block",
+        "Shapes and parameters as torchvision builds the network. Shortcut: the input is added to the output.",
+    ),
+    "epochs": (
+        "Accuracy and loss, epoch by epoch",
+        "Measured on validation photos, which choose the epoch that is judged (a ring). The training loss is the "
+        "mean over the views while the model learns, dropout included. Models fitted in one step have no epochs.",
+    ),
+    "confusion": (
+        "Confusion of the test photos",
+        "Number of photos, all seeds together; the shade is the share of the row. The diagonal is right.",
+    ),
+    "classes": (
+        "Class by class",
+        "Precision, recall and F1 of each class on the test photos, means over seeds.",
+    ),
+}
+
+
+def write(study: Study, folder: Path) -> Path:
+    """Writes `folder`/study.html whole and returns its path; its figures must be drawn before."""
+    parts = [
+        _header(study),
+        study_sections.results(study),
+        study_sections.differences(study),
+        *(_figures(kind, shown, study, folder) for kind, shown in figures(study).items()),
+        study_setting.made(study),
+        study_sections.runs(study, folder),
+    ]
+    version = esc(str(study.any_run.environment.get("versions", {}).get("fedfer", "")))
+    footer = f"Written by fedfer {version} from the files of this study. No scripts, no network."
+    path = folder / "study.html"
+    with whole_file(path) as temporary:
+        text = page.skeleton("fedfer study", "\n".join(part for part in parts if part), footer)
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _header(study: Study) -> str:
+    seeds, models = len(study.seeds), len(study.models)
+    kinds = (
+        f"{models} {'model' if models == 1 else 'models'}, {words.listed(list(map(_kind, study.balances)))}"
+    )
+    eyebrow = f"fedfer study &middot; {kinds} &middot; {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    return "\n".join(
+        [
+            "<header>",
+            f'<p class="eyebrow">{eyebrow}</p>',
+            f"<h1>{esc(words.headline(study))}</h1>",
+            paragraph(study_sections.lede(study), "lede"),
+            _drawings(study),
+            "</header>",
+        ]
+    )
+
+
+def _kind(balance: int) -> str:
+    return words.balanced(balance)
+
+
+def _drawings(study: Study) -> str:
+    if study.any_run.data["source"] != "sketch":
+        return ""
+    return (
+        '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '
+        "<em>sketch</em> is there to try the whole way without a download; its numbers say nothing about "
+        "real faces.</p></div>"
+    )
+
+
+def _figures(kind: str, shown: list[Figure], study: Study, folder: Path) -> str:
+    """The figure of the last balance, those of the others folded away."""
+    title, text = _SECTIONS[kind]
+    *others, last = shown
+    named = f"<h3>{esc(words.balanced(study.balances[-1]).capitalize())}</h3>" if others else ""
+    folded = "".join(
+        f"<details><summary>{esc(words.balanced(balance).capitalize())}</summary>{_figure(each, folder)}</details>"
+        for balance, each in zip(study.balances, others, strict=False)
+    )
+    return section(title, paragraph(text), named + _figure(last, folder), folded)
+
+
+def _figure(figure: Figure, folder: Path) -> str:
+    """The drawing on a light card, whatever the colours of the page, and its files."""
+    svg = (folder / FOLDER / f"{figure.name}.svg").read_bytes()
+    wide = re.search(rb'<svg[^>]*? width="([\d.]+)pt"', svg)
+    pixels = f"{float(wide[1]) * 4 / 3:.0f}px" if wide else "100%"
+    data = base64.b64encode(svg).decode("ascii")
+    links = ", ".join(
+        f'<a href="{FOLDER}/{figure.name}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png")
+    )
+    return (
+        f'<figure><div class="plate" role="region" tabindex="0" aria-label="{esc(figure.text)}">'
+        f'<img style="--wide:{pixels};max-width:{pixels}" alt="{esc(figure.text)}" '
+        f'src="data:image/svg+xml;base64,{data}"></div>'
+        f"<figcaption>{esc(figure.text)}: {links}</figcaption></figure>"
+    )

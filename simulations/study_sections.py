@@ -1,0 +1,163 @@
+"""The sections of study.html made of numbers: results, differences, runs."""
+
+from html import escape as esc
+from pathlib import Path
+
+from simulations import page
+from simulations import study_words as words
+from simulations.page import duration, paragraph, percent, section, table
+from simulations.published import CAUTION, PUBLISHED
+from simulations.study_results import COMPARED, SCORES, Pair, Row, Study, run_folder
+from simulations.study_words import Finding
+
+
+def lede(study: Study) -> str:
+    """What was done and what the floor is, in a few sentences."""
+    fewest, most = min(study.photos), max(study.photos)
+    photos = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    seeds = "" if len(study.seeds) == 1 else f", {len(study.seeds)} seeds each with its own split"
+    support = study.any_run.confusion.sum(axis=1)
+    share, largest = percent(support.max() / support.sum()), study.classes[int(support.argmax())]
+    text = f"Every model is trained and judged on the same photos: {photos} test photos{seeds}. "
+    text += f"Always answering the largest class, {largest}, would name {share} correctly. "
+    published = words.listed([f"{p.model} {100 * p.accuracy:.0f}%" for p in PUBLISHED])
+    return text + f"The published study reported {published}, on other photos."
+
+
+def results(study: Study) -> str:
+    """The table, the published rows below ours."""
+    rows = [_row(row) for row in study.rows]
+    blank = [""] * (len(_HEAD) - 8)
+    rows += [
+        [esc(each.model), "published", percent(each.accuracy), "", "", "",
+         duration(each.seconds) if each.seconds else "", *blank, ""]
+        for each in PUBLISHED
+    ]  # fmt: skip
+    aside = range(len(study.rows), len(rows))
+    seeds = (
+        ""
+        if len(study.seeds) == 1
+        else f"Means over {len(study.seeds)} seeds, \N{PLUS-MINUS SIGN} standard deviation. "
+    )
+    note = (
+        f"{seeds}Training is the time of a run without reading photos and computing features, which are made "
+        "once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is the "
+        f"time per photo. Grey rows: {CAUTION}."
+    )
+    return section(
+        "Results on the test photos", table("Results", _HEAD, rows, aside=aside), paragraph(note, "small")
+    )
+
+
+_HEAD = ("Model", "Balance", *(words.NAMES[name] for name in SCORES), "Training", "Parameters",
+         "Multiply-adds", "ms per photo", "Epoch")  # fmt: skip
+
+
+def _row(row: Row) -> list[str]:
+    scores = []
+    for name in SCORES:
+        mean, sd = words.spread(row.scores[name], name)
+        scores.append(mean + (f"<small>\N{PLUS-MINUS SIGN}{sd}</small>" if sd else ""))
+    epochs = ", ".join(str(epoch) for epoch in row.epochs if epoch is not None)
+    pace = "" if row.ms_per_photo is None else f"{row.ms_per_photo:.3g}"
+    balance = f"{row.balance:,}" if row.balance else "none"
+    return [
+        esc(row.model), balance, *scores, duration(row.seconds), words.count(row.parameters),
+        words.count(row.multiply_adds), pace, epochs,
+    ]  # fmt: skip
+
+
+def differences(study: Study) -> str:
+    """What the differences between models are worth, in words, then every pair; the last balance open."""
+    if len(study.models) < 2:
+        return ""
+    found = words.findings(study)
+    parts = {b: [each for each in found if each.balance == b] for b in study.balances}
+    *others, last = study.balances
+    folded = "".join(
+        f"<details><summary>{esc(words.balanced(b).capitalize())}</summary>{_findings(parts[b])}{_pairs(study, b)}</details>"
+        for b in others
+    )
+    every = (
+        f"<details><summary>Every pair, {esc(words.balanced(last))}</summary>{_pairs(study, last)}</details>"
+    )
+    title = f"<h3>{esc(words.balanced(last).capitalize())}</h3>" if others else ""
+    return section(
+        "What the differences between models are worth",
+        paragraph(words.method(study)),
+        title + _findings(parts[last]),
+        every,
+        folded,
+    )
+
+
+def _findings(found: list[Finding]) -> str:
+    return f'<div class="grid pair">{"".join(map(_finding, found))}</div>'
+
+
+def _finding(finding: Finding) -> str:
+    lines = "".join(
+        f"<div><dt>{esc(reading)}</dt><dd>{'<br>'.join(map(esc, pairs))}</dd></div>"
+        for reading, pairs in (("best first", (finding.ranking,)), *finding.lines)
+    )
+    return f'<div><h3>{esc(words.NAMES[finding.measure])}</h3><dl class="lines">{lines}</dl></div>'
+
+
+def _pairs(study: Study, balance: int) -> str:
+    """Every pair of models with its interval in both measures."""
+    columns = [study.compared(balance, measure) for measure in COMPARED]
+    rows = [
+        [f"{esc(first.first)} minus {esc(first.second)}", *_gap(first), *_gap(second)]
+        for first, second in zip(*columns, strict=True)
+    ]
+    head = ["Models", "Accuracy, points", "", "Macro-F1", ""]
+    seeds = "At each seed: the difference there. " if len(study.seeds) > 1 else ""
+    note = f"Below each difference its 95% interval. {seeds}p: adjusted for the number of pairs (Holm)."
+    return table(f"Differences, {words.balanced(balance)}", head, rows, text=(2, 4)) + paragraph(
+        note, "small"
+    )
+
+
+def _gap(pair: Pair) -> list[str]:
+    value, interval = words.gap(pair)
+    scale, digits = (1, 3) if pair.measure.endswith("f1") else (100, 1)
+    seeds = ", ".join(page.signed(scale * each, digits) for each in pair.of_seeds)
+    p = f"p {pair.adjusted:.3f}" if pair.adjusted >= 0.001 else "p below 0.001"
+    each = f"<small>at each seed {seeds}</small>" if len(pair.of_seeds) > 1 else ""
+    return [f"{value}<small>{interval}</small>", f"{pair.reading}<small>{p}</small>{each}"]
+
+
+def runs(study: Study, folder: Path) -> str:
+    """Links to what each run left behind, and the files beside the page."""
+    rows = [
+        [
+            esc(model),
+            *(", ".join(_link(folder, model, b, seed) for seed in study.seeds) for b in study.balances),
+        ]
+        for model in study.models
+    ]
+    head = ["Model", *(esc(words.balanced(b)) for b in study.balances)]
+    files = {
+        "study.toml": "the settings",
+        "study.csv": "the table",
+        "study.json": "all numbers, differences and intervals too",
+        "leakage.json": "the leakage check",
+        "figures/": "every figure as PNG and SVG",
+    }
+    items = "".join(
+        f'<li><a href="{name}">{name}</a>: {esc(what)}</li>'
+        for name, what in files.items()
+        if (folder / name).exists()
+    )
+    return section(
+        "Every run",
+        paragraph("A run for each model, balance and seed; each has a page of its own."),
+        table("Runs", head, rows, text=range(1, len(head))),
+        f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
+    )
+
+
+def _link(folder: Path, model: str, balance: int, seed: int) -> str:
+    name = run_folder(Path(), model, balance, seed).name
+    there = f"{name}/report.html" if (folder / name / "report.html").is_file() else f"{name}/"
+    return f'<a href="{esc(there)}">seed {seed}</a>'

@@ -1,0 +1,95 @@
+"""The section of study.html about how the study was made: command, split, selection, leakage, machine."""
+
+import json
+from html import escape as esc
+from typing import Any
+
+from simulations import page
+from simulations import study_words as words
+from simulations.page import paragraph, section
+from simulations.study_results import Study
+
+_MOST_EXAMPLES = 10
+
+
+def made(study: Study) -> str:
+    """What a reader needs in order to trust the numbers, or to make them again."""
+    run = study.any_run
+    env, config, people = run.environment, run.config, run.data.get("subjects")
+    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
+    counts = {part: sum(photos.values()) for part, photos in run.data["photos"].items()}
+    train = config["train"]
+    versions = {k: v for k, v in env.get("versions", {}).items() if v and k != "python"}
+    pairs = [
+        ("Photos", str(source)),
+        ("In use", f"{sum(counts.values()):,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
+        ("Split, first seed", ", ".join(f"{n:,} {part}" for part, n in counts.items()) + _unit(study)),
+        ("Classes", ", ".join(study.classes)),
+        ("Training views of a class", words.listed([f"{b:,}" if b else "as they are" for b in study.balances])),
+        ("Seeds", ", ".join(map(str, study.seeds)) + ": of the split, the views and the training"),
+        ("Training", f"{config['baseline']['epochs']} epochs, {train['optimizer']}, learning rate "
+                     f"{train['lr']:g}, batch {train['batch']}"),
+        ("Epoch that is judged", _selected(study)),
+        ("Test photos", "looked at once in each run, after the epoch was chosen"),
+        ("Machine", ", ".join(str(x) for x in (env.get("machine"), f"{env['cpus']} CPU cores" if "cpus" in env
+                                               else None, env.get("platform")) if x)),
+        ("Date of the first run", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in {"Python": env.get("python"), **versions}.items())),
+    ]  # fmt: skip
+    return section(
+        "How it was made",
+        paragraph("The command:"),
+        f"<pre>{esc(str(env['command']))}</pre>",
+        page.facts(pairs),
+        _leakage(study),
+    )
+
+
+def _unit(study: Study) -> str:
+    run = study.any_run
+    by_person = run.data.get("subjects") and run.config["data"]["split_by"] != "photo"
+    return "; by person, nobody is in two parts" if by_person else "; by photo"
+
+
+def _selected(study: Study) -> str:
+    best = study.any_run.config["evaluation"]["select"] == "best"
+    return "best macro-F1 on the validation photos" if best else "the last"
+
+
+def _leakage(study: Study) -> str:
+    """What the leakage check found, where it was made."""
+    path = study.folder / "leakage.json"
+    if not path.is_file():
+        return ""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    copies, near, shared = (
+        int(found.get(name) or 0)
+        for name in ("copies_across_parts", "near_across_parts", "subjects_in_two_parts")
+    )
+    people = int(found.get("subjects") or 0)
+    text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {int(found.get('near_pairs') or 0):,} "
+    text += f"pairs, {near:,} of them across parts. "
+    text += (
+        f"People in two parts: {shared:,} of {people:,}." if people else "Who is on the photos is not known."
+    )
+    clean = not (copies or near or shared)
+    verdict = (
+        "No leak between the parts was found."
+        if clean
+        else "What is across parts lets a model know test photos from training: the scores may be too high."
+    )
+    items = "".join(
+        f"<li>{esc(_example(each))}</li>" for each in (found.get("examples") or [])[:_MOST_EXAMPLES]
+    )
+    listed = f'<ul class="files">{items}</ul>' if items else ""
+    body = f"{paragraph(text)}{paragraph(verdict)}"
+    return f"<h3>Leakage check, split of the first seed</h3>{body if clean else f'<div class=note>{body}{listed}</div>'}"
+
+
+def _example(example: Any) -> str:
+    """One leak in words: a text, or the files of one."""
+    if isinstance(example, dict):
+        example = [
+            part for value in example.values() for part in (value if isinstance(value, list) else [value])
+        ]
+    return " and ".join(map(str, example)) if isinstance(example, list) else str(example)
