@@ -123,7 +123,7 @@ def study(
     """
     from rich.console import Console
 
-    from simulations import study_page, study_results, study_table
+    from simulations import study_figures, study_files, study_page, study_results, study_table
     from simulations.display import Display
     from simulations.study import conduct
     from simulations.study_request import ask
@@ -142,12 +142,13 @@ def study(
         conduct(asked, display)
         with display.stage("Tables and figures", unit="pages") as step:
             result = study_results.read(folder, asked.models, asked.balances, asked.every_seed)
-            study_table.write(result, folder)
+            study_files.write(result, folder)
+            study_figures.draw(result, folder)
             page = study_page.write(result, folder)
             step(1, 1)
     if not quiet:
-        Console(highlight=False).print("", study_table.table(result), "", sep="\n")
-        print(f"Open {page}")
+        study_table.show(result, Console(highlight=False))
+        print(f"\nOpen {page}")
 
 
 @app.command()

@@ -24,12 +24,12 @@ from simulations.finish import fingerprint
 from simulations.prepare import Prepared, World, world_of
 from simulations.report import write_report
 from simulations.request import alone, check_cache
-from simulations.study_request import Study, check_same
+from simulations.study_request import StudyRequest, check_same
 
 _EXAMPLES = 10  # pairs of near duplicates that are named
 
 
-def conduct(study: Study, display: Display) -> None:
+def conduct(study: StudyRequest, display: Display) -> None:
     """Trains what is not trained yet, in run folders below `study.folder`.
 
     The folder appears once nothing the user gave can be wrong any more.
@@ -46,7 +46,7 @@ def conduct(study: Study, display: Display) -> None:
             _train(study, seed, table, display)
 
 
-def _photos(study: Study, seed: int, display: Display) -> ImageTable:
+def _photos(study: StudyRequest, seed: int, display: Display) -> ImageTable:
     config = study.config
     with display.stage(f"Photos{_of(study, seed)}", unit="photos") as step:
         table = load_table(config.data, config.sketch, seed=seed, progress=step)
@@ -58,11 +58,11 @@ def _photos(study: Study, seed: int, display: Display) -> ImageTable:
     return table
 
 
-def _of(study: Study, seed: int) -> str:
+def _of(study: StudyRequest, seed: int) -> str:
     return f", seed {seed}" if study.seeds > 1 else ""
 
 
-def _check_leakage(study: Study, table: ImageTable, display: Display) -> None:
+def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> None:
     """Writes leakage.json: what the parts of the first seed's split share that they should not."""
     with display.stage("Leakage check", unit="photos") as step:
         found = leakage.check(table, looks.look(table, progress=step))
@@ -87,7 +87,7 @@ def _check_leakage(study: Study, table: ImageTable, display: Display) -> None:
         display.note(f"in two parts of the split: {', '.join(said)}; see leakage.json")
 
 
-def _train(study: Study, seed: int, table: ImageTable, display: Display) -> None:
+def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> None:
     """Trains what is missing of one seed."""
     whole = joined_plan(table, [plan_views(table, balance, seed=seed) for balance in study.balances])
     prepare = _preparer(study, whole, display)
@@ -109,7 +109,9 @@ def _train(study: Study, seed: int, table: ImageTable, display: Display) -> None
             write_report(folder)
 
 
-def _preparer(study: Study, whole: ViewPlan, display: Display) -> Callable[[World], tuple[Prepared, float]]:
+def _preparer(
+    study: StudyRequest, whole: ViewPlan, display: Display
+) -> Callable[[World], tuple[Prepared, float]]:
     """Prepares worlds of one seed and says how long it took; shows it where rows are new to this study."""
     seen = set[tuple[str, int]]()
 
@@ -126,7 +128,7 @@ def _preparer(study: Study, whole: ViewPlan, display: Display) -> Callable[[Worl
     return prepare
 
 
-def _check_finished(study: Study, model: str, balance: int, seed: int, table: ImageTable) -> None:
+def _check_finished(study: StudyRequest, model: str, balance: int, seed: int, table: ImageTable) -> None:
     """InputError unless a finished run is the one that would be trained now."""
     folder, config = study.place_of(model, balance, seed), study.config_of(model, balance, seed)
     check_same(validate(read_toml(folder / "config.toml")), config, folder)

@@ -27,7 +27,7 @@ One = TypeVar("One")
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyRequest:
     """Every model at every balance over several seeds."""
 
     config: Config  # of every run, but for what differs between them
@@ -88,7 +88,7 @@ def ask(
     seeds: int | None,
     folder: Path,
     command: str,
-) -> Study:
+) -> StudyRequest:
     """The study that the command line asks for; InputError for anything that cannot be used.
 
     In the folder of a study that was begun, what is not given is as it was then.
@@ -105,7 +105,7 @@ def ask(
     else:
         _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
     every = tuple(_unique(asked["models"] or _available())) if models is None else _models(models)
-    return Study(
+    return StudyRequest(
         config,
         every,
         tuple(asked["balances"] or BALANCES) if balances is None else _balances(balances),

@@ -6,10 +6,10 @@ import pytest
 
 from fer_models.errors import InputError
 from fer_models.models import MODELS
-from simulations.study_request import BALANCES, Study, ask
+from simulations.study_request import BALANCES, StudyRequest, ask
 
 
-def asked(folder: Path, *settings: str, **given: object) -> Study:
+def asked(folder: Path, *settings: str, **given: object) -> StudyRequest:
     options: dict = {"data": None, "models": None, "balances": None, "seeds": None} | given
     return ask(settings=settings, folder=folder, command="fedfer study", **options)
 
