@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score, log_loss
 
 from fer_models import closed_form
-from fer_models.closed_form import STRENGTHS, Moments, majority, moments, sharpness, solve
+from fer_models.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
 from fer_models.training import Shards
@@ -154,6 +154,14 @@ def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
     assert least < log_loss(validation.labels, np.full((90, 3), 1 / 3))
     again = fitted()[0]
     np.testing.assert_array_equal(again.head, found.head)
+
+
+def test_sums_of_parts_give_the_head_of_the_whole() -> None:
+    whole, features, labels, validation = fitted()
+    parts = [moments(features, labels, part, CLASSES) for part in np.split(np.arange(150)[::-1], 5)]
+    found = choose(sum(parts[1:], start=parts[0]), validation)
+    assert found.tried == whole.tried
+    np.testing.assert_allclose(found.head, whole.head, rtol=1e-4, atol=1e-6)
 
 
 def test_sharpness_by_hand_and_at_its_ends() -> None:

@@ -1,0 +1,136 @@
+"""Histograms of oriented gradients and logistic regression on them: the way before deep learning.
+
+uint8 images in, descriptors (n, D) float32 out, where others have the frozen encoder; then a linear head
+(C, D + 1). Source: Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177, by scikit-image, an optional extra.
+"""
+
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_models.encoders import gray
+from fer_models.errors import InputError
+from fer_models.heads import LinearHead
+from fer_models.metrics import macro_f1
+
+if TYPE_CHECKING:
+    from fer_models.evaluation import HeldOut
+    from fer_models.training import Shards
+
+ORIENTATIONS = 9  # directions of a gradient, up and down being one
+CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's side at most
+BLOCK = 2  # cells along the side of a block, whose histograms are normalised together (L2-Hys)
+CHOICES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of scikit-learn's C; a small one is a strong penalty
+_ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
+
+
+class Hog:
+    """Descriptors of the gray image. InputError where scikit-image is not installed."""
+
+    def __init__(self) -> None:
+        try:
+            from skimage.feature import hog
+        except ImportError as error:
+            raise InputError(
+                "model.name = hog needs scikit-image, which is not installed; install it with"
+                ' pip install "fedfer[hog]", or choose another model'
+            ) from error
+        self._hog = hog
+        self.key = (
+            f"hog 1 orientations {ORIENTATIONS} cell {CELL} cells {CELLS} block {BLOCK}"
+            f" scikit-image {version('scikit-image')}"
+        )
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Descriptors (n, length(s)), float32, of uint8 images (n, 1 or 3, s, s)."""
+        size = images.shape[-1]
+        cell, cells = grid(size)
+        edge = (size - cell * cells) // 2
+        inner = slice(edge, edge + cell * cells)
+        rows = np.empty((len(images), length(size)), np.float32)
+        for row, image in zip(rows, gray(images)[:, 0, inner, inner], strict=True):
+            row[:] = self._hog(
+                image,
+                orientations=ORIENTATIONS,
+                pixels_per_cell=(cell, cell),
+                cells_per_block=(BLOCK, BLOCK),
+                block_norm="L2-Hys",
+            )
+        return rows
+
+
+def grid(size: int) -> tuple[int, int]:
+    """A cell's side in pixels, and the cells along a side, for images of side `size` >= 32.
+
+    Cells have 8 pixels; in images beyond 64 pixels they grow with the image, so that a descriptor never has
+    more than 1,764 numbers and more pixels make it finer, not longer. What is left over, 7 pixels at most,
+    is left out round the edge.
+    """
+    cell = max(CELL, size // CELLS)
+    return cell, size // cell
+
+
+def length(size: int) -> int:
+    """Numbers in the descriptor of an image of side `size`: 324 at 32 pixels, 1,764 from 64 on."""
+    _, cells = grid(size)
+    return (cells - BLOCK + 1) ** 2 * BLOCK**2 * ORIENTATIONS
+
+
+def fit(
+    training: "Shards", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
+) -> tuple[LinearHead, dict[str, Any]]:
+    """Multinomial logistic regression on all training views, and how it was chosen.
+
+    Its C is the one of CHOICES best on validation by macro-F1, the smallest of equals. Each fit goes on from
+    the one before; of each it is said whether it converged within `iterations`. On one thread, so that the
+    bits do not depend on the number of cores. ValueError where a class has no view.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    rows, labels = training.features[training.rows], training.labels[training.rows]
+    if len(np.unique(labels)) != classes:
+        raise ValueError(f"every one of the {classes} classes needs a view, got {np.unique(labels)}")
+    model = LogisticRegression(max_iter=iterations, warm_start=True)
+    best, chosen = np.empty(0), dict[str, Any]()
+    tried: list[dict[str, Any]] = []
+    with threadpool_limits(1, user_api="blas"):
+        for choice in CHOICES:
+            model.set_params(C=choice)
+            converged = _fitted(model, rows, labels)
+            head = _head(model)
+            answers = (validation.features @ head[:, :-1].T + head[:, -1]).argmax(axis=1)
+            tried.append(
+                {
+                    "C": choice,
+                    "macro_f1": macro_f1(validation.labels, answers, classes),
+                    "iterations": int(model.n_iter_[0]),
+                    "converged": converged,
+                }
+            )
+            if not chosen or tried[-1]["macro_f1"] > chosen["macro_f1"]:
+                best, chosen = head, tried[-1]
+    return LinearHead(best), {"C": chosen["C"], "converged": chosen["converged"], "tried": tried}
+
+
+def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:
+    """Fits the model; whether it converged, of which scikit-learn's warning is the only full account."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(rows, labels)
+    late = [one for one in caught if issubclass(one.category, ConvergenceWarning)]
+    for other in (one for one in caught if one not in late):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    return not late
+
+
+def _head(model: Any) -> np.ndarray:
+    """The linear head (C, D + 1), float32. Of two classes scikit-learn keeps the difference alone."""
+    values = np.column_stack([model.coef_, model.intercept_])
+    if len(values) == 1:
+        values = np.concatenate([-values / 2, values / 2])
+    return values.astype(np.float32)
