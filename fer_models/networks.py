@@ -3,7 +3,7 @@
 `build` stands before training, `restore` where a trained network comes out of a file. What lies between is a
 `NetworkClassifier`: rows in, class probabilities out, and named arrays like any head. The names are those
 of torch's state dicts, for MobileNetV2 torchvision's own (`features.15.conv.0.0.weight`), so the arrays load
-there too. torch's global generator is neither drawn from nor seeded.
+there too. Torch's global generator is neither drawn from nor seeded.
 """
 
 from collections.abc import Iterator
