@@ -111,6 +111,7 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
   overflow-x: auto; }
 .plate img { display: block; width: 100%; height: auto; margin: 0 auto; }
 dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
+.scroll + p { margin-top: 12px; }
 tr.aside > * { color: var(--muted); }
 details { margin-top: 16px; } details > .grid { margin-top: 14px; }
 summary { cursor: pointer; color: var(--s0); }
@@ -198,6 +199,11 @@ def table(
 def scroll(markup: str, name: str) -> str:
     """A box that scrolls sideways by itself, reachable by keyboard."""
     return f'<div class="scroll sticky" role="region" tabindex="0" aria-label="{esc(name)}">{markup}</div>'
+
+
+def folded(title: str, markup: str) -> str:
+    """Something to be opened."""
+    return f"<details><summary>{esc(title)}</summary>{markup}</details>"
 
 
 def percent(share: float) -> str:

@@ -26,6 +26,6 @@ class Published:
 
 PUBLISHED = (
     Published("MobileNetV2", "mobilenet", 0.49, 34 * 60.0),
-    Published("MobileNetV2, extra layers", "mobilenet-deep", 0.48, None),
+    Published("MobileNetV2 with extra layers", "mobilenet-deep", 0.48, None),
     Published("small CNN", "cnn", 0.51, 60 * 60.0),
 )

@@ -15,7 +15,8 @@ from fer_models.cache import whole_file
 from simulations import study_words as words
 from simulations.intervals import MANY
 from simulations.published import CAUTION, PUBLISHED
-from simulations.study_results import LEVEL, SCORES, Pair, Row, Study
+from simulations.study_pairs import LEVEL, Pair
+from simulations.study_results import SCORES, Row, Study
 
 COLUMNS = (
     "source", "model", "balance", "seeds", *(f"{name}{end}" for name in SCORES for end in ("", "_sd")),

@@ -20,29 +20,36 @@ from simulations.study_results import Study
 _SECTIONS = {
     "overview": (
         "The models side by side",
-        "A mark is the mean over seeds, the line beside it one standard deviation, the small dots are the seeds.",
+        "The scores on the test photos.",
+        " A mark is the mean over seeds, its line one standard deviation to both sides, a small dot a seed.",
     ),
     "imbalance": (
         "Classes before and after balancing",
         "Training photos of the first seed. Balancing fills a class with augmented views of its own training "
         "photos or keeps a seeded part of it; validation and test photos are never balanced or augmented.",
+        "",
     ),
     "blocks": (
         "MobileNetV2, block by block",
-        "Shapes and parameters as torchvision builds the network. Shortcut: the input is added to the output.",
+        "Shapes and parameters as torchvision builds it. Shortcut: the input is added to the output.",
+        "",
     ),
     "epochs": (
         "Accuracy and loss, epoch by epoch",
-        "Measured on validation photos, which choose the epoch that is judged (a ring). The training loss is the "
-        "mean over the views while the model learns, dropout included. Models fitted in one step have no epochs.",
+        "Measured on validation photos, which choose the epoch that is judged (a ring). The training loss is "
+        "the mean over the views while the model learns, dropout included. Models fitted in one step have no "
+        "epochs.",
+        " A thick line is the mean over seeds.",
     ),
     "confusion": (
         "Confusion of the test photos",
-        "Number of photos, all seeds together; the shade is the share of the row. The diagonal is right.",
+        "Number of photos; the shade is the share of the row. The diagonal is right.",
+        " Photos of all seeds together.",
     ),
     "classes": (
         "Class by class",
-        "Precision, recall and F1 of each class on the test photos, means over seeds.",
+        "Precision, recall and F1 of each class on the test photos.",
+        " Means over seeds.",
     ),
 }
 
@@ -67,11 +74,12 @@ def write(study: Study, folder: Path) -> Path:
 
 
 def _header(study: Study) -> str:
-    seeds, models = len(study.seeds), len(study.models)
-    kinds = (
-        f"{models} {'model' if models == 1 else 'models'}, {words.listed(list(map(_kind, study.balances)))}"
+    views = words.listed([f"{balance:,}" if balance else "as they are" for balance in study.balances])
+    seeds, models = (
+        f"{len(what)} {name}{'' if len(what) == 1 else 's'}"
+        for what, name in ((study.seeds, "seed"), (study.models, "model"))
     )
-    eyebrow = f"fedfer study &middot; {kinds} &middot; {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    eyebrow = f"fedfer study &middot; {models} &middot; training views of a class: {views} &middot; {seeds}"
     return "\n".join(
         [
             "<header>",
@@ -82,10 +90,6 @@ def _header(study: Study) -> str:
             "</header>",
         ]
     )
-
-
-def _kind(balance: int) -> str:
-    return words.balanced(balance)
 
 
 def _drawings(study: Study) -> str:
@@ -100,11 +104,12 @@ def _drawings(study: Study) -> str:
 
 def _figures(kind: str, shown: list[Figure], study: Study, folder: Path) -> str:
     """The figure of the last balance, those of the others folded away."""
-    title, text = _SECTIONS[kind]
+    title, text, of_many = _SECTIONS[kind]
+    text += of_many if len(study.seeds) > 1 else ""
     *others, last = shown
     named = f"<h3>{esc(words.balanced(study.balances[-1]).capitalize())}</h3>" if others else ""
     folded = "".join(
-        f"<details><summary>{esc(words.balanced(balance).capitalize())}</summary>{_figure(each, folder)}</details>"
+        page.folded(words.balanced(balance).capitalize(), _figure(each, folder))
         for balance, each in zip(study.balances, others, strict=False)
     )
     return section(title, paragraph(text), named + _figure(last, folder), folded)

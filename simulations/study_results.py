@@ -1,14 +1,10 @@
 """The finished runs of a study as numbers: means and spreads over seeds, and differences between models.
 
-Reads run folders only. Two models at one balance judge the same test photos at each seed, so they are
-compared photo by photo: the mean over seeds of a score, people drawn with all their photos in every seed's
-test part (simulations/intervals.py). All pairs of models at a balance are judged together: a difference is
-beyond noise when its p-value is, adjusted by Holm's rule for their number.
+Reads run folders only; what the differences are worth is judged in study_pairs.py.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -16,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from fer_models.errors import InputError
-from simulations import intervals
-from simulations.intervals import Difference, Judged
+from simulations.intervals import Judged
 from simulations.results import Run, read_run
+from simulations.study_pairs import Pair, pairs_at
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
-COMPARED = ("accuracy", "macro_f1")
-LEVEL = 0.05  # an adjusted p-value at most so high is beyond noise
 
 
 @dataclass(frozen=True)
@@ -53,32 +47,6 @@ class Row:
     trained: int | None
     multiply_adds: int | None
     ms_per_photo: float | None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two models at one balance: `first` minus `second` in one measure of COMPARED.
-
-    Fields:
-        gap: the difference of the means over seeds with its own 95% interval. of_seeds: at each seed.
-        p: bootstrap p-value; adjusted: by Holm's rule for all pairs at this balance and measure.
-    """
-
-    balance: int
-    measure: str
-    first: str
-    second: str
-    gap: Difference
-    of_seeds: tuple[float, ...]
-    p: float
-    adjusted: float
-
-    @property
-    def reading(self) -> str:
-        """Beyond noise, within noise, or unclear: beyond it alone, but not among so many pairs."""
-        if self.adjusted <= LEVEL:
-            return "beyond noise"
-        return "within noise" if self.gap.within_noise else "unclear"
 
 
 @dataclass(frozen=True)
@@ -129,16 +97,15 @@ def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Se
 
     InputError where a run is not finished, or runs of one seed judged other photos or other classes.
     """
-    runs = {
-        (model, balance, seed): read_run(run_folder(folder, model, balance, seed), series=0)
-        for model in models
-        for balance in balances
-        for seed in seeds
-    }
+    at_seeds = [_at_seed(folder, models, balances, seed) for seed in seeds]
+    found = {key: run for runs, _ in at_seeds for key, run in runs.items()}
+    runs = {(m, b, s): found[m, b, s] for m in models for b in balances for s in seeds}
     first = next(iter(runs.values()))
-    for (_, _, seed), run in runs.items():
-        _same_photos(run, first, runs[models[0], balances[0], seed])
-    drawn = "people" if all(who for run in runs.values() for *_, who in run.said.values()) else "photos"
+    for run in runs.values():
+        if run.summary["classes"] != first.summary["classes"]:
+            raise _other(run, first)
+    tests = [test for _, test in at_seeds]
+    by_people = all((test.people != "").all() for test in tests)
     return Study(
         folder=folder,
         models=tuple(models),
@@ -146,31 +113,70 @@ def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Se
         seeds=tuple(seeds),
         classes=tuple(first.summary["classes"]),
         runs=runs,
-        rows=tuple(
-            _row(model, balance, [runs[model, balance, seed] for seed in seeds])
-            for model in models
-            for balance in balances
-        ),
+        rows=tuple(_row(m, b, [runs[m, b, seed] for seed in seeds]) for m in models for b in balances),
         pairs=tuple(
             pair
-            for balance in balances
-            for pair in _pairs(
-                balance, models, {s: [runs[m, balance, s] for m in models] for s in seeds}, drawn
+            for b in balances
+            for pair in pairs_at(
+                b,
+                {model: [runs[model, b, seed] for seed in seeds] for model in models},
+                [test.judged(models, b, by_people=by_people) for test in tests],
             )
         ),
-        photos=tuple(len(runs[models[0], balances[0], seed].said) for seed in seeds),
-        drawn=drawn,
+        photos=tuple(len(test.files) for test in tests),
+        drawn="people" if by_people else "photos",
     )
 
 
-def _same_photos(run: Run, first: Run, other: Run) -> None:
-    """Refuses a run that cannot be compared: other classes than `first`, other photos than `other`."""
-    mine, theirs = ({file: label for file, (label, *_) in each.said.items()} for each in (run, other))
-    if not mine or mine != theirs or run.summary["classes"] != first.summary["classes"]:
-        raise InputError(
-            f"{run.folder} was not judged on the test photos and classes of {other.folder}; move it away and "
-            "train it again"
-        )
+@dataclass(frozen=True)
+class _Test:
+    """The test photos of a seed: names and people (n,) str, "" where unknown, true classes (n,) int, and what
+    each (model, balance) said of them (n,) int.
+    """
+
+    files: np.ndarray
+    people: np.ndarray
+    true: np.ndarray
+    said: Mapping[tuple[str, int], np.ndarray]
+
+    def judged(self, models: Sequence[str], balance: int, *, by_people: bool) -> Judged:
+        """The same for the bootstrap, of the models at one balance."""
+        said = np.array([self.said[model, balance] for model in models])
+        return Judged(self.true, said, self.people if by_people else self.files)
+
+
+def _at_seed(
+    folder: Path, models: Sequence[str], balances: Sequence[int], seed: int
+) -> tuple[dict[tuple[str, int, int], Run], _Test]:
+    """The runs of one seed, without what they said of each photo, and that as arrays: it is most of them."""
+    runs: dict[tuple[str, int, int], Run] = {}
+    said: dict[tuple[str, int], np.ndarray] = {}
+    first, labels, place = None, {}, {}
+    for model in models:
+        for balance in balances:
+            run = read_run(run_folder(folder, model, balance, seed), series=0)
+            if first is None:
+                first, labels = run, _labels(run)
+                files = sorted(labels)
+                place = {name: i for i, name in enumerate(run.summary["classes"])}
+            if not labels or _labels(run) != labels or run.summary["classes"] != first.summary["classes"]:
+                raise _other(run, first)
+            said[model, balance] = np.array([place[run.said[file][1]] for file in files])
+            runs[model, balance, seed] = replace(run, said={})
+    true = np.array([place[labels[file][0]] for file in files])
+    return runs, _Test(np.array(files), np.array([labels[file][1] for file in files]), true, said)
+
+
+def _labels(run: Run) -> dict[str, tuple[str, str]]:
+    """Emotion and person of each test photo."""
+    return {file: (emotion, person) for file, (emotion, _, person) in run.said.items()}
+
+
+def _other(run: Run, other: Run) -> InputError:
+    return InputError(
+        f"{run.folder} was not judged on the test photos and classes of {other.folder}; move it away and "
+        "train it again"
+    )
 
 
 def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
@@ -194,35 +200,3 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
 
 def _spread(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
-
-
-def _pairs(
-    balance: int, models: Sequence[str], of_seeds: Mapping[int, Sequence[Run]], drawn: str
-) -> list[Pair]:
-    """Every pair of models in every measure; `of_seeds` holds the runs of `models` at each seed."""
-    if len(models) < 2:
-        return []
-    parts = [_judged(runs, drawn) for runs in of_seeds.values()]
-    scores = intervals.resampled(parts, len(next(iter(of_seeds.values()))[0].summary["classes"]))
-    places = list(combinations(range(len(models)), 2))
-    found = []
-    for measure in COMPARED:
-        gaps = [scores[measure][:, i] - scores[measure][:, j] for i, j in places]
-        p_values = [intervals.p_value(gap) for gap in gaps]
-        for (i, j), gap, p, adjusted in zip(places, gaps, p_values, intervals.holm(p_values), strict=True):
-            each = tuple(float(r[i].summary[measure] - r[j].summary[measure]) for r in of_seeds.values())
-            found.append(
-                Pair(balance, measure, models[i], models[j], intervals.difference(gap), each, p, adjusted)
-            )
-    return found
-
-
-def _judged(runs: Sequence[Run], drawn: str) -> Judged:
-    """The test photos of one seed, in order of their names, and what the runs said of them."""
-    place = {name: i for i, name in enumerate(runs[0].summary["classes"])}
-    files = sorted(runs[0].said)
-    return Judged(
-        true=np.array([place[runs[0].said[file][0]] for file in files]),
-        said=np.array([[place[run.said[file][1]] for file in files] for run in runs]),
-        units=np.array([runs[0].said[file][2] if drawn == "people" else file for file in files]),
-    )

@@ -7,7 +7,8 @@ from simulations import page
 from simulations import study_words as words
 from simulations.page import duration, paragraph, percent, section, table
 from simulations.published import CAUTION, PUBLISHED
-from simulations.study_results import COMPARED, SCORES, Pair, Row, Study, run_folder
+from simulations.study_pairs import COMPARED, Pair
+from simulations.study_results import SCORES, Row, Study, run_folder
 from simulations.study_words import Finding
 
 
@@ -34,15 +35,11 @@ def results(study: Study) -> str:
         for each in PUBLISHED
     ]  # fmt: skip
     aside = range(len(study.rows), len(rows))
-    seeds = (
-        ""
-        if len(study.seeds) == 1
-        else f"Means over {len(study.seeds)} seeds, \N{PLUS-MINUS SIGN} standard deviation. "
-    )
+    seeds = f"Means over {len(study.seeds)} seeds, ± standard deviation. " if len(study.seeds) > 1 else ""
     note = (
         f"{seeds}Training is the time of a run without reading photos and computing features, which are made "
-        "once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is the "
-        f"time per photo. Grey rows: {CAUTION}."
+        "once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is "
+        f"the time per photo. Grey rows: {CAUTION}."
     )
     return section(
         "Results on the test photos", table("Results", _HEAD, rows, aside=aside), paragraph(note, "small")
@@ -57,7 +54,7 @@ def _row(row: Row) -> list[str]:
     scores = []
     for name in SCORES:
         mean, sd = words.spread(row.scores[name], name)
-        scores.append(mean + (f"<small>\N{PLUS-MINUS SIGN}{sd}</small>" if sd else ""))
+        scores.append(mean + (f"<small>±{sd}</small>" if sd else ""))
     epochs = ", ".join(str(epoch) for epoch in row.epochs if epoch is not None)
     pace = "" if row.ms_per_photo is None else f"{row.ms_per_photo:.3g}"
     balance = f"{row.balance:,}" if row.balance else "none"
@@ -74,20 +71,16 @@ def differences(study: Study) -> str:
     found = words.findings(study)
     parts = {b: [each for each in found if each.balance == b] for b in study.balances}
     *others, last = study.balances
-    folded = "".join(
-        f"<details><summary>{esc(words.balanced(b).capitalize())}</summary>{_findings(parts[b])}{_pairs(study, b)}</details>"
-        for b in others
-    )
-    every = (
-        f"<details><summary>Every pair, {esc(words.balanced(last))}</summary>{_pairs(study, last)}</details>"
+    rest = (
+        page.folded(words.balanced(b).capitalize(), _findings(parts[b]) + _pairs(study, b)) for b in others
     )
     title = f"<h3>{esc(words.balanced(last).capitalize())}</h3>" if others else ""
     return section(
         "What the differences between models are worth",
         paragraph(words.method(study)),
         title + _findings(parts[last]),
-        every,
-        folded,
+        page.folded(f"Every pair, {words.balanced(last)}", _pairs(study, last)),
+        *rest,
     )
 
 

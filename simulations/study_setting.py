@@ -10,6 +10,7 @@ from simulations.page import paragraph, section
 from simulations.study_results import Study
 
 _MOST_EXAMPLES = 10
+_COUNTS = ("copies_across_parts", "near_across_parts", "subjects_in_two_parts", "near_pairs", "subjects")
 
 
 def made(study: Study) -> str:
@@ -18,23 +19,26 @@ def made(study: Study) -> str:
     env, config, people = run.environment, run.config, run.data.get("subjects")
     source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
     counts = {part: sum(photos.values()) for part, photos in run.data["photos"].items()}
-    train = config["train"]
-    versions = {k: v for k, v in env.get("versions", {}).items() if v and k != "python"}
+    train, views = config["train"], [f"{b:,}" if b else "as they are" for b in study.balances]
+    cores = f"{env['cpus']} CPU cores" if "cpus" in env else None
+    machine = (env.get("machine"), cores, env.get("platform"))
+    versions = {"Python": env.get("python"), **env.get("versions", {})}
+    versions.pop("python", None)
+    who = f" of {sum(people.values()):,} people" if people else ""
     pairs = [
         ("Photos", str(source)),
-        ("In use", f"{sum(counts.values()):,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
+        ("In use", f"{sum(counts.values()):,} photos{who}"),
         ("Split, first seed", ", ".join(f"{n:,} {part}" for part, n in counts.items()) + _unit(study)),
         ("Classes", ", ".join(study.classes)),
-        ("Training views of a class", words.listed([f"{b:,}" if b else "as they are" for b in study.balances])),
-        ("Seeds", ", ".join(map(str, study.seeds)) + ": of the split, the views and the training"),
+        ("Training views of a class", words.listed(views)),
+        ("Seeds", f"{', '.join(map(str, study.seeds))}: of the split, the views and the training"),
         ("Training", f"{config['baseline']['epochs']} epochs, {train['optimizer']}, learning rate "
                      f"{train['lr']:g}, batch {train['batch']}"),
         ("Epoch that is judged", _selected(study)),
         ("Test photos", "looked at once in each run, after the epoch was chosen"),
-        ("Machine", ", ".join(str(x) for x in (env.get("machine"), f"{env['cpus']} CPU cores" if "cpus" in env
-                                               else None, env.get("platform")) if x)),
+        ("Machine", ", ".join(str(part) for part in machine if part)),
         ("Date of the first run", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in {"Python": env.get("python"), **versions}.items())),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)),
     ]  # fmt: skip
     return section(
         "How it was made",
@@ -62,34 +66,28 @@ def _leakage(study: Study) -> str:
     if not path.is_file():
         return ""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    copies, near, shared = (
-        int(found.get(name) or 0)
-        for name in ("copies_across_parts", "near_across_parts", "subjects_in_two_parts")
-    )
-    people = int(found.get("subjects") or 0)
-    text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {int(found.get('near_pairs') or 0):,} "
-    text += f"pairs, {near:,} of them across parts. "
-    text += (
-        f"People in two parts: {shared:,} of {people:,}." if people else "Who is on the photos is not known."
-    )
-    clean = not (copies or near or shared)
-    verdict = (
-        "No leak between the parts was found."
-        if clean
-        else "What is across parts lets a model know test photos from training: the scores may be too high."
-    )
-    items = "".join(
-        f"<li>{esc(_example(each))}</li>" for each in (found.get("examples") or [])[:_MOST_EXAMPLES]
-    )
+    copies, near, shared, pairs, people = (_number(found.get(name)) for name in _COUNTS)
+    text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {pairs:,} pairs, "
+    text += f"{near:,} of them across parts. "
+    text += f"People in two parts: {shared:,} of {people:,}." if people else "Who is on them is not known."
+    title = "<h3>Leakage check, split of the first seed</h3>"
+    if not (copies or near or shared):
+        return title + paragraph(text) + paragraph("No leak between the parts was found.")
+    verdict = "What lies in two parts lets a model know test photos from training: scores may be too high."
+    examples = (found.get("examples") or [])[:_MOST_EXAMPLES]
+    items = "".join(f"<li>{esc(_example(each))}</li>" for each in examples)
     listed = f'<ul class="files">{items}</ul>' if items else ""
-    body = f"{paragraph(text)}{paragraph(verdict)}"
-    return f"<h3>Leakage check, split of the first seed</h3>{body if clean else f'<div class=note>{body}{listed}</div>'}"
+    return f'{title}<div class="note">{paragraph(text)}{paragraph(verdict)}{listed}</div>'
+
+
+def _number(value: Any) -> int:
+    """A count, or how many are listed; nothing known is none."""
+    return len(value) if isinstance(value, list) else int(value or 0)
 
 
 def _example(example: Any) -> str:
     """One leak in words: a text, or the files of one."""
     if isinstance(example, dict):
-        example = [
-            part for value in example.values() for part in (value if isinstance(value, list) else [value])
-        ]
+        lists = (value if isinstance(value, list) else [value] for value in example.values())
+        example = [part for values in lists for part in values]
     return " and ".join(map(str, example)) if isinstance(example, list) else str(example)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from simulations.charts import short
 from simulations.intervals import MANY
 from simulations.page import percent, signed
-from simulations.study_results import COMPARED, Pair, Spread, Study
+from simulations.study_pairs import COMPARED, Pair
+from simulations.study_results import Spread, Study
 
 NAMES = {
     "accuracy": "Accuracy",
@@ -138,4 +139,4 @@ def method(study: Study) -> str:
         )
     else:
         text += "A difference is within noise when its 95% interval holds zero. "
-    return text + "Other seeds and other photos of another kind would add to the noise."
+    return text + "Other seeds, and photos of another kind, add to the noise."
