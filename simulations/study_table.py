@@ -72,7 +72,7 @@ def _table(study: Study, width: int, sign: str) -> Table:
     table.add_row(Text("published*", style="dim"))
     for each in PUBLISHED:
         cells = ["", percent(each.accuracy), *[""] * (len(names) - 1), _short(each.seconds)]
-        table.add_row(each.model if wide else each.model.replace(" with ", "\nwith "), *cells, style="dim")
+        table.add_row(each.model.replace(" with ", "\nwith "), *cells, style="dim")
     return table
 
 

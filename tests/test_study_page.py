@@ -1,0 +1,108 @@
+"""The page of a study: every number, nothing fetched, the same bytes, safe with any name."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fake_runs import make_study
+from test_report import NASTY, Page
+
+from simulations import study_figures, study_files, study_page
+from simulations.study_results import Study, read
+
+SKILLS = {"mobilenet": 0.43, "mobilenet-deep": 0.43, "mobilenet-tuned": 0.6, "ridge": 0.44}
+LEAKS = {"copies_across_parts": 1, "near_across_parts": 2, "near_pairs": 1234, "subjects_in_two_parts": 0,
+         "subjects": 275, "examples": [["a/<1>.png", "b/2.png"], "c & d", {"files": ["e", "f"]}]}  # fmt: skip
+
+
+def made(
+    folder: Path, skills: dict[str, float], balances: tuple[int, ...] = (1000,), seeds: int = 2, **more
+) -> Study:
+    make_study(folder, skills, balances=balances, seeds=tuple(range(seeds)), **more)
+    study = read(folder, list(skills), balances, range(seeds))
+    study_figures.draw(study, folder)
+    study_files.write(study, folder)
+    return study
+
+
+def page_of(study: Study) -> tuple[str, Page]:
+    text = study_page.write(study, study.folder).read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("studies") / "full"
+    study = made(folder, SKILLS, (0, 1000))
+    (folder / "leakage.json").write_text(json.dumps(LEAKS))
+    (folder / "ridge-1000-seed1" / "report.html").write_text("")
+    return study
+
+
+def test_every_number_is_on_the_page(study: Study) -> None:
+    _, page = page_of(study)
+    words = " ".join(page.words.split())
+    for row in study.rows:
+        assert row.model in words
+        for name in ("accuracy", "balanced_accuracy"):
+            assert f"{100 * row.scores[name].mean:.1f}%±{100 * row.scores[name].sd:.1f}" in words
+        for name in ("macro_f1", "weighted_f1"):
+            assert f"{row.scores[name].mean:.3f}±{row.scores[name].sd:.3f}" in words
+    for text in (
+        "MobileNetV2", "49.0%", "34 min 00 s", "48.0%", "51.0%", "1 h 00 min",
+        "the numbers cannot be compared",
+        "2.23M", "301M", "mobilenet-tuned is best", "mobilenet minus mobilenet-deep", "within noise",
+        "6 pairs are compared at once", "people, each with all their photos", "1,234 pairs, 2 of them across",
+        "a/<1>.png and b/2.png", "c & d", "e and f", "0 of 275",
+        "looked at once", "/photos/faces", "torch 2.15.0",
+    ):  # fmt: skip
+        assert text in words, text
+
+
+def test_nothing_is_fetched_and_every_link_leads_to_a_file(study: Study) -> None:
+    text, page = page_of(study)
+    assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", text, re.IGNORECASE)
+    links = [str(attrs["href"]) for attrs in page.all("a")]
+    assert all((study.folder / link).exists() for link in links)
+    assert "ridge-1000-seed1/report.html" in links
+    assert {"study.toml", "study.csv", "study.json", "leakage.json", "figures/"} <= set(links)
+    for image in page.all("img"):
+        assert str(image["src"]).startswith("data:image/svg+xml;base64,")
+        assert image["alt"]
+    assert len(page.all("img")) == 3 + 2 * 3
+    assert len(page.all("h1")) == 1
+    assert all(attrs.get("scope") for attrs in page.all("th"))
+
+
+def test_the_same_folder_gives_the_same_page(study: Study) -> None:
+    first = study_page.write(study, study.folder).read_bytes()
+    again = read(study.folder, study.models, study.balances, study.seeds)
+    assert study_page.write(again, study.folder).read_bytes() == first
+    assert not [path for path in study.folder.iterdir() if path.name.startswith(".")]
+
+
+def test_names_are_only_ever_text(tmp_path: Path) -> None:
+    study = made(
+        tmp_path / "s", {"mobilenet": 0.5}, seeds=1, classes=NASTY, source='/p/<a> & "b"', photos=200
+    )
+    text, page = page_of(study)
+    assert not re.search(r"<script|<b>anger|<a> &", text)
+    for name in NASTY:
+        assert name in page.words
+    assert '/p/<a> & "b"' in page.words
+
+
+def test_one_model_of_one_seed_has_no_differences_and_no_spread(tmp_path: Path) -> None:
+    _, page = page_of(made(tmp_path / "s", {"ridge": 0.5}, seeds=1, photos=200))
+    assert re.search(r"ridge names \d\d\.\d% of the test photos correctly", page.words)
+    for word in ("±", "minus", "Leakage", "epoch by epoch", "1 seeds", "1 models", "seeds together"):
+        assert word not in page.words, word
+
+
+def test_drawn_faces_are_called_drawings_and_no_leak_is_said(tmp_path: Path) -> None:
+    study = made(tmp_path / "s", {"ridge": 0.5, "majority": 0.0}, seeds=1, photos=200, source="sketch")
+    (study.folder / "leakage.json").write_text(json.dumps(dict.fromkeys(LEAKS, 0) | {"examples": []}))
+    _, page = page_of(study)
+    assert "These faces are drawings, not photos." in page.words
+    assert "No leak between the parts was found." in page.words

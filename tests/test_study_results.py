@@ -1,0 +1,229 @@
+"""The numbers of a study: means and spreads by hand, what is noise and what is not, the table, the files."""
+
+import csv
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import pytest
+from fake_runs import make_run, make_study
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sklearn.metrics import accuracy_score, f1_score
+
+from fer_models.errors import InputError
+from fer_models.seeding import stream
+from simulations import intervals, study_files, study_table
+from simulations.intervals import Judged, holm, p_value, paired, resampled
+from simulations.study_results import SCORES, Study, read, run_folder
+from simulations.study_words import findings, headline
+
+SKILLS = {"mobilenet": 0.43, "mobilenet-tuned": 0.6, "hog": 0.43, "majority": 0.0}
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = make_study(tmp_path_factory.mktemp("studies") / "full", SKILLS, balances=(0, 1000))
+    return read(folder, list(SKILLS), [0, 1000], SEEDS)
+
+
+def test_rows_are_means_and_sample_deviations_in_the_order_given(study: Study) -> None:
+    assert [(row.model, row.balance) for row in study.rows] == [(m, b) for m in SKILLS for b in (0, 1000)]
+    for row in study.rows:
+        folders = (run_folder(study.folder, row.model, row.balance, seed) for seed in SEEDS)
+        summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+        for name in SCORES:
+            values = [each[name] for each in summaries]
+            assert row.scores[name].mean == pytest.approx(mean(values))
+            assert row.scores[name].sd == pytest.approx(stdev(values))
+        assert row.seconds == pytest.approx(mean(each["seconds_training"] for each in summaries))
+        chosen = tuple(each["selected"] for each in summaries)
+        assert row.epochs == (chosen if row.model.startswith("mobilenet") else (None, None, None))
+        assert row.parameters == summaries[0]["parameters"]
+
+
+def test_one_seed_has_no_spread_and_the_difference_that_a_report_has(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "one", {"mobilenet": 0.43, "cnn": 0.5}, seeds=(0,))
+    study = read(folder, ["mobilenet", "cnn"], [1000], [0])
+    assert study.rows[0].scores["accuracy"].sd is None
+    pair = study.compared(1000, "accuracy")[0]
+    one, two = (study.of(model, 1000)[0].summary["accuracy"] for model in study.models)
+    assert pair.gap.value == pytest.approx(one - two)
+    assert pair.of_seeds == (pytest.approx(one - two),)
+    assert pair.adjusted == pair.p  # a single pair
+
+
+def test_the_difference_of_one_seed_is_that_of_the_paired_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = stream(5, "one")
+    true, first, second = rng.integers(0, 4, (3, 300))
+    people = rng.integers(0, 40, 300).astype(str)
+    monkeypatch.setattr(intervals, "MANY", intervals.RESAMPLES)
+    scores = resampled([Judged(true, np.array([first, second]), people)], 4)
+    for measure, gap in paired(true, first, second, 4, people).items():
+        assert intervals.difference(scores[measure][:, 0] - scores[measure][:, 1]) == gap
+
+
+def test_scores_are_means_over_seeds_with_different_photos() -> None:
+    rng = stream(6, "seeds")
+    parts = []
+    for count in (200, 150):
+        true = rng.integers(0, 3, count)
+        said = np.where(rng.random((2, count)) < 0.6, true, rng.integers(0, 3, (2, count)))
+        parts.append(Judged(true, said, rng.choice(500, count, replace=False).astype(str)))
+    scores = resampled(parts, 3)
+    for run in (0, 1):
+        accuracy = mean(float(accuracy_score(part.true, part.said[run])) for part in parts)
+        f1 = mean(float(f1_score(part.true, part.said[run], average="macro")) for part in parts)
+        assert scores["accuracy"][0, run] == pytest.approx(accuracy)
+        assert scores["macro_f1"][0, run] == pytest.approx(f1)
+    assert scores["accuracy"].shape == (1 + intervals.MANY, 2)
+    assert scores["accuracy"][1:, 0].mean() == pytest.approx(scores["accuracy"][0, 0], abs=0.005)
+    assert scores["accuracy"][1:, 0].std() == pytest.approx(
+        np.hypot(*(0.5 * (part.said[0] == part.true).std() / len(part.true) ** 0.5 for part in parts)),
+        rel=0.1,
+    )
+
+
+def test_a_person_in_two_seeds_is_drawn_for_both() -> None:
+    # The same photos twice: nothing is gained by a second seed.
+    rng = stream(7, "twice")
+    true, said, people = rng.integers(0, 3, 200), rng.integers(0, 3, (2, 200)), np.arange(200).astype(str)
+    part = Judged(true, said, people)
+    once, twice = resampled([part], 3), resampled([part, part], 3)
+    for measure in once:
+        np.testing.assert_allclose(once[measure], twice[measure])
+
+
+def test_models_that_answer_alike_are_within_noise_and_a_better_one_beyond(study: Study) -> None:
+    for measure in ("accuracy", "macro_f1"):
+        for pair in study.compared(1000, measure):
+            names = {pair.first, pair.second}
+            assert (pair.reading == "within noise") == (names == {"mobilenet", "hog"}), names
+            assert pair.gap.low <= pair.gap.value <= pair.gap.high
+            assert pair.gap.value == pytest.approx(mean(pair.of_seeds))
+
+
+def test_a_model_against_its_copy_does_not_differ(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"cnn": 0.5}, seeds=(0, 1))
+    for seed in (0, 1):
+        run_folder(folder, "cnn", 1000, seed).rename(run_folder(folder, "copy", 1000, seed))
+    make_again = make_study(tmp_path / "again", {"cnn": 0.5}, seeds=(0, 1))
+    for seed in (0, 1):
+        run_folder(make_again, "cnn", 1000, seed).rename(run_folder(folder, "cnn", 1000, seed))
+    pairs = read(folder, ["cnn", "copy"], [1000], [0, 1]).pairs
+    assert [(p.gap.value, p.gap.low, p.gap.high, p.p, p.reading) for p in pairs] == [
+        (0, 0, 0, 1, "within noise")
+    ] * 2
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5]) == [0.5]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_adjusting_never_lowers_a_p_value_nor_changes_the_order(values: list[float]) -> None:
+    adjusted = holm(values)
+    assert all(0 <= value <= after <= 1 for value, after in zip(values, adjusted, strict=True))
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    assert all(adjusted[i] <= adjusted[j] for i, j in pairwise(order))
+
+
+def test_p_values_count_the_resamples_on_the_other_side() -> None:
+    assert p_value(np.array([0.5, *[0.1] * 97, -0.1, -0.2])) == pytest.approx(2 * 3 / 100)
+    assert p_value(np.zeros(100)) == 1
+    assert p_value(np.ones(100)) == pytest.approx(0.02)
+
+
+def test_what_may_be_luck_among_many_pairs_is_unclear(study: Study) -> None:
+    pair = study.compared(1000, "accuracy")[0]
+    alone = pair.__class__(1000, "accuracy", "a", "b", intervals.Difference(0.1, 0.01, 0.2), (), 0.03, 0.3)
+    assert alone.reading == "unclear"
+
+
+def test_the_verdict_names_what_is_within_noise_and_counts_the_rest(study: Study) -> None:
+    assert "mobilenet-tuned is best" in headline(study)
+    assert "beyond noise above every other model" in headline(study)
+    found = {(each.balance, each.measure): each for each in findings(study)}
+    assert found[1000, "accuracy"].ranking.startswith("mobilenet-tuned 7")
+    lines = dict(found[1000, "accuracy"].lines)
+    assert len(lines["within noise"]) == 1
+    assert "against" in lines["within noise"][0]
+    assert lines["beyond noise"] == ("the other 5 of 6 pairs",)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_table_fits_the_terminal(study: Study, width: int, encoding: str) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    study_table.show(study, Console(file=file, width=width, force_terminal=False, _environ={}))
+    file.flush()
+    lines = raw.getvalue().decode(encoding).splitlines()
+    assert max(map(len, lines)) < width
+    assert not any("?" in line or "…" in line or line != line.rstrip() for line in lines)
+    text = " ".join(" ".join(lines).split())
+    sign, accuracy = "±" if encoding == "utf-8" else "+-", study.rows[0].scores["accuracy"]
+    for words in (
+        "mobilenet-tuned", "none", "1,000", f"{100 * accuracy.mean:.1f}%", f"{sign}{100 * accuracy.sd:.1f}",
+        "published*", "49.0%", "34m 00s", "48.0%", "51.0%", "1h 00m", "cannot be compared", "within noise",
+    ):  # fmt: skip
+        assert words in text, words
+    assert ("2.23M" in text) == (width >= 78)
+
+
+def test_few_pairs_are_each_named(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"mobilenet": 0.4, "cnn": 0.6}, seeds=(0,), people=False)
+    study = read(folder, ["mobilenet", "cnn"], [1000], [0])
+    assert study.drawn == "photos"
+    lines = dict(findings(study)[0].lines)
+    assert len(lines["beyond noise"]) == 1
+    assert lines["beyond noise"][0].startswith("cnn ")
+
+
+def test_the_files_hold_every_number(study: Study, tmp_path: Path) -> None:
+    paths = study_files.write(study, tmp_path)
+    assert [path.name for path in paths] == ["study.csv", "study.json"]
+    first = [path.read_bytes() for path in paths]
+    assert [path.read_bytes() for path in study_files.write(study, tmp_path)] == first
+    with paths[0].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == ["fedfer"] * 8 + ["published"] * 3
+    assert float(rows[0]["accuracy"]) == study.rows[0].scores["accuracy"].mean
+    assert rows[0]["epochs"] == " ".join(map(str, study.rows[0].epochs))
+    assert rows[-1] | {"model": ""} == dict.fromkeys(rows[0], "") | {
+        "source": "published", "accuracy": "0.51", "seconds_training": "3600.0",
+    }  # fmt: skip
+    whole = json.loads(paths[1].read_text())
+    assert whole["settings"]["seeds"] == [0, 1, 2]
+    assert len(whole["rows"]) == 8
+    assert len(whole["runs"]) == 24
+    assert whole["runs"][0]["folder"] == "mobilenet-0-seed0"
+    assert len(whole["runs"][0]["head_sha256"]) == 64
+    assert len(whole["differences"]) == 2 * 2 * 6
+    assert whole["differences"][0].keys() >= {"first", "second", "difference", "low", "high", "reading"}
+    assert [row["accuracy"] for row in whole["published"]["rows"]] == [0.49, 0.48, 0.51]
+
+
+def test_runs_of_other_photos_or_classes_are_refused(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"mobilenet": 0.4, "cnn": 0.6}, seeds=(0, 1))
+    there = run_folder(folder, "cnn", 1000, 1)
+    (there / "predictions.csv").write_bytes((there.parent / "cnn-1000-seed0/predictions.csv").read_bytes())
+    with pytest.raises(InputError, match=r"cnn-1000-seed1 was not judged on the test photos and classes of"):
+        read(folder, ["mobilenet", "cnn"], [1000], [0, 1])
+    read(folder, ["mobilenet", "cnn"], [1000], [0])
+    make_run(folder / "ridge-1000-seed0", kind="centralized", classes=tuple("abcde"), model="ridge")
+    with pytest.raises(InputError, match="ridge-1000-seed0 was not judged"):
+        read(folder, ["mobilenet", "ridge"], [1000], [0])
+
+
+def test_a_run_that_is_not_finished_is_named(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"mobilenet": 0.4}, seeds=(0,))
+    with pytest.raises(InputError, match="mobilenet-1000-seed1"):
+        read(folder, ["mobilenet"], [1000], [0, 1])
