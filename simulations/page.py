@@ -111,6 +111,7 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
   overflow-x: auto; }
 .plate img { display: block; width: 100%; height: auto; margin: 0 auto; }
 dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
+.scroll + h3, dl + h3 { margin-top: 26px; }
 .scroll + p { margin-top: 12px; }
 tr.aside > * { color: var(--muted); }
 details { margin-top: 16px; } details > .grid { margin-top: 14px; }

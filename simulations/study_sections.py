@@ -19,7 +19,8 @@ def lede(study: Study) -> str:
     seeds = "" if len(study.seeds) == 1 else f", {len(study.seeds)} seeds each with its own split"
     support = study.any_run.confusion.sum(axis=1)
     share, largest = percent(support.max() / support.sum()), study.classes[int(support.argmax())]
-    text = f"Every model is trained and judged on the same photos: {photos} test photos{seeds}. "
+    who = "Every model" if len(study.models) > 1 else "The model"
+    text = f"{who} is trained and judged on the same split of the photos: {photos} test photos{seeds}. "
     text += f"Always answering the largest class, {largest}, would name {share} correctly. "
     published = words.listed([f"{p.model} {100 * p.accuracy:.0f}%" for p in PUBLISHED])
     return text + f"The published study reported {published}, on other photos."

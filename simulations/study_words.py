@@ -77,7 +77,7 @@ def headline(study: Study) -> str:
     """The study in one sentence: the best model at the best balance, and whether another is as good."""
     best = max(study.rows, key=lambda row: row.scores["macro_f1"].mean)
     f1, hits = best.scores["macro_f1"].mean, best.scores["accuracy"].mean
-    start = f"{best.model} is best: macro-F1 {f1:.3f} and {percent(hits)} of the test photos named correctly"
+    scores = f"macro-F1 {f1:.3f} and {percent(hits)} of the test photos named correctly"
     if len(study.models) == 1:
         return f"{best.model} names {percent(hits)} of the test photos correctly, macro-F1 {f1:.3f}."
     rivals = [
@@ -86,8 +86,8 @@ def headline(study: Study) -> str:
         if best.model in (pair.first, pair.second) and pair.reading != "beyond noise"
     ]
     if not rivals:
-        return f"{start}, beyond noise above every other model."
-    return f"{start}; no clear difference from {listed(rivals)}."
+        return f"{best.model} is best: {scores}, beyond noise above every other model."
+    return f"{best.model} scores highest, {scores}; no clear difference from {listed(rivals)}."
 
 
 def share(value: float, measure: str) -> str:

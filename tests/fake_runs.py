@@ -44,6 +44,8 @@ def make_run(
     seed: int = 0,
     people: bool = False,
     examples: bool = True,
+    select: str = "last",
+    command: str = "fedfer run dirichlet",
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
@@ -62,7 +64,7 @@ def make_run(
         said = np.full(len(true), shares.argmax())
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (true, said), 1)
-    _settings(folder, kind, classes, source, model, balance, seed)
+    _settings(folder, classes, source, model, balance, seed, select, command)
     _data(folder, kind, source, counts, held, len(unreadable), balance)
     _rounds(folder, kind, steps, skill, rng)
     _summary(folder, kind, classes, confusion, steps, model, balance, seed)
@@ -105,7 +107,7 @@ def make_study(
                     folder / f"{model}-{balance}-seed{seed}", kind="centralized", classes=classes,
                     source=source, skill=skill + (0.02 if balance else 0) + 0.01 * (seed % 3 - 1),
                     steps=1 if model in ONE_SHOT else epochs, photos=photos, model=model, balance=balance,
-                    seed=seed, people=people, examples=False,
+                    seed=seed, people=people, examples=False, select="best", command="fedfer study",
                 )  # fmt: skip
     settings = {"models": list(skills), "balances": list(balances), "seeds": len(seeds)}
     (folder / "study.toml").write_text(
@@ -115,8 +117,9 @@ def make_study(
 
 
 def _settings(
-    folder: Path, kind: str, classes: tuple[str, ...], source: str, model: str, balance: int, seed: int
-) -> None:
+    folder: Path, classes: tuple[str, ...], source: str, model: str, balance: int, seed: int, select: str,
+    command: str,
+) -> None:  # fmt: skip
     config: dict[str, Any] = {
         "data": {"source": source, "classes": list(classes), "split": [0.6, 0.2, 0.2], "split_by": "auto",
                  "balance": balance, "image_size": "auto", "max_unreadable": 0.1},
@@ -127,14 +130,14 @@ def _settings(
         "federation": {"phones": 100, "phones_per_round": 0, "rounds": 50, "local_epochs": 1,
                        "partition": "dirichlet", "alpha": 0.3, "nodes": 0, "block": 32},
         "strategy": {"name": "fedavg"},
-        "evaluation": {"every": 1, "select": "last"},
+        "evaluation": {"every": 1, "select": select},
         "checkpoint": {"every": 10},
         "run": {"seed": seed, "device": "cpu"},
         "report": {"examples": True},
     }  # fmt: skip
     (folder / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
     environment = {
-        "command": f"fedfer run dirichlet --data {source}", "python": "3.11.9", "machine": "x86_64",
+        "command": f"{command} --data {source}", "python": "3.11.9", "machine": "x86_64",
         "platform": "Linux-6.1.0-x86_64-with-glibc2.36", "cpus": 2, "date": "2026-01-02T03:04:05+00:00",
         "versions": {"fedfer": "0.1.0", "flwr": "1.41.0", "ray": "2.55.1", "torch": "2.15.0"},
     }  # fmt: skip
