@@ -53,7 +53,7 @@ MODELS: dict[str, Model] = {
     ),
     "hog": Model(
         "histograms of oriented gradients and logistic regression", "descriptors", 64, weights=False,
-        epochs=False, preprocessing={"channels": "gray", "orientations": 9, "cell": 8, "block": 2},
+        epochs=False, preprocessing={"channels": "gray", "orientations": 9, "block": 2},
     ),
     "ridge": Model("MobileNetV2, frozen; a linear head by ridge regression", "features", epochs=False),
     "majority": Model(
@@ -183,7 +183,7 @@ def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str
         "model": model.name,
         "preprocessing": {"image_size": size, **known.preprocessing},
         "weights_sha256": weights.sha256 if weights and known.weights else None,
-        **{name: getattr(model, name) for name in _shaped_by(model.name)},
+        **{name: getattr(model, name) for name in shaped_by(model.name)},
     }
 
 
@@ -215,7 +215,7 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
     return LinearHead(values)
 
 
-def _shaped_by(name: str) -> tuple[str, ...]:
+def shaped_by(name: str) -> tuple[str, ...]:
     """The settings of the section model that shape the arrays of this one."""
     return {"mobilenet-tuned": ("trainable_blocks",), "mobilenet-scratch": ("width",)}.get(name, ())
 
@@ -223,4 +223,4 @@ def _shaped_by(name: str) -> tuple[str, ...]:
 def _spec(name: str, classes: int, size: int, said: Mapping[str, Any], dropout: float = 0.0) -> "Spec":
     from fer_models.networks import Spec
 
-    return Spec(name, classes, size, dropout=dropout, **{key: said[key] for key in _shaped_by(name)})
+    return Spec(name, classes, size, dropout=dropout, **{key: said[key] for key in shaped_by(name)})

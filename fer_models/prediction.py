@@ -22,7 +22,7 @@ from fer_models.errors import InputError
 from fer_models.features import READERS, stack
 from fer_models.heads import Classifier, load_head
 from fer_models.listing import shown
-from fer_models.models import MODELS, open_encoder, restore
+from fer_models.models import MODELS, open_encoder, restore, shaped_by
 from fer_models.scan import check_photos
 from fer_models.weights import IMAGENET, Weights, find
 
@@ -166,7 +166,10 @@ def _model(path: Path, metadata: dict[str, Any]) -> ModelConfig:
     name = metadata.get("model")
     if name not in MODELS:
         raise _unfit(path, f"its model is {name!r}, expected one of {', '.join(MODELS)}")
-    said = {key: metadata[key] for key in ("trainable_blocks", "width") if key in metadata}
+    for key in shaped_by(name):
+        if key not in metadata:
+            raise _unfit(path, f"it does not say its {key}")
+    said = {key: metadata[key] for key in shaped_by(name)}
     try:
         return ModelConfig(name=name, **said)
     except ValueError as error:

@@ -30,6 +30,9 @@ app = typer.Typer(
 
 # Flower reads these when it is imported: no telemetry, no update check.
 _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+# torch's threads wait for one another in a loop that leaves no core to others; a tenth of the usual loop
+# costs nothing on a quiet machine, and makes training several times faster on a busy one.
+_SPIN = ("GOMP_SPINCOUNT", "30000")
 
 _DEFAULT = "quickstart"
 
@@ -308,5 +311,6 @@ def _top(
 def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
     os.environ.update(_QUIET)
+    os.environ.setdefault(*_SPIN)
     listen()
     guarded(app, sys.argv[1:])

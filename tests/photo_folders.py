@@ -57,3 +57,16 @@ def refused(source: Path, **settings: object) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def draw_people(root: Path, classes: tuple[str, ...], photos: int = 12) -> Path:
+    """So many photos of each class, each of somebody else: smooth blobs, every other one in colour."""
+    for c, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for i in range(photos):
+            rng = np.random.default_rng(100 * c + i)
+            small = rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)
+            small[..., c % 3] //= 3  # something to learn
+            image = Image.fromarray(small).resize((48, 56), Image.Resampling.BICUBIC)
+            image.convert("L" if i % 2 else "RGB").save(root / name / f"{i:02d}.png")
+    return root
