@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fer_models.sketch import SketchSet
 
 
+FEWEST = 5  # photos of a class
+
+
 @dataclass(frozen=True)
 class ImageTable:
     """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
@@ -112,10 +115,15 @@ def _split(
             'data.split_by is "subject" but no subjects are known; add a column subject to the CSV'
             ' (labels.csv in a folder), or set data.split_by to "photo"'
         )
+    for name, photos in zip(data.classes, np.bincount(labels, minlength=len(data.classes)), strict=True):
+        if photos < FEWEST:
+            raise InputError(
+                f'class "{name}" has {photos} photos that can be used, {FEWEST} are needed to train and judge'
+                f" it; {_more(data)}, or leave the class out of data.classes"
+            )
     by_subject = subjects is not None and data.split_by != "photo"
     groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
     split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
-    more = "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
     other = ', or set data.split_by to "photo"' if by_subject else ""
     for part, name in enumerate(SPLITS):
         here = np.bincount(labels[split == part], minlength=len(data.classes))
@@ -124,9 +132,13 @@ def _split(
             whose = f" of {len(np.unique(groups[labels == c]))} subjects" if by_subject else ""
             raise InputError(
                 f'class "{data.classes[c]}" has no photo in the {name} part: its photos ({photos}{whose}) do'
-                f" not reach all three parts; {more}, leave the class out of data.classes{other}"
+                f" not reach all three parts; {_more(data)}, leave the class out of data.classes{other}"
             )
     return split
+
+
+def _more(data: DataConfig) -> str:
+    return "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
 
 
 def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:

@@ -104,6 +104,10 @@ def ask(
         config = validate({name: value for name, value in before.items() if name not in _ASKED})
     else:
         _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+    if config.baseline.epochs == "matched":
+        raise InputError(
+            'baseline.epochs is "matched", but a study has no federated run to match; give a number of epochs'
+        )
     every = tuple(_unique(asked["models"] or _available())) if models is None else _models(models)
     return StudyRequest(
         config,

@@ -32,7 +32,7 @@ def folder(here: Here) -> Path:
 
 
 def refused(
-    here: Here, source: Path | str, *more: str, words: str, by: tuple[str, ...] = ("run", "baseline")
+    here: Here, source: Path | str, *more: str, words: str, by: tuple[str, ...] = ("run", "baseline", "study")
 ) -> None:
     """The commands refuse the photos before anything is computed."""
     for command in by:
@@ -78,10 +78,20 @@ def test_a_class_that_is_not_there(here: Here, folder: Path) -> None:
     refused(here, "sketch", *more, words=r'no class "feer" in the embedded set \(did you mean "fear"\?\)')
 
 
-def test_a_class_that_does_not_reach_every_part(here: Here, folder: Path) -> None:
-    for path in sorted((folder / "fear").iterdir())[2:]:
+def test_a_class_with_fewer_than_five_photos(here: Here, folder: Path) -> None:
+    for path in sorted((folder / "fear").iterdir())[4:]:
         path.unlink()
-    refused(here, folder, words=r'class "fear" has no photo in the (validation|test) part: its photos \(2\)')
+    words = r'class "fear" has 4 photos that can be used, 5 are needed .*; add photos, or leave the class out'
+    refused(here, folder, words=words)
+
+
+def test_a_class_that_does_not_reach_every_part(here: Here, folder: Path) -> None:
+    rows = [[f"fear/{i:02d}.png", "fear", "one person"] for i in range(12)]
+    write_csv(folder / "labels.csv", [["file", "emotion", "subject"], *rows])
+    words = (
+        r'class "fear" has no photo in the .* part: its photos \(12 of 1 subjects\) do not reach all three'
+    )
+    refused(here, folder, words=words)
 
 
 def test_photos_of_which_none_can_be_read(here: Here, folder: Path) -> None:
@@ -139,7 +149,8 @@ def test_phones_and_subjects_that_do_not_fit_the_photos(here: Here, folder: Path
     words = r"federation\.phones: 500 phones, but only \d+ training photos .* or less"
     refused(here, folder, "--set", "federation.phones=500", words=words, by=("run",))
     matched = ["--set", "federation.phones=500", "--set", "baseline.epochs=matched"]
-    refused(here, folder, *matched, words=words)
+    refused(here, folder, *matched, words=words, by=("run", "baseline"))
+    refused(here, folder, *matched, words=r'baseline\.epochs is "matched", but a study has no', by=("study",))
     words = r'federation\.partition is "subject", but the subjects .* not known'
     refused(here, folder, "--set", "federation.partition=subject", words=words, by=("run",))
     more = ["--set", "data.split_by=subject"]
