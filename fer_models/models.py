@@ -52,7 +52,7 @@ MODELS: dict[str, Model] = {
         preprocessing={**_RGB, "channels": "gray"},
     ),
     "hog": Model(
-        "histograms of oriented gradients and logistic regression", "descriptors", 64, weights=False,
+        "histograms of oriented gradients and logistic regression", "descriptors", 128, weights=False,
         epochs=False, preprocessing={"channels": "gray", "orientations": 9, "block": 2},
     ),
     "ridge": Model("MobileNetV2, frozen; a linear head by ridge regression", "features", epochs=False),
