@@ -1,8 +1,8 @@
 """What a network costs: its parameters, and the multiply-adds of one photo.
 
-Counted, not computed by formula: one pass over meta tensors, which have shapes and no values, in which every
-convolution and matrix product is seen. Whatever else a network does (biases, BatchNorm, pooling) is left
-out, as in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
+Networks are counted, not computed by formula: one pass over meta tensors, which have shapes and no values,
+in which every convolution and matrix product is seen. Whatever else a network does (biases, BatchNorm,
+pooling) is left out, as in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 LAYERS = backbone.BLOCKS + 2  # of torchvision's mobilenet_v2().features
+# Expansion, channels, repeats and first stride of its blocks: Sandler et al. 2018, table 2.
+_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +44,34 @@ def linear_cost(classes: int, width: int) -> Cost:
 
 
 def encoder_cost(size: int, layers: int = LAYERS) -> Cost:
-    """Of the first `layers` of MobileNetV2's 19, at images of side `size`; all are the frozen encoder."""
-    import torch
+    """Of the first `layers` of MobileNetV2's 19, at images of side `size`; all are the frozen encoder.
 
-    return _counted(_encoder(layers), torch.empty(1, 3, size, size, device="meta"))
+    By the paper's table 2, since it is asked for at the end of runs that need no torch.
+    """
+    side = _halved(size, 2)
+    found = [_convolution(3, 32, 9, side)]
+    channels = 32
+    for expansion, out, repeats, first_stride in _STAGES:
+        for stride in (first_stride, *[1] * (repeats - 1)):
+            hidden, after = channels * expansion, _halved(side, stride)
+            block = _convolution(1, hidden, 9, after) + _convolution(hidden, out, 1, after)
+            if expansion > 1:
+                block += _convolution(channels, hidden, 1, side)
+            found.append(block)
+            channels, side = out, after
+    found.append(_convolution(channels, backbone.FEATURES, 1, side))
+    return sum(found[:layers], Cost(0, 0))
+
+
+def _halved(side: int, stride: int) -> int:
+    """The side of a map after a padded 3x3 convolution with that stride."""
+    return (side - 1) // stride + 1
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, side: int) -> Cost:
+    """Of a convolution without bias, of `inputs` channels for each output, and the BatchNorm after it."""
+    weights = inputs * outputs * kernel
+    return Cost(weights + 2 * outputs, weights * side**2)
 
 
 def network_cost(spec: Spec) -> Cost:

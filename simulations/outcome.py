@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.models import MODELS
 from simulations import charts, page
 from simulations.page import paragraph, percent, section, table
 from simulations.results import Run
@@ -22,6 +23,10 @@ def training(every: list[Run]) -> str:
     """Accuracy, macro-F1 and loss on the way, all runs in one figure."""
     run = every[0]
     shown = [each for each in every if each.rounds]
+    if not MODELS[run.summary["model"]].epochs:
+        return section(
+            "Training", paragraph("This model is fitted in one step: there are no epochs to show.")
+        )
     if not shown:
         return section("Training", paragraph("No round was recorded."))
     lines = {each.series: list(accumulate(r["photos"] for r in each.rounds)) for each in shown}

@@ -28,9 +28,8 @@ def setting(run: Run) -> str:
         ("Split", _split(run)),
         ("Training", f"{run.steps}, {s['photos']:,} views processed"),
         *(_phones(run) if run.federated else []),
-        ("Local update", f"{train['optimizer']}, learning rate {train['lr']:g}, batch {train['batch']}, "
-                         f"dropout {train['dropout']:g}"),
-        ("Head that is judged", _selected(run)),
+        ("Local update" if run.federated else "Optimiser", _update(run, train)),
+        ("Judged is", _selected(run)),
         ("Seed", str(s["seed"])),
         ("Machine", _machine(env)),
         ("Date", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
@@ -70,9 +69,20 @@ def _phones(run: Run) -> list[tuple[str, str]]:
     return pairs
 
 
+def _update(run: Run, train: dict[str, Any]) -> str:
+    if not MODELS[run.summary["model"]].epochs:
+        return ""
+    settings = f"learning rate {train['lr']:g}, batch {train['batch']}, dropout {train['dropout']:g}"
+    return f"{train['optimizer']}, {settings}"
+
+
 def _selected(run: Run) -> str:
+    if not MODELS[run.summary["model"]].epochs:
+        chosen = (f"{name} {value:g}" for name, value in run.summary.get("chosen", {}).items()
+                  if isinstance(value, float))  # fmt: skip
+        return f"what was fitted; chosen on validation: {', '.join(chosen) or 'nothing'}"
     best = run.config["evaluation"]["select"] == "best"
-    return f"best {run.step} by validation" if best else f"last {run.step}"
+    return f"the best {run.step} by validation" if best else f"the last {run.step}"
 
 
 def _machine(env: dict[str, Any]) -> str:

@@ -1,7 +1,10 @@
 """What networks cost: published figures, sums by hand, and parts that add up."""
 
 import pytest
+import torch
 from tiny_networks import torchvisions
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import mobilenet_v2
 
 from fer_models.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
 from fer_models.networks import NAMES, Spec
@@ -10,6 +13,17 @@ from fer_models.networks import NAMES, Spec
 def test_mobilenet_costs_what_was_published() -> None:
     # Sandler et al. 2018, table 4: 3.4 M parameters, 300 M multiply-adds; torchvision: 3,504,872.
     assert encoder_cost(224) + linear_cost(1000, 1280) == Cost(3_504_872, 300_774_272)
+
+
+@pytest.mark.parametrize(("size", "layers"), [(224, 19), (224, 15), (64, 1), (75, 4), (33, 19)])
+def test_the_frozen_encoder_costs_what_torch_counts(size: int, layers: int) -> None:
+    with torch.device("meta"):
+        network, photo = mobilenet_v2().features[:layers].eval(), torch.empty(1, 3, size, size)
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(photo)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert encoder_cost(size, layers) == Cost(parameters, counter.get_total_flops() // 2)
 
 
 def test_the_small_cnn_by_hand() -> None:
