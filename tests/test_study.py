@@ -54,6 +54,10 @@ def runs(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/summary.json"))
 
 
+def table(study: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((study / "study.csv").read_text().splitlines()))
+
+
 def test_every_model_balance_and_seed_has_a_run_folder(study: Path) -> None:
     models, balances = ("majority", "mobilenet", "ridge"), (0, 15)
     assert runs(study) == sorted(f"{m}-{b}-seed{s}" for m in models for b in balances for s in (0, 1))
@@ -70,14 +74,16 @@ def test_every_model_balance_and_seed_has_a_run_folder(study: Path) -> None:
 
 def test_all_models_of_a_seed_judge_the_same_test_photos_and_seeds_others(study: Path) -> None:
     def photos(run: str) -> list[str]:
-        return [row["file"] for row in csv.DictReader((study / run / "predictions.csv").open())]
+        return [
+            row["file"] for row in csv.DictReader((study / run / "predictions.csv").read_text().splitlines())
+        ]
 
     assert photos("ridge-0-seed0") == photos("mobilenet-15-seed0") == photos("majority-0-seed0")
     assert photos("ridge-0-seed1") == photos("mobilenet-15-seed1") != photos("ridge-0-seed0")
 
 
 def test_the_tables_say_what_the_summaries_say(study: Path, here: Here) -> None:
-    rows = list(csv.DictReader((study / "study.csv").open()))
+    rows = table(study)
     ours = [row for row in rows if row["source"] == "fedfer"]
     assert len(ours) == 6
     assert len(rows) == 9  # and three published ones
@@ -115,7 +121,7 @@ def test_more_is_trained_beside_what_is_there(study: Path, here: Here) -> None:
     done = here.run("study", "--out", study, "--models", "hog,ridge", "--balances", "15", "--seeds", "1")
     assert (done.code, done.err) == (0, "")
     assert re.findall(r"(\S+ \S+), balance (\d+): done", done.out) == [("1/2 hog", "15")]
-    rows = [row for row in csv.DictReader((study / "study.csv").open()) if row["source"] == "fedfer"]
+    rows = [row for row in table(study) if row["source"] == "fedfer"]
     assert [row["model"] for row in rows] == ["hog", "ridge"]
     assert len(runs(study)) == 13
     (here.folder / "study" / "hog-15-seed0" / "summary.json").unlink()
