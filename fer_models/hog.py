@@ -35,7 +35,7 @@ class Hog:
         except ImportError as error:
             raise InputError(
                 "model.name = hog needs scikit-image, which is not installed; install it with"
-                ' pip install "fedfer[hog]", or choose another model'
+                " pip install scikit-image, or choose another model"
             ) from error
         self._hog = hog
         self.key = (

@@ -1,7 +1,7 @@
 """Data sets of the library `datasets` as a source of photos: a folder that it saved, or a name on the hub.
 
 Stands beside folders and CSVs in the first stage of the way of the data (fer_models/sources.py). The library
-is an optional extra (`pip install "fedfer[hub]"`). The photos of all splits of the data set are taken: fedfer
+is an optional extra (`pip install datasets`). The photos of all splits of the data set are taken: fedfer
 splits by itself. The column of photos is known by its type, those of emotions and subjects by type and name.
 """
 
@@ -147,7 +147,7 @@ def _library() -> Any:
     except ImportError as error:
         raise InputError(
             "data.source: this is a data set of the library datasets, which is not installed; install it"
-            ' with: pip install "fedfer[hub]"'
+            " with: pip install datasets"
         ) from error
     datasets.disable_progress_bars()
     return datasets

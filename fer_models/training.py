@@ -102,6 +102,13 @@ class CentralTrainer:
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)
         self._step, self._epoch = 0, 0
         self._shards, self._train, self._seed = shards, train, seed
+        self._load()
+
+    def _load(self) -> None:
+        """Compiles the kernel, or loads it, by training no view: no epoch pays for it."""
+        features, labels, rows, _ = _arrays(self._shards)
+        states = (self.head, self._first, self._second, 0)
+        kernel.train_epoch(features, labels, rows, 0, *states, *_settings(self._train), np.uint64(0))
 
     @property
     def classifier(self) -> LinearHead:

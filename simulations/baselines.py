@@ -76,7 +76,7 @@ def _in_epochs(
         seconds = time.perf_counter() - began
         if not trainer.finite:
             raise RunError(
-                f"the baseline diverged in epoch {number}; lower train.lr (it is {config.train.lr})",
+                f"{config.model.name} diverged in epoch {number}; lower train.lr (it is {config.train.lr})",
                 resumable=False,
             )
         judged = number % config.evaluation.every == 0 or number == len(epochs)

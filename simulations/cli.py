@@ -12,7 +12,7 @@ import click
 import typer
 
 from fer_models.cache import cache_path
-from fer_models.errors import InputError
+from fer_models.errors import InputError, RunError
 from simulations.exits import guarded, resumable
 from simulations.interrupt import listen
 
@@ -30,8 +30,8 @@ app = typer.Typer(
 
 # Flower reads these when it is imported: no telemetry, no update check.
 _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
-# torch's threads wait for one another in a loop that leaves no core to others; a tenth of the usual loop
-# costs nothing on a quiet machine, and makes training several times faster on a busy one.
+# torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
+# as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
 _SPIN = ("GOMP_SPINCOUNT", "30000")
 
 _DEFAULT = "quickstart"
@@ -126,7 +126,7 @@ def study(
     """
     from rich.console import Console
 
-    from simulations import study_figures, study_files, study_page, study_results, study_table
+    from simulations import study_table
     from simulations.display import Display
     from simulations.study import conduct
     from simulations.study_request import ask
@@ -142,16 +142,12 @@ def study(
         command=_command(),
     )
     with resumable(folder, "study.toml", asked.how_to_go_on), Display(quiet) as display:
-        conduct(asked, display)
-        with display.stage("Tables and figures", unit="pages") as step:
-            result = study_results.read(folder, asked.models, asked.balances, asked.every_seed)
-            study_files.write(result, folder)
-            study_figures.draw(result, folder)
-            page = study_page.write(result, folder)
-            step(1, 1)
+        result, page, failed = conduct(asked, display)
     if not quiet:
         study_table.show(result, Console(highlight=False))
         print(f"\nOpen {page}")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(asked.runs)} runs failed; {'; '.join(failed)}")
 
 
 @app.command()
@@ -205,31 +201,11 @@ def data_show(
     quiet: Quiet = False,
 ) -> None:
     """What is in a face set: classes, people, sizes, broken photos, duplicates, leaks, balance."""
-    from rich.console import Console
-
-    from simulations import census, faceset
-    from simulations.display import Display
     from simulations.experiment import load
-    from simulations.request import check_cache
+    from simulations.faceset import describe
 
     _, config = load(_DEFAULT, data=data, settings=settings or ())
-    folder = None if out is None else _folder(out, "data")
-    check_cache()
-    console = Console(highlight=False)
-    there = census.found(config)
-    try:
-        with Display(quiet) as display:
-            taken = census.take(config, there, display.stage)
-    except InputError:
-        if not quiet:
-            faceset.show_found(there, console)
-        raise
-    if not quiet:
-        faceset.show(taken, console)
-    if folder is not None:
-        census.write(taken, folder)
-        if not quiet:
-            print(f"\nWritten to {folder}: data.json, imbalance.png, imbalance.svg")
+    describe(config, None if out is None else _folder(out, "data"), quiet)
 
 
 def _conduct(

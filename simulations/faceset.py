@@ -1,14 +1,20 @@
 """What `fedfer data show` prints of a face set; the numbers come from simulations/census.py."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fer_models.errors import InputError
 from fer_models.split import SPLITS
+from simulations import census
+from simulations.display import Display
+from simulations.experiment import Config
 from simulations.page import percent
+from simulations.request import check_cache
 
 _WIDTH = 92  # columns used at most
 _BAR = 24  # columns of the longest bar
@@ -16,6 +22,27 @@ _FEW = 5  # examples shown of a long list
 _BESIDE = 59  # columns that the numbers beside the bars take
 
 Census = dict[str, Any]
+
+
+def describe(config: Config, folder: Path | None, quiet: bool) -> None:
+    """Prints what is in the face set of a configuration, and writes it to `folder` where one is given."""
+    check_cache()
+    console = Console(highlight=False)
+    there = census.found(config)
+    try:
+        with Display(quiet) as display:
+            taken = census.take(config, there, display.stage)
+    except InputError:
+        if not quiet:
+            show_found(there, console)
+        raise
+    if not quiet:
+        show(taken, console)
+    if folder is not None:
+        census.write(taken, folder)
+        if not quiet:
+            where = f"\nWritten to {folder}: data.json, imbalance.png, imbalance.svg"
+            console.print(where, markup=False, soft_wrap=True)
 
 
 def show(census: Census, console: Console) -> None:

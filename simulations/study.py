@@ -7,20 +7,23 @@ balances of a seed share the split, and the rows that several of them read are c
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 
 from fer_models import leakage, looks
 from fer_models.augment import ViewPlan, joined_plan, plan_views
-from fer_models.errors import InputError
+from fer_models.errors import InputError, RunError
 from fer_models.images import ImageTable, load_table
 from fer_models.listing import shown
 from fer_models.models import MODELS
 from fer_models.runlog import RunLog
+from fer_models.weights import sha256_of
+from simulations import study_figures, study_files, study_page, study_results
 from simulations.central import Central
 from simulations.display import Display
 from simulations.experiment import read_toml, validate
-from simulations.finish import fingerprint
+from simulations.finish import fingerprint, versions
 from simulations.prepare import Prepared, World, world_of
 from simulations.report import write_report
 from simulations.request import alone, check_cache
@@ -29,21 +32,35 @@ from simulations.study_request import StudyRequest, check_same
 _EXAMPLES = 10  # pairs of near duplicates that are named
 
 
-def conduct(study: StudyRequest, display: Display) -> None:
-    """Trains what is not trained yet, in run folders below `study.folder`.
+def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study, Path, list[str]]:
+    """Trains what is not trained yet, in run folders below `study.folder`, then writes tables, figures, page.
 
-    The folder appears once nothing the user gave can be wrong any more.
+    Returns what they show, the page, and what failed: a model that diverges does not stop the others. The
+    folder appears once nothing the user gave can be wrong any more.
     """
     check_cache()
+    if study.left_out:
+        display.note(f"left out, as scikit-image is not installed: {', '.join(study.left_out)}")
     tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
     first = study.config.run.seed
     for model in study.models:  # their libraries and weights must be there
         world_of(study.config_of(model, study.balances[0], first), tables[first], phones=False)
-    study.begin()
+    study.folder.mkdir(parents=True, exist_ok=True)
     with alone(study.folder):
+        study.begin()
+        _check_finished(study, tables, display)
         _check_leakage(study, tables[first], display)
-        for seed, table in tables.items():
-            _train(study, seed, table, display)
+        failed = [words for seed, table in tables.items() for words in _train(study, seed, table, display)]
+        done = [model for model in study.models if _whole(study, model)]
+        if not done:
+            raise RunError(f"no model came to its end; {failed[0]}", resumable=False)
+        with display.stage("Tables and figures", unit="pages") as step:
+            result = study_results.read(study.folder, done, study.balances, study.every_seed)
+            study_files.write(result, study.folder)
+            study_figures.draw(result, study.folder)
+            page = study_page.write(result, study.folder)
+            step(1, 1)
+    return result, page, failed
 
 
 def _photos(study: StudyRequest, seed: int, display: Display) -> ImageTable:
@@ -73,6 +90,7 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
         "copies_across_parts": len(found.copies_across(table.split)),
         "near_pairs": len(found.near),
         "near_across_parts": len(across),
+        "more": found.more,
         "subjects": None if table.subjects is None else len(np.unique(table.subjects)),
         "subjects_in_two_parts": len(found.shared),
         "examples": [[shown(table.paths[int(i)]) for i in pair] for pair in across[:_EXAMPLES]],
@@ -87,26 +105,37 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
         display.note(f"in two parts of the split: {', '.join(said)}; see leakage.json")
 
 
-def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> None:
-    """Trains what is missing of one seed."""
+def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
+    """Trains what is missing of one seed; what diverged, in words."""
     whole = joined_plan(table, [plan_views(table, balance, seed=seed) for balance in study.balances])
-    prepare = _preparer(study, whole, display)
-    runs = study.runs
+    prepare, runs, failed = _preparer(study, whole, display), study.runs, []
     for number, (own, model, balance) in enumerate(runs, 1):
+        folder = study.place_of(model, balance, seed)
         if own != seed:
             continue
-        config, folder = study.config_of(model, balance, seed), study.place_of(model, balance, seed)
-        if (folder / "summary.json").exists():
-            _check_finished(study, model, balance, seed, table)
-        else:
-            began = time.perf_counter()
+        if not (folder / "summary.json").exists():
+            began, config = time.perf_counter(), study.config_of(model, balance, seed)
             world = world_of(config, table, phones=False)
             prepared, seconds = prepare(world)
-            title = f"{number}/{len(runs)} {model}, balance {balance}{_of(study, seed)}"
+            name = f"{model}, balance {balance}{_of(study, seed)}"
             central = Central(world, prepared, "study", study.command, seconds)
-            central.train(folder, config.baseline.epochs, display, title, began=began)
+            try:
+                title = f"{number}/{len(runs)} {name}"
+                central.train(folder, config.baseline.epochs, display, title, began=began)
+            except RunError as error:
+                if error.resumable:
+                    raise
+                failed.append(f"{name}: {error}")
+                continue
         if not (folder / "report.html").exists():
             write_report(folder)
+    return failed
+
+
+def _whole(study: StudyRequest, model: str) -> bool:
+    """Whether every run of a model came to its end."""
+    places = (study.place_of(model, balance, seed) for seed in study.every_seed for balance in study.balances)
+    return all((place / "summary.json").exists() for place in places)
 
 
 def _preparer(
@@ -128,11 +157,44 @@ def _preparer(
     return prepare
 
 
-def _check_finished(study: StudyRequest, model: str, balance: int, seed: int, table: ImageTable) -> None:
-    """InputError unless a finished run is the one that would be trained now."""
-    folder, config = study.place_of(model, balance, seed), study.config_of(model, balance, seed)
-    check_same(validate(read_toml(folder / "config.toml")), config, folder)
-    if RunLog(folder).read_json("data").get("photos_sha256") != fingerprint(table):
-        raise InputError(
-            f"the photos changed since {shown(folder)} was trained; give another folder for a new study"
-        )
+def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display: Display) -> None:
+    """InputError unless every finished run is sound, and the one that would be trained now."""
+    fingerprints = {seed: fingerprint(table) for seed, table in tables.items()}
+    others = set()
+    for seed, model, balance in study.runs:
+        folder = study.place_of(model, balance, seed)
+        if not (folder / "summary.json").exists():
+            continue
+        photos, made_by = _read_finished(folder)
+        config = validate(read_toml(folder / "config.toml"))
+        check_same(config, study.config_of(model, balance, seed), folder)
+        if photos != fingerprints[seed]:
+            raise InputError(
+                f"the photos changed since {shown(folder)} was trained; give another folder for a new study"
+            )
+        others |= {name for name, number in versions().items() if made_by.get(name) != number}
+    if others:
+        display.note(f"some runs were made with other versions of {', '.join(sorted(others))}")
+
+
+def _read_finished(folder: Path) -> tuple[str, dict[str, str]]:
+    """The fingerprint of a finished run's photos and the versions that made it; InputError where files of it
+    are missing or damaged.
+    """
+    log = RunLog(folder)
+    try:
+        summary, photos = log.read_json("summary"), log.read_json("data")["photos_sha256"]
+        for name in ("config.toml", "environment.json", "rounds.jsonl", "predictions.csv"):
+            (folder / name).read_bytes()
+        if summary["head_sha256"] != sha256_of(folder / "head.safetensors"):
+            raise ValueError("head.safetensors is not the one of summary.json")
+        return photos, dict(summary["versions"])
+    except OSError as error:
+        why = f"{Path(str(error.filename)).name}: {error.strerror}"
+        raise _damaged(folder, why) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, " ".join(str(error).split())) from error
+
+
+def _damaged(folder: Path, why: str) -> InputError:
+    return InputError(f"the run in {shown(folder)} is damaged ({why}); remove that folder and run again")

@@ -17,11 +17,14 @@ from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.explain import shown as written
 from simulations.request import check_folder
+from simulations.study_results import run_folder
 
 SETTINGS = "study.toml"
 BALANCES = (0, 800, 900, 1000)  # the published study's, and the photos as they are
 _OWN = {"model.name": "--models", "data.balance": "--balances", "evaluation.select": "nothing: it is best"}
 _ASKED = ("models", "balances", "seeds")  # in the settings, beside the sections
+
+_MOST = 1_000_000  # views per class
 
 One = TypeVar("One")
 
@@ -36,6 +39,7 @@ class StudyRequest:
     seeds: int
     folder: Path
     command: str  # as typed
+    left_out: tuple[str, ...] = ()  # models whose library is not installed
 
     @property
     def every_seed(self) -> range:
@@ -65,14 +69,12 @@ class StudyRequest:
 
     def place_of(self, model: str, balance: int, seed: int) -> Path:
         """The folder of one run."""
-        return self.folder / f"{model}-{balance}-seed{seed}"
+        return run_folder(self.folder, model, balance, seed)
 
     def begin(self) -> None:
-        """Makes the folder and writes the settings to it; InputError where others lie there."""
+        """Writes the settings to the folder, which must be there; InputError where others lie there."""
         if before := _begun(self.folder):
-            sections = {name: value for name, value in before.items() if name not in _ASKED}
-            check_same(validate(sections), self.config, self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+            check_same(before[0], self.config, self.folder)
         asked = {"models": list(self.models), "balances": list(self.balances), "seeds": self.seeds}
         with whole_file(self.folder / SETTINGS) as temporary:
             text = tomli_w.dumps({**asked, **self.config.model_dump(mode="json")})
@@ -91,7 +93,8 @@ def ask(
 ) -> StudyRequest:
     """The study that the command line asks for; InputError for anything that cannot be used.
 
-    In the folder of a study that was begun, what is not given is as it was then.
+    A study that was begun only grows: its models, balances and seeds stay, and so do its settings where none
+    are given.
     """
     before = _begun(folder)
     if before is None:
@@ -99,23 +102,26 @@ def ask(
     for setting in settings:
         if instead := _OWN.get(setting.partition("=")[0].strip()):
             raise InputError(f"--set {setting}: a study sets that itself; use {instead}")
-    asked = {name: (before or {}).get(name) for name in _ASKED}
-    if before is not None and data is None and not settings:
-        config = validate({name: value for name, value in before.items() if name not in _ASKED})
-    else:
+    config, asked = before or (None, {"models": [], "balances": [], "seeds": 0})
+    if config is None or data is not None or settings:
         _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
     if config.baseline.epochs == "matched":
         raise InputError(
             'baseline.epochs is "matched", but a study has no federated run to match; give a number of epochs'
         )
-    every = tuple(_unique(asked["models"] or _available())) if models is None else _models(models)
+    wanted = _models(models) if models is not None else () if before else _available()
+    sizes = _balances(balances) if balances is not None else () if before else BALANCES
+    count = max(asked["seeds"], seeds or 1)
+    if config.run.seed + count > 2**63:
+        raise InputError(f"--seeds: {count} from run.seed = {config.run.seed} on leaves the range; lower it")
     return StudyRequest(
         config,
-        every,
-        tuple(asked["balances"] or BALANCES) if balances is None else _balances(balances),
-        (asked["seeds"] or 1) if seeds is None else seeds,
+        tuple(_unique([*asked["models"], *wanted])),
+        tuple(_unique([*asked["balances"], *sizes])),
+        count,
         folder,
         command,
+        tuple(name for name in MODELS if name not in _available()) if wanted and models is None else (),
     )
 
 
@@ -131,15 +137,36 @@ def check_same(before: Config, now: Config, folder: Path) -> None:
                 )
 
 
-def _begun(folder: Path) -> dict[str, Any] | None:
-    """The settings of the study that was begun in `folder`; None where there is none."""
+def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
+    """The settings of the study that was begun in `folder`, and what was asked for; None where there is none.
+
+    InputError where they are damaged.
+    """
     path = folder / SETTINGS
-    return read_toml(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    raw = read_toml(path)
+    models, balances, seeds = (raw.pop(name, None) for name in _ASKED)
+    sound = (
+        isinstance(models, list)
+        and all(name in MODELS for name in models)
+        and isinstance(balances, list)
+        and all(isinstance(number, int) and 0 <= number <= _MOST for number in balances)
+        and isinstance(seeds, int)
+        and min(len(models), len(balances), seeds) >= 1
+    )
+    config = validate(raw)
+    if not sound or config.evaluation.select != "best":
+        raise InputError(
+            f"{shown(path)} is damaged: its models, balances, seeds or evaluation.select are not those of a"
+            " study; restore it, or give another folder"
+        )
+    return config, {"models": models, "balances": balances, "seeds": seeds}
 
 
-def _available() -> Iterable[str]:
+def _available() -> tuple[str, ...]:
     """Every model whose library is installed."""
-    return (name for name in MODELS if name != "hog" or importlib.util.find_spec("skimage"))
+    return tuple(name for name in MODELS if name != "hog" or importlib.util.find_spec("skimage"))
 
 
 def _models(text: str) -> tuple[str, ...]:
@@ -153,9 +180,10 @@ def _models(text: str) -> tuple[str, ...]:
 def _balances(text: str) -> tuple[int, ...]:
     found = []
     for one in text.split(","):
-        if not one.strip().isdecimal() or int(one) > 1_000_000:
+        if not (one.strip().isdecimal() and len(one.strip()) <= len(str(_MOST)) and int(one) <= _MOST):
             raise InputError(
-                f'--balances takes whole numbers from 0 to 1000000 with commas between, got "{shown(one)}";'
+                f"--balances takes whole numbers from 0 to {_MOST} with commas between, got"
+                f' "{shown(one[:20])}";'
                 " 0 leaves the classes as they are"
             )
         found.append(int(one))

@@ -201,7 +201,7 @@ def test_milliseconds_name_every_photo_in_batches_of_16() -> None:
             return {}
 
     assert milliseconds(GrayPixels(), Watching(), np.zeros((20, 1, 8, 8), np.uint8)) > 0
-    assert seen == [16, 4] * 4
+    assert seen == [16, 4] * 8
 
 
 def test_a_linear_head_must_be_whole() -> None:

@@ -1,10 +1,13 @@
 """A study from its command to its page: what is trained, what is not trained again, what is refused."""
 
 import csv
+import importlib.util
 import json
 import re
+import shutil
 import signal
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from commands import Here, started, wait_for_rounds
 from photo_folders import draw_people
 from PIL import Image
 
-from simulations.request import finished
+from simulations.request import alone, finished
+from simulations.study_request import ask
 
 CLASSES = ("anger", "fear", "joy")
 SETTINGS = {
@@ -48,6 +52,12 @@ def study(here: Here) -> Path:
         assert (done.code, done.err) == (0, "")
         (here.folder / "printed.txt").write_text(done.out)
     return folder
+
+
+@pytest.fixture
+def copy(study: Path, here: Here, tmp_path: Path) -> Path:
+    """A copy of the study, to be changed."""
+    return Path(shutil.copytree(study, tmp_path / "study"))
 
 
 def runs(folder: Path) -> list[str]:
@@ -106,43 +116,112 @@ def test_a_run_of_a_study_is_the_run_of_its_settings(study: Path, here: Here) ->
     assert (first / "head.safetensors").read_bytes() == (second / "head.safetensors").read_bytes()
 
 
-def test_what_is_finished_is_not_trained_again(study: Path, here: Here) -> None:
-    before = {run: (study / run / "summary.json").stat().st_mtime_ns for run in runs(study)}
-    (study / "ridge-15-seed1" / "summary.json").unlink()
-    done = here.run("study", "--out", study)
+def test_what_is_finished_is_not_trained_again(copy: Path, here: Here) -> None:
+    before = {run: (copy / run / "summary.json").stat().st_mtime_ns for run in runs(copy)}
+    (copy / "ridge-15-seed1" / "summary.json").unlink()
+    done = here.run("study", "--out", copy)
     assert (done.code, done.err) == (0, "")
-    assert "10/12 ridge, balance 15, seed 1: done" in done.out
-    assert len(re.findall(r"/12 .*: done", done.out)) == 1
-    after = {run: (study / run / "summary.json").stat().st_mtime_ns for run in runs(study)}
+    assert re.findall(r"(\d+/12 .*): done", done.out) == ["10/12 ridge, balance 15, seed 1"]
+    after = {run: (copy / run / "summary.json").stat().st_mtime_ns for run in runs(copy)}
     assert [run for run in after if after[run] != before[run]] == ["ridge-15-seed1"]
 
 
-def test_more_is_trained_beside_what_is_there(study: Path, here: Here) -> None:
-    done = here.run("study", "--out", study, "--models", "hog,ridge", "--balances", "15", "--seeds", "1")
+def test_a_study_grows_by_what_is_asked_for(copy: Path, here: Here) -> None:
+    done = here.run("study", "--out", copy, "--models", "hog", "--balances", "15", "--seeds", "1")
     assert (done.code, done.err) == (0, "")
-    assert re.findall(r"(\S+ \S+), balance (\d+): done", done.out) == [("1/2 hog", "15")]
-    rows = [row for row in table(study) if row["source"] == "fedfer"]
-    assert [row["model"] for row in rows] == ["hog", "ridge"]
-    assert len(runs(study)) == 13
-    (here.folder / "study" / "hog-15-seed0" / "summary.json").unlink()
-    here.run(
-        "study", "--out", study, "--models", "mobilenet,ridge,majority", "--balances", "0,15", "--seeds", "2"
-    )
+    trained = re.findall(r"/16 (\S+), balance (\d+), seed (\d): done", done.out)
+    assert trained == [("hog", balance, seed) for seed in "01" for balance in ("0", "15")]
+    ours = [row for row in table(copy) if row["source"] == "fedfer"]
+    assert [row["model"] for row in ours[::2]] == ["mobilenet", "ridge", "majority", "hog"]
 
 
-def test_other_settings_and_changed_photos_are_refused(study: Path, here: Here) -> None:
+def test_other_settings_and_changed_photos_are_refused_before_anything_is_trained(
+    copy: Path, here: Here
+) -> None:
     words = r"was begun with train\.lr = 0\.001, now it is 0\.5; give another folder, or the same settings"
-    here.refused("study", *ASKED, *SMALL, "--set", "train.lr=0.5", "--out", study, words=words)
+    here.refused("study", *ASKED, *SMALL, "--set", "train.lr=0.5", "--out", copy, words=words)
     photo = here.folder / "faces" / "joy" / "00.png"
-    before = photo.read_bytes()
+    before, settings = photo.read_bytes(), (copy / "study.toml").read_bytes()
     try:
         Image.new("L", (40, 40), 99).save(photo)
-        words = r"the photos changed since .* was trained; give another folder for a new study"
-        done = here.run("study", "--out", study, "--models", "ridge")
-        assert done.code == 2
-        assert re.search(words, done.err)
+        done = here.run("study", "--out", copy, "--models", "cnn")
     finally:
         photo.write_bytes(before)
+    assert done.code == 2
+    assert re.search(r"the photos changed since .* was trained; give another folder", done.err)
+    assert not list(copy.glob("cnn-*"))
+    assert settings != b""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("data.json", b"{"),
+        ("summary.json", b'{"accuracy": 1'),
+        ("config.toml", None),
+        ("predictions.csv", None),
+        ("head.safetensors", None),
+        ("head.safetensors", b"other"),
+    ],
+)
+def test_a_damaged_run_is_named(copy: Path, here: Here, name: str, content: bytes | None) -> None:
+    path = copy / "ridge-15-seed1" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    words = r"the run in .*ridge-15-seed1 is damaged \(.*\); remove that folder and run again"
+    here.refused("study", "--out", copy, words=words)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "",
+        lambda text: text.replace("seeds = 2", 'seeds = "x"'),
+        lambda text: text.replace('"ridge"', '"vgg"'),
+        lambda text: text.replace('select = "best"', 'select = "last"'),
+    ],
+)
+def test_damaged_settings_of_a_study_are_refused(copy: Path, here: Here, change: Callable) -> None:
+    path = copy / "study.toml"
+    path.write_text(change(path.read_text()))
+    here.refused("study", "--out", copy, words=r"study\.toml is damaged: its models, balances, seeds or")
+
+
+def test_a_study_that_is_at_work_is_left_alone(copy: Path, here: Here) -> None:
+    before = (copy / "study.toml").read_bytes()
+    with alone(copy):
+        here.refused("study", "--out", copy, "--models", "cnn", words="another fedfer is at work in it")
+    assert (copy / "study.toml").read_bytes() == before
+
+
+def test_a_run_made_with_other_versions_is_said(copy: Path, here: Here) -> None:
+    path = copy / "ridge-0-seed0" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(summary))
+    assert "some runs were made with other versions of torch" in here.run("study", "--out", copy).out
+
+
+def test_a_model_that_diverges_does_not_stop_the_others(here: Here) -> None:
+    wild = ("--set", "train.lr=100", "--set", "train.optimizer=sgd", "--models", "cnn,majority")
+    done = here.run("study", "--data", "faces", *SMALL, *wild, "--balances", "0", "--out", "wild")
+    assert done.code == 1
+    words = r"1 of 2 runs failed; cnn, balance 0: cnn diverged in epoch \d; lower train\.lr"
+    assert re.search(words, done.err)
+    assert runs(here.folder / "wild") == ["majority-0-seed0"]
+    assert [row["model"] for row in table(here.folder / "wild") if row["source"] == "fedfer"] == ["majority"]
+
+
+def test_hog_is_left_out_with_a_word_where_its_library_is_not_there(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    quick = ("--set", "sketch.faces=300", "--set", "sketch.subjects=60")
+    asked = ask(
+        data=None, settings=quick[1::2], models=None, balances=None, seeds=None,
+        folder=here.folder / "new", command="fedfer study",
+    )  # fmt: skip
+    assert asked.left_out == ("hog",)
+    assert "hog" not in asked.models
 
 
 def test_names_and_numbers_that_cannot_be_used(here: Here) -> None:
@@ -158,24 +237,20 @@ def test_names_and_numbers_that_cannot_be_used(here: Here) -> None:
 
 @pytest.mark.slow
 def test_a_study_that_is_stopped_says_how_to_go_on_and_does(made: Path, tmp_path: Path) -> None:
-    asked = ("--models", "ridge,cnn", "--balances", "0", "--data", made / "faces", *SMALL)
-    cache = str(tmp_path / "cache")
-    running = started(
-        "study", *asked, "--set", "baseline.epochs=100000", "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache
-    )
-    wait_for_rounds(tmp_path / "study" / "cnn-0-seed0", 3)
+    asked = ("--models", "ridge,cnn", "--balances", "100", "--data", made / "faces", *SMALL)
+    cache, long = str(tmp_path / "cache"), ("--set", "baseline.epochs=40")
+    running = started("study", *asked, *long, "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache)
+    wait_for_rounds(tmp_path / "study" / "cnn-100-seed0", 3)
     running.send(signal.SIGINT, group=True)
     done = running.wait(60)
     assert done.code == 130
     assert done.err.splitlines()[-1] == "fedfer: stopped; go on with: fedfer study --out study"
     assert running.left() == []
-    assert runs(tmp_path / "study") == ["ridge-0-seed0"]
-    settings = tmp_path / "study" / "study.toml"
-    settings.write_text(settings.read_text().replace("epochs = 100000", "epochs = 2"))
-    config = tmp_path / "study" / "ridge-0-seed0" / "config.toml"
-    config.write_text(config.read_text().replace("epochs = 100000", "epochs = 2"))
+    assert runs(tmp_path / "study") == ["ridge-100-seed0"]
     again = started("study", "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache)
     done = again.wait()
     assert (done.code, done.err) == (0, "")
-    assert runs(tmp_path / "study") == ["cnn-0-seed0", "ridge-0-seed0"]
-    assert "ridge, balance 0: done" not in done.out
+    assert runs(tmp_path / "study") == ["cnn-100-seed0", "ridge-100-seed0"]
+    assert "ridge, balance 100: done" not in done.out
+    lines = (tmp_path / "study" / "cnn-100-seed0" / "rounds.jsonl").read_text().splitlines()
+    assert [json.loads(line)["round"] for line in lines] == list(range(1, 41))

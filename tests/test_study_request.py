@@ -52,10 +52,15 @@ def test_what_is_asked_for_is_every_combination_once(tmp_path: Path) -> None:
         ({"balances": "-1"}, 'got "-1"'),
         ({"balances": "2000000"}, 'got "2000000"'),
         ({"balances": ""}, 'got ""'),
+        ({"balances": "9" * 5000}, 'got "99999999999999999999"'),
     ],
 )
 def test_names_and_numbers_that_cannot_be_used(tmp_path: Path, given: dict, said: str) -> None:
     assert said in refused(tmp_path / "new", **given)
+
+
+def test_seeds_beyond_the_last_are_refused(tmp_path: Path) -> None:
+    assert "on leaves the range" in refused(tmp_path / "new", f"run.seed={2**63 - 1}", seeds=2)
 
 
 @pytest.mark.parametrize("key", ["model.name=cnn", "data.balance=5", "evaluation.select=last"])
@@ -72,17 +77,19 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
 
 def test_a_study_goes_on_with_what_it_was_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "there"
+    folder.mkdir()
     first = asked(folder, "train.lr=0.01", models="cnn,majority", balances="7", seeds=3)
     first.begin()
     assert asked(folder) == first
-    more = asked(folder, models="ridge", seeds=4)
-    assert (more.models, more.balances, more.seeds) == (("ridge",), (7,), 4)
+    more = asked(folder, models="ridge", seeds=2)
+    assert (more.models, more.balances, more.seeds) == (("cnn", "majority", "ridge"), (7,), 3)
     more.begin()
-    assert asked(folder).models == ("ridge",)
+    assert asked(folder) == more
 
 
 def test_other_settings_than_those_of_the_study_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "there"
+    folder.mkdir()
     asked(folder, "train.lr=0.01").begin()
     with pytest.raises(InputError, match=r"was begun with train\.lr = 0\.01, now it is 0\.02; give another"):
         asked(folder, "train.lr=0.02").begin()
