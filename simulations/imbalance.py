@@ -28,7 +28,7 @@ def draw_balances(
     with canvas.style():
         panels = [("Photos, before", before, BEFORE)]
         panels += [
-            (f"Views, balance {balance:,}" if balance else "Views, not balanced", views, AFTER)
+            (f"Views, balance {f'{balance:,}' if balance else 'none'}", views, AFTER)
             for balance, views in after.items()
         ]
         figure = canvas.sheet(canvas.WIDTH, 1.2 + 0.34 * len(before))

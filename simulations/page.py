@@ -10,11 +10,11 @@ STYLE = """
 :root { color-scheme: light dark;
   --bg: #fbfbf9; --card: #ffffff; --ink: #1c2026; --muted: #59616d; --line: #dcdfe4; --grid: #e9ebee;
   --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --good: #17703f; --bad: #b3261e;
-  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; }
+  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d; }
 @media (prefers-color-scheme: dark) { :root {
   --bg: #14161a; --card: #1b1e24; --ink: #e6e8ec; --muted: #a4acb9; --line: #343941; --grid: #292d34;
   --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --good: #6fd39b; --bad: #ff9a92;
-  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; } }
+  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--bg); color: var(--ink); font: 16px/1.55 system-ui, -apple-system,
@@ -48,7 +48,11 @@ dl { display: grid; gap: 16px 28px; margin: 16px 0 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
 dt { color: var(--muted); font-size: .8125rem; }
 dd { margin: 0; }
-.scroll { overflow-x: auto; margin: 14px 0 0; }
+.scroll { overflow-x: auto; margin: 14px 0 0; --under: var(--bg); }
+/* A shadow at the right edge while more is hidden there: what scrolls along covers it at the end. */
+.scroll, .plate { background: linear-gradient(to left, var(--under) 40%, transparent) 100% 0 / 44px 100%
+  no-repeat local, linear-gradient(to left, var(--edge), transparent) 100% 0 / 14px 100% no-repeat scroll
+  var(--under); }
 table { border-collapse: separate; border-spacing: 0; font-size: .9375rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
 th, td { padding: 7px 14px 7px 0; text-align: right; font-weight: 400; vertical-align: top; }
@@ -107,9 +111,9 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .faces figcaption { margin-top: 6px; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces b { display: block; color: var(--ink); font-weight: 600; }
 .right b::first-letter { color: var(--good); } .wrong b::first-letter { color: var(--bad); }
-.plate { background: #ffffff; border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px;
-  overflow-x: auto; }
-.plate img { display: block; width: 100%; height: auto; margin: 0 auto; }
+.plate { --under: #ffffff; --edge: #1c20264d; isolation: isolate; border: 1px solid var(--line);
+  border-radius: 8px; padding: 14px 16px; overflow-x: auto; }
+.plate img { display: block; width: 100%; height: auto; margin: 0 auto; mix-blend-mode: multiply; }
 dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
 .scroll + h3, dl + h3 { margin-top: 26px; }
 .scroll + p { margin-top: 12px; }

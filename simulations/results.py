@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fer_models.errors import InputError
+from fer_models.models import MODELS
 from simulations import intervals
 
 BASELINES = ("centralized-matched", "centralized")
@@ -112,6 +113,9 @@ def _name(summary: dict[str, Any]) -> str:
         return "Federated"
     if summary.get("matched"):
         return "Centralized, matched"
+    model = summary.get("model")
+    if model in MODELS and not MODELS[model].epochs:
+        return f"Centralized, {model}"
     epochs = summary.get("epochs")
     return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"
 

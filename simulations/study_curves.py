@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_models.models import MODELS
 from simulations import canvas
 from simulations.canvas import COLOURS, MUTED
 from simulations.results import Run
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 _ACROSS = 5  # models beside one another
 _ACCURACY, _TRAINING, _VALIDATION = COLOURS[0], COLOURS[1], COLOURS[2]
 _DASH = (0, (4, 1.6))
+_FEW = 6  # points of a line from which on it needs no marks
 
 
 def models_with_epochs(study: Study) -> list[str]:
     """The models that were trained in epochs; the others are fitted in one step."""
-    return [m for m in study.models if any(len(run.rounds) > 1 for run in study.of(m, study.balances[0]))]
+    return [model for model in study.models if MODELS[model].epochs]
 
 
 def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
@@ -63,20 +65,29 @@ def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> Non
     ):
         lines = [_line(run, key) for run in runs]
         for run, line in zip(runs, lines, strict=True):
-            epochs = np.arange(1, len(line) + 1)
             if len(runs) > 1:
-                axes.plot(epochs, line, color=color, linewidth=0.8, alpha=0.45, linestyle=dash)
+                _plot(axes, line, color=color, linewidth=0.8, alpha=0.45, linestyle=dash)
             chosen = run.summary.get("selected")
             if key != "train_loss" and chosen and chosen <= len(line):
                 axes.plot(chosen, line[chosen - 1], "o", markersize=6, markerfacecolor="white",
                           markeredgecolor=color, markeredgewidth=1.4, zorder=4)  # fmt: skip
         mean = np.mean([line[: min(map(len, lines))] for line in lines], axis=0)
-        axes.plot(np.arange(1, len(mean) + 1), mean, color=color, linewidth=2.2, linestyle=dash, zorder=3)
+        _plot(axes, mean, color=color, linewidth=2.2, linestyle=dash, zorder=3)
+    last = max(len(run.rounds) for run in runs)
+    edge = 0.04 * (last - 1) or 0.5
     for axes in (above, below):
         canvas.bare(axes, grid="y")
+        axes.set_xlim(1 - edge, last + edge)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     above.tick_params(labelbottom=False)
     below.set_xlabel("epoch", fontsize=9, color=MUTED)
+
+
+def _plot(axes: "Axes", line: np.ndarray, **look: Any) -> None:
+    """A line from one measured epoch to the next, each with a mark where they are few."""
+    places = np.flatnonzero(np.isfinite(line))
+    marker = "o" if len(places) <= _FEW else None
+    axes.plot(places + 1, line[places], marker=marker, markersize=2 + look["linewidth"], **look)
 
 
 def _line(run: Run, key: str) -> np.ndarray:

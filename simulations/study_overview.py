@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulations import canvas
+from simulations import study_words as words
 from simulations.canvas import COLOURS, INK, MARKERS, MUTED
 from simulations.published import PUBLISHED
 from simulations.study_results import Study
@@ -49,9 +50,9 @@ def _panel(axes: "Axes", study: Study, measure: str) -> None:
                 values = [run.summary[measure] for run in study.of(model, balance)]
                 axes.plot(ends, [y, y], color=color, linewidth=2, alpha=0.5)
                 axes.plot(values, [y] * len(values), ".", color=color, markersize=4)
-            named = f"balance {balance:,}" if balance else "not balanced"
+            named = words.balanced(balance) if j == 0 else None
             axes.plot(spread.mean, y, marker, color=color, markersize=6.5, markeredgecolor="white",
-                      linestyle="none", zorder=3, label=named if j == 0 else None)  # fmt: skip
+                      linestyle="none", zorder=3, label=named)  # fmt: skip
     for j in range(1, len(study.models)):
         axes.axhline(j - 0.5, color=canvas.GRID, linewidth=0.8)
     canvas.bare(axes, grid="x")

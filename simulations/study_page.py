@@ -74,12 +74,12 @@ def write(study: Study, folder: Path) -> Path:
 
 
 def _header(study: Study) -> str:
-    views = words.listed([f"{balance:,}" if balance else "as they are" for balance in study.balances])
+    views = words.listed([words.views(balance) for balance in study.balances])
     seeds, models = (
         f"{len(what)} {name}{'' if len(what) == 1 else 's'}"
         for what, name in ((study.seeds, "seed"), (study.models, "model"))
     )
-    eyebrow = f"fedfer study &middot; {models} &middot; training views of a class: {views} &middot; {seeds}"
+    eyebrow = f"fedfer study &middot; {models} &middot; balance {views} &middot; {seeds}"
     return "\n".join(
         [
             "<header>",

@@ -3,7 +3,7 @@
 Two models at one balance judge the same test photos at each seed, so they are compared photo by photo: the
 mean over seeds of a score, people drawn with all their photos in every seed's test part (intervals.py). All
 pairs of models at a balance are judged together in one measure: a difference is beyond noise when its
-p-value, adjusted by Holm's rule for their number, is at most LEVEL.
+p-value, adjusted by Holm's rule for their number, is at most LEVEL and it has the same sign at every seed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +38,11 @@ class Pair:
 
     @property
     def reading(self) -> str:
-        """Beyond noise, within noise, or unclear: beyond it alone, but not among so many pairs."""
-        if self.adjusted <= LEVEL:
+        """Beyond noise, within noise, or unclear: beyond it alone, but not among so many pairs, or not with
+        the same sign at every seed.
+        """
+        one_sign = all(each > 0 for each in self.of_seeds) or all(each < 0 for each in self.of_seeds)
+        if self.adjusted <= LEVEL and one_sign:
             return "beyond noise"
         return "within noise" if self.gap.within_noise else "unclear"
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fer_models.errors import InputError
+from fer_models.models import MODELS
 from simulations.intervals import Judged
 from simulations.results import Run, read_run
 from simulations.study_pairs import Pair, pairs_at
@@ -190,7 +191,7 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
         balance=balance,
         scores={name: _spread([float(run.summary[name]) for run in runs]) for name in SCORES},
         seconds=fmean(run.summary["seconds_training"] for run in runs),
-        epochs=tuple(run.summary.get("selected") if len(run.rounds) > 1 else None for run in runs),
+        epochs=tuple(run.summary.get("selected") if MODELS[model].epochs else None for run in runs),
         parameters=one("parameters"),
         trained=one("parameters_trained"),
         multiply_adds=one("multiply_adds"),

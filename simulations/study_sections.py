@@ -3,12 +3,14 @@
 from html import escape as esc
 from pathlib import Path
 
+import numpy as np
+
 from simulations import page
 from simulations import study_words as words
 from simulations.page import duration, paragraph, percent, section, table
 from simulations.published import CAUTION, PUBLISHED
 from simulations.study_pairs import COMPARED, Pair
-from simulations.study_results import SCORES, Row, Study, run_folder
+from simulations.study_results import Row, Study, run_folder
 from simulations.study_words import Finding
 
 
@@ -17,8 +19,9 @@ def lede(study: Study) -> str:
     fewest, most = min(study.photos), max(study.photos)
     photos = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     seeds = "" if len(study.seeds) == 1 else f", {len(study.seeds)} seeds each with its own split"
-    support = study.any_run.confusion.sum(axis=1)
-    share, largest = percent(support.max() / support.sum()), study.classes[int(support.argmax())]
+    support = np.array([run.confusion.sum(axis=1) for run in study.of(study.models[0], study.balances[0])])
+    place = int(support.sum(axis=0).argmax())
+    largest, share = study.classes[place], percent((support[:, place] / support.sum(axis=1)).mean())
     who = "Every model" if len(study.models) > 1 else "The model"
     text = f"{who} is trained and judged on the same split of the photos: {photos} test photos{seeds}. "
     text += f"Always answering the largest class, {largest}, would name {share} correctly. "
@@ -38,8 +41,8 @@ def results(study: Study) -> str:
     aside = range(len(study.rows), len(rows))
     seeds = f"Means over {len(study.seeds)} seeds, ± standard deviation. " if len(study.seeds) > 1 else ""
     note = (
-        f"{seeds}Training is the time of a run without reading photos and computing features, which are made "
-        "once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is "
+        f"{seeds}{words.BALANCE} Training is the time of a run without reading photos and computing "
+        "features, which are made once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is "
         f"the time per photo. Grey rows: {CAUTION}."
     )
     return section(
@@ -47,21 +50,19 @@ def results(study: Study) -> str:
     )
 
 
-_HEAD = ("Model", "Balance", *(words.NAMES[name] for name in SCORES), "Training", "Parameters",
+_HEAD = ("Model", "Balance", *(words.NAMES[name] for name in words.SHOWN), "Training", "Parameters",
          "Multiply-adds", "ms per photo", "Epoch")  # fmt: skip
 
 
 def _row(row: Row) -> list[str]:
     scores = []
-    for name in SCORES:
+    for name in words.SHOWN:
         mean, sd = words.spread(row.scores[name], name)
         scores.append(mean + (f"<small>±{sd}</small>" if sd else ""))
     epochs = ", ".join(str(epoch) for epoch in row.epochs if epoch is not None)
-    pace = "" if row.ms_per_photo is None else f"{row.ms_per_photo:.3g}"
-    balance = f"{row.balance:,}" if row.balance else "none"
     return [
-        esc(row.model), balance, *scores, duration(row.seconds), words.count(row.parameters),
-        words.count(row.multiply_adds), pace, epochs,
+        esc(row.model), words.views(row.balance), *scores, duration(row.seconds), words.count(row.parameters),
+        words.count(row.multiply_adds), esc(words.pace(row.ms_per_photo)), epochs,
     ]  # fmt: skip
 
 
@@ -91,10 +92,12 @@ def _findings(found: list[Finding]) -> str:
 
 def _finding(finding: Finding) -> str:
     lines = "".join(
-        f"<div><dt>{esc(reading)}</dt><dd>{'<br>'.join(map(esc, pairs))}</dd></div>"
-        for reading, pairs in (("best first", (finding.ranking,)), *finding.lines)
+        f"<div><dt><b>{esc(model)}</b> {score}</dt><dd>{esc(standing)}</dd></div>"
+        for model, score, standing in finding.lines
     )
-    return f'<div><h3>{esc(words.NAMES[finding.measure])}</h3><dl class="lines">{lines}</dl></div>'
+    title = f"<h3>{esc(words.NAMES[finding.measure])}, best first</h3>"
+    counted = paragraph(f"{words.counted(finding)}.", "small")
+    return f'<div>{title}<dl class="lines">{lines}</dl>{counted}</div>'
 
 
 def _pairs(study: Study, balance: int) -> str:

@@ -9,7 +9,6 @@ from simulations import study_words as words
 from simulations.page import paragraph, section
 from simulations.study_results import Study
 
-_MOST_EXAMPLES = 10
 _COUNTS = ("copies_across_parts", "near_across_parts", "subjects_in_two_parts", "near_pairs", "subjects")
 
 
@@ -19,7 +18,7 @@ def made(study: Study) -> str:
     env, config, people = run.environment, run.config, run.data.get("subjects")
     source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
     counts = {part: sum(photos.values()) for part, photos in run.data["photos"].items()}
-    train, views = config["train"], [f"{b:,}" if b else "as they are" for b in study.balances]
+    train, views = config["train"], [words.views(balance) for balance in study.balances]
     cores = f"{env['cpus']} CPU cores" if "cpus" in env else None
     machine = (env.get("machine"), cores, env.get("platform"))
     versions = {"Python": env.get("python"), **env.get("versions", {})}
@@ -30,7 +29,7 @@ def made(study: Study) -> str:
         ("In use", f"{sum(counts.values()):,} photos{who}"),
         ("Split, first seed", ", ".join(f"{n:,} {part}" for part, n in counts.items()) + _unit(study)),
         ("Classes", ", ".join(study.classes)),
-        ("Training views of a class", words.listed(views)),
+        ("Balance", f"{words.listed(views)}: training views of each class"),
         ("Seeds", f"{', '.join(map(str, study.seeds))}: of the split, the views and the training"),
         ("Training", f"{config['baseline']['epochs']} epochs, {train['optimizer']}, learning rate "
                      f"{train['lr']:g}, batch {train['batch']}"),
@@ -66,28 +65,15 @@ def _leakage(study: Study) -> str:
     if not path.is_file():
         return ""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    copies, near, shared, pairs, people = (_number(found.get(name)) for name in _COUNTS)
-    text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {pairs:,} pairs, "
-    text += f"{near:,} of them across parts. "
+    copies, near, shared, pairs, people = (found[name] or 0 for name in _COUNTS)
+    least = "at least " if found.get("more") else ""
+    text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {least}{pairs:,} pairs, "
+    text += f"{least}{near:,} of them across parts. "
     text += f"People in two parts: {shared:,} of {people:,}." if people else "Who is on them is not known."
     title = "<h3>Leakage check, split of the first seed</h3>"
     if not (copies or near or shared):
         return title + paragraph(text) + paragraph("No leak between the parts was found.")
     verdict = "What lies in two parts lets a model know test photos from training: scores may be too high."
-    examples = (found.get("examples") or [])[:_MOST_EXAMPLES]
-    items = "".join(f"<li>{esc(_example(each))}</li>" for each in examples)
+    items = "".join(f"<li>{esc(' and '.join(pair))}</li>" for pair in found["examples"])
     listed = f'<ul class="files">{items}</ul>' if items else ""
     return f'{title}<div class="note">{paragraph(text)}{paragraph(verdict)}{listed}</div>'
-
-
-def _number(value: Any) -> int:
-    """A count, or how many are listed; nothing known is none."""
-    return len(value) if isinstance(value, list) else int(value or 0)
-
-
-def _example(example: Any) -> str:
-    """One leak in words: a text, or the files of one."""
-    if isinstance(example, dict):
-        lists = (value if isinstance(value, list) else [value] for value in example.values())
-        example = [part for values in lists for part in values]
-    return " and ".join(map(str, example)) if isinstance(example, list) else str(example)

@@ -10,18 +10,17 @@ from rich.text import Text
 from simulations import study_words as words
 from simulations.page import duration, percent
 from simulations.published import CAUTION, PUBLISHED
-from simulations.study_results import SCORES, Row, Study
+from simulations.study_results import Row, Study
 from simulations.study_words import Finding
 
 _WIDTH = 120  # columns used at most
 _BESIDE = 106  # from here on a spread stands beside its mean, else below it
 _ALL = 77  # columns that all of it takes so
-_LESS = ("accuracy", "macro_f1")  # the scores shown where there is less room, without parameters and pace
+_LESS = words.SHOWN[:2]  # the scores shown where there is less room, without parameters and pace
 _HEADS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced\naccuracy", "macro_f1": "Macro-F1",
           "weighted_f1": "Weighted\nF1"}  # fmt: skip
 _SHORT = {"accuracy": "Accuracy", "balanced_accuracy": "Bal.\nacc.", "macro_f1": "Macro\nF1",
           "weighted_f1": "Wtd.\nF1"}  # fmt: skip
-_STYLES = {"beyond noise": "bold yellow", "unclear": "yellow", "within noise": "dim"}
 
 
 def show(study: Study, console: Console) -> None:
@@ -43,7 +42,7 @@ def _title(study: Study) -> Text:
 
 def _table(study: Study, width: int, sign: str) -> Table:
     """Rows in the order given, the name of a model at its first; the published ones below."""
-    names = SCORES if width >= _ALL else _LESS
+    names = words.SHOWN if width >= _ALL else _LESS
     wide = width >= _BESIDE
     between = (" " if wide else "\n") + sign
     table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="bold")
@@ -77,9 +76,8 @@ def _table(study: Study, width: int, sign: str) -> Table:
 
 
 def _cells(row: Row, scores: list[Text]) -> list[str | Text]:
-    pace = "" if row.ms_per_photo is None else f"{row.ms_per_photo:.3g}"
-    balance = f"{row.balance:,}" if row.balance else "none"
-    return [balance, *scores, _short(row.seconds), words.count(row.parameters), pace]
+    costs = [_short(row.seconds), words.count(row.parameters), words.pace(row.ms_per_photo)]
+    return [words.views(row.balance), *scores, *costs]
 
 
 def _score(row: Row, name: str, between: str) -> Text:
@@ -96,7 +94,7 @@ def _short(seconds: float | None) -> str:
 
 def _verdict(study: Study) -> list[RenderableType]:
     """What the differences are worth: in full at the last balance, in a line at the others."""
-    parts: list[RenderableType] = ["", Text(f"* {CAUTION}", style="dim")]
+    parts: list[RenderableType] = ["", Text(words.BALANCE, style="dim"), Text(f"* {CAUTION}", style="dim")]
     if len(study.models) < 2:
         return parts
     parts += ["", Text("What the differences between models are worth", style="bold")]
@@ -114,14 +112,14 @@ def _verdict(study: Study) -> list[RenderableType]:
 
 def _finding(finding: Finding) -> list[RenderableType]:
     table = _plain()
-    table.add_row(Text("best first", style="dim"), Text(finding.ranking))
-    for reading, pairs in finding.lines:
-        table.add_row(Text(reading, style=_STYLES[reading]), Text("\n".join(pairs)))
+    for model, score, standing in finding.lines:
+        table.add_row(Text(f"{model} {score}"), Text(standing))
     heading = f"{words.NAMES[finding.measure]}, {words.balanced(finding.balance)}"
     return [Text(heading, style="bold"), table]
 
 
 def _plain() -> Table:
+    """Two columns, the first as wide as its words."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

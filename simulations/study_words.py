@@ -1,7 +1,8 @@
 """What a study found, in words: which differences between models are beyond noise and which are not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 from simulations.charts import short
 from simulations.intervals import MANY
@@ -15,8 +16,10 @@ NAMES = {
     "macro_f1": "Macro-F1",
     "weighted_f1": "Weighted F1",
 }
+SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
 READINGS = ("beyond noise", "within noise", "unclear")
-FEW = 3  # so many pairs are each named, whatever they are
+BALANCE = "Balance: training views of each class; none: the classes as they are."
+_FEW = 2  # so many models are always named
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,14 @@ class Finding:
     """What the differences between models are worth, at one balance in one measure.
 
     Fields:
-        ranking: the models with their means, best first. lines: (reading, pairs of models in words).
+        lines: (model, its mean, how it stands against the others), best first.
         counts: how many pairs have each reading.
     """
 
     balance: int
     measure: str
-    ranking: str
+    lines: tuple[tuple[str, str, str], ...]
     counts: dict[str, int]
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def findings(study: Study) -> list[Finding]:
@@ -44,19 +46,36 @@ def _finding(study: Study, balance: int, measure: str) -> Finding:
     means = {model: study.row(model, balance).scores[measure].mean for model in study.models}
     order = sorted(study.models, key=lambda model: -means[model])
     pairs = study.compared(balance, measure)
-    beyond = [pair for pair in pairs if pair.reading == "beyond noise"]
-    lines = []
-    for reading in ("within noise", "unclear"):
-        if found := [pair for pair in pairs if pair.reading == reading]:
-            lines.append((reading, tuple(against(pair, means) for pair in found)))
-    if len(pairs) <= FEW and beyond:
-        lines.insert(0, ("beyond noise", tuple(against(pair, means) for pair in beyond)))
-    elif beyond:
-        rest = "all" if len(beyond) == len(pairs) else "the other"
-        lines.append(("beyond noise", (f"{rest} {len(beyond)} of {len(pairs)} pairs",)))
-    ranking = ", ".join(f"{model} {share(means[model], measure)}" for model in order)
+    readings = {(one, other): pair.reading for pair in pairs
+                for one, other in ((pair.first, pair.second), (pair.second, pair.first))}  # fmt: skip
+    lines = tuple((model, share(means[model], measure), _standing(model, order, readings)) for model in order)
     counts = {reading: sum(pair.reading == reading for pair in pairs) for reading in READINGS}
-    return Finding(balance, measure, ranking, counts, tuple(lines))
+    return Finding(balance, measure, lines, counts)
+
+
+def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str], str]) -> str:
+    """As in: not told apart from cnn; above the others. `order`: the models, best first.
+
+    The largest group comes last, and is not listed where it is large.
+    """
+    groups: dict[str, list[str]] = {
+        "above": [],
+        "below": [],
+        "not told apart from": [],
+        "unclear against": [],
+    }
+    for other in order:
+        if other != model:
+            reading = readings[model, other]
+            clear = "below" if order.index(other) < order.index(model) else "above"
+            group = {"within noise": "not told apart from", "unclear": "unclear against"}.get(reading, clear)
+            groups[group].append(other)
+    last = max(groups, key=lambda group: len(groups[group]))
+    if len(groups[last]) == len(order) - 1 > 1:
+        return f"{last} all others"
+    parts = [f"{group} {listed(found)}" for group, found in groups.items() if found and group != last]
+    found = groups[last]
+    return "; ".join([*parts, f"{last} {'the others' if len(found) > _FEW else listed(found)}"])
 
 
 def counted(finding: Finding) -> str:
@@ -67,27 +86,23 @@ def counted(finding: Finding) -> str:
     return ", ".join([f"{first} of {total} {'pair' if total == 1 else 'pairs'} {rest}", *parts[1:]])
 
 
-def against(pair: Pair, means: dict[str, float]) -> str:
-    """As in: mobilenet 63.4% against mobilenet-deep 62.9%; the better one first."""
-    ordered = sorted((pair.first, pair.second), key=lambda model: -means[model])
-    return " against ".join(f"{model} {share(means[model], pair.measure)}" for model in ordered)
-
-
 def headline(study: Study) -> str:
-    """The study in one sentence: the best model at the best balance, and whether another is as good."""
-    best = max(study.rows, key=lambda row: row.scores["macro_f1"].mean)
+    """The study in one sentence: the best model at the last balance, and whether another is as good."""
+    balance = study.balances[-1]
+    where = f"On the test photos at {balanced(balance)}"
+    best = max((study.row(m, balance) for m in study.models), key=lambda row: row.scores["macro_f1"].mean)
     f1, hits = best.scores["macro_f1"].mean, best.scores["accuracy"].mean
-    scores = f"macro-F1 {f1:.3f} and {percent(hits)} of the test photos named correctly"
+    scores = f"macro-F1 {f1:.3f}, {percent(hits)} named correctly"
     if len(study.models) == 1:
-        return f"{best.model} names {percent(hits)} of the test photos correctly, macro-F1 {f1:.3f}."
+        return f"{where} {best.model} has {scores}."
     rivals = [
         pair.second if pair.first == best.model else pair.first
-        for pair in study.compared(best.balance, "macro_f1")
+        for pair in study.compared(balance, "macro_f1")
         if best.model in (pair.first, pair.second) and pair.reading != "beyond noise"
     ]
     if not rivals:
-        return f"{best.model} is best: {scores}, beyond noise above every other model."
-    return f"{best.model} scores highest, {scores}; no clear difference from {listed(rivals)}."
+        return f"{where} {best.model} is best: {scores}; its macro-F1 is beyond noise above every other."
+    return f"{where} {best.model} scores highest: {scores}; no clear difference from {listed(rivals)}."
 
 
 def share(value: float, measure: str) -> str:
@@ -112,7 +127,22 @@ def gap(pair: Pair) -> tuple[str, str]:
 
 def balanced(balance: int) -> str:
     """What a balance is called."""
-    return f"balance {balance:,}" if balance else "not balanced"
+    return f"balance {views(balance)}"
+
+
+def views(balance: int) -> str:
+    """The balance alone: its training views of a class, or none."""
+    return f"{balance:,}" if balance else "none"
+
+
+def pace(milliseconds: float | None) -> str:
+    """Three digits that count; an empty text for None."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 0.01:
+        return "<0.01"
+    value = float(f"{milliseconds:.3g}")
+    return f"{value:,.{max(0, 2 - floor(log10(value)))}f}"
 
 
 def count(number: float | None) -> str:
@@ -131,12 +161,15 @@ def method(study: Study) -> str:
     pairs = len(study.models) * (len(study.models) - 1) // 2
     text = f"Paired bootstrap over the test photos: {drawn} drawn {MANY:,} times, the same for both models"
     text += f"{', in all seeds together' if len(study.seeds) > 1 else ''}. "
+    several = len(study.seeds) > 1
+    same = " and the better model is the same at every seed; " if several else "; "
+    alone = ", unclear when the better model is not the same at every seed" if several else ""
     if pairs > 1:
         text += (
             f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a "
-            "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05; "
-            "unclear when only its own interval leaves out zero. "
+            "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05"
+            f"{same}unclear when only its own interval leaves out zero. "
         )
     else:
-        text += "A difference is within noise when its 95% interval holds zero. "
+        text += f"A difference is within noise when its 95% interval holds zero{alone}. "
     return text + "Other seeds, and photos of another kind, add to the noise."
