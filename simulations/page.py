@@ -115,6 +115,7 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
   border-radius: 8px; padding: 14px 16px; overflow-x: auto; }
 .plate img { display: block; width: 100%; height: auto; margin: 0 auto; mix-blend-mode: multiply; }
 dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
+.lines b { color: var(--ink); font-size: .9375rem; font-weight: 600; } dl.lines + p { margin-top: 14px; }
 .scroll + h3, dl + h3 { margin-top: 26px; }
 .scroll + p { margin-top: 12px; }
 tr.aside > * { color: var(--muted); }

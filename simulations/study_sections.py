@@ -42,8 +42,8 @@ def results(study: Study) -> str:
     seeds = f"Means over {len(study.seeds)} seeds, ± standard deviation. " if len(study.seeds) > 1 else ""
     note = (
         f"{seeds}{words.BALANCE} Training is the time of a run without reading photos and computing "
-        "features, which are made once and shared. Parameters and multiply-adds are those of the whole network, for one photo; so is "
-        f"the time per photo. Grey rows: {CAUTION}."
+        "features, which are made once and shared. Parameters and multiply-adds are those of the whole "
+        f"network, for one photo; so is the time per photo. Grey rows: {CAUTION}."
     )
     return section(
         "Results on the test photos", table("Results", _HEAD, rows, aside=aside), paragraph(note, "small")

@@ -19,6 +19,8 @@ NAMES = {
 SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
 READINGS = ("beyond noise", "within noise", "unclear")
 BALANCE = "Balance: training views of each class; none: the classes as they are."
+_STANDING = {"within noise": "not told apart from", "unclear": "unclear against"}
+_GROUPS = ("above", "below", *_STANDING.values())
 _FEW = 2  # so many models are always named
 
 
@@ -56,26 +58,20 @@ def _finding(study: Study, balance: int, measure: str) -> Finding:
 def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str], str]) -> str:
     """As in: not told apart from cnn; above the others. `order`: the models, best first.
 
-    The largest group comes last, and is not listed where it is large.
+    A group of more than a few comes last and is not listed.
     """
-    groups: dict[str, list[str]] = {
-        "above": [],
-        "below": [],
-        "not told apart from": [],
-        "unclear against": [],
-    }
+    groups: dict[str, list[str]] = {}
     for other in order:
         if other != model:
-            reading = readings[model, other]
             clear = "below" if order.index(other) < order.index(model) else "above"
-            group = {"within noise": "not told apart from", "unclear": "unclear against"}.get(reading, clear)
-            groups[group].append(other)
-    last = max(groups, key=lambda group: len(groups[group]))
-    if len(groups[last]) == len(order) - 1 > 1:
-        return f"{last} all others"
-    parts = [f"{group} {listed(found)}" for group, found in groups.items() if found and group != last]
-    found = groups[last]
-    return "; ".join([*parts, f"{last} {'the others' if len(found) > _FEW else listed(found)}"])
+            reading = readings[model, other]
+            groups.setdefault(clear if reading == "beyond noise" else _STANDING[reading], []).append(other)
+    largest = max(groups, key=lambda group: len(groups[group]))
+    if len(groups[largest]) == len(order) - 1 > 1:
+        return f"{largest} all others"
+    many = {largest} if len(groups[largest]) > _FEW else set()
+    named = [f"{group} {listed(groups[group])}" for group in _GROUPS if group in groups.keys() - many]
+    return "; ".join([*named, *(f"{group} the others" for group in many)])
 
 
 def counted(finding: Finding) -> str:
@@ -102,7 +98,8 @@ def headline(study: Study) -> str:
     ]
     if not rivals:
         return f"{where} {best.model} is best: {scores}; its macro-F1 is beyond noise above every other."
-    return f"{where} {best.model} scores highest: {scores}; no clear difference from {listed(rivals)}."
+    level = f"its macro-F1 is not clearly above that of {listed(rivals)}"
+    return f"{where} {best.model} scores highest: {scores}; {level}."
 
 
 def share(value: float, measure: str) -> str:

@@ -46,10 +46,12 @@ def make_run(
     examples: bool = True,
     select: str = "last",
     command: str = "fedfer run dirichlet",
+    every: int = 1,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
     Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
+    `every`: epochs from one evaluation to the next.
     """
     labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
     rng = stream(7, "fake", kind, str(steps), *labels)
@@ -66,8 +68,8 @@ def make_run(
     np.add.at(confusion, (true, said), 1)
     _settings(folder, classes, source, model, balance, seed, select, command)
     _data(folder, kind, source, counts, held, len(unreadable), balance)
-    _rounds(folder, kind, steps, skill, rng)
-    _summary(folder, kind, classes, confusion, steps, model, balance, seed)
+    _rounds(folder, kind, steps, skill, rng, every)
+    _summary(folder, kind, classes, confusion, steps, model, balance, seed, every)
     if predictions:
         _predictions(folder / "predictions.csv", classes, true, said, seed, people)
     if examples:
@@ -97,6 +99,7 @@ def make_study(
     epochs: int = 10,
     photos: int = 860,
     source: str = "/photos/faces",
+    every: int = 1,
 ) -> Path:
     """The run folders of a study and its study.toml: a model's runs are right about as often as its skill."""
     folder.mkdir(parents=True)
@@ -108,6 +111,7 @@ def make_study(
                     source=source, skill=skill + (0.02 if balance else 0) + 0.01 * (seed % 3 - 1),
                     steps=1 if model in ONE_SHOT else epochs, photos=photos, model=model, balance=balance,
                     seed=seed, people=people, examples=False, select="best", command="fedfer study",
+                    every=every,
                 )  # fmt: skip
     settings = {"models": list(skills), "balances": list(balances), "seeds": len(seeds)}
     (folder / "study.toml").write_text(
@@ -159,15 +163,18 @@ def _data(
     (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
 
 
-def _rounds(folder: Path, kind: str, steps: float, skill: float, rng: np.random.Generator) -> None:
+def _rounds(
+    folder: Path, kind: str, steps: float, skill: float, rng: np.random.Generator, every: int
+) -> None:
     lines, pace = [], 9 if kind == "federated" else 3
     for i in range(1, int(np.ceil(steps)) + 1):
         grown = 1 - np.exp(-i / pace)
-        skipped = i % 2 == 0 and i != steps and kind == "federated"
+        skipped = (i % 2 == 0 if kind == "federated" else i % every > 0) and i < steps
         traffic = 100 * 25_620 if kind == "federated" else 0
         lines.append({
             "round": i, "phones": 100 if traffic else 0, "photos": 5000,
-            "train_loss": 1.6 - grown * (0.5 + skill / 2), "val_loss": 1.55 - grown * skill + 0.0004 * i * i,
+            "train_loss": 1.6 - grown * (0.5 + skill / 2),
+            "val_loss": None if skipped else 1.55 - grown * skill + 0.0004 * i * i,
             "val_accuracy": None if skipped else 0.25 + grown * skill * 0.75 + rng.normal(0, 0.006),
             "val_macro_f1": None if skipped else 0.16 + grown * skill * 0.55 + rng.normal(0, 0.008),
             "seconds": 0.11, "bytes_down": traffic, "bytes_up": traffic,
@@ -178,7 +185,7 @@ def _rounds(folder: Path, kind: str, steps: float, skill: float, rng: np.random.
 
 def _summary(
     folder: Path, kind: str, classes: tuple[str, ...], confusion: np.ndarray, steps: float,
-    model: str, balance: int, seed: int,
+    model: str, balance: int, seed: int, every: int,
 ) -> None:  # fmt: skip
     hits, support, calls = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     f1 = 2 * hits / np.maximum(support + calls, 1)
@@ -206,7 +213,8 @@ def _summary(
                     "phones_per_second": 9090.9}  # fmt: skip
     else:
         whole, trained, work, pace = COSTS.get(model, COSTS["mobilenet"])
-        summary |= {"epochs": steps, "selected": min(int(np.ceil(steps)), 4 + (seed + len(model)) % 5),
+        chosen = min(int(np.ceil(steps)), (4 + (seed + len(model)) % 5) // every * every)
+        summary |= {"epochs": steps, "selected": chosen,
                     "parameters": whole, "parameters_trained": trained, "multiply_adds": work,
                     "ms_per_photo": pace}  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")

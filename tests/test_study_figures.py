@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from fake_runs import CLASSES, make_study
+from matplotlib.figure import Figure
 from PIL import Image
 
-from simulations import study_figures
+from simulations import study_curves, study_figures
 from simulations.network import blocks
 from simulations.study_results import Study, read
 
@@ -62,6 +63,23 @@ def test_models_fitted_in_one_step_have_no_figure_of_epochs(tmp_path: Path) -> N
     study = made(tmp_path / "s", {"ridge": 0.4, "majority": 0.0}, 2)
     paths = study_figures.draw(study, study.folder)
     assert not [path for path in paths if path.name.startswith("epochs")]
+
+
+@pytest.mark.parametrize("epochs", [1, 10])
+def test_curves_join_the_epochs_that_were_judged_on_one_axis(tmp_path: Path, epochs: int) -> None:
+    study = made(tmp_path / "s", {"cnn": 0.4}, 2, epochs=epochs, every=4)
+    judged = [epoch for epoch in range(1, epochs + 1) if epoch % 4 == 0 or epoch == epochs]
+    above, below = Figure().subplots(2)
+    study_curves._model(above, below, "cnn", study.of("cnn", 1000))
+    assert above.get_xlim() == below.get_xlim()
+    assert above.get_xlim()[0] < 1 <= epochs < above.get_xlim()[1]
+    lines = [list(line.get_xdata()) for line in above.lines if line.get_linestyle() == "-"]
+    assert lines == [judged] * 3  # two seeds and their mean
+    assert all(line.get_marker() == "o" for line in above.lines)
+    assert [list(line.get_xdata()) for line in below.lines if line.get_linestyle() == "--"] == [
+        list(range(1, epochs + 1))
+    ] * 3
+    assert study_figures.draw(study, study.folder)
 
 
 def test_mobilenets_blocks_are_those_of_the_paper() -> None:

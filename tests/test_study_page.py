@@ -8,12 +8,13 @@ import pytest
 from fake_runs import make_study
 from test_report import NASTY, Page
 
-from simulations import study_figures, study_files, study_page
+from simulations import study_figures, study_files, study_page, study_words
 from simulations.study_results import Study, read
 
-SKILLS = {"mobilenet": 0.43, "mobilenet-deep": 0.43, "mobilenet-tuned": 0.6, "ridge": 0.44}
+SKILLS = {"mobilenet": 0.43, "mobilenet-deep": 0.43, "mobilenet-tuned": 0.6, "majority": 0.0}
 LEAKS = {"copies_across_parts": 1, "near_across_parts": 2, "near_pairs": 1234, "subjects_in_two_parts": 0,
-         "subjects": 275, "examples": [["a/<1>.png", "b/2.png"], "c & d", {"files": ["e", "f"]}]}  # fmt: skip
+         "subjects": 275, "examples": [["a/<1>.png", "b/2.png"], ["c & d", "e"]], "more": True,
+         "seed": 0, "photos": 4309}  # fmt: skip
 
 
 def made(
@@ -36,7 +37,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("studies") / "full"
     study = made(folder, SKILLS, (0, 1000))
     (folder / "leakage.json").write_text(json.dumps(LEAKS))
-    (folder / "ridge-1000-seed1" / "report.html").write_text("")
+    (folder / "majority-1000-seed1" / "report.html").write_text("")
     return study
 
 
@@ -52,13 +53,35 @@ def test_every_number_is_on_the_page(study: Study) -> None:
     for text in (
         "MobileNetV2", "49.0%", "34 min 00 s", "48.0%", "51.0%", "1 h 00 min",
         "the numbers cannot be compared",
-        "2.23M", "301M", "mobilenet-tuned is best", "mobilenet minus mobilenet-deep", "within noise",
-        "6 pairs are compared at once", "people, each with all their photos", "1,234 pairs, 2 of them across",
-        "a/<1>.png and b/2.png", "c & d", "e and f", "0 of 275",
+        "2.23M", "301M", "at balance 1,000 mobilenet-tuned is best", "<0.01", "mobilenet minus mobilenet-deep", "within noise",
+        "6 pairs are compared at once", "people, each with all their photos",
+        "at least 1,234 pairs, at least 2 of them across",
+        "a/<1>.png and b/2.png", "c & d and e", "0 of 275",
+        "balance none and 1,000", "none: the classes as they are",
         "looked at once", "best macro-F1 on the validation photos",
         "fedfer study --data /photos/faces", "torch 2.15.0",
     ):  # fmt: skip
         assert text in words, text
+
+
+def test_a_small_screen_shows_the_scores_and_balances_have_one_name(study: Study) -> None:
+    text, page = page_of(study)
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', text)
+    assert heads[:4] == ["Model", "Balance", "Accuracy", "Macro-F1"]
+    assert "Balance none" in page.words
+    for other in ("not balanced", "Not balanced", "balance 0"):
+        assert other not in page.words
+    assert page.words.count("as they are") == 1
+
+
+def test_each_model_has_one_line_of_differences(study: Study) -> None:
+    text, _ = page_of(study)
+    shown = text[text.index('<dl class="lines">') :]
+    shown = shown[: shown.index("</dl>")]
+    assert re.findall(r"<dt><b>([^<]*)</b>", shown) == [
+        model for model, _, _ in study_words.findings(study)[2].lines
+    ]
+    assert "above all others" in shown
 
 
 def test_nothing_is_fetched_and_every_link_leads_to_a_file(study: Study) -> None:
@@ -66,7 +89,7 @@ def test_nothing_is_fetched_and_every_link_leads_to_a_file(study: Study) -> None
     assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", text, re.IGNORECASE)
     links = [str(attrs["href"]) for attrs in page.all("a")]
     assert all((study.folder / link).exists() for link in links)
-    assert "ridge-1000-seed1/report.html" in links
+    assert "majority-1000-seed1/report.html" in links
     assert {"study.toml", "study.csv", "study.json", "leakage.json", "figures/"} <= set(links)
     for image in page.all("img"):
         assert str(image["src"]).startswith("data:image/svg+xml;base64,")
@@ -96,14 +119,18 @@ def test_names_are_only_ever_text(tmp_path: Path) -> None:
 
 def test_one_model_of_one_seed_has_no_differences_and_no_spread(tmp_path: Path) -> None:
     _, page = page_of(made(tmp_path / "s", {"ridge": 0.5}, seeds=1, photos=200))
-    assert re.search(r"ridge names \d\d\.\d% of the test photos correctly", page.words)
+    assert re.search(
+        r"On the test photos at balance 1,000 ridge has .*, \d\d\.\d% named correctly\.", page.words
+    )
     for word in ("±", "minus", "Leakage", "epoch by epoch", "1 seeds", "1 models", "seeds together"):
         assert word not in page.words, word
 
 
 def test_drawn_faces_are_called_drawings_and_no_leak_is_said(tmp_path: Path) -> None:
     study = made(tmp_path / "s", {"ridge": 0.5, "majority": 0.0}, seeds=1, photos=200, source="sketch")
-    (study.folder / "leakage.json").write_text(json.dumps(dict.fromkeys(LEAKS, 0) | {"examples": []}))
+    (study.folder / "leakage.json").write_text(
+        json.dumps(dict.fromkeys(LEAKS, 0) | {"examples": [], "more": False, "subjects": None})
+    )
     _, page = page_of(study)
     assert "These faces are drawings, not photos." in page.words
     assert "No leak between the parts was found." in page.words

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from itertools import pairwise
+from dataclasses import replace
+from itertools import combinations, pairwise
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -19,8 +20,9 @@ from fer_models.errors import InputError
 from fer_models.seeding import stream
 from simulations import intervals, study_files, study_table
 from simulations.intervals import Judged, holm, p_value, paired, resampled
-from simulations.study_results import SCORES, Study, read, run_folder
-from simulations.study_words import findings, headline
+from simulations.study_pairs import COMPARED, Pair
+from simulations.study_results import SCORES, Spread, Study, read, run_folder
+from simulations.study_words import counted, findings, headline, pace
 
 SKILLS = {"mobilenet": 0.43, "mobilenet-tuned": 0.6, "hog": 0.43, "majority": 0.0}
 SEEDS = (0, 1, 2)
@@ -111,11 +113,11 @@ def test_models_that_answer_alike_are_within_noise_and_a_better_one_beyond(study
 def test_a_model_against_its_copy_does_not_differ(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", {"cnn": 0.5}, seeds=(0, 1))
     for seed in (0, 1):
-        run_folder(folder, "cnn", 1000, seed).rename(run_folder(folder, "copy", 1000, seed))
+        run_folder(folder, "cnn", 1000, seed).rename(run_folder(folder, "mobilenet", 1000, seed))
     make_again = make_study(tmp_path / "again", {"cnn": 0.5}, seeds=(0, 1))
     for seed in (0, 1):
         run_folder(make_again, "cnn", 1000, seed).rename(run_folder(folder, "cnn", 1000, seed))
-    pairs = read(folder, ["cnn", "copy"], [1000], [0, 1]).pairs
+    pairs = read(folder, ["cnn", "mobilenet"], [1000], [0, 1]).pairs
     assert [(p.gap.value, p.gap.low, p.gap.high, p.p, p.reading) for p in pairs] == [
         (0, 0, 0, 1, "within noise")
     ] * 2
@@ -142,20 +144,94 @@ def test_p_values_count_the_resamples_on_the_other_side() -> None:
 
 
 def test_what_may_be_luck_among_many_pairs_is_unclear(study: Study) -> None:
-    pair = study.compared(1000, "accuracy")[0]
-    alone = pair.__class__(1000, "accuracy", "a", "b", intervals.Difference(0.1, 0.01, 0.2), (), 0.03, 0.3)
-    assert alone.reading == "unclear"
+    gap = intervals.Difference(0.1, 0.01, 0.2)
+    assert Pair(1000, "accuracy", "a", "b", gap, (0.1,), 0.03, 0.3).reading == "unclear"
 
 
-def test_the_verdict_names_what_is_within_noise_and_counts_the_rest(study: Study) -> None:
-    assert "mobilenet-tuned is best" in headline(study)
-    assert "beyond noise above every other model" in headline(study)
+@pytest.mark.parametrize(
+    ("of_seeds", "reading"),
+    [
+        ((0.1,), "beyond noise"), ((0.2, 0.1, 0.01), "beyond noise"), ((-0.2, -0.1), "beyond noise"),
+        ((0.2, 0.2, -0.01), "unclear"), ((0.2, 0.0), "unclear"),
+    ],
+)  # fmt: skip
+def test_seeds_that_disagree_make_it_unclear(of_seeds: tuple[float, ...], reading: str) -> None:
+    side = 1 if of_seeds[0] > 0 else -1
+    gap = intervals.Difference(0.1 * side, min(0.01 * side, 0.2 * side), max(0.01 * side, 0.2 * side))
+    assert Pair(1000, "accuracy", "a", "b", gap, of_seeds, 0.001, 0.004).reading == reading
+    none = intervals.Difference(0.1, -0.01, 0.2)
+    assert Pair(1000, "accuracy", "a", "b", none, of_seeds, 0.2, 0.2).reading == "within noise"
+
+
+def test_the_verdict_gives_each_model_a_line_best_first(study: Study) -> None:
     found = {(each.balance, each.measure): each for each in findings(study)}
-    assert found[1000, "accuracy"].ranking.startswith("mobilenet-tuned 7")
-    lines = dict(found[1000, "accuracy"].lines)
-    assert len(lines["within noise"]) == 1
-    assert "against" in lines["within noise"][0]
-    assert lines["beyond noise"] == ("the other 5 of 6 pairs",)
+    each = found[1000, "accuracy"]
+    assert each.lines[0][1].startswith("7")
+    names, said = [line[0] for line in each.lines], {line[0]: line[2] for line in each.lines}
+    assert (names[0], names[-1]) == ("mobilenet-tuned", "majority")
+    assert said == {
+        "mobilenet-tuned": "above all others",
+        "mobilenet": "above majority; below mobilenet-tuned; not told apart from hog",
+        "hog": "above majority; below mobilenet-tuned; not told apart from mobilenet",
+        "majority": "below all others",
+    }
+    assert counted(each) == "5 of 6 pairs beyond noise, 1 within noise"
+
+
+def test_the_largest_group_of_models_is_the_others(study: Study) -> None:
+    models = ("mobilenet", "cnn", "hog", "ridge", "majority")
+    rows = tuple(replace(study.row("hog", 1000), model=m, scores=scored(0.9 - i / 10))
+                 for i, m in enumerate(models))  # fmt: skip
+    unclear, within = {("mobilenet", "cnn"), ("mobilenet", "hog")}, {("hog", "ridge")}
+    pairs = []
+    for one, other in combinations(models, 2):
+        p, low = (
+            (0.3, 0.01) if (one, other) in unclear else (0.9, -0.1) if (one, other) in within else (0, 0.1)
+        )
+        gap = intervals.Difference(0.2, low, 0.3)
+        pairs += [Pair(1000, measure, one, other, gap, (0.2,), p, p) for measure in COMPARED]
+    made = replace(study, models=models, balances=(1000,), rows=rows, pairs=tuple(pairs))
+    assert findings(made)[0].lines == (
+        ("mobilenet", "90.0%", "above ridge and majority; unclear against cnn and hog"),
+        ("cnn", "80.0%", "unclear against mobilenet; above the others"),
+        ("hog", "70.0%", "above majority; below cnn; not told apart from ridge; unclear against mobilenet"),
+        ("ridge", "60.0%", "above majority; below mobilenet and cnn; not told apart from hog"),
+        ("majority", "50.0%", "below all others"),
+    )
+
+
+def scored(value: float) -> dict[str, Spread]:
+    return dict.fromkeys(SCORES, Spread(value, None))
+
+
+def test_the_headline_is_of_the_last_balance(study: Study) -> None:
+    # At balance none another model scores higher than any at 1,000.
+    rows = tuple(
+        replace(row, scores=scored(0.99)) if (row.model, row.balance) == ("hog", 0) else row
+        for row in study.rows
+    )
+    f1 = study.row("mobilenet-tuned", 1000).scores["macro_f1"].mean
+    text = headline(replace(study, rows=rows))
+    assert text.startswith(
+        f"On the test photos at balance 1,000 mobilenet-tuned is best: macro-F1 {f1:.3f}, "
+    )
+    assert text.endswith("its macro-F1 is beyond noise above every other.")
+    turned = replace(study, rows=rows, balances=(1000, 0))
+    assert headline(turned).startswith("On the test photos at balance none hog ")
+
+
+def test_paces_have_three_digits_that_count() -> None:
+    values = {None: "", 0.0: "<0.01", 0.0099: "<0.01", 0.01: "0.0100", 0.2354: "0.235", 5.1: "5.10",
+              9.999: "10.0", 123.4: "123", 1234.5: "1,230"}  # fmt: skip
+    assert {value: pace(value) for value in values} == values
+
+
+@pytest.mark.parametrize("model", ["cnn", "ridge"])
+def test_a_model_has_epochs_or_not_however_many_lines_its_log_has(tmp_path: Path, model: str) -> None:
+    folder = make_study(tmp_path / "study", {model: 0.4}, seeds=(0,), epochs=1)
+    study = read(folder, [model], [1000], [0])
+    assert study.rows[0].epochs == ((1,) if model == "cnn" else (None,))
+    assert study.any_run.name == ("Centralized, 1 epoch" if model == "cnn" else "Centralized, ridge")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -173,18 +249,18 @@ def test_the_table_fits_the_terminal(study: Study, width: int, encoding: str) ->
     for words in (
         "mobilenet-tuned", "none", "1,000", f"{100 * accuracy.mean:.1f}%", f"{sign}{100 * accuracy.sd:.1f}",
         "published*", "49.0%", "34m 00s", "48.0%", "51.0%", "1h 00m", "cannot be compared", "within noise",
+        "not told apart from", "none: the classes as they are",
     ):  # fmt: skip
         assert words in text, words
     assert ("2.23M" in text) == (width >= 78)
 
 
-def test_few_pairs_are_each_named(tmp_path: Path) -> None:
+def test_two_models_are_each_named(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", {"mobilenet": 0.4, "cnn": 0.6}, seeds=(0,), people=False)
     study = read(folder, ["mobilenet", "cnn"], [1000], [0])
     assert study.drawn == "photos"
-    lines = dict(findings(study)[0].lines)
-    assert len(lines["beyond noise"]) == 1
-    assert lines["beyond noise"][0].startswith("cnn ")
+    (first, _, above), (second, _, below) = findings(study)[0].lines
+    assert (first, above, second, below) == ("cnn", "above mobilenet", "mobilenet", "below cnn")
 
 
 def test_the_files_hold_every_number(study: Study, tmp_path: Path) -> None:
