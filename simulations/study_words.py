@@ -165,8 +165,9 @@ def method(study: Study) -> str:
         text += (
             f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a "
             "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05"
-            f"{same}unclear when only its own interval leaves out zero. "
+            f"{same}unclear when its own interval leaves out zero all the same. "
         )
     else:
         text += f"A difference is within noise when its 95% interval holds zero{alone}. "
+    text += "Above and below mean beyond noise, not told apart means within it. "
     return text + "Other seeds, and photos of another kind, add to the noise."

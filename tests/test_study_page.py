@@ -53,7 +53,8 @@ def test_every_number_is_on_the_page(study: Study) -> None:
     for text in (
         "MobileNetV2", "49.0%", "34 min 00 s", "48.0%", "51.0%", "1 h 00 min",
         "the numbers cannot be compared",
-        "2.23M", "301M", "at balance 1,000 mobilenet-tuned is best", "<0.01", "mobilenet minus mobilenet-deep", "within noise",
+        "2.23M", "301M", "at balance 1,000 mobilenet-tuned is best", "<0.01",
+        "mobilenet minus mobilenet-deep", "within noise",
         "6 pairs are compared at once", "people, each with all their photos",
         "at least 1,234 pairs, at least 2 of them across",
         "a/<1>.png and b/2.png", "c & d and e", "0 of 275",
