@@ -154,6 +154,46 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
     return _svg(lower + 24, label, parts)
 
 
+def columns(views: Sequence[Sequence[int]], *, label: str, x_title: str) -> str:
+    """A thin column for each of `views`: above the shares of its parts, stacked from the top; below its sum.
+
+    The parts have colours of the page in turn (`kind`), which repeat where there are many.
+    """
+    sums = [sum(column) for column in views]
+    left, right, upper, lower, base, foot = 42.0, WIDTH - 8.0, 8.0, 148.0, 214.0, 162.0
+    wide = (right - left) / len(views)
+    bar = wide - min(1.0, max(0.0, (wide - 2) / 2))  # no gaps between columns too thin for them
+    parts: list[str] = []
+    for y, text in ((upper, "100%"), ((upper + lower) / 2, "50%"), (lower, "0%")):
+        parts.append(_text(left - 6, y + 4, text, "end"))
+    parts += [_rule(left, foot, right, foot, "grid"), _text(left - 6, foot + 4, short(max(sums)), "end")]
+    parts.append(_text(left - 6, base + 4, "0", "end"))
+    tops = [upper] * len(views)
+    for part in range(len(views[0])):
+        boxes = []
+        for i, (column, whole) in enumerate(zip(views, sums, strict=True)):
+            if column[part]:
+                high = (lower - upper) * column[part] / whole
+                boxes.append(_box(left + i * wide, tops[i], bar, high))
+                tops[i] += high
+        parts.append(f'<path class="{kind(part)}" d="{"".join(boxes)}"/>')
+    highs = [(base - foot) * each / max(sums) for each in sums]
+    bars = "".join(_box(left + i * wide, base - high, bar, high) for i, high in enumerate(highs))
+    parts.append(f'<path class="before" d="{bars}"/>')
+    parts += [_rule(left, base, right, base, "axis"), _text((left + right) / 2, base + 20, x_title, "middle")]
+    return _svg(base + 26, label, parts)
+
+
+def kind(part: int) -> str:
+    """The CSS classes that colour one of many parts: eight colours, then the same ones fainter, and again."""
+    return f"k{part % 8}" + (" again" if part // 8 % 2 else "")
+
+
+def _box(x: float, y: float, wide: float, high: float) -> str:
+    """A piece of a path: a rectangle."""
+    return f"M{x:.2f} {y:.2f}h{wide:.2f}v{high:.2f}h-{wide:.2f}z"
+
+
 def _svg(height: float, label: str, parts: Sequence[str]) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(label)}">'

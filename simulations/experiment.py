@@ -36,8 +36,11 @@ class FederationConfig(Section):
     phones_per_round: int = Field(0, ge=0)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
-    partition: Literal["iid", "dirichlet", "subject"] = "iid"
+    partition: Literal["iid", "dirichlet", "pathological", "shards", "quantity", "subject"] = "iid"
     alpha: float = Field(0.3, gt=0)
+    classes_per_phone: int = Field(2, ge=1)
+    shards_per_phone: int = Field(2, ge=1, le=1_000_000)
+    sigma: float = Field(1.0, ge=0, le=100)
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
 

@@ -26,6 +26,8 @@ from fer_models.listing import shown
 from fer_models.metrics import confusion, report
 from fer_models.runlog import RoundRecord, RunLog
 from fer_models.seeding import stream
+from fer_models.training import Shards
+from simulations import skew
 from simulations.experiment import Config
 from simulations.prepare import Prepared, World
 
@@ -69,7 +71,7 @@ def fingerprint(table: ImageTable) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def write_data(log: RunLog, world: World, sizes: np.ndarray | None) -> None:
+def write_data(log: RunLog, world: World, shards: Shards | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
     table = world.table
     found = counts(table, world.plan)
@@ -82,9 +84,10 @@ def write_data(log: RunLog, world: World, sizes: np.ndarray | None) -> None:
         "subjects": found["subjects"],
         "unreadable": len(table.unreadable),
     }
-    if sizes is not None:
-        spread = {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())}
-        data["phones"] = {"sizes": spread, "views": int(sizes.sum())}
+    if shards is not None:
+        views = skew.table(shards, len(table.classes))
+        rng = stream(world.config.run.seed, "phones kept")
+        data["phones"] = skew.described(views, table.classes, rng)
     log.write_json("data", data)
 
 

@@ -10,11 +10,15 @@ STYLE = """
 :root { color-scheme: light dark;
   --bg: #fbfbf9; --card: #ffffff; --ink: #1c2026; --muted: #59616d; --line: #dcdfe4; --grid: #e9ebee;
   --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --good: #17703f; --bad: #b3261e;
-  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d; }
+  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d;
+  --k0: #2458c5; --k1: #d77a1c; --k2: #0b6b5d; --k3: #3d96c9; --k4: #8e2f6b; --k5: #7f9a2c; --k6: #5b4a8a;
+  --k7: #c9605a; }
 @media (prefers-color-scheme: dark) { :root {
   --bg: #14161a; --card: #1b1e24; --ink: #e6e8ec; --muted: #a4acb9; --line: #343941; --grid: #292d34;
   --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --good: #6fd39b; --bad: #ff9a92;
-  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d; } }
+  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d;
+  --k0: #6f97f2; --k1: #f2b366; --k2: #2f9b88; --k3: #a3dbf7; --k4: #c9609f; --k5: #cfe08a; --k6: #8f7bd1;
+  --k7: #f5a39b; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--bg); color: var(--ink); font: 16px/1.55 system-ui, -apple-system,
@@ -97,6 +101,10 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .swatch { width: 32px; height: 14px; flex: none; margin-right: 8px; position: relative; top: .22em; }
 .run { display: flex; align-items: flex-start; min-width: 8.5em; }
 .before { fill: var(--before); background: var(--before); } .after { fill: var(--s0); background: var(--s0); }
+.k0 { --k: var(--k0); } .k1 { --k: var(--k1); } .k2 { --k: var(--k2); } .k3 { --k: var(--k3); }
+.k4 { --k: var(--k4); } .k5 { --k: var(--k5); } .k6 { --k: var(--k6); } .k7 { --k: var(--k7); }
+path[class^=k] { fill: var(--k); } path.before, path[class^=k] { shape-rendering: crispEdges; }
+.dot[class*=" k"] { --c: var(--k); } .again { opacity: .5; }
 .key { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0 0 12px; padding: 0;
   font-size: .875rem; }
 .key i { display: inline-block; width: 12px; height: 12px; margin-right: 7px; border-radius: 3px; }

@@ -107,7 +107,7 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """The same for photos that were found, checked and split before."""
-    seed, federation = config.run.seed, config.federation
+    seed = config.run.seed
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
@@ -115,12 +115,10 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
         np.zeros(len(used), np.int64)
         if not phones
         else partition(
-            federation.partition,
+            config.federation,
             table.labels[used],
             None if table.subjects is None else table.subjects[used],
-            federation.phones,
-            alpha=federation.alpha,
-            rng=stream(seed, "partition"),
+            stream(seed, "partition"),
         )
     )
     weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from fer_models.cache import whole_file
-from simulations import outcome, page, setting
+from simulations import outcome, page, phones, setting
 from simulations.results import read_all
 from simulations.verdict import verdict
 
@@ -23,6 +23,7 @@ def write_report(folder: Path) -> Path:
         setting.setting(run),
         outcome.training(every),
         outcome.counts(run),
+        phones.phones(run),
         outcome.confusion(run, baselines),
         outcome.per_class(every),
         outcome.examples(run),

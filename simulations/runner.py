@@ -85,7 +85,7 @@ class _Run:
             folders = ["centralized", "centralized-matched"]
             for name, epochs in zip(folders, kinds, strict=False):
                 baselines.append(self._baseline(log.folder / name, epochs))
-        write_data(log, self.world, self.prepared.shards.sizes)
+        write_data(log, self.world, self.prepared.shards)
         federation = config.federation
         summary = finish(
             log,

@@ -54,11 +54,10 @@ def _split(run: Run) -> str:
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
     chosen = federation["phones_per_round"]
-    partition = s["partition"] + (f", alpha {s['alpha']:g}" if s["partition"] == "dirichlet" else "")
     pairs = [
         ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
         ("Local epochs in a round", str(federation["local_epochs"])),
-        ("Partition", partition),
+        ("Partition", s["partition"] + _amount(federation)),
         ("Strategy", str(s["strategy"])),
         ("Simulated on", f"{s['nodes']} {'node' if s['nodes'] == 1 else 'nodes'}"),
     ]
@@ -74,6 +73,17 @@ def _update(run: Run, train: dict[str, Any]) -> str:
         return ""
     settings = f"learning rate {train['lr']:g}, batch {train['batch']}, dropout {train['dropout']:g}"
     return f"{train['optimizer']}, {settings}"
+
+
+def _amount(federation: dict[str, Any]) -> str:
+    """The option of the partition, in words."""
+    words = {
+        "dirichlet": ", alpha {alpha:g}",
+        "pathological": ", classes on a phone: {classes_per_phone}",
+        "shards": ", shards on a phone: {shards_per_phone}",
+        "quantity": ", sigma {sigma:g}",
+    }
+    return words.get(federation["partition"], "").format_map(federation)
 
 
 def _selected(run: Run) -> str:

@@ -10,6 +10,7 @@ import tomli_w
 from PIL import Image, ImageDraw
 
 from fer_models.seeding import stream
+from simulations.skew import described
 
 CLASSES = ("anger", "happiness", "neutrality", "sadness", "surprise")
 TRAIN = {"anger": 140, "happiness": 2914, "neutrality": 3108, "sadness": 152, "surprise": 410}
@@ -47,6 +48,7 @@ def make_run(
     select: str = "last",
     command: str = "fedfer run dirichlet",
     every: int = 1,
+    phones: int = 100,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
@@ -67,7 +69,7 @@ def make_run(
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (true, said), 1)
     _settings(folder, classes, source, model, balance, seed, select, command)
-    _data(folder, kind, source, counts, held, len(unreadable), balance)
+    _data(folder, kind, source, counts, held, len(unreadable), balance, phones)
     _rounds(folder, kind, steps, skill, rng, every)
     _summary(folder, kind, classes, confusion, steps, model, balance, seed, every)
     if predictions:
@@ -132,7 +134,8 @@ def _settings(
         "train": {"lr": 0.001, "batch": 16, "dropout": 0.2, "optimizer": "adam"},
         "baseline": {"epochs": 10},
         "federation": {"phones": 100, "phones_per_round": 0, "rounds": 50, "local_epochs": 1,
-                       "partition": "dirichlet", "alpha": 0.3, "nodes": 0, "block": 32},
+                       "partition": "dirichlet", "alpha": 0.3, "classes_per_phone": 2, "shards_per_phone": 2,
+                       "sigma": 1.0, "nodes": 0, "block": 32},
         "strategy": {"name": "fedavg"},
         "evaluation": {"every": 1, "select": select},
         "checkpoint": {"every": 10},
@@ -150,7 +153,7 @@ def _settings(
 
 
 def _data(
-    folder: Path, kind: str, source: str, counts: dict, held: dict, unreadable: int, balance: int = 1000
+    folder: Path, kind: str, source: str, counts: dict, held: dict, unreadable: int, balance: int, phones: int
 ) -> None:
     data: dict[str, Any] = {
         "source": source, "classes": list(counts),
@@ -159,8 +162,16 @@ def _data(
         "subjects": {"train": 165, "validation": 55, "test": 55}, "unreadable": unreadable,
     }  # fmt: skip
     if kind == "federated":
-        data["phones"] = {"sizes": {"min": 4, "median": 41.5, "max": 212}, "views": 5000}
+        data["phones"] = _phones(list(counts), phones)
     (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+def _phones(classes: list[str], phones: int) -> dict[str, Any]:
+    rng = stream(7, "phones")
+    shares = rng.dirichlet(np.full(phones, 0.3), len(classes)).T
+    views = np.floor(1000 * shares).astype(np.int64)
+    views[:, 0] += views.sum(axis=1) == 0
+    return described(views, classes, rng)
 
 
 def _rounds(

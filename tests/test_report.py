@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from fake_runs import make_full_run, make_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,6 +173,59 @@ def test_a_run_of_one_round_that_diverged(tmp_path: Path) -> None:
     assert "Training loss (cross-entropy)" not in page_.words
 
 
+def test_the_phones_are_drawn_and_their_skew_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "few", phones=3)
+    _, page_ = read(run)
+    said = json.loads((run / "data.json").read_text())["phones"]
+    for words in (
+        f"Label divergence {said['label_divergence']:.3f} bits", f"Size Gini {said['size_gini']:.3f}",
+        f"would be {said['most_divergence']:.3f} if each held one class alone", "Lowest tenth",
+    ):  # fmt: skip
+        assert words in page_.words, words
+    assert "A seeded draw" not in page_.words
+    drawn = [str(attrs["d"]).count("M") for attrs in page_.all("path") if "k" in str(attrs["class"])]
+    views = list(said["kept"]["views"].values())
+    assert drawn == [sum(each > 0 for each in column) for column in views]
+    text, page_ = read(make_run(tmp_path / "many", phones=3000))
+    assert "A seeded draw of 200 of all 3,000 phones." in page_.words
+    assert len(text.split("What lies on the phones")[1].split("</svg>")[0]) < 60_000
+
+
+def test_a_run_without_a_table_of_its_phones_has_no_picture_of_them(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    data = json.loads((run / "data.json").read_text())
+    data["phones"] = {"sizes": data["phones"]["sizes"], "views": 5000}  # as earlier versions wrote it
+    (run / "data.json").write_text(json.dumps(data))
+    assert "What lies on the phones" not in read(run)[1].words
+
+
+def test_columns_fill_the_figure_from_top_to_bottom() -> None:
+    figure = charts.columns([[1, 3], [0, 2]], label="", x_title="")
+    first, second, bars = re.findall(r'd="([^"]*)"', figure)
+    assert first == "M42.00 8.00h154.00v35.00h-154.00z"  # a quarter of 140
+    assert second == "M42.00 43.00h154.00v105.00h-154.00zM197.00 8.00h154.00v140.00h-154.00z"
+    assert bars == "M42.00 162.00h154.00v52.00h-154.00zM197.00 188.00h154.00v26.00h-154.00z"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"partition": "iid"}, "iid"),
+        ({"partition": "pathological", "classes_per_phone": 3}, "pathological, classes on a phone: 3"),
+        ({"partition": "shards"}, "shards, shards on a phone: 2"),
+        ({"partition": "quantity", "sigma": 1.5}, "quantity, sigma 1.5"),
+    ],
+)
+def test_a_partition_is_named_with_its_option(tmp_path: Path, settings: dict, said: str) -> None:
+    run = make_run(tmp_path / "run")
+    config = tomllib.loads((run / "config.toml").read_text())
+    config["federation"] |= settings
+    (run / "config.toml").write_text(tomli_w.dumps(config))
+    summary = json.loads((run / "summary.json").read_text()) | {"partition": settings["partition"]}
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert f"<dt>Partition</dt><dd>{said}</dd>" in read(run)[0]
+
+
 def test_faces_are_left_out_on_request_and_when_they_are_too_many(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     assert len(read(run)[1].all("img")) == 16
@@ -206,7 +261,10 @@ def test_text_keeps_its_contrast_in_light_and_dark() -> None:
     for colours in (light, dark):
         for name in ("ink", "muted", "s0", "s1", "s2", "good", "bad"):
             assert contrast(rgb(colours[name]), rgb(colours["bg"])) >= 4.5, name
-        assert contrast(rgb(colours["before"]), rgb(colours["bg"])) >= 3
+        for name in ("before", *(f"k{i}" for i in range(8))):
+            assert contrast(rgb(colours[name]), rgb(colours["bg"])) >= 3, name
+        for i in range(8):  # neighbours in a column are told apart by lightness, too
+            assert contrast(rgb(colours[f"k{i}"]), rgb(colours[f"k{(i + 1) % 8}"])) >= 1.4, i
         assert contrast(rgb(colours["ink"]), rgb(colours["note"])) >= 4.5
         darkest = 0.45 * rgb(colours["s0"]) + 0.55 * rgb(colours["soft"])  # a cell of the confusion matrix
         assert contrast(rgb(colours["ink"]), darkest) >= 4.5

@@ -1,0 +1,97 @@
+"""Measured skew: numbers by hand, scipy as the reference, and what holds for any phones."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+
+from fer_models.training import Shards
+from simulations import skew
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> np.ndarray:
+    """Views of 1 to 6 classes on 1 to 30 phones, none of them empty."""
+    phones, classes = draw(st.integers(1, 30)), draw(st.integers(1, 6))
+    cells = st.one_of(st.just(0), st.integers(0, 10**9))
+    views = np.array(draw(st.lists(cells, min_size=phones * classes, max_size=phones * classes)))
+    views = views.reshape(phones, classes)
+    views[views.sum(axis=1) == 0, 0] = 1
+    return views
+
+
+def test_views_are_counted_by_phone_and_class() -> None:
+    labels = np.array([2, 0, 1, 1, 0])
+    shards = Shards(np.zeros((5, 1)), labels, np.array([4, 2, 3, 0]), np.array([0, 1, 3, 4]))
+    assert skew.table(shards, 4).tolist() == [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]
+
+
+def test_divergence_by_hand() -> None:
+    assert skew.label_divergence(np.array([[3, 3], [5, 5]])) == 0
+    # (1, 0) and (1/2, 1/2) meet at (3/4, 1/4): half of log2(4/3), and half of (log2(2/3) + log2(2)) / 2.
+    by_hand = np.log2(4 / 3) / 2 + (np.log2(2 / 3) + 1) / 4
+    assert skew.label_divergence(np.array([[9, 0], [0, 9]])) == pytest.approx(by_hand, abs=1e-15)
+    assert skew.label_divergence(np.array([[9, 0], [0, 8], [0, 1]])) == pytest.approx(by_hand, abs=1e-15)
+    assert skew.most_divergence(np.array([[1, 2], [8, 7]])) == pytest.approx(by_hand, abs=1e-15)
+    many = np.eye(1000, dtype=int)  # one class of many each: close to 1 bit
+    assert 0.98 < skew.label_divergence(many) < 1
+
+
+def test_phones_weigh_by_their_views() -> None:
+    views = np.array([[30, 10], [10, 50]])
+    whole = np.array([0.4, 0.6])
+    each = [jensenshannon(row / row.sum(), whole, base=2) ** 2 for row in views]
+    assert skew.label_divergence(views) == pytest.approx(0.4 * each[0] + 0.6 * each[1], abs=1e-14)
+
+
+@settings(deadline=None)
+@given(tables())
+def test_divergence_is_that_of_scipy_and_within_its_bounds(views: np.ndarray) -> None:
+    sizes, whole = views.sum(axis=1), views.sum(axis=0) / views.sum()
+    each = [jensenshannon(row / row.sum(), whole, base=2) ** 2 for row in views]
+    found = skew.label_divergence(views)
+    assert found == pytest.approx(np.nan_to_num(each) @ sizes / sizes.sum(), abs=1e-9)
+    assert 0 <= found <= skew.most_divergence(views) + 1e-12
+    assert skew.most_divergence(views) < 1
+
+
+def test_gini_by_hand() -> None:
+    assert skew.size_gini(np.array([7])) == 0
+    assert skew.size_gini(np.array([4, 4, 4])) == 0
+    assert skew.size_gini(np.array([0, 0, 0, 8])) == pytest.approx(0.75)
+    assert skew.size_gini(np.array([3, 1, 2])) == pytest.approx(2 / 9)  # differences 1, 1, 2: 8 / (2 * 9 * 2)
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60).filter(any), st.integers(1, 1000))
+def test_gini_is_half_the_relative_mean_difference(sizes: list[int], times: int) -> None:
+    values = np.array(sizes)
+    differences = np.abs(values[:, None] - values[None, :]).astype(float)
+    found = skew.size_gini(values)
+    assert found == pytest.approx(differences.mean() / (2 * values.mean()), abs=1e-12)
+    assert skew.size_gini(times * values) == pytest.approx(found, abs=1e-12)
+
+
+def test_what_is_said_of_a_few_phones() -> None:
+    views = np.array([[4, 0], [2, 2], [0, 12]])
+    said = skew.described(views, ("anger", "fear"), np.random.default_rng(0))
+    assert json.loads(json.dumps(said)) == said
+    assert (said["phones"], said["views"]) == (3, 20)
+    assert said["sizes"] == {"min": 4, "median": 4.0, "max": 12}
+    assert said["classes"]["anger"] == {"phones": 2, "p10": 0.4, "median": 2.0, "p90": pytest.approx(3.6)}
+    assert said["kept"] == {"phones": [0, 1, 2], "views": {"anger": [4, 2, 0], "fear": [0, 2, 12]}}
+
+
+def test_of_thousands_of_phones_a_seeded_draw_is_kept() -> None:
+    views = np.random.default_rng(1).integers(1, 9, (3000, 5))
+    names = ("a", "b", "c", "d", "e")
+    said, again, other = (skew.described(views, names, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert said == again
+    assert said["kept"]["phones"] != other["kept"]["phones"]
+    assert said | {"kept": 0} == other | {"kept": 0}  # all else is of all phones
+    kept = said["kept"]["phones"]
+    assert kept == sorted(set(kept))
+    assert len(kept) == skew.MOST_KEPT
+    np.testing.assert_array_equal(np.array(list(said["kept"]["views"].values())).T, views[kept])
