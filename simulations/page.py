@@ -11,13 +11,13 @@ STYLE = """
   --bg: #fbfbf9; --card: #ffffff; --ink: #1c2026; --muted: #59616d; --line: #dcdfe4; --grid: #e9ebee;
   --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --good: #17703f; --bad: #b3261e;
   --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d;
-  --k0: #2458c5; --k1: #d77a1c; --k2: #0b6b5d; --k3: #3d96c9; --k4: #8e2f6b; --k5: #7f9a2c; --k6: #5b4a8a;
+  --k0: #2458c5; --k1: #d77a1c; --k2: #0b6b5d; --k3: #3d96c9; --k4: #6b1030; --k5: #6f8f2c; --k6: #5b4a8a;
   --k7: #c9605a; }
 @media (prefers-color-scheme: dark) { :root {
   --bg: #14161a; --card: #1b1e24; --ink: #e6e8ec; --muted: #a4acb9; --line: #343941; --grid: #292d34;
   --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --good: #6fd39b; --bad: #ff9a92;
   --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d;
-  --k0: #6f97f2; --k1: #f2b366; --k2: #2f9b88; --k3: #a3dbf7; --k4: #c9609f; --k5: #cfe08a; --k6: #8f7bd1;
+  --k0: #6f97f2; --k1: #f2b366; --k2: #2f9b88; --k3: #a3dbf7; --k4: #e8467c; --k5: #f4f0a0; --k6: #8f7bd1;
   --k7: #f5a39b; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }

@@ -153,6 +153,9 @@ def test_phones_and_subjects_that_do_not_fit_the_photos(here: Here, folder: Path
     refused(here, folder, *matched, words=r'baseline\.epochs is "matched", but a study has no', by=("study",))
     words = r'federation\.partition is "subject", but the subjects .* not known'
     refused(here, folder, "--set", "federation.partition=subject", words=words, by=("run",))
+    words = r"federation\.classes_per_phone: 3 classes on each phone, but .* only 2; set it to 2 or less"
+    more = ["--set", "federation.classes_per_phone=3", "--set", "federation.phones=2"]
+    refused(here, folder, *more, "--set", "federation.partition=pathological", words=words, by=("run",))
     more = ["--set", "data.split_by=subject"]
     refused(here, folder, *more, words=r'data\.split_by is "subject" but no subjects are known')
 

@@ -86,6 +86,9 @@ def test_the_run_folder_is_complete(whole_run: Path) -> None:
         assert files <= {path.name for path in folder.iterdir()}
     assert "checkpoint.safetensors" in os.listdir(whole_run)
     assert (whole_run / "logs" / "flower.log").stat().st_size
+    phones = json.loads((whole_run / "data.json").read_text())["phones"]
+    assert (phones["phones"], phones["views"]) == (PHONES, VIEWS)
+    assert "What lies on the phones" in (whole_run / "report.html").read_text()
     lines = rounds(whole_run)
     assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
     wanted = {

@@ -1,6 +1,7 @@
 """Measured skew: numbers by hand, scipy as the reference, and what holds for any phones."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
+from fer_models.runlog import RunLog
 from fer_models.training import Shards
 from simulations import skew
+from simulations.experiment import validate
+from simulations.finish import write_data
+from simulations.prepare import survey
 
 
 @st.composite
@@ -95,3 +100,28 @@ def test_of_thousands_of_phones_a_seeded_draw_is_kept() -> None:
     assert kept == sorted(set(kept))
     assert len(kept) == skew.MOST_KEPT
     np.testing.assert_array_equal(np.array(list(said["kept"]["views"].values())).T, views[kept])
+
+
+@pytest.mark.parametrize("name", ["iid", "dirichlet", "pathological", "shards", "quantity"])
+def test_a_run_writes_what_lies_on_its_phones(folder: Path, tmp_path: Path, name: str) -> None:
+    config = validate(
+        {
+            "data": {"source": str(folder), "classes": ["anger", "fear"], "balance": 20},
+            "model": {"name": "majority"},
+            "federation": {"phones": 5, "partition": name, "classes_per_phone": 1},
+        }
+    )
+    world = survey(config, lambda done, total: None)
+    (tmp_path / "run").mkdir()
+    log = RunLog(tmp_path / "run")
+    write_data(log, world, world.prepare(lambda done, total: None).shards)
+    said = log.read_json("data")["phones"]
+    assert (said["phones"], said["views"], said["kept"]["phones"]) == (5, 40, [0, 1, 2, 3, 4])
+    assert [sum(views) for views in said["kept"]["views"].values()] == [20, 20]
+    alone = np.log2(4 / 3) / 2 + (np.log2(2 / 3) + 1) / 4
+    assert said["most_divergence"] == pytest.approx(alone)
+    assert 0 < said["label_divergence"] <= alone + 1e-12
+    if name == "pathological":
+        assert said["label_divergence"] == pytest.approx(alone)
+    write_data(log, world, None)
+    assert "phones" not in log.read_json("data")
