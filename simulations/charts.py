@@ -160,9 +160,9 @@ def columns(views: Sequence[Sequence[int]], *, label: str, x_title: str) -> str:
     The parts have colours of the page in turn (`kind`), which repeat where there are many.
     """
     sums = [sum(column) for column in views]
-    left, right, upper, lower, base, foot = 42.0, WIDTH - 8.0, 8.0, 148.0, 214.0, 162.0
+    left, right, upper, lower, base, foot = 46.0, WIDTH - 8.0, 8.0, 148.0, 214.0, 162.0
     wide = (right - left) / len(views)
-    bar = wide - min(1.0, max(0.0, (wide - 2) / 2))  # no gaps between columns too thin for them
+    bar = wide - (wide >= 6)  # no gaps between columns too thin for them
     parts: list[str] = []
     for y, text in ((upper, "100%"), ((upper + lower) / 2, "50%"), (lower, "0%")):
         parts.append(_text(left - 6, y + 4, text, "end"))

@@ -20,21 +20,26 @@ def phones(run: Run) -> str:
     picture = charts.columns(views, label=label, x_title=text)
     return section(
         "What lies on the phones",
-        paragraph(_skew(held)),
+        paragraph(_divergence(held)),
+        paragraph(_gini(held)),
         f'<div class="grid pair"><figure>{picture}<figcaption>{esc(_reading(held, len(views)))}</figcaption>'
         f"</figure><div>{_classes(held)}</div></div>",
     )
 
 
-def _skew(held: dict[str, Any]) -> str:
-    """Label divergence and Gini, and what they mean."""
-    here, most, gini = held["label_divergence"], held["most_divergence"], held["size_gini"]
-    way = f", so these phones are {100 * here / most:.0f}% of the way there" if most else ""
+def _divergence(held: dict[str, Any]) -> str:
+    here, most = held["label_divergence"], held["most_divergence"]
+    way = f" ({100 * here / most:.0f}% of the way)" if most else ""
     return (
         f"Label divergence {here:.3f} bits: how far the classes of a phone are from those of all phones "
-        "together (Jensen-Shannon divergence, mean over phones weighted by views). It is 0 where every phone "
-        f"holds the same mix, and would be {most:.3f} if each held one class alone{way}. Small phones differ "
-        f"by chance, too. Size Gini {gini:.3f}: 0 where all phones hold equally many views, close to 1 where "
+        "together (Jensen-Shannon, mean weighted by views). 0 is the same mix everywhere; one class a phone "
+        f"would be {most:.3f}{way}. Small phones differ by chance, too."
+    )
+
+
+def _gini(held: dict[str, Any]) -> str:
+    return (
+        f"Size Gini {held['size_gini']:.3f}: 0 where all phones hold equally many views, close to 1 where "
         "one of many holds nearly all."
     )
 
@@ -71,5 +76,6 @@ def _classes(held: dict[str, Any]) -> str:
         for i, (name, each) in enumerate(held["classes"].items())
     ]
     title = "Views of each class on a phone, over all phones"
-    head = ["Class", "Lowest tenth", "Median", "Highest tenth", "Phones with it"]
-    return paragraph(title + ", and the key to the colours.", "small") + table(title, head, rows)
+    lead = f"{title}: a tenth of them hold p10 or less, a tenth p90 or more. The dots are the colours."
+    head = ["Class", "p10", "Median", "p90", "Phones<br>with it"]
+    return paragraph(lead, "small") + table(title, head, rows)
