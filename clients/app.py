@@ -1,6 +1,7 @@
 """The phones' end of the wire: unpack the order, do the local update, pack the reply.
 
-A node works for whichever phones the order names, and answers with one sum over them.
+A node works for whichever phones the order names, and answers with one sum over them; with what each of them
+sends, too, where the order asks for it.
 """
 
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
@@ -9,7 +10,7 @@ from flwr.clientapp import ClientApp
 from clients.phones import phones_of
 from fer_models.heads import joined
 from fer_models.order import Order
-from fer_models.training import train_phones
+from fer_models.training import train_each, train_phones
 
 app = ClientApp()
 
@@ -30,8 +31,15 @@ def train(message: Message, context: Context) -> Message:
     order = Order.from_scalars(message.content.config_records["order"])
     phones = message.content.array_records["phones"]["ids"].numpy()
     head = joined({k: v.numpy() for k, v in message.content.array_records["head"].items()})
-    update = train_phones(phones_of(order.prepared), phones, head, order.train, order.epochs, key=order.key)
+    work = (phones_of(order.prepared), phones, head, order.train, order.epochs)
     reply = RecordDict()
+    if order.each:
+        each = train_each(*work, key=order.key, losses=order.losses)
+        update = each.sum
+        arrays = {"phones": phones, "updates": each.updates, "losses": each.losses}
+        reply["each"] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+    else:
+        update = train_phones(*work, key=order.key)
     reply["update"] = ArrayRecord({"total": Array(update.total)})
     reply["counts"] = MetricRecord(
         {

@@ -20,11 +20,24 @@ class Order:
     lr: float
     dropout: float
     optimizer: str
+    each: bool  # whether the phones' updates come back one by one, beside their sum
+    losses: bool  # and with them the loss of the head on each phone's views
 
     @classmethod
-    def of(cls, prepared: str, train: TrainConfig, *, epochs: int, seed: int, number: int) -> "Order":
+    def of(
+        cls,
+        prepared: str,
+        train: TrainConfig,
+        *,
+        epochs: int,
+        seed: int,
+        number: int,
+        each: bool = False,
+        losses: bool = False,
+    ) -> "Order":
         """The order of round `number`."""
-        return cls(prepared, number, epochs, seed, train.batch, train.lr, train.dropout, train.optimizer)
+        local = (train.batch, train.lr, train.dropout, train.optimizer)
+        return cls(prepared, number, epochs, seed, *local, each, losses)
 
     @classmethod
     def from_scalars(cls, scalars: Mapping[str, object]) -> "Order":

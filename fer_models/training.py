@@ -12,7 +12,7 @@ import numpy as np
 from fer_models import kernel
 from fer_models.cache import whole_file
 from fer_models.config import TrainConfig
-from fer_models.heads import LinearHead
+from fer_models.heads import LinearHead, cross_entropy, probabilities
 from fer_models.seeding import key
 
 
@@ -92,6 +92,42 @@ def train_phones(
     )
     views = int(shards.sizes[phones].sum())
     return Update(total, views, views * epochs, len(phones), float(loss), float(reach))
+
+
+@dataclass(frozen=True)
+class Each:
+    """The updates of phones one by one, beside their sum: for algorithms that need them."""
+
+    sum: Update
+    updates: np.ndarray  # (k, C, D + 1) float32, head - start of each phone
+    losses: np.ndarray  # (k,) float64, mean loss of the start on each phone's views; or none
+
+
+def train_each(
+    shards: Shards,
+    phones: np.ndarray,
+    start: np.ndarray,
+    train: TrainConfig,
+    epochs: int,
+    *,
+    key: int,
+    losses: bool,
+) -> Each:
+    """The same as `train_phones`, keeping what each phone sends; k >= 1 phones."""
+    total: Update | None = None
+    updates = np.empty((len(phones), *start.shape), np.float32)
+    for place, phone in enumerate(phones):
+        update = train_phones(shards, phones[place : place + 1], start, train, epochs, key=key)
+        updates[place] = update.total / shards.sizes[phone]
+        total = update if total is None else total + update
+    assert total is not None
+    found = [_loss(shards, phone, start) for phone in phones] if losses else []
+    return Each(total, updates, np.array(found, np.float64))
+
+
+def _loss(shards: Shards, phone: int, head: np.ndarray) -> float:
+    rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
+    return cross_entropy(probabilities(head, shards.features[rows]), shards.labels[rows])
 
 
 class CentralTrainer:

@@ -14,7 +14,7 @@ from fer_models.heads import LinearHead, joined, named, payload
 from fer_models.runlog import RoundRecord
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
-from server.strategies import BlockFedAvg, Folded, Plan, reason
+from server.strategies import BlockStrategy, Folded, Plan, reason
 
 _PATIENCE = 120  # seconds that nodes have to appear
 _FOREVER = 1e9  # seconds: a round takes as long as it takes
@@ -42,7 +42,7 @@ def make_app(job: Job) -> ServerApp:
     def main(grid: Grid, context: Context) -> None:
         if hasattr(grid, "pull_interval"):  # of the simulation's grid, 0.1 s if left alone: half of a round
             grid.pull_interval = _PULL_INTERVAL
-        strategy = BlockFedAvg(job.plan, done=job.start.number)
+        strategy = BlockStrategy(job.plan, job.start.number, job.start.state)
         selection = job.start.selection
         head = ArrayRecord({name: Array(array) for name, array in named(job.start.head).items()})
         _greet(grid, strategy, head, job.nodes)
@@ -55,7 +55,7 @@ def make_app(job: Job) -> ServerApp:
             head = joined({name: array.numpy() for name, array in arrays.items()})
             record = _record(job, folded, head)
             selection = selection.after(head, folded.number, record.val_macro_f1)
-            job.on_round(record, Checkpoint(folded.number, head, selection))
+            job.on_round(record, Checkpoint(folded.number, head, selection, state=folded.state))
             return None
 
         strategy.start(
@@ -83,7 +83,7 @@ def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
     )
 
 
-def _greet(grid: Grid, strategy: BlockFedAvg, head: ArrayRecord, nodes: int) -> None:
+def _greet(grid: Grid, strategy: BlockStrategy, head: ArrayRecord, nodes: int) -> None:
     """Waits for the nodes and has each open its data and load its code, so that no round pays for it."""
     deadline = time.monotonic() + _PATIENCE
     while (found := len(list(grid.get_node_ids()))) < nodes:

@@ -1,9 +1,9 @@
-"""The state that a run resumes from: the head, the head chosen so far, and the round they belong to.
+"""The state that a run resumes from: the head, the one chosen so far, their round, the algorithm's state.
 
 Everything else follows from the settings and the round's number: no generator has a state of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ from safetensors.numpy import load_file, save
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
 from fer_models.evaluation import Selection
+from server.algorithm import State
 
 FILE = "checkpoint.safetensors"
+_STATE = "state."  # before the names of what the algorithm keeps
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Checkpoint:
     head: np.ndarray  # (C, D + 1) float32
     selection: Selection[np.ndarray]
     seconds: float = 0.0  # that the run has taken so far, in all its parts
+    state: State = field(default_factory=dict)  # of the server's algorithm
 
     def save(self, folder: Path) -> None:
         """Writes the checkpoint, whole."""
@@ -35,6 +38,7 @@ class Checkpoint:
             "macro_f1": np.array([self.selection.macro_f1]),
             "seconds": np.array([self.seconds]),
         }
+        arrays |= {f"{_STATE}{name}": array for name, array in self.state.items()}
         with whole_file(folder / FILE) as temporary:
             temporary.write_bytes(save(arrays))
 
@@ -48,7 +52,8 @@ def load(folder: Path, rule: str) -> Checkpoint | None:
         arrays = load_file(path)
         number, selected = (int(n) for n in arrays["rounds"])
         selection = Selection(rule, arrays["selected"], selected, float(arrays["macro_f1"][0]))
-        return Checkpoint(number, arrays["head"], selection, float(arrays["seconds"][0]))
+        state = {n.removeprefix(_STATE): a for n, a in arrays.items() if n.startswith(_STATE)}
+        return Checkpoint(number, arrays["head"], selection, float(arrays["seconds"][0]), state)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} is damaged ({error}); remove it to start that run from its first round"

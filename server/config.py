@@ -1,16 +1,66 @@
 """The settings that the server reads: strategy, evaluation, checkpoints."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fer_models.config import Section
 
+StrategyName = Literal[
+    "fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg",
+    "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
+]  # fmt: skip
+
+# Each option, the strategies that own it, and their defaults; None: follows from the phones of the round.
+OPTIONS: dict[str, dict[str, float | int | None]] = {
+    "lr": {"fedavgm": 1.0, "fedadam": 0.03, "fedyogi": 0.03, "fedadagrad": 0.1},
+    "momentum": {"fedavgm": 0.9},
+    "beta1": {"fedadam": 0.9, "fedyogi": 0.9, "fedadagrad": 0.0},
+    "beta2": {"fedadam": 0.99, "fedyogi": 0.99},
+    "tau": {"fedadam": 0.001, "fedyogi": 0.001, "fedadagrad": 0.03},
+    "q": {"qfedavg": 1.0},
+    "lipschitz": {"qfedavg": 1.0},
+    "trim": {"trimmed-mean": 0.1},
+    "byzantine": {"krum": None, "multi-krum": None, "bulyan": None},
+    "keep": {"multi-krum": None},
+}
+
+_Auto = Literal["auto"]  # the strategy's own default
+_Positive = Annotated[float, Field(gt=0, le=1_000_000)]
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class StrategyConfig(Section):
-    """How updates become the next head."""
+    """How updates become the next head. An option is refused for a strategy that does not own it."""
 
-    name: Literal["fedavg"] = "fedavg"
+    name: StrategyName = "fedavg"
+    lr: _Auto | _Positive = "auto"
+    momentum: _Auto | _Decay = "auto"
+    beta1: _Auto | _Decay = "auto"
+    beta2: _Auto | _Decay = "auto"
+    tau: _Auto | _Positive = "auto"
+    q: _Auto | Annotated[float, Field(ge=0, le=100)] = "auto"
+    lipschitz: _Auto | _Positive = "auto"
+    trim: _Auto | Annotated[float, Field(ge=0, lt=0.5)] = "auto"
+    byzantine: _Auto | Annotated[int, Field(ge=0)] = "auto"
+    keep: _Auto | Annotated[int, Field(ge=1)] = "auto"
+
+    @model_validator(mode="after")
+    def _check(self) -> "StrategyConfig":
+        for option, owners in OPTIONS.items():
+            if getattr(self, option) != "auto" and self.name not in owners:
+                raise ValueError(
+                    f"{option} belongs to {', '.join(owners)}; strategy.name is {self.name}; leave it out"
+                )
+        return self
+
+    def options(self) -> dict[str, float | int | None]:
+        """What the strategy owns, as set or by default; None where it follows from the phones of a round."""
+        owned = {option: owners[self.name] for option, owners in OPTIONS.items() if self.name in owners}
+        return {
+            option: default if getattr(self, option) == "auto" else getattr(self, option)
+            for option, default in owned.items()
+        }
 
 
 class EvaluationConfig(Section):

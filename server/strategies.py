@@ -8,7 +8,7 @@ A round, as Flower's own `Strategy.start` runs it:
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
@@ -21,6 +21,9 @@ from fer_models.errors import RunError
 from fer_models.heads import joined, named
 from fer_models.order import Order
 from fer_models.training import Update
+from server.algorithm import Came, State
+from server.algorithms import make
+from server.config import StrategyConfig
 from server.selection import select, share_out
 
 _REASON = 200  # characters of a node's failure that are shown
@@ -37,6 +40,7 @@ class Plan:
     block: int  # phones that a node is given at a time, at most
     train: TrainConfig
     seed: int
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,21 @@ class Folded:
     train_loss: float  # mean over the views processed
     seconds: float  # from writing the orders to the new head
     wire_bytes: int  # payload of the simulation's own messages, both ways
+    state: State  # of the algorithm, after the round
 
 
-class BlockFedAvg(FedAvg):
-    """Federated averaging (McMahan et al., 2017), weighted by views, over blocks of phones.
+class BlockStrategy(FedAvg):
+    """The algorithm that the plan names, over blocks of phones; what it knows of Flower is all here.
 
-    `done` rounds lie behind: Flower's round r is round done + r of the run.
+    `done` rounds lie behind: Flower's round r is round done + r of the run. `state` is the algorithm's after
+    them; empty before the first round.
     """
 
-    def __init__(self, plan: Plan, done: int = 0) -> None:
+    def __init__(self, plan: Plan, done: int = 0, state: State | None = None) -> None:
         super().__init__(fraction_evaluate=0.0)
         self.plan, self.done = plan, done
+        self.algorithm = make(plan.strategy)
+        self._state = state or {}
         self.folded: Folded | None = None
         self._head = np.empty((0, 0), np.float32)
         self._selected = np.empty(0, np.int64)
@@ -70,8 +78,16 @@ class BlockFedAvg(FedAvg):
 
     def order(self, number: int) -> Order:
         """The order of round `number`."""
-        plan = self.plan
-        return Order.of(plan.prepared, plan.train, epochs=plan.epochs, seed=plan.seed, number=number)
+        plan, algorithm = self.plan, self.algorithm
+        return Order.of(
+            plan.prepared,
+            plan.train,
+            epochs=plan.epochs,
+            seed=plan.seed,
+            number=number,
+            each=algorithm.stacked,
+            losses=algorithm.losses,
+        )
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -98,10 +114,14 @@ class BlockFedAvg(FedAvg):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """The next head: the old one plus the mean update weighted by views."""
+        """The next head, as the algorithm makes it of the mean update, or of all of them."""
         replies, number = list(replies), self.done + server_round
         update = fold(replies, len(self._selected), number)
-        head = (self._head + update.total / update.views).astype(np.float32)
+        sizes = self.plan.sizes[self._selected]
+        each = gather(replies, self._selected) if self.algorithm.stacked else (None, None)
+        came = Came(self._selected, sizes, update.total / update.views, *each)
+        state = self._state or self.algorithm.begin(self._head)
+        head, self._state = self.algorithm.step(self._head, came, state)
         self.folded = Folded(
             number=number,
             phones=update.phones,
@@ -109,6 +129,7 @@ class BlockFedAvg(FedAvg):
             train_loss=update.loss / update.photos,
             seconds=time.perf_counter() - self._started,
             wire_bytes=self._sent + sum(_payload(reply) for reply in replies),
+            state=self._state,
         )
         return ArrayRecord({name: Array(a) for name, a in named(head).items()}), None
 
@@ -133,6 +154,18 @@ def fold(replies: list[Message], phones: int, number: int) -> Update:
             f"training diverged in round {number}: the updates are too large; lower train.lr", resumable=False
         )
     return total
+
+
+def gather(replies: list[Message], phones: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The updates (k, C, D + 1) of the phones, sorted by id, and their losses (k,) where nodes sent them."""
+    parts = [reply.content.array_records["each"] for reply in replies]
+    ids = np.concatenate([part["phones"].numpy() for part in parts])
+    order = np.argsort(ids)
+    if not np.array_equal(ids[order], phones):
+        raise RunError("the nodes sent updates of other phones than those that were asked")
+    updates = np.concatenate([part["updates"].numpy() for part in parts])[order]
+    losses = np.concatenate([part["losses"].numpy() for part in parts])
+    return updates, losses[order] if len(losses) else None
 
 
 def reason(reply: Message) -> str:

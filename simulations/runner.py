@@ -14,11 +14,13 @@ from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.runlog import RoundRecord, RunLog
 from server import checkpoint
+from server.algorithms import check
 from server.app import Job
 from server.checkpoint import Checkpoint
 from server.strategies import Plan
 from simulations.central import Central, show
 from simulations.display import Display
+from simulations.experiment import Config
 from simulations.finish import begin, finish, write_data
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
@@ -43,6 +45,8 @@ def conduct(request: Request, display: Display) -> Result:
             f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
             f' set model.name to "{FEDERATED}"'
         )
+    if request.federated:
+        _check_strategy(request.config)
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
@@ -60,6 +64,14 @@ def conduct(request: Request, display: Display) -> Result:
                 prepared = world.prepare(step)
             run = _Run(request, display, world, prepared, began, time.perf_counter() - features_began)
             return run.federated() if request.federated else run.central()
+
+
+def _check_strategy(config: Config) -> None:
+    """InputError where the strategy cannot work with the phones of a round."""
+    try:
+        check(config.strategy, config.federation.phones_per_round or config.federation.phones)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,7 @@ class _Run:
                     block=federation.block,
                     train=config.train,
                     seed=config.run.seed,
+                    strategy=config.strategy,
                 ),
                 start=start,
                 rounds=federation.rounds,

@@ -38,7 +38,7 @@ def refused(
     for command in by:
         here.refused(command, "--data", source, "--out", "out", *PAIR, *more, words=words)
     features = Path(os.environ["FEDFER_CACHE"]) / "features"
-    assert list(features.iterdir()) == []
+    assert not features.exists() or list(features.iterdir()) == []
 
 
 def bomb() -> bytes:
@@ -158,6 +158,14 @@ def test_phones_and_subjects_that_do_not_fit_the_photos(here: Here, folder: Path
     refused(here, folder, *more, "--set", "federation.partition=pathological", words=words, by=("run",))
     more = ["--set", "data.split_by=subject"]
     refused(here, folder, *more, words=r'data\.split_by is "subject" but no subjects are known')
+
+
+def test_strategies_that_cannot_work_with_the_phones(here: Here, folder: Path) -> None:
+    krum = ["--set", "strategy.name=krum", "--set", "strategy.byzantine=2"]
+    refused(here, folder, *krum, words=r"strategy\.byzantine must be at most 0 for krum with 3", by=("run",))
+    other = ["--set", "strategy.momentum=0.5"]
+    words = r"strategy\.momentum belongs to fedavgm; strategy\.name is fedavg; leave it out"
+    refused(here, folder, *other, words=words)
 
 
 def test_weights_that_are_not_there(here: Here, folder: Path) -> None:

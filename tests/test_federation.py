@@ -2,21 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from local_grid import LocalGrid, serve
 from reference import CLASSES, WIDTH, make_shards, torch_phone
 
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
-from fer_models.heads import new_head
+from fer_models.heads import named, new_head
 from fer_models.runlog import RoundRecord
-from fer_models.training import Shards, round_key
+from fer_models.training import Shards, round_key, train_each
 from server.app import Job, make_app
 from server.checkpoint import Checkpoint, load
-from server.config import EvaluationConfig
+from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out
 from server.strategies import Plan
 
@@ -103,6 +105,48 @@ def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, sha
             replace(r, seconds=0, wire_bytes=0) for r in reference.records
         ]
     assert head_bytes(run(tmp_path, shards, seed=1)) != head_bytes(reference)
+
+
+EVERY = list(get_args(StrategyConfig.model_fields["name"].annotation))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_checkpoint(
+    tmp_path: Path, shards: Shards, name: str
+) -> None:
+    strategy = StrategyConfig(name=name)
+    whole = run(tmp_path, shards, strategy=strategy, rounds=4)
+    for nodes, block, grid_seed in [(1, 3, 1), (4, 1, 2)]:
+        other = run(
+            tmp_path, shards, strategy=strategy, rounds=4, nodes=nodes, block=block, grid_seed=grid_seed
+        )
+        assert head_bytes(other) == head_bytes(whole), nodes
+    whole.states[1].save(tmp_path)
+    start = load(tmp_path, "last")
+    assert start is not None
+    rest = run(tmp_path, shards, strategy=strategy, rounds=4, start=start)
+    assert [r.round for r in rest.records] == [3, 4]
+    assert head_bytes(rest) == head_bytes(whole)
+    if name != "fedavg":
+        assert head_bytes(whole) != head_bytes(run(tmp_path, shards, rounds=4))
+    assert np.isfinite(whole.states[-1].head).all()
+
+
+def test_an_algorithm_gets_what_the_phones_sent(tmp_path: Path, shards: Shards) -> None:
+    train = TrainConfig(lr=0.01, dropout=0.0)
+    got = run(tmp_path, shards, rounds=1, train=train, strategy=StrategyConfig(name="median"))
+    start = new_head(CLASSES, WIDTH, seed=0)
+    heads = [torch_phone(shards, p, start, train, 1, round_key(0, 1))[0] for p in range(len(SIZES))]
+    np.testing.assert_allclose(got.states[0].head, np.median(heads, axis=0), atol=1e-5)
+    each = train_each(shards, np.array([3, 5]), start, train, 1, key=round_key(0, 1), losses=True)
+    np.testing.assert_allclose(each.updates, [heads[3] - start, heads[5] - start], atol=1e-5)
+    rows = shards.rows[shards.offsets[3] : shards.offsets[4]]
+    logits = torch.nn.functional.linear(
+        torch.from_numpy(shards.features[rows]), *(torch.from_numpy(a) for a in named(start).values())
+    )
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(shards.labels[rows]))
+    assert each.losses[0] == pytest.approx(float(expected), rel=1e-5)
+    assert each.sum.phones == 2
 
 
 def test_a_run_learns_and_counts(tmp_path: Path, shards: Shards) -> None:

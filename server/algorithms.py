@@ -1,0 +1,49 @@
+"""From the settings to the algorithm that they name, and whether it can work with the phones of a round."""
+
+from collections.abc import Callable
+
+from server.adaptive import FedAdagrad, FedAdam, FedYogi
+from server.algorithm import Algorithm
+from server.bulyan import Bulyan, check_bulyan
+from server.config import StrategyConfig
+from server.fedavg import FedAvg
+from server.fedavgm import FedAvgM
+from server.krum import Krum, MultiKrum, check_krum, check_multi_krum
+from server.median import Median
+from server.qfedavg import QFedAvg
+from server.trimmed_mean import TrimmedMean
+
+# What builds each algorithm from the options that its strategy owns (server/config.py).
+ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+    "fedavg": FedAvg,
+    "fedavgm": FedAvgM,
+    "fedadam": FedAdam,
+    "fedyogi": FedYogi,
+    "fedadagrad": FedAdagrad,
+    "qfedavg": QFedAvg,
+    "median": Median,
+    "trimmed-mean": TrimmedMean,
+    "krum": Krum,
+    "multi-krum": MultiKrum,
+    "bulyan": Bulyan,
+}
+
+_CHECKS: dict[str, Callable[..., object]] = {
+    "krum": check_krum,
+    "multi-krum": check_multi_krum,
+    "bulyan": check_bulyan,
+}
+
+
+def make(config: StrategyConfig) -> Algorithm:
+    """The algorithm that the settings name, with their options or its own defaults."""
+    return ALGORITHMS[config.name](**config.options())
+
+
+def check(config: StrategyConfig, phones: int) -> None:
+    """ValueError, a line that starts with the key, where the settings ask too much of `phones` in a round."""
+    try:
+        if config.name in _CHECKS:
+            _CHECKS[config.name](phones, **config.options())
+    except ValueError as error:
+        raise ValueError(f"strategy.{error}") from error

@@ -1,0 +1,31 @@
+"""The coordinate-wise median: no minority of phones can pull a coordinate beyond what the others say.
+
+Yin, Chen, Ramchandran and Bartlett, "Byzantine-Robust Distributed Learning: Towards Optimal Statistical
+Rates", 2018, arXiv:1803.01498, algorithm 1, option I. Phones count equally: a weight would be a phone's own
+claim.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.algorithm import Came, State, moved
+from server.coordinates import each, middle
+
+
+@dataclass(frozen=True)
+class Median:
+    """The median of the updates, coordinate by coordinate."""
+
+    stacked: ClassVar[bool] = True
+    losses: ClassVar[bool] = False
+
+    def begin(self, head: np.ndarray) -> State:
+        """Nothing is kept."""
+        return {}
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """The mean of the two middle ones where the phones are even in number."""
+        assert came.updates is not None
+        return moved(head, each(came.updates, middle)), state
