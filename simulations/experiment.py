@@ -163,7 +163,7 @@ def validate(raw: dict[str, Any]) -> Config:
 def _nearest_key(name: str, section: str = "") -> str:
     """The known key nearest to `name`: of its own section first, then of another, else the section's."""
     own = [key.partition(".")[2] for key in keys() if key.startswith(f"{section}.")]
-    every = {key.partition(".")[2]: key for key in keys()}
+    every = {key.partition(".")[2]: key for key in reversed(list(keys()))}  # of equals the first section's
     if near := difflib.get_close_matches(name, own, n=1, cutoff=0.5):
         return f"; did you mean {section}.{near[0]}?"
     if near := difflib.get_close_matches(name, every, n=1, cutoff=0.75):
