@@ -79,10 +79,13 @@ def test_equals_the_ordinary_loop_in_the_order_of_the_kernel(optimizer: Literal[
             total += loss.item() * len(chosen)
         losses.append(total)
     assert [learner.epoch(), learner.epoch()] == pytest.approx(losses, rel=1e-4)
-    for name, array in cnn_arrays(plain).items():
-        np.testing.assert_allclose(
-            learner.classifier.arrays()[name], array, rtol=0, atol=2e-4
-        )  # of steps of 0.01
+    found = learner.classifier.arrays()
+    gaps = [np.abs(found[name] - array).ravel() for name, array in cnn_arrays(plain).items()]
+    if optimizer == "sgd":
+        assert np.concatenate(gaps).max() < 1e-5
+    else:  # Adam steps by the sign of a gradient, also of one that is nothing but rounding: a few weights differ
+        assert np.mean(np.concatenate(gaps) > 2e-4) < 1e-3
+        assert np.concatenate(gaps).max() < 0.02  # two steps
 
 
 def test_a_part_of_an_epoch_is_its_beginning() -> None:
