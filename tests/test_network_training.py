@@ -83,7 +83,7 @@ def test_equals_the_ordinary_loop_in_the_order_of_the_kernel(optimizer: Literal[
     gaps = [np.abs(found[name] - array).ravel() for name, array in cnn_arrays(plain).items()]
     if optimizer == "sgd":
         assert np.concatenate(gaps).max() < 1e-5
-    else:  # Adam steps by the sign of a gradient, also of one that is nothing but rounding: a few weights differ
+    else:  # Adam steps by the sign even of a gradient that is mere rounding: a few weights differ
         assert np.mean(np.concatenate(gaps) > 2e-4) < 1e-3
         assert np.concatenate(gaps).max() < 0.02  # two steps
 
