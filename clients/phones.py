@@ -4,12 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from fer_models.errors import RunError
-from fer_models.training import Shards
+from fer_models.training import Holdings, Shards
 
 
 @lru_cache(maxsize=2)
-def phones_of(prepared: str) -> Shards:
-    """The shards prepared in the folder `prepared`; RunError where this node cannot read them."""
+def phones_of(prepared: str) -> Holdings:
+    """What was prepared in the folder `prepared`; RunError where this node cannot read it."""
     try:
         return Shards.load(Path(prepared))
     except (OSError, ValueError) as error:

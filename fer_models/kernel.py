@@ -73,8 +73,11 @@ def keep_mask(key, position, width, dropout, words, mask):
 
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
-def _forward(head, x, y, size, delta):
-    """Writes the gradient of the batch's mean loss by its logits to `delta`; returns the summed loss."""
+def _forward(head, x, y, size, offsets, delta):
+    """Writes the gradient of the batch's mean loss by its logits to `delta`; returns the summed loss.
+
+    `offsets` (C,) are added to the logits; a class at -inf is out of the softmax.
+    """
     classes, width = head.shape
     loss = 0.0
     for s in range(size):
@@ -83,6 +86,7 @@ def _forward(head, x, y, size, delta):
             dot = np.float32(0)
             for k in range(width):
                 dot += head[c, k] * x[s, k]
+            dot += offsets[c]
             delta[s, c] = dot
             top = max(top, dot)
         total = np.float32(0)
@@ -132,12 +136,24 @@ def _adam(head, first, second, gradient, lr, step):
         head[k] -= rate * m / (np.sqrt(v) * root + np.float32(1e-8))
 
 
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _bend(gradient, head, anchor, pull, correction):
+    """Adds to the gradient of a row of the head what a strategy adds: pull * (head - anchor) + correction."""
+    for k in range(head.shape[0]):
+        gradient[k] += pull * (head[k] - anchor[k]) + correction[k]
+
+
 @njit(cache=True, nogil=True)
-def train_epoch(features, labels, rows, views, head, first, second, step, batch, lr, adam, dropout, key):
+def train_epoch(
+    features, labels, rows, views, head, first, second, step, batch, lr, adam, dropout, key,
+    offsets, anchor, pull, correction,
+):  # fmt: skip
     """One epoch over the first `views` of `rows` in the order of `key`; head and moments in place.
 
     features (m, D) float32, labels (m,) int64, rows (n,) int64 into both; head, first and second
-    (C, D + 1) float32; step: optimiser steps done so far. Returns (summed loss, steps done).
+    (C, D + 1) float32; step: optimiser steps done so far. offsets (C,) float32 go to the logits; where
+    `correction` (C or 0, D + 1) has rows, pull * (head - anchor) + correction goes to every gradient.
+    Returns (summed loss, steps done).
     """
     n, width = rows.shape[0], features.shape[1]
     order = shuffled(sub_key(key, np.uint64(0)), n)
@@ -162,10 +178,12 @@ def train_epoch(features, labels, rows, views, head, first, second, step, batch,
             else:
                 for k in range(width):
                     x[s, k] = features[row, k]
-        loss += _forward(head, x, y, size, delta)
+        loss += _forward(head, x, y, size, offsets, delta)
         step += 1
         for c in range(head.shape[0]):
             _gradient(x, delta, c, size, gradient)
+            if correction.shape[0]:
+                _bend(gradient, head[c], anchor[c], np.float32(pull), correction[c])
             if adam:
                 _adam(head[c], first[c], second[c], gradient, lr, step)
             else:
@@ -175,8 +193,8 @@ def train_epoch(features, labels, rows, views, head, first, second, step, batch,
 
 
 @njit(cache=True)
-def _add_exactly(total, head, start, weight):
-    """Adds weight * (head - start) to `total`, each term rounded to a multiple of QUANTUM."""
+def add_exactly(total, head, start, weight):
+    """Adds weight * (head - start) to `total`, float64, each term rounded to a multiple of QUANTUM."""
     for c in range(head.shape[0]):
         for k in range(head.shape[1]):
             term = weight * (np.float64(head[c, k]) - np.float64(start[c, k]))
@@ -184,7 +202,7 @@ def _add_exactly(total, head, start, weight):
 
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
-def _distance(head, start):
+def distance(head, start):
     """The Euclidean distance between two heads."""
     square = 0.0
     for c in range(head.shape[0]):
@@ -196,35 +214,73 @@ def _distance(head, start):
     return np.sqrt(square)
 
 
+@njit(cache=True)
+def class_counts(labels, rows, classes):
+    """Views of each class among `rows`, (classes,) int64."""
+    counts = np.zeros(classes, np.int64)
+    for row in rows:
+        counts[labels[row]] += 1
+    return counts
+
+
+@njit(cache=True)
+def logit_offsets(counts, margin, prior, out):
+    """Fills `out` (C,) with prior * log n - margin * n^(-1/4), n the views of each class, `counts` (C,).
+
+    A class without views is at -inf; with neither margin nor prior all are 0.
+    """
+    for c in range(out.shape[0]):
+        if margin == 0 and prior == 0:
+            out[c] = np.float32(0)
+        elif counts[c] == 0:
+            out[c] = np.float32(-np.inf)
+        else:
+            n = np.float64(counts[c])
+            out[c] = np.float32(prior * np.log(n) - margin * n**-0.25)
+
+
 @njit(cache=True, nogil=True)
 def train_phones(
-    features, labels, rows, offsets, phones, start, batch, lr, adam, dropout, epochs, key, total
-):
-    """Every phone of `phones` trains `epochs` from `start`; adds views * (head - start) to `total`.
+    features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
+    key, pull, margin, prior, corrections, total, each,
+):  # fmt: skip
+    """Every phone of `phones` (k,) trains `epochs`; adds weight * (its head - its start) to `total`.
 
-    Phone i owns rows[offsets[i]:offsets[i + 1]]. Returns (reach, loss): the summed norms of what the
-    phones added, which bounds every partial sum in every order, and the loss summed over views.
+    Phone number i of them owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] where
+    that is all. `anchor` is the head of the round. corrections (k, C, D + 1), or of one phone for all, or of
+    none; `each` (k or 0, C, D + 1) takes what each phone moved by. Returns (reach, loss): the summed norms
+    of what the phones added, which bounds every partial sum in every order, and the loss summed over views.
     """
     reach, loss = 0.0, 0.0
-    head = np.empty_like(start)
-    first = np.empty_like(start)
-    second = np.empty_like(start)
-    for phone in phones:
-        own = rows[offsets[phone] : offsets[phone + 1]]
+    head = np.empty_like(anchor)
+    first = np.empty_like(anchor)
+    second = np.empty_like(anchor)
+    offsets = np.empty(anchor.shape[0], np.float32)
+    none = np.empty((0, anchor.shape[1]), np.float32)
+    for i in range(phones.shape[0]):
+        own = rows[firsts[i] : lasts[i]]
+        start = starts[i if starts.shape[0] > 1 else 0]
+        correction = none
+        if corrections.shape[0]:
+            correction = corrections[i if corrections.shape[0] > 1 else 0]
+        logit_offsets(class_counts(labels, own, anchor.shape[0]), margin, prior, offsets)
         head[:] = start
         first[:] = np.float32(0)
         second[:] = np.float32(0)
-        phone_key = sub_key(key, np.uint64(phone))
+        phone_key = sub_key(key, np.uint64(phones[i]))
         step, phone_loss = 0, 0.0
         for epoch in range(epochs):
             epoch_key = sub_key(phone_key, np.uint64(epoch))
             epoch_loss, step = train_epoch(
                 features, labels, own, own.shape[0], head, first, second, step,
-                batch, lr, adam, dropout, epoch_key,
+                batch, lr, adam, dropout, epoch_key, offsets, anchor, pull, correction,
             )  # fmt: skip
             phone_loss += epoch_loss
-        weight = np.float64(own.shape[0])
-        _add_exactly(total, head, start, weight)
-        reach += weight * _distance(head, start)
+        add_exactly(total, head, start, weights[i])
+        reach += weights[i] * distance(head, start)
         loss += (phone_loss + _LOSS_MAGIC) - _LOSS_MAGIC
+        if each.shape[0]:
+            for c in range(head.shape[0]):
+                for k in range(head.shape[1]):
+                    each[i, c, k] = head[c, k] - start[c, k]
     return reach, loss

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
-from fer_models.training import round_key
+from fer_models.training import Local, round_key
 
 
 @dataclass(frozen=True)
@@ -20,24 +20,21 @@ class Order:
     lr: float
     dropout: float
     optimizer: str
-    each: bool  # whether the phones' updates come back one by one, beside their sum
-    losses: bool  # and with them the loss of the head on each phone's views
+    each: bool = False  # whether the phones' updates come back one by one, beside their sum
+    losses: bool = False  # and with them the loss of the head on each phone's views
+    pull: float = 0.0  # of `Local`, as the next two
+    margin: float = 0.0
+    prior: float = 0.0
+    own: str = ""  # "beside": phones train a head of their own as well; "instead": they train only that
+    own_pull: float = 0.0  # of their own heads towards the head of the round
 
     @classmethod
     def of(
-        cls,
-        prepared: str,
-        train: TrainConfig,
-        *,
-        epochs: int,
-        seed: int,
-        number: int,
-        each: bool = False,
-        losses: bool = False,
+        cls, prepared: str, train: TrainConfig, *, epochs: int, seed: int, number: int, **more: Any
     ) -> "Order":
-        """The order of round `number`."""
+        """The order of round `number`; `more` are the fields that have a default."""
         local = (train.batch, train.lr, train.dropout, train.optimizer)
-        return cls(prepared, number, epochs, seed, *local, each, losses)
+        return cls(prepared, number, epochs, seed, *local, **more)
 
     @classmethod
     def from_scalars(cls, scalars: Mapping[str, object]) -> "Order":
@@ -52,6 +49,11 @@ class Order:
     def train(self) -> TrainConfig:
         """The settings of the local update."""
         return TrainConfig(lr=self.lr, batch=self.batch, dropout=self.dropout, optimizer=self.optimizer)  # type: ignore[arg-type]
+
+    @property
+    def local(self) -> Local:
+        """What the strategy changes in the local update."""
+        return Local(self.pull, self.margin, self.prior)
 
     @property
     def key(self) -> int:

@@ -6,6 +6,7 @@ Source: local Adam as in FedAvg (McMahan et al., 2017), where a phone's optimise
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +17,32 @@ from fer_models.heads import LinearHead, cross_entropy, probabilities
 from fer_models.seeding import key
 
 
+class Holdings(Protocol):
+    """What every phone holds."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """What the model reads of each view, (m, ...); features: (m, D) float32. May be memory-mapped."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Its class, (m,) int64."""
+
+    @property
+    def phones(self) -> int:
+        """How many phones there are."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Views of each phone, (phones,) int64."""
+
+    def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
+
+
 @dataclass(frozen=True)
 class Shards:
-    """What every phone holds: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
+    """Holdings as they lie on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
 
     features: np.ndarray  # (m, D) float32, memory-mapped, one row a view
     labels: np.ndarray  # (m,) int64
@@ -34,6 +58,10 @@ class Shards:
     def sizes(self) -> np.ndarray:
         """Views of each phone, (phones,) int64."""
         return np.diff(self.offsets)
+
+    def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
+        return self.rows, self.offsets[phones], self.offsets[phones + 1]
 
     def save(self, folder: Path, features: Path) -> None:
         """Writes the rows, offsets and labels to `folder`, and where the features lie."""
@@ -81,53 +109,77 @@ def round_key(seed: int, number: int) -> int:
     return key(seed, "train", number)
 
 
-def train_phones(
-    shards: Shards, phones: np.ndarray, start: np.ndarray, train: TrainConfig, epochs: int, *, key: int
-) -> Update:
-    """Every phone of `phones` (k,) trains `epochs` over its views from `start` (C, D + 1); their sum."""
-    phones = np.ascontiguousarray(phones, dtype=np.int64)
-    total = np.zeros(start.shape, np.float64)
-    reach, loss = kernel.train_phones(
-        *_arrays(shards), phones, start, *_settings(train), epochs, np.uint64(key), total
-    )
-    views = int(shards.sizes[phones].sum())
-    return Update(total, views, views * epochs, len(phones), float(loss), float(reach))
+@dataclass(frozen=True)
+class Local:
+    """What a strategy changes in the local update of every phone; as it stands, nothing."""
+
+    pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
+    margin: float = 0.0  # taken from the logits of a class, times n^(-1/4), n the phone's views of it
+    prior: float = 0.0  # times log n added to them; with either, a class without views leaves the softmax
 
 
 @dataclass(frozen=True)
-class Each:
-    """The updates of phones one by one, beside their sum: for algorithms that need them."""
+class Work:
+    """A round of local training for k phones: from where, how long, and what the strategy changes."""
+
+    head: np.ndarray  # (C, D + 1) float32, of the round; every phone starts from it
+    train: TrainConfig
+    epochs: int
+    key: int  # of the round: `round_key`
+    local: Local = Local()
+    starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
+    corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
+    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; else its views
+    each: bool = False  # whether what each phone moved by is asked for
+    losses: bool = False  # and the mean loss on its views of the head it started from
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What k phones made of their work."""
 
     sum: Update
-    updates: np.ndarray  # (k, C, D + 1) float32, head - start of each phone
-    losses: np.ndarray  # (k,) float64, mean loss of the start on each phone's views; or none
+    updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each less its start
+    losses: np.ndarray | None = None  # (k,) float64
 
 
-def train_each(
-    shards: Shards,
-    phones: np.ndarray,
-    start: np.ndarray,
-    train: TrainConfig,
-    epochs: int,
-    *,
-    key: int,
-    losses: bool,
-) -> Each:
-    """The same as `train_phones`, keeping what each phone sends; k >= 1 phones."""
-    total: Update | None = None
-    updates = np.empty((len(phones), *start.shape), np.float32)
-    for place, phone in enumerate(phones):
-        update = train_phones(shards, phones[place : place + 1], start, train, epochs, key=key)
-        updates[place] = update.total / shards.sizes[phone]
-        total = update if total is None else total + update
-    assert total is not None
-    found = [_loss(shards, phone, start) for phone in phones] if losses else []
-    return Each(total, updates, np.array(found, np.float64))
+def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
+    """Every phone of `phones` (k,) does the work."""
+    phones, head, train, local = (
+        np.ascontiguousarray(phones, dtype=np.int64),
+        work.head,
+        work.train,
+        work.local,
+    )
+    rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
+    starts = head[None] if work.starts is None else work.starts
+    none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)
+    sizes = lasts - firsts
+    total = np.zeros(head.shape, np.float64)
+    updates = np.empty((len(phones) if work.each else 0, *head.shape), np.float32)
+    reach, loss = kernel.train_phones(
+        np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
+        sizes.astype(np.float64) if work.weights is None else work.weights,
+        head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
+        np.uint64(work.key), local.pull, local.margin, local.prior,
+        none if work.corrections is None else work.corrections, total, updates,
+    )  # fmt: skip
+    views = int(sizes.sum())
+    return Trained(
+        Update(total, views, views * work.epochs, len(phones), float(loss), float(reach)),
+        updates if work.each else None,
+        _losses(held, phones, starts) if work.losses else None,
+    )
 
 
-def _loss(shards: Shards, phone: int, head: np.ndarray) -> float:
-    rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
-    return cross_entropy(probabilities(head, shards.features[rows]), shards.labels[rows])
+def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The mean loss of each phone's start on its views, (k,) float64."""
+    rows, firsts, lasts = held.of(phones)
+    found = np.empty(len(phones))
+    for place, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
+        own, head = rows[first:last], starts[min(place, len(starts) - 1)]
+        found[place] = cross_entropy(probabilities(head, held.features[own]), held.labels[own])
+    return found
 
 
 class CentralTrainer:
@@ -142,9 +194,7 @@ class CentralTrainer:
 
     def _load(self) -> None:
         """Compiles the kernel, or loads it, by training no view: no epoch pays for it."""
-        features, labels, rows, _ = _arrays(self._shards)
-        states = (self.head, self._first, self._second, 0)
-        kernel.train_epoch(features, labels, rows, 0, *states, *_settings(self._train), np.uint64(0))
+        self._trained(0, 0)
 
     @property
     def classifier(self) -> LinearHead:
@@ -159,19 +209,17 @@ class CentralTrainer:
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
         self._epoch += 1
-        features, labels, rows, _ = _arrays(self._shards)
+        every = len(self._shards.rows) if views is None else views
+        return self._trained(every, key(self._seed, "central", self._epoch))
+
+    def _trained(self, views: int, epoch_key: int) -> float:
+        held, train = self._shards, self._train
+        # A read-only memory map is another type to the compiler: plain views of it share the compiled code.
+        features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
+        offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]
         loss, self._step = kernel.train_epoch(
-            features, labels, rows, len(rows) if views is None else views,
-            self.head, self._first, self._second, self._step, *_settings(self._train),
-            np.uint64(key(self._seed, "central", self._epoch)),
+            features, labels, rows, views, self.head, self._first, self._second, self._step,
+            train.batch, train.lr, train.optimizer == "adam", train.dropout, np.uint64(epoch_key),
+            offsets, self.head, 0.0, none,
         )  # fmt: skip
         return float(loss)
-
-
-def _arrays(shards: Shards) -> tuple[np.ndarray, ...]:
-    # A read-only memory map is another type to the compiler: plain views of it share the compiled code.
-    return tuple(np.asarray(a) for a in (shards.features, shards.labels, shards.rows, shards.offsets))
-
-
-def _settings(train: TrainConfig) -> tuple[int, float, bool, float]:
-    return train.batch, train.lr, train.optimizer == "adam", train.dropout

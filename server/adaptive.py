@@ -19,22 +19,19 @@ coordinate by about lr, however little its update says, and v lets no later roun
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 
 
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(Algorithm):
     """What the three share; `tau` keeps coordinates that hardly move from being divided by nothing."""
 
     lr: float
     beta1: float
     tau: float
-    stacked: ClassVar[bool] = False
-    losses: ClassVar[bool] = False
 
     @abstractmethod
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:

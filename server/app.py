@@ -10,8 +10,9 @@ from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
-from fer_models.heads import LinearHead, joined, named, payload
+from fer_models.heads import LinearHead, payload
 from fer_models.runlog import RoundRecord
+from server.algorithm import Algorithm
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.strategies import BlockStrategy, Folded, Plan, reason
@@ -44,7 +45,7 @@ def make_app(job: Job) -> ServerApp:
             grid.pull_interval = _PULL_INTERVAL
         strategy = BlockStrategy(job.plan, job.start.number, job.start.state)
         selection = job.start.selection
-        head = ArrayRecord({name: Array(array) for name, array in named(job.start.head).items()})
+        head = ArrayRecord({"values": Array(job.start.head)})
         _greet(grid, strategy, head, job.nodes)
 
         def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
@@ -52,8 +53,8 @@ def make_app(job: Job) -> ServerApp:
             if server_round == 0 or strategy.folded is None:
                 return None
             folded, strategy.folded = strategy.folded, None
-            head = joined({name: array.numpy() for name, array in arrays.items()})
-            record = _record(job, folded, head)
+            head = arrays["values"].numpy()
+            record = _record(job, folded, head, strategy.algorithm)
             selection = selection.after(head, folded.number, record.val_macro_f1)
             job.on_round(record, Checkpoint(folded.number, head, selection, state=folded.state))
             return None
@@ -65,7 +66,7 @@ def make_app(job: Job) -> ServerApp:
     return app
 
 
-def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
+def _record(job: Job, folded: Folded, head: np.ndarray, algorithm: Algorithm) -> RoundRecord:
     judged = folded.number % job.evaluation.every == 0 or folded.number == job.rounds
     scores, val_loss = evaluate(LinearHead(head), job.validation) if judged else (None, None)
     return RoundRecord(
@@ -77,8 +78,8 @@ def _record(job: Job, folded: Folded, head: np.ndarray) -> RoundRecord:
         val_macro_f1=scores.macro_f1 if scores else None,
         val_loss=val_loss,
         seconds=folded.seconds,
-        bytes_down=folded.phones * payload(head),
-        bytes_up=folded.phones * payload(head),
+        bytes_down=folded.phones * algorithm.heads_down * payload(head),
+        bytes_up=folded.phones * algorithm.heads_up * payload(head),
         wire_bytes=folded.wire_bytes,
     )
 

@@ -17,23 +17,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 from server.coordinates import each, middle
 from server.distances import between
 from server.krum import allowed
 
 
 @dataclass(frozen=True)
-class Bulyan:
+class Bulyan(Algorithm):
     """About the median of the phones that Krum trusts."""
 
     byzantine: int | None  # f; None: a tenth of the phones
     stacked: ClassVar[bool] = True
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Both steps of the paper."""

@@ -5,23 +5,15 @@ Decentralized Data", 2017, arXiv:1602.05629, algorithm 1.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 
 
 @dataclass(frozen=True)
-class FedAvg:
+class FedAvg(Algorithm):
     """head + mean."""
-
-    stacked: ClassVar[bool] = False
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """The mean of the phones' heads."""

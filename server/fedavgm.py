@@ -10,21 +10,18 @@ A mean update that stays the same moves the head by lr / (1 - momentum) of it in
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 
 
 @dataclass(frozen=True)
-class FedAvgM:
+class FedAvgM(Algorithm):
     """Momentum of the mean updates; FedAvg where momentum is 0 and lr is 1."""
 
     lr: float
     momentum: float
-    stacked: ClassVar[bool] = False
-    losses: ClassVar[bool] = False
 
     def begin(self, head: np.ndarray) -> State:
         """No push yet."""

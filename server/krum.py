@@ -14,22 +14,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 from server.distances import blocks
 
 
 @dataclass(frozen=True)
-class MultiKrum:
+class MultiKrum(Algorithm):
     """The mean of the updates with the lowest scores."""
 
     byzantine: int | None  # f; None: a tenth of the phones
     keep: int | None  # None: n - f - 2, as many as a score looks at
     stacked: ClassVar[bool] = True
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, their mean."""
@@ -43,16 +38,11 @@ class MultiKrum:
 
 
 @dataclass(frozen=True)
-class Krum:
+class Krum(Algorithm):
     """The update with the lowest score."""
 
     byzantine: int | None  # f; None: a tenth of the phones
     stacked: ClassVar[bool] = True
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, its update."""

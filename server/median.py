@@ -10,20 +10,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 from server.coordinates import each, middle
 
 
 @dataclass(frozen=True)
-class Median:
+class Median(Algorithm):
     """The median of the updates, coordinate by coordinate."""
 
     stacked: ClassVar[bool] = True
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """The mean of the two middle ones where the phones are even in number."""

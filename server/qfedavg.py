@@ -21,24 +21,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 
 _BLOCK = 256  # phones in float64 at a time
 _LEAST = 1e-10  # a loss is at least this, so that its powers are finite
 
 
 @dataclass(frozen=True)
-class QFedAvg:
+class QFedAvg(Algorithm):
     """FedAvg with weights by loss, and steps damped as far as these weights bend the objective."""
 
     q: float
     lipschitz: float
     stacked: ClassVar[bool] = True
     losses: ClassVar[bool] = True
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Both sums of the paper, divided by L and by the largest loss's power, which change nothing."""

@@ -8,7 +8,7 @@ A round, as Flower's own `Strategy.start` runs it:
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
@@ -18,10 +18,9 @@ from flwr.serverapp.strategy import FedAvg
 from fer_models import kernel
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
-from fer_models.heads import joined, named
 from fer_models.order import Order
 from fer_models.training import Update
-from server.algorithm import Came, State
+from server.algorithm import Asked, Came, State
 from server.algorithms import make
 from server.config import StrategyConfig
 from server.selection import select, share_out
@@ -79,14 +78,20 @@ class BlockStrategy(FedAvg):
     def order(self, number: int) -> Order:
         """The order of round `number`."""
         plan, algorithm = self.plan, self.algorithm
+        train = plan.train
+        if algorithm.local_lr is not None:
+            train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.local_lr})
         return Order.of(
             plan.prepared,
-            plan.train,
+            train,
             epochs=plan.epochs,
             seed=plan.seed,
             number=number,
             each=algorithm.stacked,
             losses=algorithm.losses,
+            **asdict(algorithm.local),
+            own=algorithm.own,
+            own_pull=algorithm.own_pull,
         )
 
     def configure_train(
@@ -94,22 +99,45 @@ class BlockStrategy(FedAvg):
     ) -> Iterable[Message]:
         """One message to each node that has work: the order, its phones and the head."""
         self._started = time.perf_counter()
-        plan, number, nodes = self.plan, self.done + server_round, sorted(grid.get_node_ids())
+        plan, number = self.plan, self.done + server_round
         self._selected = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
-        self._head = joined({name: array.numpy() for name, array in arrays.items()})
-        shares = share_out(self._selected, plan.sizes, plan.block, len(nodes))
-        order = ConfigRecord(self.order(number).scalars())
-        messages = [
-            Message(
-                RecordDict({"head": arrays, "order": order, "phones": ArrayRecord({"ids": Array(phones)})}),
-                dst_node_id=node,
-                message_type=MessageType.TRAIN,
-            )
-            for node, phones in zip(nodes, shares, strict=True)
-            if len(phones)
-        ]
+        self._head = arrays["values"].numpy()
+        self._state = self._state or self.algorithm.begin(self._head)
+        asked = self.algorithm.ask(self._head, self._selected, *self._lengths(), self._state)
+        messages = self._messages(self.order(number), arrays, self._selected, asked, grid)
         self._sent = sum(_payload(message) for message in messages)
         return messages
+
+    def adapt(self, grid: Grid, head: np.ndarray, phones: np.ndarray, number: int) -> np.ndarray:
+        """Own heads (k, C, D + 1) of `phones`: each trains `head` further for itself, after round `number`."""
+        order = replace(self.order(number + 1), epochs=self.algorithm.adapt_epochs, each=True, losses=False)
+        arrays = ArrayRecord({"values": Array(head)})
+        replies = list(grid.send_and_receive(self._messages(order, arrays, phones, Asked(), grid)))
+        fold(replies, len(phones), number + 1)
+        own: np.ndarray = head + gather(replies, phones, "each")["updates"]
+        return own
+
+    def _messages(
+        self, order: Order, head: ArrayRecord, phones: np.ndarray, asked: Asked, grid: Grid
+    ) -> list[Message]:
+        """One for each node that has some of `phones` (k,) to work for."""
+        nodes, scalars = sorted(grid.get_node_ids()), ConfigRecord(order.scalars())
+        shares = share_out(phones, self.plan.sizes, self.plan.block, len(nodes))
+        beside = {name: values for name, values in vars(asked).items() if values is not None}
+        messages = []
+        for node, share in zip(nodes, shares, strict=True):
+            if len(share):
+                place = np.searchsorted(phones, share)
+                arrays = {"ids": share} | {name: values[place] for name, values in beside.items()}
+                record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
+                content = RecordDict({"head": head, "order": scalars, "phones": record})
+                messages.append(Message(content, dst_node_id=node, message_type=MessageType.TRAIN))
+        return messages
+
+    def _lengths(self) -> tuple[np.ndarray, np.ndarray]:
+        """Views of the selected phones, (k,) int64, and the optimiser steps that each takes in the round."""
+        views = self.plan.sizes[self._selected]
+        return views, self.plan.epochs * -(-views // self.plan.train.batch)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -117,11 +145,19 @@ class BlockStrategy(FedAvg):
         """The next head, as the algorithm makes it of the mean update, or of all of them."""
         replies, number = list(replies), self.done + server_round
         update = fold(replies, len(self._selected), number)
-        sizes = self.plan.sizes[self._selected]
-        each = gather(replies, self._selected) if self.algorithm.stacked else (None, None)
-        came = Came(self._selected, sizes, update.total / update.views, *each)
-        state = self._state or self.algorithm.begin(self._head)
-        head, self._state = self.algorithm.step(self._head, came, state)
+        views, steps = self._lengths()
+        each = gather(replies, self._selected, "each")
+        came = Came(
+            self._selected,
+            views,
+            update.total / update.views,
+            each.get("updates"),
+            each.get("losses"),
+            steps,
+            update.views / int(self.plan.sizes.sum()),
+            gather(replies, self._selected, "own").get("heads"),
+        )
+        head, self._state = self.algorithm.step(self._head, came, self._state)
         self.folded = Folded(
             number=number,
             phones=update.phones,
@@ -131,7 +167,7 @@ class BlockStrategy(FedAvg):
             wire_bytes=self._sent + sum(_payload(reply) for reply in replies),
             state=self._state,
         )
-        return ArrayRecord({name: Array(a) for name, a in named(head).items()}), None
+        return ArrayRecord({"values": Array(head)}), None
 
 
 def fold(replies: list[Message], phones: int, number: int) -> Update:
@@ -156,16 +192,17 @@ def fold(replies: list[Message], phones: int, number: int) -> Update:
     return total
 
 
-def gather(replies: list[Message], phones: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The updates (k, C, D + 1) of the phones, sorted by id, and their losses (k,) where nodes sent them."""
-    parts = [reply.content.array_records["each"] for reply in replies]
+def gather(replies: list[Message], phones: np.ndarray, record: str) -> dict[str, np.ndarray]:
+    """What nodes sent of each phone in `record`: arrays with a row for each of `phones`, in their order."""
+    parts = [reply.content.array_records[record] for reply in replies if record in reply.content]
+    if not parts:
+        return {}
     ids = np.concatenate([part["phones"].numpy() for part in parts])
     order = np.argsort(ids)
     if not np.array_equal(ids[order], phones):
         raise RunError("the nodes sent updates of other phones than those that were asked")
-    updates = np.concatenate([part["updates"].numpy() for part in parts])[order]
-    losses = np.concatenate([part["losses"].numpy() for part in parts])
-    return updates, losses[order] if len(losses) else None
+    names = [name for name in parts[0] if name != "phones"]
+    return {name: np.concatenate([part[name].numpy() for part in parts])[order] for name in names}
 
 
 def reason(reply: Message) -> str:

@@ -10,21 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.algorithm import Came, State, moved
+from server.algorithm import Algorithm, Came, State, moved
 from server.coordinates import each
 
 
 @dataclass(frozen=True)
-class TrimmedMean:
+class TrimmedMean(Algorithm):
     """The mean of the middle updates; `trim`, below 0.5, is the share left out on either side."""
 
     trim: float
     stacked: ClassVar[bool] = True
-    losses: ClassVar[bool] = False
-
-    def begin(self, head: np.ndarray) -> State:
-        """Nothing is kept."""
-        return {}
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Coordinate by coordinate."""

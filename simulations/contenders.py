@@ -22,7 +22,7 @@ from fer_models.heads import joined, named, new_head
 from fer_models.order import Order
 from fer_models.runlog import RoundRecord
 from fer_models.seeding import stream
-from fer_models.training import Shards, round_key, train_phones
+from fer_models.training import Shards, Update, Work, round_key, train_phones
 from server.app import Job
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
@@ -155,8 +155,8 @@ def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome
     """The local update of this project without any Flower, in as many threads as there are cores."""
     train, threads = TrainConfig(dropout=dropout), backbone.cores()
 
-    def update(phones: np.ndarray):  # type: ignore[no-untyped-def]
-        return train_phones(field.shards, phones, field.head, train, 1, key=round_key(_SEED, 1))
+    def update(phones: np.ndarray) -> Update:
+        return train_phones(field.shards, phones, Work(field.head, train, 1, round_key(_SEED, 1))).sum
 
     with ThreadPoolExecutor(threads) as pool:
 

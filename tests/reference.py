@@ -26,9 +26,23 @@ def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int 
 
 
 def torch_phone(
-    shards: Shards, phone: int, start: np.ndarray, train: TrainConfig, epochs: int, key: int
+    shards: Shards,
+    phone: int,
+    start: np.ndarray,
+    train: TrainConfig,
+    epochs: int,
+    key: int,
+    *,
+    pull: float = 0.0,
+    anchor: np.ndarray | None = None,
+    correction: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
-    """The ordinary loop: torch.nn.Linear, CrossEntropyLoss and torch.optim, batch by batch."""
+    """The ordinary loop: torch.nn.Linear, CrossEntropyLoss and torch.optim, batch by batch.
+
+    What a strategy adds, it adds to the loss: pull / 2 * |head - anchor|^2 + the product of correction and
+    head, and `offsets` to the logits.
+    """
     rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
     model = torch.nn.Linear(start.shape[1] - 1, start.shape[0])
     with torch.no_grad():
@@ -46,8 +60,14 @@ def torch_phone(
             x = torch.from_numpy(shards.features[chosen] * masks[first : first + train.batch])
             y = torch.from_numpy(shards.labels[chosen])
             optimizer.zero_grad()
-            loss = criterion(model(x), y)
-            loss.backward()
+            loss = criterion(model(x) + (0 if offsets is None else torch.from_numpy(offsets)), y)
+            whole = torch.cat([model.weight, model.bias[:, None]], dim=1)
+            added = 0.0 * whole.sum()
+            if anchor is not None:
+                added += pull / 2 * ((whole - torch.from_numpy(anchor)) ** 2).sum()
+            if correction is not None:
+                added += (torch.from_numpy(correction) * whole).sum()
+            (loss + added).backward()
             optimizer.step()
             loss_sum += loss.item() * len(chosen)
     weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()

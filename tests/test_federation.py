@@ -15,7 +15,7 @@ from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import named, new_head
 from fer_models.runlog import RoundRecord
-from fer_models.training import Shards, round_key, train_each
+from fer_models.training import Shards, Work, round_key, train_phones
 from server.app import Job, make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
@@ -138,7 +138,11 @@ def test_an_algorithm_gets_what_the_phones_sent(tmp_path: Path, shards: Shards) 
     start = new_head(CLASSES, WIDTH, seed=0)
     heads = [torch_phone(shards, p, start, train, 1, round_key(0, 1))[0] for p in range(len(SIZES))]
     np.testing.assert_allclose(got.states[0].head, np.median(heads, axis=0), atol=1e-5)
-    each = train_each(shards, np.array([3, 5]), start, train, 1, key=round_key(0, 1), losses=True)
+    each = train_phones(
+        shards, np.array([3, 5]), Work(start, train, 1, round_key(0, 1), each=True, losses=True)
+    )
+    assert each.updates is not None
+    assert each.losses is not None
     np.testing.assert_allclose(each.updates, [heads[3] - start, heads[5] - start], atol=1e-5)
     rows = shards.rows[shards.offsets[3] : shards.offsets[4]]
     logits = torch.nn.functional.linear(
