@@ -1,7 +1,7 @@
-"""What was trained, as named arrays on the wire and on disk; the linear head as one array in training.
+"""What was trained, as named arrays on disk; the linear head as one array in training and on the wire.
 
-A linear head of C classes on D features travels as {"weight": (C, D), "bias": (C,)}, float32, the
-names of torch.nn.Linear; the kernel trains it as one array (C, D + 1) with the bias in the last column.
+A linear head of C classes on D features lies in files as {"weight": (C, D), "bias": (C,)}, float32, the
+names of torch.nn.Linear; everything else has it as one array (C, D + 1) with the bias in the last column.
 """
 
 import json

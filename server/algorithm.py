@@ -68,7 +68,7 @@ class Algorithm(ABC):
 
     @property
     def adapt_epochs(self) -> int:
-        """Epochs that each phone trains the chosen head further, for itself, after the last round; 0: none."""
+        """Epochs for which each phone trains the chosen head further for itself at the end; 0: none."""
         return 0
 
     def begin(self, head: np.ndarray) -> State:

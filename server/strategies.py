@@ -109,7 +109,7 @@ class BlockStrategy(FedAvg):
         return messages
 
     def adapt(self, grid: Grid, head: np.ndarray, phones: np.ndarray, number: int) -> np.ndarray:
-        """Own heads (k, C, D + 1) of `phones`: each trains `head` further for itself, after round `number`."""
+        """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after round `number`."""
         order = replace(self.order(number + 1), epochs=self.algorithm.adapt_epochs, each=True, losses=False)
         arrays = ArrayRecord({"values": Array(head)})
         replies = list(grid.send_and_receive(self._messages(order, arrays, phones, Asked(), grid)))
