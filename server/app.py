@@ -33,6 +33,8 @@ class Job:
     evaluation: EvaluationConfig
     validation: HeldOut
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
+    adapting: np.ndarray | None = None  # (k,) int64, sorted: who trains the chosen head further; None: nobody
+    on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
 
 
 def make_app(job: Job) -> ServerApp:
@@ -62,6 +64,8 @@ def make_app(job: Job) -> ServerApp:
         strategy.start(
             grid, head, num_rounds=job.rounds - job.start.number, timeout=_FOREVER, evaluate_fn=after_round
         )
+        if job.adapting is not None:
+            job.on_adapted(strategy.adapt(grid, selection.head, job.adapting, job.rounds))
 
     return app
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.runlog import RoundRecord, RunLog
-from server import checkpoint
-from server.algorithms import check
+from server import checkpoint, own_heads
+from server.algorithms import check, make
 from server.app import Job
 from server.checkpoint import Checkpoint
+from server.own_heads import OwnHeads
 from server.strategies import Plan
 from simulations.central import Central, show
 from simulations.display import Display
@@ -164,13 +167,21 @@ class _Run:
                 evaluation=config.evaluation,
                 validation=prepared.validation,
                 on_round=on_round,
+                adapting=np.arange(federation.phones) if self._adapts else None,
+                on_adapted=lambda heads: OwnHeads(np.arange(len(heads)), heads).save(log.folder),
             )
-            if start.number < federation.rounds:
+            if start.number < federation.rounds or (self._adapts and own_heads.load(log.folder) is None):
                 launch(job, nodes, log.folder / "logs")
+            if (kept := own_heads.of(states[0].state)) is not None:
+                kept.save(log.folder)
             if (reached := states[0].number) < federation.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {federation.rounds}")
         chosen = states[0].selection
         return nodes, Selection(chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1)
+
+    @property
+    def _adapts(self) -> bool:
+        return make(self.request.config.strategy).adapt_epochs > 0
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""
