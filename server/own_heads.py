@@ -1,4 +1,4 @@
-"""Heads that phones keep for themselves: where a strategy's state has them, and their file in the run folder."""
+"""Heads that phones keep for themselves: in the state of a strategy, and in the run folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
