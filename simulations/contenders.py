@@ -147,7 +147,7 @@ def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: 
         validation=HeldOut(np.array(field.shards.features[:1]), field.shards.labels[:1]),
         on_round=on_round,
     )
-    launch(job, nodes, logs)
+    launch(job, logs)
     return laps.outcome("fedfer through Flower on Ray", dropout)
 
 

@@ -43,6 +43,7 @@ class FederationConfig(Section):
     sigma: float = Field(1.0, ge=0, le=100)
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
+    engine: Literal["ray", "process"] = "ray"
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":

@@ -39,11 +39,21 @@ def node_count(nodes: int) -> int:
     return nodes or cores()
 
 
-def launch(job: Job, nodes: int, logs: Path) -> None:
-    """Runs the job on `nodes` simulated nodes, each on a Ray actor; their logs go to the folder `logs`."""
+def launch(job: Job, logs: Path, engine: str = "ray") -> None:
+    """Runs the job on as many nodes as it waits for; their logs go to the folder `logs`.
+
+    engine "ray": each node on a Ray actor; "process": all of them in this process.
+    """
     from clients.app import app
 
-    simulate(make_app(job), app, nodes, logs, actors=nodes)
+    if engine == "ray":
+        simulate(make_app(job), app, job.nodes, logs, actors=job.nodes)
+        return
+    from simulations.in_process import InProcessGrid, context
+
+    logs.mkdir(parents=True, exist_ok=True)
+    with _log_file(logs / "flower.log"), _reasons(logs):
+        make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
 
 
 def simulate(

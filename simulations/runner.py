@@ -171,7 +171,7 @@ class _Run:
                 on_adapted=lambda heads: OwnHeads(np.arange(len(heads)), heads).save(log.folder),
             )
             if start.number < federation.rounds or (self._adapts and own_heads.load(log.folder) is None):
-                launch(job, nodes, log.folder / "logs")
+                launch(job, log.folder / "logs", federation.engine)
             if (kept := own_heads.of(states[0].state)) is not None:
                 kept.save(log.folder)
             if (reached := states[0].number) < federation.rounds:

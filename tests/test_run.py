@@ -41,11 +41,14 @@ def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize(("nodes", "block"), [(1, 1), (4, 1000)])
-def test_same_bytes_for_any_nodes_and_blocks(
-    whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int
+@pytest.mark.parametrize(("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "ray"), (3, 2, "process")])
+def test_same_bytes_for_any_nodes_blocks_and_engine(
+    whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int, engine: str
 ) -> None:
-    other = run(tmp_path, run_cache, "--no-baseline", federation__nodes=nodes, federation__block=block)
+    other = run(
+        tmp_path, run_cache, "--no-baseline",
+        federation__nodes=nodes, federation__block=block, federation__engine=engine,
+    )  # fmt: skip
     assert head(other) == head(whole_run)
     assert summary(other)["nodes"] == nodes
     assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
@@ -198,9 +201,11 @@ def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_p
     assert not (some / "centralized-matched").exists()
 
 
-def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["ray", "process"])
+def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path, engine: str) -> None:
+    much = {"train__lr": 100, "train__batch": 1, "federation__local_epochs": 300}
     failing = started(
-        "run", *settings(train__lr=100, train__batch=1, federation__local_epochs=300), "--out", "run",
+        "run", *settings(**much, federation__engine=engine), "--out", "run",
         cwd=tmp_path, FEDFER_CACHE=run_cache,
     )  # fmt: skip
     reason = "training diverged in round 1: the updates are too large; lower train.lr"
