@@ -151,6 +151,67 @@ def study(
 
 
 @app.command()
+def sweep(
+    experiment: Experiment = None,
+    data: Data = None,
+    strategies: Annotated[
+        str | None, typer.Option("--strategies", metavar="A,B", help="Which; all of them by default.")
+    ] = None,
+    partitions: Annotated[
+        str | None, typer.Option("--partitions", metavar="A,B", help="Which; all of them by default.")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", metavar="N", min=1, max=1000, help="How many, from run.seed on; 1 by default."
+        ),
+    ] = None,
+    settings: Set = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="New, or of a sweep to go on with; runs/sweep-<date-time> by default.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Strategies x partitions x seeds, side by side on all cores, with a table of all.
+
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
+    What is finished is not trained again: fedfer sweep --out DIR goes on with the sweep in DIR.
+    """
+    from rich.console import Console
+
+    from simulations import sweep_table
+    from simulations.display import Display
+    from simulations.sweep import conduct
+    from simulations.sweep_request import SETTINGS, ask
+
+    folder = _named(out, "sweep")
+    asked = ask(
+        experiment,
+        data=data,
+        settings=settings or (),
+        strategies=strategies,
+        partitions=partitions,
+        seeds=seeds,
+        folder=folder,
+        command=_command(),
+    )
+    with resumable(folder, SETTINGS, asked.how_to_go_on), Display(quiet) as display:
+        failed = conduct(asked, display)
+    outcomes = sweep_table.read(asked)
+    sweep_table.write(outcomes, folder)
+    if not quiet:
+        sweep_table.show(outcomes, Console(highlight=False))
+        print(f"\nWritten to {folder / 'table.md'} and sweep.csv")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(asked.cells)} runs failed; {'; '.join(failed)}")
+
+
+@app.command()
 def predict(
     folder: Annotated[str, typer.Argument(metavar="RUN", hidden=True)],
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", hidden=True)],

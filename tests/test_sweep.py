@@ -1,0 +1,134 @@
+"""A sweep from its command to its table: what is trained, what is not trained again, what is refused."""
+
+import csv
+import io
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from commands import Here, settings, started, wait_for_rounds
+from rich.console import Console
+
+from fer_models.errors import InputError
+from simulations import sweep_table
+from simulations.sweep_request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
+
+SMALL = settings()
+ASKED = ("--strategies", "fedavg,median", "--partitions", "iid,dirichlet")
+
+
+def asked(folder: Path, *changes: str, **given: object) -> SweepRequest:
+    options: dict = {"data": None, "strategies": None, "partitions": None, "seeds": None} | given
+    return ask(None, settings=changes, folder=folder, command="fedfer sweep", **options)
+
+
+def test_everything_is_asked_for_by_default_and_baselines_come_first(tmp_path: Path) -> None:
+    sweep = asked(tmp_path / "new")
+    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (STRATEGIES, PARTITIONS, 1)
+    assert [cell.name for cell in sweep.cells[:2]] == ["centralized", "centralized-ridge"]
+    assert len({str(cell) for cell in sweep.cells}) == len(sweep.cells)
+    assert not sweep.folder.exists()
+
+
+def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
+    sweep = asked(
+        tmp_path, "run.seed=5", "train.lr=0.01", strategies="median", partitions="dirichlet", seeds=2
+    )
+    assert list(sweep.every_seed) == [5, 6]
+    config = sweep.config_of(Cell("dirichlet", "median", 6))
+    assert (config.strategy.name, config.federation.partition, config.run.seed) == ("median", "dirichlet", 6)
+    assert (config.federation.engine, config.train.lr) == ("process", 0.01)
+    assert sweep.config_of(Cell("dirichlet", "centralized-ridge", 5)).model.name == "ridge"
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "said"),
+    [
+        ((), {"strategies": "fedavgg"}, '--strategies: "fedavgg" is none of them; did you mean fedavg?'),
+        ((), {"partitions": "iid,"}, '--partitions: "" is none of them; known are iid, dirichlet'),
+        (("strategy.name=median",), {}, "a sweep sets that itself; use --strategies"),
+        (("federation.phones=2",), {"strategies": "bulyan"}, "strategy.name = bulyan needs at least"),
+        (("strategy.trim=0.2",), {"strategies": "fedavg"}, "trim belongs to trimmed-mean"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used(tmp_path: Path, changes: tuple[str, ...], given: dict, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        asked(tmp_path / "new", *changes, **given)
+    assert said in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def _finished(sweep: SweepRequest, cell: Cell, macro_f1: list[float], accuracy: float) -> None:
+    folder = sweep.place_of(cell)
+    folder.mkdir(parents=True)
+    summary = {"accuracy": accuracy, "macro_f1": 0.5, "bytes_down": 3_000, "bytes_up": 1_000, "seconds": 1.0}
+    if cell.name == "fedavg":
+        summary["across_phones"] = {"accuracy": {"worst_tenth": 0.25}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    lines = [{"round": number, "val_macro_f1": score} for number, score in enumerate(macro_f1, 1)]
+    (folder / "rounds.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_the_table_by_hand(tmp_path: Path) -> None:
+    sweep = asked(tmp_path, strategies="fedavg,median", partitions="iid", seeds=2)
+    sweep.folder.mkdir(exist_ok=True)
+    for seed in (0, 1):
+        _finished(sweep, Cell("iid", "centralized", seed), [0.9, 0.4], 0.7)  # the goal: 0.95 x 0.4 = 0.38
+    _finished(sweep, Cell("iid", "fedavg", 0), [0.1, 0.38, 0.5], 0.6)
+    _finished(sweep, Cell("iid", "fedavg", 1), [0.1, 0.37, 0.37], 0.8)
+    _finished(sweep, Cell("iid", "median", 0), [0.1], 0.3)  # its second seed is not finished
+    outcomes = sweep_table.read(sweep)
+    assert [outcome.arrived for outcome in outcomes] == [None, None, 2, None, None]
+    sweep_table.write(outcomes, tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "| fedavg | 0.700 ± 0.141 | 0.500 ± 0.000 | 0.250 ± 0.000 |  | 2 (1 of 2) | 4 kB |" in table
+    assert "| median | 0.300 | 0.500 |  |  | never | 4 kB |" in table
+    assert "| centralized | 0.700 ± 0.000 | 0.500 ± 0.000 |  |  |  |  |" in table
+    with (tmp_path / "sweep.csv").open() as file:
+        assert [line["rounds_to_95"] for line in csv.DictReader(file)] == ["", "", "2", "", ""]
+    for width in (60, 80, 140):
+        console = Console(width=width, record=True, file=io.StringIO())
+        sweep_table.show(outcomes, console)
+        assert "…" not in console.export_text(), width
+
+
+@pytest.mark.slow
+def test_a_sweep_trains_each_cell_as_a_run_would_and_goes_on(
+    whole_run: Path,
+    run_cache: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv("FEDFER_CACHE", run_cache)
+    here = Here(tmp_path, monkeypatch, capsys)
+    done = here.run("sweep", *ASKED, *SMALL, "--out", "sweep")
+    assert (done.code, done.err) == (0, "")
+    folders = sorted(str(p.parent.relative_to(tmp_path / "sweep")) for p in tmp_path.rglob("summary.json"))
+    assert folders == [
+        "dirichlet/fedavg/seed-0", "dirichlet/median/seed-0", "iid/centralized-ridge/seed-0",
+        "iid/centralized/seed-0", "iid/fedavg/seed-0", "iid/median/seed-0",
+    ]  # fmt: skip
+    one, two = (place / "head.safetensors" for place in (whole_run, tmp_path / "sweep/iid/fedavg/seed-0"))
+    assert one.read_bytes() == two.read_bytes()
+    stamp = two.stat().st_mtime_ns
+    grown = here.run("sweep", "--strategies", "fedavgm", "--out", "sweep")
+    assert (grown.code, grown.err) == (0, "")
+    assert two.stat().st_mtime_ns == stamp
+    assert (tmp_path / "sweep" / "dirichlet" / "fedavgm" / "seed-0" / "summary.json").exists()
+    here.refused(
+        "sweep", *SMALL, "--set", "train.lr=0.5", "--out", "sweep", words="was begun with train.lr = 0.001"
+    )
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_stopped_leaves_nothing_and_says_how_to_go_on(run_cache: str, tmp_path: Path) -> None:
+    asked = ("--strategies", "fedavg", "--partitions", "iid", *settings(federation__rounds=10_000))
+    running = started("sweep", *asked, "--out", "sweep", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "sweep" / "iid" / "fedavg" / "seed-0", 3)
+    running.send(signal.SIGINT)
+    done = running.wait(60)
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == "fedfer: stopped; go on with: fedfer sweep --out sweep"
+    assert running.left() == []
