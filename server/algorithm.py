@@ -57,17 +57,17 @@ class Algorithm(ABC):
         return Local()
 
     @property
-    def local_lr(self) -> float | None:
+    def sgd_rate(self) -> float | None:
         """The learning rate of phones that run plain SGD, whatever the settings of training say; or None."""
         return None
 
     @property
-    def own_pull(self) -> float:
+    def toward(self) -> float:
         """How strongly the phones' own heads are pulled towards the shared one, in training beside it."""
         return 0.0
 
     @property
-    def adapt_epochs(self) -> int:
+    def epochs_after(self) -> int:
         """Epochs for which each phone trains the chosen head further for itself at the end; 0: none."""
         return 0
 

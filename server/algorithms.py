@@ -4,13 +4,21 @@ from collections.abc import Callable
 
 from server.adaptive import FedAdagrad, FedAdam, FedYogi
 from server.algorithm import Algorithm
+from server.alone import Alone
 from server.bulyan import Bulyan, check_bulyan
+from server.calibrated import BalancedSoftmax, FedLC
 from server.config import StrategyConfig
+from server.ditto import Ditto
 from server.fedavg import FedAvg
 from server.fedavgm import FedAvgM
+from server.feddyn import FedDyn
+from server.fednova import FedNova
+from server.fedprox import FedProx
+from server.fine_tune import FineTune
 from server.krum import Krum, MultiKrum, check_krum, check_multi_krum
 from server.median import Median
 from server.qfedavg import QFedAvg
+from server.scaffold import Scaffold
 from server.trimmed_mean import TrimmedMean
 
 # What builds each algorithm from the options that its strategy owns (server/config.py).
@@ -26,6 +34,15 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "krum": Krum,
     "multi-krum": MultiKrum,
     "bulyan": Bulyan,
+    "fedprox": FedProx,
+    "scaffold": Scaffold,
+    "feddyn": FedDyn,
+    "fednova": FedNova,
+    "fedlc": FedLC,
+    "balanced-softmax": BalancedSoftmax,
+    "ditto": Ditto,
+    "fine-tune": FineTune,
+    "local": Alone,
 }
 
 _CHECKS: dict[str, Callable[..., object]] = {

@@ -9,11 +9,13 @@ from fer_models.config import Section
 StrategyName = Literal[
     "fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg",
     "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
+    "fedprox", "scaffold", "feddyn", "fednova", "fedlc", "balanced-softmax", "ditto", "fine-tune", "local",
 ]  # fmt: skip
 
 # Each option, the strategies that own it, and their defaults; None: follows from the phones of the round.
 OPTIONS: dict[str, dict[str, float | int | None]] = {
-    "lr": {"fedavgm": 1.0, "fedadam": 0.03, "fedyogi": 0.03, "fedadagrad": 0.1},
+    "lr": {"fedavgm": 1.0, "fedadam": 0.03, "fedyogi": 0.03, "fedadagrad": 0.1, "scaffold": 1.0},
+    "local_lr": {"scaffold": 0.05, "feddyn": 0.05, "fednova": 0.05},
     "momentum": {"fedavgm": 0.9},
     "beta1": {"fedadam": 0.9, "fedyogi": 0.9, "fedadagrad": 0.0},
     "beta2": {"fedadam": 0.99, "fedyogi": 0.99},
@@ -23,10 +25,17 @@ OPTIONS: dict[str, dict[str, float | int | None]] = {
     "trim": {"trimmed-mean": 0.1},
     "byzantine": {"krum": None, "multi-krum": None, "bulyan": None},
     "keep": {"multi-krum": None},
+    "mu": {"fedprox": 0.1},
+    "alpha": {"feddyn": 0.1},
+    "margin": {"fedlc": 1.0},
+    "prior": {"balanced-softmax": 1.0},
+    "own_pull": {"ditto": 0.1},
+    "adapt_epochs": {"fine-tune": 5},
 }
 
 _Auto = Literal["auto"]  # the strategy's own default
 _Positive = Annotated[float, Field(gt=0, le=1_000_000)]
+_Weight = Annotated[float, Field(ge=0, le=1_000_000)]
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -35,6 +44,7 @@ class StrategyConfig(Section):
 
     name: StrategyName = "fedavg"
     lr: _Auto | _Positive = "auto"
+    local_lr: _Auto | Annotated[float, Field(gt=0, le=100)] = "auto"
     momentum: _Auto | _Decay = "auto"
     beta1: _Auto | _Decay = "auto"
     beta2: _Auto | _Decay = "auto"
@@ -44,6 +54,12 @@ class StrategyConfig(Section):
     trim: _Auto | Annotated[float, Field(ge=0, lt=0.5)] = "auto"
     byzantine: _Auto | Annotated[int, Field(ge=0)] = "auto"
     keep: _Auto | Annotated[int, Field(ge=1)] = "auto"
+    mu: _Auto | _Weight = "auto"
+    alpha: _Auto | _Positive = "auto"
+    margin: _Auto | _Weight = "auto"
+    prior: _Auto | _Weight = "auto"
+    own_pull: _Auto | _Weight = "auto"
+    adapt_epochs: _Auto | Annotated[int, Field(ge=1, le=10_000)] = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> "StrategyConfig":

@@ -79,8 +79,8 @@ class BlockStrategy(FedAvg):
         """The order of round `number`."""
         plan, algorithm = self.plan, self.algorithm
         train = plan.train
-        if algorithm.local_lr is not None:
-            train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.local_lr})
+        if algorithm.sgd_rate is not None:
+            train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.sgd_rate})
         return Order.of(
             plan.prepared,
             train,
@@ -91,7 +91,7 @@ class BlockStrategy(FedAvg):
             losses=algorithm.losses,
             **asdict(algorithm.local),
             own=algorithm.own,
-            own_pull=algorithm.own_pull,
+            own_pull=algorithm.toward,
         )
 
     def configure_train(
@@ -110,7 +110,7 @@ class BlockStrategy(FedAvg):
 
     def adapt(self, grid: Grid, head: np.ndarray, phones: np.ndarray, number: int) -> np.ndarray:
         """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after round `number`."""
-        order = replace(self.order(number + 1), epochs=self.algorithm.adapt_epochs, each=True, losses=False)
+        order = replace(self.order(number + 1), epochs=self.algorithm.epochs_after, each=True, losses=False)
         arrays = ArrayRecord({"values": Array(head)})
         replies = list(grid.send_and_receive(self._messages(order, arrays, phones, Asked(), grid)))
         fold(replies, len(phones), number + 1)

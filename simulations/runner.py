@@ -181,7 +181,7 @@ class _Run:
 
     @property
     def _adapts(self) -> bool:
-        return make(self.request.config.strategy).adapt_epochs > 0
+        return make(self.request.config.strategy).epochs_after > 0
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""
