@@ -20,6 +20,8 @@ def came(updates: object, views: object = None, losses: object = None) -> Came:
         mean=np.average(stack.astype(np.float64), axis=0, weights=weights),
         updates=stack,
         losses=None if losses is None else np.array(losses, np.float64),
+        steps=-(-weights // 16),
+        own=1 + stack,
     )
 
 
