@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 from fer_models.config import Section
 
 StrategyName = Literal[
-    "fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg",
+    "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg",
     "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
-    "fedprox", "scaffold", "feddyn", "fednova", "fedlc", "balanced-softmax", "ditto", "fine-tune", "local",
+    "scaffold", "feddyn", "fednova", "fedlc", "balanced-softmax", "ditto", "fine-tune", "local",
 ]  # fmt: skip
 
 # Each option, the strategies that own it, and their defaults; None: follows from the phones of the round.

@@ -117,7 +117,7 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
             "federation.partition=iidd",
             'must be "iid", "dirichlet", "pathological", "shards", "quantity" or "subject", got "iidd"',
         ),
-        ("strategy.name=fedsgd", '"multi-krum" or "bulyan", got "fedsgd"; the default is "fedavg"'),
+        ("strategy.name=fedsgd", 'or "local", got "fedsgd"; the default is "fedavg"'),
         ("train.lr=nan", "train.lr must be a number above 0 and at most 100, got nan"),
         ("train.lr=inf", "got inf; the default is 0.001"),
         ("train.lr=0", "train.lr must be a number above 0"),
