@@ -24,9 +24,13 @@ class HeldOut:
 
 def evaluate(classifier: Classifier, held_out: HeldOut) -> tuple[Scores, float]:
     """The scores of a classifier on held-out photos, and its mean cross-entropy."""
-    chances = classifier.probabilities(held_out.features)
-    counts = confusion(held_out.labels, chances.argmax(axis=1), chances.shape[1])
-    return scores(counts), cross_entropy(chances, held_out.labels)
+    return judge(classifier.probabilities(held_out.features), held_out.labels)
+
+
+def judge(chances: np.ndarray, labels: np.ndarray) -> tuple[Scores, float]:
+    """The scores of class probabilities (n, C) for photos with labels (n,), and the mean cross-entropy."""
+    counts = confusion(labels, chances.argmax(axis=1), chances.shape[1])
+    return scores(counts), cross_entropy(chances, labels)
 
 
 @dataclass(frozen=True)

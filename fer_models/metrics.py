@@ -35,14 +35,14 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 def scores(counts: np.ndarray) -> Scores:
     """Every ratio of the confusion counts (C, C)."""
     hits, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    recall, precision = _ratio(hits, support), _ratio(hits, predicted)
-    f1 = _ratio(2 * hits, support + predicted)
+    recall, precision = ratio(hits, support), ratio(hits, predicted)
+    f1 = ratio(2 * hits, support + predicted)
     present = support > 0
     return Scores(
-        accuracy=float(_ratio(hits.sum(), support.sum())),
+        accuracy=float(ratio(hits.sum(), support.sum())),
         balanced_accuracy=float(recall[present].mean()) if present.any() else 0.0,
         macro_f1=float(f1[present | (predicted > 0)].mean()) if counts.any() else 0.0,
-        weighted_f1=float(_ratio((f1 * support).sum(), support.sum())),
+        weighted_f1=float(ratio((f1 * support).sum(), support.sum())),
         precision=precision,
         recall=recall,
         f1=f1,
@@ -95,5 +95,6 @@ def _named(ratios: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """`above` / `below`, and 0 where nothing is below."""
     return np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0)

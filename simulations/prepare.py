@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_models import features
+from fer_models.across import OwnParts
 from fer_models.augment import ViewPlan, plan_views
 from fer_models.encoders import Encoder
 from fer_models.evaluation import HeldOut
@@ -20,6 +21,7 @@ from fer_models.seeding import stream
 from fer_models.training import Shards
 from fer_models.weights import Weights, find
 from simulations.experiment import Config
+from simulations.own_parts import own_parts
 from simulations.partition import partition
 
 Step = Callable[[int, int], None]
@@ -35,6 +37,8 @@ class Prepared:
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
+    own_validation: OwnParts | None = None  # the same photos, each on one phone; None where there is but one
+    own_test: OwnParts | None = None
 
 
 @dataclass(frozen=True)
@@ -74,18 +78,21 @@ class World:
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
         sizes = np.bincount(self.owner)  # no phone is empty
+        order, offsets = np.argsort(self.owner, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
+        shards = Shards(matrix, labels, training[order], offsets)
+        own = (
+            own_parts(photos, shards, self.table.classes, seed=self.config.run.seed, part=part)
+            for photos, part in zip(held_out, ("validation", "test"), strict=True)
+        )
         return Prepared(
             features_path=path,
             central=Shards(matrix, labels, training, np.array([0, len(training)])),
-            shards=Shards(
-                matrix,
-                labels,
-                training[np.argsort(self.owner, kind="stable")],
-                np.concatenate([[0], np.cumsum(sizes)]),
-            ),
+            shards=shards,
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
+            own_validation=next(own),
+            own_test=next(own),
         )
 
     def _extract(self, plan: ViewPlan, step: Step) -> Path | None:

@@ -1,0 +1,96 @@
+"""Held-out photos dealt to phones: each to one, in proportion to what phones hold, seeded."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import CLASSES, make_shards
+
+from fer_models.evaluation import HeldOut
+from fer_models.seeding import stream
+from simulations import skew
+from simulations.own_parts import MOST, candidates, class_views, deal, own_parts
+
+NAMES = tuple("abcdefgh"[:CLASSES])
+TABLES = st.integers(1, 12).flatmap(
+    lambda phones: st.lists(
+        st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=phones, max_size=phones
+    ).filter(lambda table: all(map(sum, table)))
+)
+
+
+@given(TABLES, st.lists(st.integers(0, 2), max_size=80), st.integers(0, 2**32))
+def test_every_photo_has_one_phone_and_every_phone_its_share(table: list, labels: list, seed: int) -> None:
+    """Of each class by the phones' views of it, rounded up or down; of one that none holds, by all views."""
+    views, of_photo = np.array(table), np.array(labels, np.int64)
+    place = deal(of_photo, views, stream(seed, "deal"))
+    assert place.shape == of_photo.shape
+    np.testing.assert_array_equal(place, deal(of_photo, views, stream(seed, "deal")))
+    for label in range(3):
+        dealt = np.bincount(place[of_photo == label], minlength=len(views))
+        assert dealt.sum() == (of_photo == label).sum()
+        weights = views[:, label] if views[:, label].any() else views.sum(axis=1)
+        # In whole numbers, as shares are: dealt * whole lies less than `whole` from photos * weight.
+        assert (np.abs(dealt * weights.sum() - dealt.sum() * weights) < weights.sum()).all()
+
+
+def test_over_many_seeds_a_phone_gets_its_share() -> None:
+    views, labels = np.array([[1, 0], [2, 0], [4, 5]]), np.array([0] * 5 + [1] * 3)
+    places = np.array([deal(labels, views, stream(seed, "deal")) for seed in range(3000)])
+    mean = np.stack([(places[:, :5] == phone).sum(axis=1).mean() for phone in range(3)])
+    np.testing.assert_allclose(mean, 5 * np.array([1, 2, 4]) / 7, atol=0.04)
+    assert (places[:, 5:] == 2).all()
+    which = (places[:, :5] == 0).mean(axis=0)  # every photo of the class is as likely as the others
+    np.testing.assert_allclose(which, 1 / 7, atol=0.03)
+
+
+def test_equal_phones_get_equally_many() -> None:
+    place = deal(np.zeros(860, np.int64), np.full((100, 1), 10), stream(0, "deal"))
+    assert set(np.bincount(place, minlength=100).tolist()) == {8, 9}
+
+
+def test_all_phones_are_asked_but_where_they_outnumber_the_photos() -> None:
+    assert candidates(100, 860, seed=0).tolist() == list(range(100))
+    assert candidates(1344, 1344, seed=0).tolist() == list(range(1344))
+    assert candidates(900, 300, seed=0).tolist() == list(range(900))
+    some = candidates(1_000_000, 860, seed=0)
+    assert len(np.unique(some)) == MOST
+    assert (np.diff(some) > 0).all()
+    np.testing.assert_array_equal(some, candidates(1_000_000, 500, seed=0))  # validation and test: the same
+    assert not np.array_equal(some, candidates(1_000_000, 860, seed=1))
+
+
+def test_the_views_of_phones_are_counted_from_what_they_hold() -> None:
+    shards = make_shards([3, 17, 1, 40, 8])
+    whole = skew.table(shards, CLASSES)
+    np.testing.assert_array_equal(class_views(shards, np.arange(5), CLASSES), whole)
+    np.testing.assert_array_equal(class_views(shards, np.array([1, 4]), CLASSES), whole[[1, 4]])
+
+
+def test_the_parts_of_a_run() -> None:
+    shards = make_shards([3, 17, 1, 40, 8])
+    photos = HeldOut(shards.features[:30], shards.labels[:30])
+    parts = own_parts(photos, shards, NAMES, seed=0, part="test")
+    assert parts is not None
+    assert parts.features is photos.features
+    assert parts.labels is photos.labels
+    views = skew.table(shards, CLASSES)
+    assert parts.phones.tolist() == [0, 1, 2, 3, 4]
+    assert parts.largest.tolist() == [int(row.argmax()) for row in views]
+    other = own_parts(photos, shards, NAMES, seed=0, part="validation")
+    assert other is not None
+    assert not np.array_equal(parts.place, other.place)
+    assert own_parts(photos, make_shards([60]), NAMES, seed=0, part="test") is None
+
+
+def test_as_many_phones_as_a_city_has() -> None:
+    """A million phones of two views, of whom a thousand are asked; nothing here walks over phones."""
+    phones = 1_000_000
+    shards = make_shards([40])
+    rows = np.tile(np.arange(40), phones // 20)
+    many = type(shards)(shards.features, shards.labels, rows, 2 * np.arange(phones + 1))
+    parts = own_parts(HeldOut(shards.features, shards.labels), many, NAMES, seed=0, part="test")
+    assert parts is not None
+    assert len(parts.phones) == MOST
+    assert (parts.place < MOST).all()
+    held = skew.table(many, CLASSES)[parts.phones[parts.place]]
+    assert (held[np.arange(60), parts.labels] > 0).all()
