@@ -28,6 +28,8 @@ class RoundRecord:
     bytes_down: int  # payload that real phones would receive
     bytes_up: int  # and send
     wire_bytes: int  # payload of the simulation's own messages, both ways
+    across: dict[str, Any] | None = None  # of the same evaluation over phones: `across.measure`
+    own_heads: dict[str, Any] | None = None  # accuracy, macro_f1, loss, across of the phones' own heads
 
 
 class RunLog:

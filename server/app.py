@@ -8,13 +8,16 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
+from fer_models.across import OwnParts
 from fer_models.errors import RunError
-from fer_models.evaluation import HeldOut, evaluate
-from fer_models.heads import LinearHead, payload
+from fer_models.evaluation import HeldOut
+from fer_models.heads import payload
 from fer_models.runlog import RoundRecord
+from server import own_heads
 from server.algorithm import Algorithm
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
+from server.evaluation import Judged, judged
 from server.strategies import BlockStrategy, Folded, Plan, reason
 
 _PATIENCE = 120  # seconds that nodes have to appear
@@ -33,6 +36,7 @@ class Job:
     evaluation: EvaluationConfig
     validation: HeldOut
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
+    own_validation: OwnParts | None = None  # the validation photos, each on one phone
     adapting: np.ndarray | None = None  # (k,) int64, sorted: who trains the chosen head further; None: nobody
     on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
 
@@ -71,20 +75,20 @@ def make_app(job: Job) -> ServerApp:
 
 
 def _record(job: Job, folded: Folded, head: np.ndarray, algorithm: Algorithm) -> RoundRecord:
-    judged = folded.number % job.evaluation.every == 0 or folded.number == job.rounds
-    scores, val_loss = evaluate(LinearHead(head), job.validation) if judged else (None, None)
+    found = Judged()
+    if folded.number % job.evaluation.every == 0 or folded.number == job.rounds:
+        own = own_heads.of(folded.state)
+        found = judged(head, job.validation, job.own_validation, own, instead=algorithm.own == "instead")
     return RoundRecord(
         round=folded.number,
         phones=folded.phones,
         photos=folded.photos,
         train_loss=folded.train_loss,
-        val_accuracy=scores.accuracy if scores else None,
-        val_macro_f1=scores.macro_f1 if scores else None,
-        val_loss=val_loss,
         seconds=folded.seconds,
         bytes_down=folded.phones * algorithm.heads_down * payload(head),
         bytes_up=folded.phones * algorithm.heads_up * payload(head),
         wire_bytes=folded.wire_bytes,
+        **vars(found),
     )
 
 

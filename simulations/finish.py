@@ -27,7 +27,9 @@ from fer_models.metrics import confusion, report
 from fer_models.runlog import RoundRecord, RunLog
 from fer_models.seeding import stream
 from fer_models.training import Shards
+from server.own_heads import OwnHeads
 from simulations import skew
+from simulations.across_phones import across_phones, answers
 from simulations.experiment import Config
 from simulations.prepare import Prepared, World
 
@@ -99,16 +101,21 @@ def finish(
     records: list[RoundRecord],
     *,
     began: float,
+    own: OwnHeads | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
     """Judges the chosen classifier on the test photos and writes everything; returns the summary.
 
-    `began` is when the run began, by time.perf_counter. `facts` are the fields that only the caller knows:
-    kind, experiment, nodes ...
+    `began` is when the run began, by time.perf_counter; `own` the heads of phones that have their own, which
+    stand for the run where its kind is "local". `facts` are the fields that only the caller knows: kind,
+    experiment, nodes ...
     """
     path = log.folder / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
+    on_phones, theirs = answers(prepared, selection.head, chances, own)
+    if facts["kind"] == "local" and theirs is not None:
+        chances = on_phones = theirs
     _write_predictions(log, world, prepared, chances)
     if world.config.report.examples:
         _write_examples(log, world, prepared, chances)
@@ -119,6 +126,7 @@ def finish(
         "selected": selection.number,
         "seed": world.config.run.seed,
         **_quality(log, prepared.test.labels, chances, world.table.classes),
+        **across_phones(log, prepared.own_test, on_phones, theirs),
         **_cost(records),
         **_cost_of_photo(world, selection.head),
         "seconds": time.perf_counter() - began,

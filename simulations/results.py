@@ -38,7 +38,7 @@ class Run:
     @property
     def federated(self) -> bool:
         """Whether phones took part."""
-        return bool(self.summary["kind"] == "federated")
+        return self.summary["kind"] in ("federated", "local")
 
     @property
     def matched(self) -> bool:
@@ -111,6 +111,8 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
 def _name(summary: dict[str, Any]) -> str:
     if summary["kind"] == "federated":
         return "Federated"
+    if summary["kind"] == "local":
+        return "Each phone alone"
     if summary.get("matched"):
         return "Centralized, matched"
     model = summary.get("model")

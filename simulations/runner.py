@@ -16,6 +16,7 @@ from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.runlog import RoundRecord, RunLog
 from server import checkpoint, own_heads
+from server.algorithm import Algorithm
 from server.algorithms import check, make
 from server.app import Job
 from server.checkpoint import Checkpoint
@@ -108,7 +109,7 @@ class _Run:
             self.prepared,
             selection,
             records,
-            kind="federated",
+            kind="local" if self._algorithm.own == "instead" else "federated",
             strategy=config.strategy.name,
             partition=federation.partition,
             alpha=federation.alpha,
@@ -118,6 +119,7 @@ class _Run:
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
             began=began,
+            own=own_heads.load(log.folder),
         )
         return self._report(summary, baselines)
 
@@ -167,6 +169,7 @@ class _Run:
                 evaluation=config.evaluation,
                 validation=prepared.validation,
                 on_round=on_round,
+                own_validation=prepared.own_validation,
                 adapting=np.arange(federation.phones) if self._adapts else None,
                 on_adapted=lambda heads: OwnHeads(np.arange(len(heads)), heads).save(log.folder),
             )
@@ -180,8 +183,12 @@ class _Run:
         return nodes, Selection(chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1)
 
     @property
+    def _algorithm(self) -> Algorithm:
+        return make(self.request.config.strategy)
+
+    @property
     def _adapts(self) -> bool:
-        return make(self.request.config.strategy).epochs_after > 0
+        return self._algorithm.epochs_after > 0
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""

@@ -19,7 +19,7 @@ def verdict(run: Run, baselines: list[Run]) -> str:
             f"<h1>{esc(_headline(run, compared))}</h1>",
             page.paragraph(" ".join(part for part in lede if part), "lede"),
             _drawings(run),
-            f'<div class="grid pair">{_accuracy(run, baselines)}{_table(compared)}</div>',
+            f'<div class="grid pair">{_accuracy(run, baselines)}{_table(run, compared)}</div>',
             "</header>",
         ]
     )
@@ -27,7 +27,8 @@ def verdict(run: Run, baselines: list[Run]) -> str:
 
 def _headline(run: Run, compared: list[Compared]) -> str:
     """The verdict in one sentence, against the first baseline there is."""
-    how, reached = ("Federated" if run.federated else "Central"), percent(run.summary["accuracy"])
+    kinds = {"federated": "Federated", "local": "Local", "centralized": "Central"}
+    how, reached = kinds[run.summary["kind"]], percent(run.summary["accuracy"])
     sentence = f"{how} training names {reached} of the test photos correctly"
     if not compared:
         return f"{sentence}."
@@ -47,9 +48,13 @@ def _result(run: Run) -> str:
     hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.get("subjects")
     unseen = subjects and run.config["data"]["split_by"] != "photo"
     people = f" of {subjects['test']:,} people it was not trained on" if subjects and unseen else ""
-    how = "on phones" if run.federated else "centrally"
+    heads = {
+        "federated": "The head trained on phones is",
+        "local": "The phones' own heads, each on photos of its phone, are",
+        "centralized": "The head trained centrally is",
+    }
     return (
-        f"The head trained {how} is right on {hits:,} of {total:,} test photos{people}: "
+        f"{heads[run.summary['kind']]} right on {hits:,} of {total:,} test photos{people}: "
         f"accuracy {percent(run.summary['accuracy'])}, macro-F1 {run.summary['macro_f1']:.3f}."
     )
 
@@ -102,7 +107,7 @@ def _accuracy(run: Run, baselines: list[Run]) -> str:
     )
 
 
-def _table(compared: list[Compared]) -> str:
+def _table(run: Run, compared: list[Compared]) -> str:
     if not compared:
         return ""
     rows = []
@@ -117,7 +122,7 @@ def _table(compared: list[Compared]) -> str:
             )
         rows.append(cells)
     how = compared[-1][2]
-    title = "Federated minus each baseline"
+    title = f"{run.name} minus each baseline"
     return (
         f"<figure><h3>{title}</h3>"
         + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)

@@ -10,10 +10,11 @@ import torch
 from local_grid import LocalGrid, serve
 from reference import CLASSES, WIDTH, make_shards, torch_phone
 
+from fer_models.across import OwnParts, across
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
-from fer_models.heads import named, new_head
+from fer_models.heads import LinearHead, named, new_head
 from fer_models.runlog import RoundRecord
 from fer_models.training import Shards, Work, round_key, train_phones
 from server.app import Job, make_app
@@ -21,6 +22,7 @@ from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out
 from server.strategies import Plan
+from simulations.own_parts import own_parts
 
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 
@@ -56,6 +58,7 @@ def run(
     start: Checkpoint | None = None,
     evaluation: EvaluationConfig | None = None,
     broken: tuple[int, ...] = (),
+    parts: OwnParts | None = None,
     **changes: object,
 ) -> Recorder:
     settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
@@ -71,6 +74,7 @@ def run(
         evaluation=evaluation,
         validation=HeldOut(shards.features, shards.labels),
         on_round=recorder.on_round,
+        own_validation=parts,
     )
     serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
     return recorder
@@ -196,6 +200,20 @@ def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards
 def test_evaluates_every_few_rounds_and_at_the_end(tmp_path: Path, shards: Shards) -> None:
     got = run(tmp_path, shards, rounds=5, evaluation=EvaluationConfig(every=2))
     assert [r.val_accuracy is not None for r in got.records] == [False, True, False, True, True]
+
+
+def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, shards: Shards) -> None:
+    parts = own_parts(HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test")
+    assert parts is not None
+    got = run(tmp_path, shards, rounds=3, evaluation=EvaluationConfig(every=2), parts=parts)
+    assert [r.across is not None for r in got.records] == [False, True, True]
+    for record, state in zip(got.records[1:], got.states[1:], strict=True):
+        chances = LinearHead(state.head).probabilities(shards.features)
+        assert record.across == across(parts, chances)
+        assert record.own_heads is None
+    alone = run(tmp_path, shards, rounds=3, evaluation=EvaluationConfig(every=2))
+    assert [r.across for r in alone.records] == [None] * 3
+    assert [r.val_accuracy for r in alone.records] == [r.val_accuracy for r in got.records]
 
 
 def test_a_failing_node_ends_the_run_with_its_reason(tmp_path: Path, shards: Shards) -> None:

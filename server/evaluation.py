@@ -1,0 +1,67 @@
+"""The heads of a round on the validation photos: the shared one, over all and across phones, and own ones.
+
+The shared head's probabilities are computed once for all of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_models.across import OwnParts, across, own_answers
+from fer_models.evaluation import HeldOut, judge
+from fer_models.heads import Classifier, LinearHead
+from server.own_heads import OwnHeads
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a line of rounds.jsonl says of the heads; None in rounds without evaluation."""
+
+    val_accuracy: float | None = None
+    val_macro_f1: float | None = None
+    val_loss: float | None = None
+    across: dict[str, Any] | None = None  # of the same head over phones; None where there is but one phone
+    own_heads: dict[str, Any] | None = None  # of the phones' own heads; None where they have none
+
+
+def judged(
+    head: np.ndarray,
+    validation: HeldOut,
+    parts: OwnParts | None = None,
+    own: OwnHeads | None = None,
+    *,
+    instead: bool = False,
+    classifier: Callable[[np.ndarray], Classifier] = LinearHead,
+) -> Judged:
+    """How good a head (C, D + 1) is, and the `own` heads, each on its phone's part of the same photos.
+
+    instead: nobody uses the shared head; what is said of it is said of the own ones. classifier: makes of a
+    head what answers.
+    """
+    shared = classifier(head)
+    chances = shared.probabilities(validation.features)
+    if parts is None:
+        return _judged(chances, validation.labels)
+    # A phone may see photos in its own way (the partition `camera`): then these are other features.
+    same = parts.features is validation.features
+    on_phones = chances if same else shared.probabilities(parts.features)
+    found = _judged(chances, validation.labels, across(parts, on_phones))
+    if own is None:
+        return found
+    answers = own_answers(parts, on_phones, own.phones, own.heads, classifier)
+    theirs = _judged(answers, parts.labels, across(parts, answers))
+    said = {
+        "accuracy": theirs.val_accuracy,
+        "macro_f1": theirs.val_macro_f1,
+        "loss": theirs.val_loss,
+        "across": theirs.across,
+    }
+    first = theirs if instead else found
+    return Judged(first.val_accuracy, first.val_macro_f1, first.val_loss, first.across, said)
+
+
+def _judged(chances: np.ndarray, labels: np.ndarray, over: dict[str, Any] | None = None) -> Judged:
+    scores, loss = judge(chances, labels)
+    return Judged(scores.accuracy, scores.macro_f1, loss, over)
