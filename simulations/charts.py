@@ -17,7 +17,7 @@ _MOST_POINTS = 300  # of a curve: more than the figure has pixels
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a figure: series number (0, 1, 2: colour, dash, marker) and its points; a gap is None."""
+    """One line of a figure: series number (0 to 4: colour, dash, marker) and its points; a gap is None."""
 
     series: int
     xs: Sequence[float]
@@ -73,15 +73,17 @@ def curves(
     x_title: str,
     top: Sequence[tuple[float, str]] = (),
     reference: tuple[float, str] | None = None,
+    band: tuple[Curve, Curve] | None = None,
 ) -> str:
     """Curves over a common x axis that starts at 0, the first of `lines` on top of the others.
 
     `label` says what the figure shows to those who cannot see it, `percent` that y values are shares, `top`
-    holds (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with.
+    holds (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with. What
+    lies between the two curves of `band` is shaded.
     """
-    points = [[(x, y) for x, y in zip(c.xs, c.ys, strict=True) if y is not None] for c in lines]
-    values = [y for line in points for _, y in line] + ([reference[0]] if reference else [])
-    x_end, y_ticks = max(x for line in points for x, _ in line), ticks(min(values), max(values))
+    points, edges = [_points(c) for c in lines], [_points(c) for c in band or ()]
+    values = [y for line in points + edges for _, y in line] + ([reference[0]] if reference else [])
+    x_end, y_ticks = max(x for line in points + edges for x, _ in line), ticks(min(values), max(values))
     left, right, upper, lower, height = 42, WIDTH - 16, 30, 186, 228
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -103,6 +105,9 @@ def curves(
     if reference:
         y = at(0, reference[0])[1]
         parts += [_rule(left, y, right, y, "reference"), _text(right, y - 5, reference[1], "end")]
+    if band:
+        low, high = ([at(*p) for p in _thin(edge)] for edge in edges)
+        parts.append(f'<path class="band s{band[0].series}" d="M{_steps([*low, *reversed(high)])}z"/>')
     for curve, line in reversed(list(zip(lines, points, strict=True))):
         if line:
             parts.append(_path(curve.series, [at(*p) for p in _thin(line)]))
@@ -212,9 +217,16 @@ def _rule(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
+def _points(curve: Curve) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in zip(curve.xs, curve.ys, strict=True) if y is not None]
+
+
+def _steps(points: Sequence[tuple[float, float]]) -> str:
+    return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
 def _path(series: int, points: Sequence[tuple[float, float]]) -> str:
-    steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    return f'<path class="line s{series}" d="M{steps}"/>' + _mark(series, *points[-1])
+    return f'<path class="line s{series}" d="M{_steps(points)}"/>' + _mark(series, *points[-1])
 
 
 def _mark(series: int, x: float, y: float, r: float = 4) -> str:

@@ -43,10 +43,18 @@ def _table(runs: list[Named]) -> Table:
     every = [summary for _, summary in runs]
     table.add_row("accuracy", *(percent(each["accuracy"]) for each in every))
     table.add_row("macro-F1", *(f"{each['macro_f1']:.3f}" for each in every))
+    if every[0].get("across_phones"):
+        table.add_row("worst tenth", *map(_worst_tenth, every))
     table.add_row("trained for", *map(_steps, every))
     table.add_row("views seen", *(f"{each['photos']:,}" for each in every))
     table.add_row("training time", *(duration(each["seconds_training"]) for each in every))
     return table
+
+
+def _worst_tenth(summary: dict[str, Any]) -> str:
+    """The mean accuracy of the tenth of phones that fare worst, where phones were judged."""
+    phones = summary.get("across_phones")
+    return percent(phones["accuracy"]["worst_tenth"]) if phones else ""
 
 
 def _steps(summary: dict[str, Any]) -> str:

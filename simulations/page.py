@@ -9,14 +9,14 @@ from html import escape as esc
 STYLE = """
 :root { color-scheme: light dark;
   --bg: #fbfbf9; --card: #ffffff; --ink: #1c2026; --muted: #59616d; --line: #dcdfe4; --grid: #e9ebee;
-  --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --good: #17703f; --bad: #b3261e;
-  --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d;
+  --soft: #f1f2f4; --s0: #2458c5; --s1: #ad4f08; --s2: #0b7565; --s4: #7a3fb0; --good: #17703f;
+  --bad: #b3261e; --before: #87919f; --note: #fff6e0; --note-line: #e3c376; --edge: #1c20264d;
   --k0: #2458c5; --k1: #d77a1c; --k2: #0b6b5d; --k3: #3d96c9; --k4: #6b1030; --k5: #6f8f2c; --k6: #5b4a8a;
   --k7: #c9605a; }
 @media (prefers-color-scheme: dark) { :root {
   --bg: #14161a; --card: #1b1e24; --ink: #e6e8ec; --muted: #a4acb9; --line: #343941; --grid: #292d34;
-  --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --good: #6fd39b; --bad: #ff9a92;
-  --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d;
+  --soft: #21252c; --s0: #8fb4ff; --s1: #f2a65a; --s2: #58cbb6; --s4: #cba6ff; --good: #6fd39b;
+  --bad: #ff9a92; --before: #6b7480; --note: #2b2515; --note-line: #6d5a29; --edge: #e6e8ec4d;
   --k0: #6f97f2; --k1: #f2b366; --k2: #2f9b88; --k3: #a3dbf7; --k4: #e8467c; --k5: #f4f0a0; --k6: #8f7bd1;
   --k7: #f5a39b; } }
 * { box-sizing: border-box; }
@@ -95,9 +95,13 @@ td small { display: block; color: var(--muted); font-size: .8125rem; }
 .line.s0 { stroke: var(--s0); stroke-width: 2.5; }
 .line.s1 { stroke: var(--s1); stroke-dasharray: 6 3; }
 .line.s2 { stroke: var(--s2); stroke-dasharray: 1.5 2.5; stroke-width: 2.5; }
+.line.s3 { stroke: var(--muted); stroke-dasharray: 3 3; stroke-width: 1.5; }
+.line.s4 { stroke: var(--s4); stroke-dasharray: 9 2.5; }
 .line.solid { stroke-dasharray: none; stroke-width: 2.5; opacity: .55; }
 .mark { stroke: var(--bg); stroke-width: 1.5; }
 .mark.s0 { fill: var(--s0); } .mark.s1 { fill: var(--s1); } .mark.s2 { fill: var(--s2); }
+.mark.s3 { fill: var(--muted); } .mark.s4 { fill: var(--s4); }
+.band { fill: var(--s0); background: var(--s0); opacity: .18; }
 .swatch { width: 32px; height: 14px; flex: none; margin-right: 8px; position: relative; top: .22em; }
 .run { display: flex; align-items: flex-start; min-width: 8.5em; }
 .before { fill: var(--before); background: var(--before); } .after { fill: var(--s0); background: var(--s0); }
@@ -124,7 +128,7 @@ path[class^=k] { fill: var(--k); } path.before, path[class^=k] { shape-rendering
 .plate img { display: block; width: 100%; height: auto; margin: 0 auto; mix-blend-mode: multiply; }
 dl.lines { grid-template-columns: 1fr; gap: 12px; } .lines dd { font-size: .9375rem; }
 .lines b { color: var(--ink); font-size: .9375rem; font-weight: 600; } dl.lines + p { margin-top: 14px; }
-.scroll + h3, dl + h3 { margin-top: 26px; }
+.scroll + h3, dl + h3, .pair + h3 { margin-top: 26px; } .key .band { margin-top: .4em; }
 .scroll + p { margin-top: 12px; }
 tr.aside > * { color: var(--muted); }
 details { margin-top: 16px; } details > .grid { margin-top: 14px; }

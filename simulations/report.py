@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from fer_models.cache import whole_file
-from simulations import outcome, page, phones, setting
+from simulations import across_page, outcome, page, phones, setting
 from simulations.results import read_all
 from simulations.verdict import verdict
 
@@ -24,6 +24,7 @@ def write_report(folder: Path) -> Path:
         outcome.training(every),
         outcome.counts(run),
         phones.phones(run),
+        across_page.across_phones(every),
         outcome.confusion(run, baselines),
         outcome.per_class(every),
         outcome.examples(run),

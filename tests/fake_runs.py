@@ -9,7 +9,11 @@ import numpy as np
 import tomli_w
 from PIL import Image, ImageDraw
 
+from fer_models.across import OwnParts, across
+from fer_models.runlog import RunLog
 from fer_models.seeding import stream
+from simulations.across_phones import across_phones
+from simulations.own_parts import deal
 from simulations.skew import described
 
 CLASSES = ("anger", "happiness", "neutrality", "sadness", "surprise")
@@ -49,11 +53,12 @@ def make_run(
     command: str = "fedfer run dirichlet",
     every: int = 1,
     phones: int = 100,
+    own: float | None = None,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
     Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
-    `every`: epochs from one evaluation to the next.
+    `every`: epochs from one evaluation to the next. `own`: the skill of phones' own heads, if there are.
     """
     labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
     rng = stream(7, "fake", kind, str(steps), *labels)
@@ -69,9 +74,11 @@ def make_run(
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (true, said), 1)
     _settings(folder, classes, source, model, balance, seed, select, command)
-    _data(folder, kind, source, counts, held, len(unreadable), balance, phones)
+    views = _views(classes, phones)
+    _data(folder, kind, source, counts, held, len(unreadable), balance, views)
     _rounds(folder, kind, steps, skill, rng, every)
     _summary(folder, kind, classes, confusion, steps, model, balance, seed, every)
+    _across(folder, classes, true, said, views, luck, own)
     if predictions:
         _predictions(folder / "predictions.csv", classes, true, said, seed, people)
     if examples:
@@ -153,7 +160,14 @@ def _settings(
 
 
 def _data(
-    folder: Path, kind: str, source: str, counts: dict, held: dict, unreadable: int, balance: int, phones: int
+    folder: Path,
+    kind: str,
+    source: str,
+    counts: dict,
+    held: dict,
+    unreadable: int,
+    balance: int,
+    views: np.ndarray,
 ) -> None:
     data: dict[str, Any] = {
         "source": source, "classes": list(counts),
@@ -162,16 +176,35 @@ def _data(
         "subjects": {"train": 165, "validation": 55, "test": 55}, "unreadable": unreadable,
     }  # fmt: skip
     if kind == "federated":
-        data["phones"] = _phones(list(counts), phones)
+        data["phones"] = described(views, list(counts), stream(7, "kept"))
     (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
 
 
-def _phones(classes: list[str], phones: int) -> dict[str, Any]:
+def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
+    """Training views of each class on each phone."""
     rng = stream(7, "phones")
     shares = rng.dirichlet(np.full(phones, 0.3), len(classes)).T
     views = np.floor(1000 * shares).astype(np.int64)
     views[:, 0] += views.sum(axis=1) == 0
-    return described(views, classes, rng)
+    return views
+
+
+def _across(
+    folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, views: np.ndarray,
+    luck: np.ndarray, own: float | None,
+) -> None:  # fmt: skip
+    """What is said of the phones: in summary.json, in phones.csv, and in the rounds, always the same."""
+    log, sure = RunLog(folder), np.eye(len(classes))
+    place = deal(true, views, stream(7, "deal"))
+    parts = OwnParts(
+        np.empty((len(true), 0)), true, place, np.arange(len(views)), views.argmax(axis=1), classes
+    )
+    theirs = None if own is None else sure[np.where(luck < own, true, (true + 1) % len(classes))]
+    log.write_json("summary", log.read_json("summary") | across_phones(log, parts, sure[said], theirs))
+    lines = [json.loads(line) for line in log.rounds_path.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line["across"] = None if line["val_accuracy"] is None else across(parts, sure[said])
+    log.rounds_path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
 def _rounds(

@@ -285,7 +285,9 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
     table, *compared = text.split("Federated minus ")
     numbers = [[f"{100 * each['accuracy']:.1f}%" for each in (run, *(other for _, other in baselines))]]
     numbers += [["50", "rounds", "10", "epochs", "50", "epochs"], ["250,000", "50,000", "250,000"]]
-    for label, row in zip(("accuracy", "trained for", "views seen"), numbers, strict=True):
+    behind = [each["across_phones"]["accuracy"]["worst_tenth"] for each in (run, *(b for _, b in baselines))]
+    numbers += [[f"{100 * each:.1f}%" for each in behind]]
+    for label, row in zip(("accuracy", "trained for", "views seen", "worst tenth"), numbers, strict=True):
         assert f"{label} {' '.join(row)}" in re.sub(" +", " ", table)
     gaps = [results.differences(*pair)[0] for pair in pairs(page.parent)]
     for (name, _), words, gap in zip(baselines, compared, gaps, strict=True):

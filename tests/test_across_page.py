@@ -1,0 +1,134 @@
+"""The section of the page across phones: numbers of the files, and chance beside them."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_runs import make_full_run, make_run
+from test_report import NASTY, read
+
+from simulations import charts
+from simulations.across_page import by_chance
+from simulations.page import percent
+
+TITLE = "Across phones"
+
+
+def section(folder: Path) -> str:
+    """The words of the section."""
+    words = read(folder)[1].words
+    assert words.count(TITLE) == 1
+    return words.split(TITLE)[1].split("Confusion of the test photos")[0]
+
+
+def change(run: Path, **changes: object) -> dict:
+    summary = json.loads((run / "summary.json").read_text()) | changes
+    (run / "summary.json").write_text(json.dumps(summary))
+    return summary
+
+
+def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "run", own=0.7)
+    words = section(run)
+    for folder in (run, run / "centralized", run / "centralized-matched"):
+        found = json.loads((folder / "summary.json").read_text())["across_phones"]
+        for name in ("mean", "p10", "median", "p90", "worst", "worst_tenth"):
+            assert percent(found["accuracy"][name]) + f"{found['macro_f1'][name]:.3f}" in words
+    own = json.loads((run / "summary.json").read_text())["own_heads"]
+    assert "Phones' own heads" in words
+    assert percent(own["across_phones"]["accuracy"]["mean"]) in words
+    with (run / "phones.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    photos = np.array([int(row["photos"]) for row in rows])
+    none, some = int((photos == 0).sum()), photos[photos > 0]
+    assert f"The median phone has {np.median(some):g} of them, the largest {some.max()}" in words
+    assert none
+    assert f"{none} of 100 have none and are not counted" in words
+    found = json.loads((run / "summary.json").read_text())["across_phones"]
+    share = 100 * found["accuracy"]["variance_by_chance"] / found["accuracy"]["variance"]
+    assert (
+        f"luck alone explains {share:.0f}% of the variance" if share < 100 else "no more than by luck"
+    ) in words
+    for name, each in found["classes"].items():
+        assert f"{name}{each['phones']}{percent(each['accuracy'])}" in words
+    assert "Over the rounds, on validation photos" in words
+
+
+def test_phones_that_differ_by_more_than_luck(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    found = json.loads((run / "summary.json").read_text())["across_phones"]
+    found["accuracy"] |= {"variance": 0.09, "variance_by_chance": 0.0225}
+    change(run, across_phones=found)
+    assert "differ by 15.0 points: luck alone explains 25% of the variance." in section(run)
+    found["accuracy"] |= {"variance": 0.02}
+    change(run, across_phones=found)
+    assert "would still differ by 15.0 points: phones differ no more than by luck." in section(run)
+
+
+def test_the_picture_has_every_phone(tmp_path: Path) -> None:
+    text, _ = read(make_run(tmp_path / "run", own=0.9, phones=40))
+    figure = text.split("Accuracy of each phone")[1].split("</svg>")
+    drawn = "".join(figure)
+    judged = json.loads((tmp_path / "run" / "summary.json").read_text())["across_phones"]["phones"]
+    for series in (0, 3, 4):  # the run, chance, own heads
+        path = re.search(rf'<path class="line s{series}" d="([^"]*)"', drawn)
+        assert path
+        assert path[1].count("L") + 1 == judged
+
+
+def test_a_run_of_before_and_a_baseline_alone_have_no_such_section(tmp_path: Path) -> None:
+    old = make_run(tmp_path / "old")
+    summary = json.loads((old / "summary.json").read_text())
+    del summary["across_phones"]
+    (old / "summary.json").write_text(json.dumps(summary))
+    (old / "phones.csv").unlink()
+    assert TITLE not in read(old)[1].words
+    assert TITLE not in read(make_run(tmp_path / "alone", kind="centralized"))[1].words
+
+
+def test_a_baseline_that_was_not_judged_on_phones_is_left_out(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "run")
+    change(run / "centralized", across_phones=None)
+    assert "Centralized, 10 epochs" not in section(run)
+    assert "Centralized, matched" in section(run)
+
+
+def test_one_judged_round_has_no_curve(tmp_path: Path) -> None:
+    assert "Over the rounds" not in section(make_run(tmp_path / "run", steps=1))
+
+
+def test_each_phone_alone_is_said_as_such(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", own=0.8)
+    change(run, kind="local")
+    words = section(run)
+    assert "Each phone alone" in words
+    assert "Phones' own heads" not in words  # they are what the run is judged by
+    assert "Local training names" in read(run)[1].words
+
+
+def test_class_names_are_only_ever_text(tmp_path: Path) -> None:
+    words = section(make_run(tmp_path / "run", classes=NASTY, own=0.6))
+    for name in NASTY:
+        assert name in words
+
+
+@pytest.mark.parametrize(("photos", "chance"), [([4] * 50, 0.5), ([1] * 20 + [7] * 30, 0.3), ([9], 1.0)])
+def test_what_chance_gives_is_the_quantiles_of_drawn_phones(photos: list[int], chance: float) -> None:
+    sizes = np.array(photos)
+    drawn = np.random.default_rng(0).binomial(sizes, chance, (4000, len(sizes))) / sizes
+    found = by_chance(sizes, chance)
+    assert (np.diff(found) >= 0).all()
+    assert found.mean() == pytest.approx(chance, abs=0.02)
+    expected = np.quantile(drawn, (np.arange(len(sizes)) + 0.5) / len(sizes), method="inverted_cdf")
+    assert (np.abs(found - expected) > 1e-9).mean() <= 0.04  # but where a draw of 4,000 falls beside a step
+
+
+def test_between_the_edges_it_is_shaded() -> None:
+    low, high = (charts.Curve(0, [1, 2], [y, y]) for y in (0.0, 1.0))
+    figure = charts.curves(
+        [charts.Curve(0, [1, 2], [0.5, None])], label="", percent=True, x_title="", band=(low, high)
+    )
+    assert '<path class="band s0" d="M193.0 186.0L344.0 186.0L344.0 30.0L193.0 30.0z"/>' in figure
