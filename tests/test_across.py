@@ -1,6 +1,7 @@
 """Numbers over phones: by hand, against scikit-learn phone by phone, and of heads of their own."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +56,13 @@ def test_what_is_reported_worked_out_by_hand() -> None:
         "anger": {"phones": 3, "accuracy": 0.5, "share_of_worst_tenth": 1.0},
         "fear": {"phones": 1, "accuracy": 0.5, "share_of_worst_tenth": 0.0},
     }
+
+
+def test_every_field_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "across-phones.md").read_text()
+    found = across.measure(np.ones((2, 2, 2), np.int64), np.array([0, 1]), NAMES)
+    for name in (*found, *found["accuracy"], *found["classes"]["anger"]):
+        assert f"`{name}`" in text, name
 
 
 def test_a_class_that_no_phone_holds_most_of_has_no_accuracy() -> None:

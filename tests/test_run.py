@@ -2,6 +2,7 @@
 and field that users rely on, and what a run that fails leaves.
 """
 
+import csv
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from commands import Done, fedfer, settings, started, wait_for_rounds
 from photo_folders import gray
@@ -134,6 +136,32 @@ def test_the_summary_is_complete_and_adds_up(whole_run: Path) -> None:
     assert [found["per_class"][name]["support"] for name in found["classes"]] == [
         sum(row) for row in confusion
     ]
+
+
+def test_phones_are_judged_on_photos_of_their_own(whole_run: Path) -> None:
+    """In the rounds, at the end, phone by phone in phones.csv; the baselines on the same photos."""
+    for folder in (whole_run, whole_run / "centralized", whole_run / "centralized-matched"):
+        said, over = summary(folder), summary(folder)["across_phones"]
+        with (folder / "phones.csv").open(newline="") as lines:
+            phones = list(csv.DictReader(lines))
+        photos, correct = (np.array([int(phone[name]) for phone in phones]) for name in ("photos", "correct"))
+        assert (len(phones), (photos > 0).sum()) == (over["of"], over["phones"]) == (PHONES, PHONES)
+        assert photos.sum() == sum(map(sum, said["confusion"]))
+        assert correct.sum() / photos.sum() == pytest.approx(said["accuracy"])
+        for name in said["classes"]:
+            assert sum(int(phone[name]) for phone in phones) == said["per_class"][name]["support"]
+        right = np.array([float(phone["accuracy"]) for phone in phones])
+        np.testing.assert_allclose(right, correct / photos, atol=1e-6)
+        assert over["accuracy"]["mean"] == pytest.approx(right.mean(), abs=1e-6)
+        assert over["accuracy"]["worst"] == pytest.approx(right.min(), abs=1e-6)
+        most = [phone["largest_class"] for phone in phones]
+        assert {name: most.count(name) for name in said["classes"]} == {
+            name: each["phones"] for name, each in over["classes"].items()
+        }
+        assert "own_heads" not in said
+    assert [line["across"]["phones"] for line in rounds(whole_run)] == [PHONES] * ROUNDS
+    assert rounds(whole_run / "centralized")[0]["across"] is None
+    assert "Across phones" in (whole_run / "report.html").read_text()
 
 
 def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
