@@ -12,6 +12,7 @@ from flwr.clientapp import ClientApp
 
 from clients.phones import phones_of
 from fer_models.order import Order
+from fer_models.statistics import phone_sums, projection
 from fer_models.training import Holdings, Local, Trained, Work, train_phones
 
 app = ClientApp()
@@ -52,6 +53,20 @@ def train(message: Message, context: Context) -> Message:
         assert moved is not None
         reply["own"] = ArrayRecord({"phones": Array(phones), "heads": Array(starts + moved)})
     return Message(reply, reply_to=message)
+
+
+@app.query("sums")
+def sums(message: Message, context: Context) -> Message:
+    """The sums that ridge regression needs of the views of the order's phones."""
+    order, head = _order(message)
+    held = phones_of(order.prepared)
+    phones = message.content.array_records["phones"]["ids"].numpy()
+    found = phone_sums(
+        held, phones, len(head), projection(held.features.shape[1], order.projection, seed=order.seed)
+    )
+    arrays = ArrayRecord({"xx": Array(found.xx), "xy": Array(found.xy)})
+    counts = MetricRecord({"views": found.n, "phones": len(phones)})
+    return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:

@@ -201,6 +201,14 @@ def add_exactly(total, head, start, weight):
             total[c, k] += (term + _MAGIC) - _MAGIC
 
 
+@njit(cache=True)
+def add_rounded(total, values):
+    """Adds `values` to `total`, both float64 (m, n), each rounded to a multiple of QUANTUM."""
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[i, j] += (values[i, j] + _MAGIC) - _MAGIC
+
+
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
 def distance(head, start):
     """The Euclidean distance between two heads."""

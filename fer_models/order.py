@@ -27,6 +27,7 @@ class Order:
     prior: float = 0.0
     own: str = ""  # "beside": phones train a head of their own as well; "instead": they train only that
     own_pull: float = 0.0  # of their own heads towards the head of the round
+    projection: int = 0  # features that sums for ridge regression are projected to; 0: as they are
 
     @classmethod
     def of(

@@ -20,7 +20,7 @@ class RoundRecord:
     round: int
     phones: int  # that trained; 0 for a baseline
     photos: int  # views processed
-    train_loss: float  # mean cross-entropy over them
+    train_loss: float | None  # mean cross-entropy over them; None where phones send sums instead
     val_accuracy: float | None  # None in rounds without evaluation
     val_macro_f1: float | None
     val_loss: float | None  # mean cross-entropy on the validation photos

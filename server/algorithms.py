@@ -42,6 +42,7 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "balanced-softmax": BalancedSoftmax,
     "ditto": Ditto,
     "fine-tune": FineTune,
+    "ridge": FedAvg,  # of which no round is taken: its head is the one that sums give (server/ridge.py)
     "local": Alone,
 }
 

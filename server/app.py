@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
@@ -13,8 +13,10 @@ from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import payload
 from fer_models.runlog import RoundRecord
-from server import own_heads
-from server.algorithm import Algorithm
+from fer_models.statistics import payload as sums_payload
+from fer_models.statistics import projection
+from server import own_heads, ridge
+from server.algorithms import make
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.evaluation import Judged, judged
@@ -50,23 +52,39 @@ def make_app(job: Job) -> ServerApp:
         if hasattr(grid, "pull_interval"):  # of the simulation's grid, 0.1 s if left alone: half of a round
             grid.pull_interval = _PULL_INTERVAL
         strategy = BlockStrategy(job.plan, job.start.number, job.start.state)
-        selection = job.start.selection
-        head = ArrayRecord({"values": Array(job.start.head)})
-        _greet(grid, strategy, head, job.nodes)
+        selection, start = job.start.selection, job.start.head
+        _greet(grid, strategy, start, job.nodes)
+        sent_before = 0
+        if job.plan.strategy.sums and job.start.number == 0:
+            started = time.perf_counter()
+            folded, start, sent_before = _sums(grid, strategy, job)
+            if job.plan.strategy.name == "ridge":
+                folded = replace(folded, seconds=time.perf_counter() - started)
+                record = _record(job, folded, start, down=0, up=sent_before)
+                selection = selection.after(start, 1, record.val_macro_f1)
+                job.on_round(record, Checkpoint(1, start, selection, state=folded.state))
+        if job.plan.strategy.name == "ridge":
+            return
 
         def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             nonlocal selection
             if server_round == 0 or strategy.folded is None:
                 return None
             folded, strategy.folded = strategy.folded, None
-            head = arrays["values"].numpy()
-            record = _record(job, folded, head, strategy.algorithm)
+            head, algorithm = arrays["values"].numpy(), strategy.algorithm
+            size = folded.phones * payload(head)
+            up = algorithm.heads_up * size + (sent_before if folded.number == 1 else 0)
+            record = _record(job, folded, head, down=algorithm.heads_down * size, up=up)
             selection = selection.after(head, folded.number, record.val_macro_f1)
             job.on_round(record, Checkpoint(folded.number, head, selection, state=folded.state))
             return None
 
         strategy.start(
-            grid, head, num_rounds=job.rounds - job.start.number, timeout=_FOREVER, evaluate_fn=after_round
+            grid,
+            ArrayRecord({"values": Array(start)}),
+            num_rounds=job.rounds - job.start.number,
+            timeout=_FOREVER,
+            evaluate_fn=after_round,
         )
         if job.adapting is not None:
             job.on_adapted(strategy.adapt(grid, selection.head, job.adapting, job.rounds))
@@ -74,8 +92,20 @@ def make_app(job: Job) -> ServerApp:
     return app
 
 
-def _record(job: Job, folded: Folded, head: np.ndarray, algorithm: Algorithm) -> RoundRecord:
-    found = Judged()
+def _sums(grid: Grid, strategy: BlockStrategy, job: Job) -> tuple[Folded, np.ndarray, int]:
+    """The one round of ridge regression: what came back, the head, the bytes that real phones would send."""
+    plan, (classes, width) = job.plan, job.start.head.shape
+    sums, wire = strategy.sums(grid, job.start.head)
+    smaller = projection(width - 1, plan.strategy.projection, seed=plan.seed)
+    head, state = ridge.solve(sums, job.validation, smaller)
+    phones = len(plan.sizes)
+    folded = Folded(1, phones, sums.n, None, 0.0, wire, state)
+    return folded, head, phones * sums_payload(plan.strategy.projection or width - 1, classes)
+
+
+def _record(job: Job, folded: Folded, head: np.ndarray, *, down: int, up: int) -> RoundRecord:
+    """What happened in a round; `down` and `up` are bytes of real phones."""
+    found, algorithm = Judged(), make(job.plan.strategy)
     if folded.number % job.evaluation.every == 0 or folded.number == job.rounds:
         own = own_heads.of(folded.state)
         found = judged(head, job.validation, job.own_validation, own, instead=algorithm.own == "instead")
@@ -85,14 +115,14 @@ def _record(job: Job, folded: Folded, head: np.ndarray, algorithm: Algorithm) ->
         photos=folded.photos,
         train_loss=folded.train_loss,
         seconds=folded.seconds,
-        bytes_down=folded.phones * algorithm.heads_down * payload(head),
-        bytes_up=folded.phones * algorithm.heads_up * payload(head),
+        bytes_down=down,
+        bytes_up=up,
         wire_bytes=folded.wire_bytes,
         **vars(found),
     )
 
 
-def _greet(grid: Grid, strategy: BlockStrategy, head: ArrayRecord, nodes: int) -> None:
+def _greet(grid: Grid, strategy: BlockStrategy, head: np.ndarray, nodes: int) -> None:
     """Waits for the nodes and has each open its data and load its code, so that no round pays for it."""
     deadline = time.monotonic() + _PATIENCE
     while (found := len(list(grid.get_node_ids()))) < nodes:
@@ -101,7 +131,8 @@ def _greet(grid: Grid, strategy: BlockStrategy, head: ArrayRecord, nodes: int) -
                 f"only {found} of {nodes} nodes came within {_PATIENCE} s; see the logs of the run"
             )
         time.sleep(0.01)
-    content = RecordDict({"head": head, "order": ConfigRecord(strategy.order(0).scalars())})
+    order, record = strategy.order(0), ArrayRecord({"values": Array(head)})
+    content = RecordDict({"head": record, "order": ConfigRecord(order.scalars())})
     messages = [
         Message(content, dst_node_id=node, message_type=MessageType.QUERY)
         for node in sorted(grid.get_node_ids())

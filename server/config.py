@@ -9,7 +9,8 @@ from fer_models.config import Section
 StrategyName = Literal[
     "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg",
     "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
-    "scaffold", "feddyn", "fednova", "fedlc", "balanced-softmax", "ditto", "fine-tune", "local",
+    "scaffold", "feddyn", "fednova", "fedlc", "balanced-softmax", "ditto", "fine-tune", "ridge",
+    "local",
 ]  # fmt: skip
 
 # Each option, the strategies that own it, and their defaults; None: follows from the phones of the round.
@@ -43,6 +44,8 @@ class StrategyConfig(Section):
     """How updates become the next head. An option is refused for a strategy that does not own it."""
 
     name: StrategyName = "fedavg"
+    start: Literal["random", "ridge"] = "random"
+    projection: int = Field(0, ge=0, le=1_000_000)
     lr: _Auto | _Positive = "auto"
     local_lr: _Auto | Annotated[float, Field(gt=0, le=100)] = "auto"
     momentum: _Auto | _Decay = "auto"
@@ -69,6 +72,23 @@ class StrategyConfig(Section):
                     f"{option} belongs to {', '.join(owners)}; strategy.name is {self.name}; leave it out"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _check_start(self) -> "StrategyConfig":
+        if self.start == "ridge" and self.name in ("ridge", "local"):
+            raise ValueError(
+                f"start = ridge is for strategies with rounds of their phones, not for {self.name}"
+            )
+        if self.projection and not self.sums:
+            raise ValueError(
+                f"projection belongs to ridge, or start = ridge; strategy.name is {self.name}; leave it out"
+            )
+        return self
+
+    @property
+    def sums(self) -> bool:
+        """Whether phones send sums for ridge regression."""
+        return "ridge" in (self.name, self.start)
 
     def options(self) -> dict[str, float | int | None]:
         """What the strategy owns, as set or by default; None where it follows from the phones of a round."""

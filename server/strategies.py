@@ -6,9 +6,11 @@ A round, as Flower's own `Strategy.start` runs it:
 3. `aggregate_train` adds the sums, which in this arithmetic no order can change, and moves the head.
 """
 
+import operator
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
@@ -16,9 +18,11 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
 from fer_models import kernel
+from fer_models.closed_form import Moments
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.order import Order
+from fer_models.statistics import check_exact
 from fer_models.training import Update
 from server.algorithm import Asked, Came, State
 from server.algorithms import make
@@ -49,7 +53,7 @@ class Folded:
     number: int
     phones: int
     photos: int  # views processed
-    train_loss: float  # mean over the views processed
+    train_loss: float | None  # mean over the views processed; None where phones do not say it
     seconds: float  # from writing the orders to the new head
     wire_bytes: int  # payload of the simulation's own messages, both ways
     state: State  # of the algorithm, after the round
@@ -74,6 +78,16 @@ class BlockStrategy(FedAvg):
 
     def summary(self) -> None:
         """Nothing to log: the run folder holds the settings."""
+
+    def sums(self, grid: Grid, head: np.ndarray) -> tuple[Moments, int]:
+        """The sums of all phones for ridge regression, and the bytes on the wire."""
+        order = replace(self.order(0), projection=self.plan.strategy.projection)
+        phones = np.arange(len(self.plan.sizes))
+        messages = self._messages(
+            order, ArrayRecord({"values": Array(head)}), phones, Asked(), grid, "query.sums"
+        )
+        replies = list(grid.send_and_receive(messages))
+        return add(replies, len(phones)), sum(_payload(m) for m in [*messages, *replies])
 
     def order(self, number: int) -> Order:
         """The order of round `number`."""
@@ -118,7 +132,13 @@ class BlockStrategy(FedAvg):
         return own
 
     def _messages(
-        self, order: Order, head: ArrayRecord, phones: np.ndarray, asked: Asked, grid: Grid
+        self,
+        order: Order,
+        head: ArrayRecord,
+        phones: np.ndarray,
+        asked: Asked,
+        grid: Grid,
+        kind: str = MessageType.TRAIN,
     ) -> list[Message]:
         """One for each node that has some of `phones` (k,) to work for."""
         nodes, scalars = sorted(grid.get_node_ids()), ConfigRecord(order.scalars())
@@ -131,7 +151,7 @@ class BlockStrategy(FedAvg):
                 arrays = {"ids": share} | {name: values[place] for name, values in beside.items()}
                 record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
                 content = RecordDict({"head": head, "order": scalars, "phones": record})
-                messages.append(Message(content, dst_node_id=node, message_type=MessageType.TRAIN))
+                messages.append(Message(content, dst_node_id=node, message_type=kind))
         return messages
 
     def _lengths(self) -> tuple[np.ndarray, np.ndarray]:
@@ -189,6 +209,22 @@ def fold(replies: list[Message], phones: int, number: int) -> Update:
         raise RunError(
             f"training diverged in round {number}: the updates are too large; lower train.lr", resumable=False
         )
+    return total
+
+
+def add(replies: list[Message], phones: int) -> Moments:
+    """The sums of what the nodes summed; RunError unless all `phones` are in it."""
+    parts, came = [], 0
+    for reply in replies:
+        if reply.has_error():
+            raise RunError(f"a node failed: {reason(reply)}")
+        arrays, counts = reply.content.array_records["sums"], reply.content.metric_records["counts"]
+        parts.append(Moments(arrays["xx"].numpy(), arrays["xy"].numpy(), int(counts["views"])))  # type: ignore[arg-type]
+        came += int(counts["phones"])  # type: ignore[arg-type]
+    if came != phones:
+        raise RunError(f"only {came} of {phones} phones came back from the nodes")
+    total = reduce(operator.add, parts)
+    check_exact(total)
     return total
 
 

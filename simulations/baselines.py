@@ -20,8 +20,8 @@ def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in all, with phones of `sizes` (phones,) views."""
     federation = config.federation
     rounds = (
-        select(len(sizes), federation.phones_per_round, seed=config.run.seed, number=number)
-        for number in range(1, federation.rounds + 1)
+        select(len(sizes), config.phones_per_round, seed=config.run.seed, number=number)
+        for number in range(1, config.rounds + 1)
     )
     return sum(int(sizes[phones].sum()) for phones in rounds) * federation.local_epochs
 

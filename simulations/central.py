@@ -78,7 +78,7 @@ class Central:
 
 def show(step: Step, record: RoundRecord, total: int) -> None:
     """Tells the display how a round, or an epoch, went."""
-    facts = {"loss": f"{record.train_loss:.3f}"}
+    facts = {} if record.train_loss is None else {"loss": f"{record.train_loss:.3f}"}
     if record.val_accuracy is not None and record.val_macro_f1 is not None:
         facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}
     if record.phones:

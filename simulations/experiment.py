@@ -83,6 +83,16 @@ class Config(Section):
     run: RunConfig = RunConfig()
     report: ReportConfig = ReportConfig()
 
+    @property
+    def rounds(self) -> int:
+        """Rounds of the federated run: ridge regression has one, whatever is set."""
+        return 1 if self.strategy.name == "ridge" else self.federation.rounds
+
+    @property
+    def phones_per_round(self) -> int:
+        """Phones of a round, 0 for all: for ridge regression each sends its sums once."""
+        return 0 if self.strategy.name == "ridge" else self.federation.phones_per_round
+
     def save(self, path: Path) -> None:
         """Writes the configuration as TOML, whole."""
         with whole_file(path) as temporary:

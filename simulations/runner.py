@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fer_models.backbone import FEATURES
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.runlog import RoundRecord, RunLog
-from server import checkpoint, own_heads
+from server import checkpoint, own_heads, ridge
 from server.algorithm import Algorithm
 from server.algorithms import check, make
 from server.app import Job
@@ -71,9 +72,15 @@ def conduct(request: Request, display: Display) -> Result:
 
 
 def _check_strategy(config: Config) -> None:
-    """InputError where the strategy cannot work with the phones of a round."""
+    """InputError where the strategy cannot work with the model, or with the phones of a round."""
+    strategy = config.strategy
+    if strategy.projection > FEATURES:
+        raise InputError(
+            f"strategy.projection must be at most {FEATURES}, as many as there are features, got "
+            f"{strategy.projection}; lower it"
+        )
     try:
-        check(config.strategy, config.federation.phones_per_round or config.federation.phones)
+        check(strategy, config.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -94,7 +101,7 @@ class _Run:
         config, log = self.request.config, RunLog(self.request.folder)
         start, records = self._start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        nodes, selection = self._rounds(log, start, records, began)
+        nodes, selection, facts = self._rounds(log, start, records, began)
         baselines = []
         if self.request.baseline:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
@@ -113,12 +120,13 @@ class _Run:
             strategy=config.strategy.name,
             partition=federation.partition,
             alpha=federation.alpha,
-            rounds=federation.rounds,
+            rounds=config.rounds,
             phones=federation.phones,
             nodes=nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
             began=began,
+            **({"chosen": facts} if facts else {}),
             own=own_heads.load(log.folder),
         )
         return self._report(summary, baselines)
@@ -130,8 +138,10 @@ class _Run:
 
     def _rounds(
         self, log: RunLog, start: Checkpoint, records: list[RoundRecord], began: float
-    ) -> tuple[int, Selection[Classifier]]:
-        """Trains the rounds that are not done yet, adding their records; returns the nodes and the choice."""
+    ) -> tuple[int, Selection[Classifier], dict[str, Any]]:
+        """Trains the rounds that are not done yet, adding their records; returns the nodes, the head to
+        report and what was chosen for it on the validation photos.
+        """
         from simulations.launcher import launch, node_count
 
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
@@ -147,16 +157,16 @@ class _Run:
                 log.append_round(record)
                 records.append(record)
                 states[:] = [state]
-                if record.round % config.checkpoint.every == 0 or record.round == federation.rounds:
+                if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
                     replace(state, seconds=time.perf_counter() - began).save(log.folder)
-                show(step, record, federation.rounds)
+                show(step, record, config.rounds)
 
-            step(start.number, federation.rounds)
+            step(start.number, config.rounds)
             job = Job(
                 plan=Plan(
                     prepared=str(folder),
                     sizes=prepared.shards.sizes,
-                    phones_per_round=federation.phones_per_round,
+                    phones_per_round=config.phones_per_round,
                     epochs=federation.local_epochs,
                     block=federation.block,
                     train=config.train,
@@ -164,7 +174,7 @@ class _Run:
                     strategy=config.strategy,
                 ),
                 start=start,
-                rounds=federation.rounds,
+                rounds=config.rounds,
                 nodes=nodes,
                 evaluation=config.evaluation,
                 validation=prepared.validation,
@@ -173,14 +183,17 @@ class _Run:
                 adapting=np.arange(federation.phones) if self._adapts else None,
                 on_adapted=lambda heads: OwnHeads(np.arange(len(heads)), heads).save(log.folder),
             )
-            if start.number < federation.rounds or (self._adapts and own_heads.load(log.folder) is None):
+            if start.number < config.rounds or (self._adapts and own_heads.load(log.folder) is None):
                 launch(job, log.folder / "logs", federation.engine)
             if (kept := own_heads.of(states[0].state)) is not None:
                 kept.save(log.folder)
-            if (reached := states[0].number) < federation.rounds:
-                raise RunError(f"the simulation ended after round {reached} of {federation.rounds}")
+            if (reached := states[0].number) < config.rounds:
+                raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
         chosen = states[0].selection
-        return nodes, Selection(chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1)
+        selection = Selection[Classifier](
+            chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1
+        )
+        return nodes, selection, ridge.chosen(states[0].state)
 
     @property
     def _algorithm(self) -> Algorithm:

@@ -53,7 +53,7 @@ def _split(run: Run) -> str:
 
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
-    chosen = federation["phones_per_round"]
+    chosen = 0 if s["strategy"] == "ridge" else federation["phones_per_round"]
     pairs = [
         ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
         ("Local epochs in a round", str(federation["local_epochs"])),
