@@ -35,6 +35,7 @@ def across_phones(every: list[Run]) -> str:
         "Across phones",
         paragraph(_what(found, rows)),
         paragraph(_luck(found, rows)),
+        paragraph(_own(run, rows)) if "own_heads" in run.summary else "",
         f'<div class="grid pair">{_sorted(shown, rows)}{_rounds(run)}</div>',
         _numbers(shown),
         _behind(found),
@@ -42,14 +43,22 @@ def across_phones(every: list[Run]) -> str:
 
 
 def _phones(run: Run) -> np.ndarray:
-    """The lines of phones.csv that have photos: photos, accuracy, and that of own heads or NaN, (q, 3)."""
+    """The lines of phones.csv that have photos, (q, 4).
+
+    Photos, accuracy, that of own heads or NaN, and photos of the class that the phone holds most of.
+    """
     path = run.folder / f"{FILE}.csv"
     if not path.is_file():
-        return np.empty((0, 3))
+        return np.empty((0, 4))
     with path.open(encoding="utf-8", newline="") as lines:  # by place: classes may be called anything
         header, *rows = csv.reader(lines)
     own = header[6:8] == ["own_correct", "own_accuracy"]
-    found = [(int(row[2]), float(row[4]), float(row[7]) if own else np.nan) for row in rows if int(row[2])]
+    classes = {name: (9 if own else 6) + 2 * i for i, name in enumerate(run.summary["classes"])}
+    found = [
+        (int(row[2]), float(row[4]), float(row[7]) if own else np.nan, int(row[classes[row[1]]]))
+        for row in rows
+        if int(row[2])
+    ]
     return np.array(found, float)
 
 
@@ -89,6 +98,16 @@ def _luck(found: dict[str, Any], rows: np.ndarray) -> str:
         f"Accuracy differs between phones by {100 * here**0.5:.1f} points (standard deviation). If every "
         f"photo had the same chance to be named rightly, {percent(_whole(rows))}, phones with so few photos "
         f"would still differ by {100 * luck**0.5:.1f} points: {end}."
+    )
+
+
+def _own(run: Run, rows: np.ndarray) -> str:
+    """How good own heads are, beside what knowing the phone's largest class alone would give."""
+    naming = percent(rows[:, 3].sum() / rows[:, 0].sum())
+    return (
+        f"Phones' own heads name {percent(run.summary['own_heads']['accuracy'])} of the photos rightly. They "
+        "know which classes their phone has: to name always the class that a phone holds most of would be "
+        f"right on {naming}."
     )
 
 

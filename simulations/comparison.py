@@ -45,6 +45,9 @@ def _table(runs: list[Named]) -> Table:
     table.add_row("macro-F1", *(f"{each['macro_f1']:.3f}" for each in every))
     if every[0].get("across_phones"):
         table.add_row("worst tenth", *map(_worst_tenth, every))
+    if "own_heads" in every[0] and every[0]["kind"] != "local":
+        own = percent(every[0]["own_heads"]["accuracy"])
+        table.add_row("own heads", own, *("" for _ in every[1:]))
     table.add_row("trained for", *map(_steps, every))
     table.add_row("views seen", *(f"{each['photos']:,}" for each in every))
     table.add_row("training time", *(duration(each["seconds_training"]) for each in every))

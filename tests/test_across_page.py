@@ -40,9 +40,12 @@ def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
     own = json.loads((run / "summary.json").read_text())["own_heads"]
     assert "Phones' own heads" in words
     assert percent(own["across_phones"]["accuracy"]["mean"]) in words
+    assert f"own heads name {percent(own['accuracy'])} of the photos rightly" in words
     with (run / "phones.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     photos = np.array([int(row["photos"]) for row in rows])
+    largest = sum(int(row[row["largest_class"]]) for row in rows)
+    assert f"holds most of would be right on {percent(largest / photos.sum())}." in words
     none, some = int((photos == 0).sum()), photos[photos > 0]
     assert f"The median phone has {np.median(some):g} of them, the largest {some.max()}" in words
     assert none
@@ -105,7 +108,7 @@ def test_each_phone_alone_is_said_as_such(tmp_path: Path) -> None:
     change(run, kind="local")
     words = section(run)
     assert "Each phone alone" in words
-    assert "Phones' own heads" not in words  # they are what the run is judged by
+    assert words.count("Phones' own heads") == 1  # no line of their own: they are what the run is judged by
     assert "Local training names" in read(run)[1].words
 
 

@@ -314,6 +314,17 @@ def test_without_the_files_of_the_run_differences_come_from_the_confusion_matric
     assert "Open" not in written(console)
 
 
+def test_own_heads_have_a_line_where_there_are_any(summaries: tuple) -> None:
+    run, baselines, _ = summaries
+    own = {**run, "own_heads": {"accuracy": 0.1234}}
+    console = a_console(terminal=False)
+    Display(console=console).results(own, baselines, None)
+    assert re.search(r"own heads +12\.3%\n", re.sub(" +\n", "\n", written(console)))
+    Display(console=console).results({**own, "kind": "local"}, [], None)  # all of it is of own heads
+    Display(console=console).results(run, [], None)
+    assert written(console).count("own heads") == 1
+
+
 def test_a_baseline_alone_is_compared_with_nothing(summaries: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     _, [(_, central), _], page = summaries
     monkeypatch.chdir(page.parents[1])
