@@ -230,9 +230,8 @@ def _behind(found: dict[str, Any]) -> str:
         rows.append(
             [
                 f'<span class="run"><i class="dot {charts.kind(i)}"></i><span>{esc(name)}</span></span>',
-                f"{each['phones']:,}",
+                f"{each['phones']:,}<small>{100 * each['phones'] / all_:.0f}%</small>",
                 "" if each["accuracy"] is None else percent(each["accuracy"]),
-                f"{100 * each['phones'] / all_:.0f}%",
                 f"{100 * each['share_of_worst_tenth']:.0f}%",
             ]
         )
@@ -244,7 +243,7 @@ def _behind(found: dict[str, Any]) -> str:
         f"{100 * most['phones'] / all_:.0f}% of the phones and {100 * most['share_of_worst_tenth']:.0f}% of "
         "the worst tenth. Phones that tie share the last places of that tenth."
     )
-    head = ["Holds most of", "Phones", "Mean<br>accuracy", "Of all<br>phones", "Of worst<br>tenth"]
+    head = ["Holds most of", "Phones", "Mean<br>accuracy", "Of worst<br>tenth"]
     return f"<h3>Who is left behind</h3>{paragraph(text, 'small')}" + table(
         "Phones by the class they hold most of", head, rows
     )

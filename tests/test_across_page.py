@@ -56,7 +56,8 @@ def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
         f"luck alone explains {share:.0f}% of the variance" if share < 100 else "no more than by luck"
     ) in words
     for name, each in found["classes"].items():
-        assert f"{name}{each['phones']}{percent(each['accuracy'])}" in words
+        share = f"{100 * each['phones'] / found['phones']:.0f}%"
+        assert f"{name}{each['phones']}{share}{percent(each['accuracy'])}" in words
     assert "Over the rounds, on validation photos" in words
 
 

@@ -10,7 +10,7 @@ import torch
 from local_grid import LocalGrid, serve
 from reference import CLASSES, WIDTH, make_shards, torch_phone
 
-from fer_models.across import OwnParts, across
+from fer_models.across import OwnParts, across, own_answers
 from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
@@ -19,6 +19,7 @@ from fer_models.heads import LinearHead, named, new_head
 from fer_models.runlog import RoundRecord
 from fer_models.statistics import payload
 from fer_models.training import Shards, Work, round_key, train_phones
+from server import own_heads
 from server.app import Job, make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
@@ -258,6 +259,25 @@ def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, 
     alone = run(tmp_path, shards, rounds=3, evaluation=EvaluationConfig(every=2))
     assert [r.across for r in alone.records] == [None] * 3
     assert [r.val_accuracy for r in alone.records] == [r.val_accuracy for r in got.records]
+
+
+@pytest.mark.parametrize("name", ["ditto", "local"])
+def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Shards, name: str) -> None:
+    parts = own_parts(HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test")
+    assert parts is not None
+    strategy = StrategyConfig(name=name)
+    got = run(tmp_path, shards, rounds=5, strategy=strategy, parts=parts, phones_per_round=4)
+    kept, record = own_heads.of(got.states[-1].state), got.records[-1]
+    assert kept is not None
+    assert record.own_heads is not None
+    assert len(kept.phones) < len(SIZES)  # some phone has not been asked yet: the shared head answers there
+    shared = LinearHead(got.states[-1].head).probabilities(shards.features)
+    answers = own_answers(parts, shared, kept.phones, kept.heads)
+    assert record.own_heads["accuracy"] == (answers.argmax(axis=1) == shards.labels).mean()
+    assert record.own_heads["across"] == across(parts, answers)
+    of_shared = (shared.argmax(axis=1) == shards.labels).mean()
+    assert of_shared != record.own_heads["accuracy"]
+    assert record.val_accuracy == (record.own_heads["accuracy"] if name == "local" else of_shared)
 
 
 def test_a_failing_node_ends_the_run_with_its_reason(tmp_path: Path, shards: Shards) -> None:

@@ -164,6 +164,36 @@ def test_phones_are_judged_on_photos_of_their_own(whole_run: Path) -> None:
     assert "Across phones" in (whole_run / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("ditto", "federated"), ("fine-tune", "federated"), ("local", "local")]
+)
+def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: str, kind: str) -> None:
+    folder = run(
+        tmp_path, run_cache, "--no-baseline",
+        strategy__name=name, federation__engine="process", federation__partition="pathological",
+    )  # fmt: skip
+    found = summary(folder)
+    own, shared = found["own_heads"], found["across_phones"]
+    assert found["kind"] == kind
+    with (folder / "phones.csv").open(newline="") as lines:
+        phones = list(csv.DictReader(lines))
+    right = sum(int(phone["own_correct"]) for phone in phones)
+    assert own["accuracy"] == pytest.approx(right / sum(int(phone["photos"]) for phone in phones))
+    assert own["across_phones"]["accuracy"]["mean"] > 0.5  # two classes on a phone
+    with (folder / "predictions.csv").open(newline="") as lines:
+        said = [row["emotion"] == row["predicted"] for row in csv.DictReader(lines)]
+    assert found["accuracy"] == pytest.approx(sum(said) / len(said))
+    if kind == "local":
+        assert {name: found[name] for name in own if name != "across_phones"} == {
+            name: value for name, value in own.items() if name != "across_phones"
+        }
+        assert own["across_phones"] == shared
+    else:
+        assert own["accuracy"] > found["accuracy"]
+    page = (folder / "report.html").read_text()
+    assert ("Local training names" in page) == (kind == "local")
+
+
 def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
     ten, matched = (summary(whole_run / name) for name in ("centralized", "centralized-matched"))
     assert (ten["kind"], ten["epochs"], ten["photos"]) == ("centralized", 10, 10 * VIEWS)
