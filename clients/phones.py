@@ -3,6 +3,8 @@
 from functools import lru_cache
 from pathlib import Path
 
+from fer_models import draws
+from fer_models.draws import Drawn
 from fer_models.errors import RunError
 from fer_models.training import Holdings, Shards
 
@@ -11,6 +13,7 @@ from fer_models.training import Holdings, Shards
 def phones_of(prepared: str) -> Holdings:
     """What was prepared in the folder `prepared`; RunError where this node cannot read it."""
     try:
-        return Shards.load(Path(prepared))
-    except (OSError, ValueError) as error:
+        folder = Path(prepared)
+        return Drawn.load(folder) if (folder / draws.FILE).exists() else Shards.load(folder)
+    except (OSError, ValueError, KeyError) as error:
         raise RunError(f"this node cannot read the prepared data in {prepared}: {error}") from error

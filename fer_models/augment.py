@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_models import cameras
 from fer_models.images import ImageTable
 from fer_models.scan import read_photo
 from fer_models.seeding import stream
@@ -35,9 +36,24 @@ class ViewPlan:
 
     photos: np.ndarray  # (m,) int64, row in the ImageTable
     views: np.ndarray  # (m,) int64, number of the view, 0 = the photo itself
+    cameras: np.ndarray | None = None  # (m,) int64, number of the camera that takes it; -1, or None: none
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def __add__(self, other: "ViewPlan") -> "ViewPlan":
+        """The rows of both, those of `other` behind."""
+        both = ((self.photos, other.photos), (self.views, other.views), (self._taken_by, other._taken_by))
+        return ViewPlan(*(np.concatenate(parts) for parts in both))
+
+    @property
+    def _taken_by(self) -> np.ndarray:
+        return np.full(len(self), -1) if self.cameras is None else self.cameras
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int, int]]:
+        """Photo, view and camera (-1: none) of rows start..stop."""
+        parts = (self.photos, self.views, self._taken_by)
+        return zip(*(part[start:stop].tolist() for part in parts), strict=True)
 
     def rows_in(self, other: "ViewPlan") -> np.ndarray:
         """Where each row of this plan stands in `other`, which has them all: (m,) int64."""
@@ -117,10 +133,14 @@ def views(
     A photo is read once for its neighbouring views. Any cut of the rows gives the same pixels.
     """
     last, canvas = -1, None
-    for photo, view in zip(plan.photos[start:stop].tolist(), plan.views[start:stop].tolist(), strict=True):
+    for photo, view, camera in plan.rows(start, stop):
         if canvas is None or photo != last:
             last, canvas = photo, _Canvas(table.reader(photo, _ENOUGH * size), size)
-        yield canvas.view(view, _rng(table, photo, view, seed))
+        pixels = canvas.view(view, _rng(table, photo, view, seed))
+        if camera >= 0:
+            rng = stream(seed, "shot", camera, table.digests[photo], view)
+            pixels = cameras.shoot(pixels, cameras.camera(camera, seed=seed), rng)
+        yield pixels
 
 
 def view_pixels(table: ImageTable, photo: int, view: int, size: int, *, seed: int) -> np.ndarray:

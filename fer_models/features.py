@@ -106,17 +106,20 @@ def extract(
 
 
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
-    """SHA-256 over everything that shapes the matrix: photos and views row by row, size, seed of the
-    views (where there are any beside view 0), encoder, and the code and libraries that make pixels.
+    """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seed (where
+    there are views beside view 0, or cameras), encoder, and the code and libraries that make pixels.
     """
     drawn = table.source == "sketch"
+    styled = plan.cameras is not None and bool((plan.cameras >= 0).any())
     makers = {"augment", "scan"} | (_with_imports("sketch") if drawn else set())
+    makers |= {"cameras"} if styled else set()
     sources = [f"{name} {sha256_of(_HERE / f'{name}.py')}" for name in sorted(makers)]
     libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow", *(["numba"] if drawn else []))]
-    used_seed = seed if np.any(plan.views) else None
+    used_seed = seed if styled or np.any(plan.views) else None
     lines = [f"features size {size} seed {used_seed}", encoder.key, *sources, *libraries]
-    rows = zip(plan.photos.tolist(), plan.views.tolist(), strict=True)
-    lines += [f"{table.digests[photo]} {view}" for photo, view in rows]
+    taken = (f" {camera}" if camera >= 0 else "" for _, _, camera in plan.rows())
+    rows = zip(plan.photos.tolist(), plan.views.tolist(), taken, strict=True)
+    lines += [f"{table.digests[photo]} {view}{camera}" for photo, view, camera in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

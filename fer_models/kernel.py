@@ -42,6 +42,12 @@ def sub_key(key, label):
 
 
 @njit(cache=True)
+def uniform(key, position):
+    """A number in [0, 1), float64: draw number `position` (0, 1 ...) under `key`."""
+    return (_mix(key + np.uint64(position + 1) * _GOLDEN) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(cache=True)
 def shuffled(key, n):
     """0..n-1 (n < 2**32), int64, in the order that `key` gives: Fisher and Yates."""
     order = np.arange(n)
@@ -50,6 +56,24 @@ def shuffled(key, n):
         j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
         order[i], order[j] = order[j], order[i]
     return order
+
+
+@njit(cache=True, nogil=True)
+def draw(pool, offsets, phones, each, concentration, seed, rows):
+    """Fills `rows` (k * each,) with what `phones` (k,) draw from the pool, cut into classes by `offsets`."""
+    classes = np.empty(each, np.int64)
+    shares = offsets / offsets[-1]
+    for place in range(phones.shape[0]):
+        own = sub_key(seed, np.uint64(phones[place]))
+        for i in range(each):
+            urn = uniform(own, 3 * i) * (concentration + i)
+            if urn < concentration:  # a new one; the same draw says which
+                label = np.searchsorted(shares, urn / concentration, side="right") - 1
+            else:
+                label = classes[np.int64(uniform(own, 3 * i + 1) * i)]
+            classes[i] = label
+            held = offsets[label + 1] - offsets[label]
+            rows[place * each + i] = pool[offsets[label] + np.int64(uniform(own, 3 * i + 2) * held)]
 
 
 @njit(cache=True)

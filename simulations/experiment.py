@@ -36,11 +36,14 @@ class FederationConfig(Section):
     phones_per_round: int = Field(0, ge=0)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
-    partition: Literal["iid", "dirichlet", "pathological", "shards", "quantity", "subject"] = "iid"
+    partition: Literal[
+        "iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"
+    ] = "iid"
     alpha: float = Field(0.3, gt=0)
     classes_per_phone: int = Field(2, ge=1)
     shards_per_phone: int = Field(2, ge=1, le=1_000_000)
     sigma: float = Field(1.0, ge=0, le=100)
+    photos_per_phone: int = Field(40, ge=1, le=100_000)
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "process"] = "ray"

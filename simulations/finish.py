@@ -26,7 +26,7 @@ from fer_models.listing import shown
 from fer_models.metrics import confusion, report
 from fer_models.runlog import RoundRecord, RunLog
 from fer_models.seeding import stream
-from fer_models.training import Shards
+from fer_models.training import Holdings
 from server.own_heads import OwnHeads
 from simulations import skew
 from simulations.across_phones import across_phones, answers
@@ -73,7 +73,7 @@ def fingerprint(table: ImageTable) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def write_data(log: RunLog, world: World, shards: Shards | None) -> None:
+def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
     table = world.table
     found = counts(table, world.plan)

@@ -1,4 +1,4 @@
-"""Which photo lies on which phone.
+"""Which photo lies on which phone; phones of the partition `draw` own none (fer_models/draws.py).
 
 Each partition is a function of labels, subjects and a generator; a photo goes to one phone, and its
 views go with it. A phone left empty takes a photo from the largest one.
@@ -9,6 +9,17 @@ import numpy as np
 from fer_models.errors import InputError
 from simulations.experiment import FederationConfig
 
+# The options that each partition reads.
+READS: dict[str, tuple[str, ...]] = {
+    "iid": (),
+    "dirichlet": ("alpha",),
+    "pathological": ("classes_per_phone",),
+    "shards": ("shards_per_phone",),
+    "quantity": ("sigma",),
+    "subject": (),
+    "camera": (),
+    "draw": ("alpha", "photos_per_phone"),
+}
 _EVEN = 1e12  # an alpha whose shares are even; far larger ones overflow
 
 
@@ -23,9 +34,9 @@ def partition(
     if phones > len(labels):
         raise InputError(
             f"federation.phones: {phones} phones, but only {len(labels)} training photos to share out; "
-            f"set it to {len(labels)} or less"
+            f"set it to {len(labels)} or less, or let phones draw: federation.partition = draw"
         )
-    if name == "iid":
+    if name in ("iid", "camera"):
         owner = _iid(len(labels), phones, rng)
     elif name == "dirichlet":
         owner = _dirichlet(labels, phones, federation.alpha, rng)

@@ -5,7 +5,7 @@ features. Below this line only arrays and counts travel.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from fer_models import features
 from fer_models.across import OwnParts
 from fer_models.augment import ViewPlan, plan_views
+from fer_models.draws import Drawn
 from fer_models.encoders import Encoder
 from fer_models.evaluation import HeldOut
 from fer_models.images import ImageTable, load_table
@@ -25,6 +26,7 @@ from simulations.own_parts import own_parts
 from simulations.partition import partition
 
 Step = Callable[[int, int], None]
+PARTS = ("validation", "test")  # the held-out ones
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Prepared:
 
     features_path: Path | None  # in the cache: what the model reads of each view; None where it is nothing
     central: Shards  # all training views in one place
-    shards: Shards  # the same views, on phones
+    shards: Shards | Drawn  # the same views, on phones
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
@@ -51,6 +53,8 @@ class World:
     owner: np.ndarray  # (training views,) int64: the phone of each
     encoder: Encoder | None  # None where the model reads nothing
     weights: Weights | None  # of MobileNetV2, where the model starts from them
+    drawn: bool = False  # whether phones draw from all training views; then nobody owns any
+    seen: ViewPlan | None = None  # the held-out photos once more, each taken by the camera of its phone
 
     @property
     def size(self) -> int:
@@ -69,7 +73,7 @@ class World:
         `among`: a plan of this table with more views, whose matrix several worlds share.
         """
         whole = among or self.plan
-        path = self._extract(whole, step)
+        path = self._extract(whole if self.seen is None else whole + self.seen, step)
         matrix = np.zeros((len(whole), 0), np.float32) if path is None else np.load(path, mmap_mode="r")
         labels, parts = self.table.labels[whole.photos], self.table.split[whole.photos]
         held_out = []
@@ -77,13 +81,14 @@ class World:
             rows = np.flatnonzero(parts == part)
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
-        sizes = np.bincount(self.owner)  # no phone is empty
-        order, offsets = np.argsort(self.owner, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
-        shards = Shards(matrix, labels, training[order], offsets)
-        own = (
-            own_parts(photos, shards, self.table.classes, seed=self.config.run.seed, part=part)
-            for photos, part in zip(held_out, ("validation", "test"), strict=True)
-        )
+        shards = self._holdings(matrix, labels, training)
+        own = [
+            _own_part(self.config, self.table, shards, part, photos)
+            for part, photos in zip(PARTS, held_out, strict=True)
+        ]
+        if self.seen is not None:
+            taken = np.split(matrix[len(whole) :], [len(held_out[0].labels)])
+            own = [replace(part, features=rows) for part, rows in zip(own, taken, strict=True) if part]
         return Prepared(
             features_path=path,
             central=Shards(matrix, labels, training, np.array([0, len(training)])),
@@ -91,9 +96,25 @@ class World:
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
-            own_validation=next(own),
-            own_test=next(own),
+            own_validation=own[0],
+            own_test=own[1],
         )
+
+    def _holdings(self, matrix: np.ndarray, labels: np.ndarray, training: np.ndarray) -> Shards | Drawn:
+        """What each phone holds of the rows `training` (n,) of matrix and labels (m,)."""
+        federation = self.config.federation
+        if self.drawn:
+            return Drawn.of_pool(
+                matrix,
+                labels,
+                training,
+                phones=federation.phones,
+                each=federation.photos_per_phone,
+                alpha=federation.alpha,
+                classes=len(self.table.classes),
+                seed=self.config.run.seed,
+            )
+        return _shards(matrix, labels, training, self.owner)
 
     def _extract(self, plan: ViewPlan, step: Step) -> Path | None:
         if self.encoder is None:
@@ -118,9 +139,10 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
+    drawn = phones and config.federation.partition == "draw"
     owner = (
         np.zeros(len(used), np.int64)
-        if not phones
+        if drawn or not phones
         else partition(
             config.federation,
             table.labels[used],
@@ -129,4 +151,35 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
         )
     )
     weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
-    return World(config, table, plan, owner[of_view], open_encoder(config.model, weights), weights)
+    world = World(config, table, plan, owner[of_view], open_encoder(config.model, weights), weights, drawn)
+    return _through_cameras(world) if phones and config.federation.partition == "camera" else world
+
+
+def _through_cameras(world: World) -> World:
+    """The world in which every phone takes its own photos: training views, and held-out ones once more."""
+    plan, table, n = world.plan, world.table, len(world.owner)
+    training = plan.photos[:n]
+    taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))
+    nothing = np.empty((len(table), 0), np.float32)
+    shards = _shards(nothing, table.labels, training, world.owner)
+    photos, cameras = [], []
+    for number, part in enumerate(PARTS, 1):
+        rows = np.flatnonzero(table.split == number)
+        own = _own_part(world.config, table, shards, part, HeldOut(nothing[rows], table.labels[rows]))
+        photos.append(rows)
+        cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
+    held_out = np.concatenate(photos)
+    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras))
+    return replace(world, plan=taken, seen=seen)
+
+
+def _shards(matrix: np.ndarray, labels: np.ndarray, rows: np.ndarray, owner: np.ndarray) -> Shards:
+    """Phones that own `rows` (n,) of matrix and labels as `owner` (n,) says; none is empty."""
+    order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
+    return Shards(matrix, labels, rows[order], offsets)
+
+
+def _own_part(
+    config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
+) -> OwnParts | None:
+    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part)

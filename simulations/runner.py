@@ -27,6 +27,7 @@ from simulations.central import Central, show
 from simulations.display import Display
 from simulations.experiment import Config
 from simulations.finish import begin, finish, write_data
+from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
 
@@ -56,6 +57,7 @@ def conduct(request: Request, display: Display) -> Result:
     with display:
         with display.stage("Photos", unit="photos") as step:
             shared_out = request.federated or request.config.baseline.epochs == "matched"
+            shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
             world = survey(request.config, step, phones=shared_out)
             step(len(world.table), len(world.table))
         if world.table.unreadable:
@@ -120,6 +122,7 @@ class _Run:
             strategy=config.strategy.name,
             partition=federation.partition,
             alpha=federation.alpha,
+            partition_options={name: getattr(federation, name) for name in READS[federation.partition]},
             rounds=config.rounds,
             phones=federation.phones,
             nodes=nodes,

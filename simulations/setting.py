@@ -82,6 +82,7 @@ def _amount(federation: dict[str, Any]) -> str:
         "pathological": ", classes on a phone: {classes_per_phone}",
         "shards": ", shards on a phone: {shards_per_phone}",
         "quantity": ", sigma {sigma:g}",
+        "draw": ", alpha {alpha:g}, views each: {photos_per_phone}",
     }
     return words.get(federation["partition"], "").format_map(federation)
 

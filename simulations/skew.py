@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.training import Shards
+from fer_models.training import Holdings
+from simulations.own_parts import class_views
 
+_AT_ONCE = 10_000  # phones
 MOST_KEPT = 200  # phones whose views are kept one by one: as many columns as the page has room for
 
 
-def table(shards: Shards, classes: int) -> np.ndarray:
-    """Views of each class on each phone, (phones, classes) int64."""
-    phone = np.repeat(np.arange(shards.phones), shards.sizes)
-    cells = phone * classes + shards.labels[shards.rows]
-    return np.bincount(cells, minlength=shards.phones * classes).reshape(shards.phones, classes)
+def table(held: Holdings, classes: int) -> np.ndarray:
+    """Views of each class on each phone, (phones, classes) int64; some phones at a time."""
+    parts = np.array_split(np.arange(held.phones), -(-held.phones // _AT_ONCE))
+    return np.concatenate([class_views(held, phones, classes) for phones in parts])
 
 
 def label_divergence(views: np.ndarray) -> float:
