@@ -49,13 +49,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     broken: list[int] = []
 
     def simulate(server: ServerApp, client: ClientApp, nodes: int, logs: Path, *, actors: int) -> None:
-        grid = LocalGrid(nodes, broken=tuple(broken))
-
         def node(message: Message, context: Context) -> Message:
             context.node_config["partition-id"] = grid.ids.index(message.metadata.dst_node_id)
             return client(message, context)
 
-        grid.app = node  # type: ignore[assignment]
+        grid = LocalGrid(nodes, app=node, broken=tuple(broken))  # type: ignore[arg-type]
         logs.mkdir(parents=True)
         serve(server, grid)
 
