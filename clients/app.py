@@ -10,10 +10,10 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients.phones import phones_of
+from clients.phones import phones_of, trainer_of
 from fer_models.order import Order
 from fer_models.statistics import phone_sums, projection
-from fer_models.training import Holdings, Local, Trained, Work, train_phones
+from fer_models.training import Holdings, Local, Trained, Work
 
 app = ClientApp()
 
@@ -23,7 +23,7 @@ def ready(message: Message, context: Context) -> Message:
     """Opens the prepared data and loads the compiled update, so that round 1 is a round like any other."""
     order, head = _order(message)
     held = phones_of(order.prepared)
-    train_phones(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
+    trainer_of(order.prepared)(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
     return Message(RecordDict({"phones": MetricRecord({"phones": held.phones})}), reply_to=message)
 
 
@@ -46,7 +46,7 @@ def train(message: Message, context: Context) -> Message:
         each=order.each or order.own == "instead",
         losses=order.losses,
     )
-    trained = train_phones(held, phones, work)
+    trained = trainer_of(order.prepared)(held, phones, work)
     reply = _packed(phones, trained, order.each)
     if starts is not None:
         moved = trained.updates if order.own == "instead" else _beside(held, phones, work, starts, order)
@@ -82,7 +82,7 @@ def _beside(
     own = replace(
         work, local=Local(pull=order.own_pull), starts=starts, corrections=None, weights=None, each=True
     )
-    return train_phones(held, phones, own).updates
+    return trainer_of(order.prepared)(held, phones, own).updates
 
 
 def _packed(phones: np.ndarray, trained: Trained, each: bool) -> RecordDict:

@@ -1,12 +1,18 @@
-"""The phones that a node works for: what each of them holds, opened once and memory-mapped."""
+"""The phones that a node works for: what each of them holds and how it trains, opened once."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from fer_models import draws
+import numpy as np
+
+from fer_models import draws, network_phones
 from fer_models.draws import Drawn
 from fer_models.errors import RunError
-from fer_models.training import Holdings, Shards
+from fer_models.network_phones import NetworkPhones
+from fer_models.training import Holdings, Shards, Trained, Work, train_phones
+
+Train = Callable[[Holdings, np.ndarray, Work], Trained]
 
 
 @lru_cache(maxsize=2)
@@ -17,3 +23,15 @@ def phones_of(prepared: str) -> Holdings:
         return Drawn.load(folder) if (folder / draws.FILE).exists() else Shards.load(folder)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"this node cannot read the prepared data in {prepared}: {error}") from error
+
+
+@lru_cache(maxsize=2)
+def trainer_of(prepared: str) -> Train:
+    """The local update of what phones train: of a linear head, or of the network that lies in the folder."""
+    folder = Path(prepared)
+    if not (folder / network_phones.FILE).exists():
+        return train_phones
+    try:
+        return NetworkPhones.load(folder).train
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"this node cannot read the network in {prepared}: {error}") from error

@@ -19,7 +19,7 @@ EXACT_BELOW = (
     2.0**51 * QUANTUM
 )  # rounding a term (below) is sound up to here; sums would be up to 4 times that
 _MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and taking it away rounds to a multiple of QUANTUM
-_LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
+LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
 
 # What reassociation is worth: the dot products become vector instructions. No flag that assumes
 # finite numbers: a head that diverges must be seen.
@@ -310,7 +310,7 @@ def train_phones(
             phone_loss += epoch_loss
         add_exactly(total, head, start, weights[i])
         reach += weights[i] * distance(head, start)
-        loss += (phone_loss + _LOSS_MAGIC) - _LOSS_MAGIC
+        loss += (phone_loss + LOSS_MAGIC) - LOSS_MAGIC
         if each.shape[0]:
             for c in range(head.shape[0]):
                 for k in range(head.shape[1]):

@@ -21,7 +21,8 @@ from fer_models.training import CentralTrainer, Shards
 from fer_models.weights import Weights
 
 if TYPE_CHECKING:
-    from fer_models.networks import Spec
+    from fer_models.network_phones import NetworkPhones
+    from fer_models.networks import NetworkClassifier, Spec
 
 _PASSES = 7
 _BATCH = 16  # photos named together, as in fedfer predict
@@ -38,15 +39,20 @@ class Model:
     weights: bool = True  # whether it starts from those of model.weights
     epochs: bool = True  # whether it learns in epochs, or all at once
     preprocessing: Mapping[str, Any] = field(default_factory=lambda: _RGB)  # beside the image size
+    federated: bool = False  # whether phones can train it
 
 
 MODELS: dict[str, Model] = {
-    "mobilenet": Model("MobileNetV2, frozen; a linear head is trained", "features"),
-    "mobilenet-deep": Model("MobileNetV2, frozen; two layers of 256 units are trained", "features"),
-    "mobilenet-tuned": Model("MobileNetV2; its last blocks and a linear head are trained", "activations"),
+    "mobilenet": Model("MobileNetV2, frozen; a linear head is trained", "features", federated=True),
+    "mobilenet-deep": Model(
+        "MobileNetV2, frozen; two layers of 256 units are trained", "features", federated=True,
+    ),
+    "mobilenet-tuned": Model(
+        "MobileNetV2; its last blocks and a linear head are trained", "activations", federated=True,
+    ),
     "cnn": Model(
         "EmotionCNN, two convolutions and two layers, trained from scratch", "pixels", 64, weights=False,
-        preprocessing={"channels": "gray", "mean": [0.5], "std": [0.25]},
+        preprocessing={"channels": "gray", "mean": [0.5], "std": [0.25]}, federated=True,
     ),
     "mobilenet-scratch": Model(
         "MobileNetV2, trained from scratch", "pixels", 64, weights=False,
@@ -114,10 +120,29 @@ def start(
             shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
         )
     from fer_models.network_training import NetworkTrainer
+
+    network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
+    return NetworkTrainer(shards, network, train, seed=seed)
+
+
+def network_phones(
+    model: ModelConfig, train: TrainConfig, *, classes: int, size: int, weights: Weights | None, seed: int
+) -> "NetworkPhones | None":
+    """What phones need to train the model, started as `start` does; None where it is a linear head."""
+    if model.name == "mobilenet":
+        return None
+    from fer_models.network_phones import NetworkPhones
+
+    return NetworkPhones(_network(model, train, classes=classes, size=size, weights=weights, seed=seed))
+
+
+def _network(
+    model: ModelConfig, train: TrainConfig, *, classes: int, size: int, weights: Weights | None, seed: int
+) -> "NetworkClassifier":
     from fer_models.networks import build
 
     spec = _spec(model.name, classes, size, model.model_dump(), dropout=train.dropout)
-    return NetworkTrainer(shards, build(spec, seed=seed, weights=weights), train, seed=seed)
+    return build(spec, seed=seed, weights=weights)
 
 
 def fit(

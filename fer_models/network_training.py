@@ -26,7 +26,7 @@ class NetworkTrainer:
     def __init__(self, shards: Shards, start: NetworkClassifier, train: TrainConfig, *, seed: int) -> None:
         self._shards, self._train, self._seed, self._epoch = shards, train, seed, 0
         self._learner = start.copy()
-        self._optimizer = _optimizer(self._learner, train)
+        self._optimizer = make_optimizer(self._learner, train)
 
     @property
     def classifier(self) -> NetworkClassifier:
@@ -78,8 +78,8 @@ class NetworkTrainer:
                 module.generator.manual_seed(key(self._seed, "central", self._epoch, name) % 2**63)
 
 
-def _optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.optim.Optimizer":
-    """What `train` names, with torch's own settings; one pass over all parameters a step."""
+def make_optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.optim.Optimizer":
+    """The optimiser that `train` names, with torch's own settings; one pass over all parameters a step."""
     import torch
 
     pretrained = "features." if learner.spec.name == "mobilenet-tuned" else None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
@@ -11,7 +11,7 @@ from flwr.serverapp import Grid, ServerApp
 from fer_models.across import OwnParts
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
-from fer_models.heads import payload
+from fer_models.heads import Classifier, LinearHead, payload
 from fer_models.runlog import RoundRecord
 from fer_models.statistics import payload as sums_payload
 from fer_models.statistics import projection
@@ -38,8 +38,9 @@ class Job:
     evaluation: EvaluationConfig
     validation: HeldOut
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
+    classifier: Callable[[np.ndarray], Classifier] = LinearHead  # makes of a head what answers
     own_validation: OwnParts | None = None  # the validation photos, each on one phone
-    adapting: np.ndarray | None = None  # (k,) int64, sorted: who trains the chosen head further; None: nobody
+    adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
     on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
 
 
@@ -86,7 +87,7 @@ def make_app(job: Job) -> ServerApp:
             timeout=_FOREVER,
             evaluate_fn=after_round,
         )
-        if job.adapting is not None:
+        if len(job.adapting):
             job.on_adapted(strategy.adapt(grid, selection.head, job.adapting, job.rounds))
 
     return app
@@ -108,7 +109,14 @@ def _record(job: Job, folded: Folded, head: np.ndarray, *, down: int, up: int) -
     found, algorithm = Judged(), make(job.plan.strategy)
     if folded.number % job.evaluation.every == 0 or folded.number == job.rounds:
         own = own_heads.of(folded.state)
-        found = judged(head, job.validation, job.own_validation, own, instead=algorithm.own == "instead")
+        found = judged(
+            head,
+            job.validation,
+            job.own_validation,
+            own,
+            instead=algorithm.own == "instead",
+            classifier=job.classifier,
+        )
     return RoundRecord(
         round=folded.number,
         phones=folded.phones,

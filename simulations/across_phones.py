@@ -1,12 +1,12 @@
 """How a finished run fares on every phone's own test photos: what summary.json says of it, and phones.csv."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
-from fer_models.heads import Classifier
+from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import confusion, report
 from fer_models.runlog import RunLog
 from server.own_heads import OwnHeads
@@ -16,12 +16,16 @@ FILE = "phones"
 
 
 def answers(
-    prepared: Prepared, classifier: Classifier, chances: np.ndarray, own: OwnHeads | None
+    prepared: Prepared,
+    classifier: Classifier,
+    chances: np.ndarray,
+    own: OwnHeads | None,
+    make: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Class probabilities (n, C) of the test photos as their phones see them: of the model, of own heads.
 
-    `chances` (n, C) are the model's for the photos as they are. The second is None where phones have no heads
-    of their own.
+    `chances` (n, C) are the model's for the photos as they are; `make` makes of an own head what answers. The
+    second is None where phones have no heads of their own.
     """
     parts = prepared.own_test
     if parts is None:
@@ -29,7 +33,7 @@ def answers(
     # A phone may see photos in its own way (the partition `camera`): then these are other features.
     same = parts.features is prepared.test.features
     on_phones = chances if same else classifier.probabilities(parts.features)
-    return on_phones, None if own is None else own_answers(parts, on_phones, own.phones, own.heads)
+    return on_phones, None if own is None else own_answers(parts, on_phones, own.phones, own.heads, make)
 
 
 def across_phones(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,7 +21,7 @@ from fer_models.backbone import cores
 from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.features import stack
-from fer_models.heads import Classifier, save_head
+from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.images import ImageTable
 from fer_models.listing import shown
 from fer_models.metrics import confusion, report
@@ -102,18 +103,19 @@ def finish(
     *,
     began: float,
     own: OwnHeads | None = None,
+    classifier: Callable[[np.ndarray], Classifier] = LinearHead,
     **facts: Any,
 ) -> dict[str, Any]:
     """Judges the chosen classifier on the test photos and writes everything; returns the summary.
 
     `began` is when the run began, by time.perf_counter; `own` the heads of phones that have their own, which
-    stand for the run where its kind is "local". `facts` are the fields that only the caller knows: kind,
-    experiment, nodes ...
+    stand for the run where its kind is "local"; `classifier` makes of such a head what answers. `facts` are
+    the fields that only the caller knows: kind, experiment, nodes ...
     """
     path = log.folder / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
-    on_phones, theirs = answers(prepared, selection.head, chances, own)
+    on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
     if facts["kind"] == "local" and theirs is not None:
         chances = on_phones = theirs
     _write_predictions(log, world, prepared, chances)

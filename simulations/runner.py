@@ -6,8 +6,9 @@ from there: `fedfer run --resume DIR`.
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from fer_models.backbone import FEATURES
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.models import MODELS, network_phones
 from fer_models.runlog import RoundRecord, RunLog
 from server import checkpoint, own_heads, ridge
 from server.algorithm import Algorithm
@@ -31,7 +33,11 @@ from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
 
-FEDERATED = "mobilenet"  # the model that phones train
+_MOST = 10_000  # phones that all train the head further for themselves; of more, those with own photos
+
+
+if TYPE_CHECKING:
+    from fer_models.network_phones import NetworkPhones
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,11 @@ class Result:
 def conduct(request: Request, display: Display) -> Result:
     """Does what was requested; the run folder appears once nothing the user gave can be wrong any more."""
     began = time.perf_counter()
-    if request.federated and request.config.model.name != FEDERATED:
+    if request.federated and not MODELS[request.config.model.name].federated:
+        known = ", ".join(name for name, model in MODELS.items() if model.federated)
         raise InputError(
             f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
-            f' set model.name to "{FEDERATED}"'
+            f" set model.name to one of {known}"
         )
     if request.federated:
         _check_strategy(request.config)
@@ -76,6 +83,11 @@ def conduct(request: Request, display: Display) -> Result:
 def _check_strategy(config: Config) -> None:
     """InputError where the strategy cannot work with the model, or with the phones of a round."""
     strategy = config.strategy
+    if strategy.sums and config.model.name != "mobilenet":
+        raise InputError(
+            f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
+            f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
+        )
     if strategy.projection > FEATURES:
         raise InputError(
             f"strategy.projection must be at most {FEATURES}, as many as there are features, got "
@@ -131,6 +143,7 @@ class _Run:
             began=began,
             **({"chosen": facts} if facts else {}),
             own=own_heads.load(log.folder),
+            classifier=self._classifier,
         )
         return self._report(summary, baselines)
 
@@ -153,6 +166,8 @@ class _Run:
         folder = (log.folder / "prepared").absolute()
         assert prepared.features_path is not None  # the model that phones train reads features
         prepared.shards.save(folder, prepared.features_path)
+        if network := self._network:
+            network.save(folder)
 
         with self.display.stage("Federated training", unit="rounds") as step:
 
@@ -182,34 +197,58 @@ class _Run:
                 evaluation=config.evaluation,
                 validation=prepared.validation,
                 on_round=on_round,
+                classifier=self._classifier,
                 own_validation=prepared.own_validation,
-                adapting=np.arange(federation.phones) if self._adapts else None,
-                on_adapted=lambda heads: OwnHeads(np.arange(len(heads)), heads).save(log.folder),
+                adapting=(adapting := self._adapting()),
+                on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.folder),
             )
-            if start.number < config.rounds or (self._adapts and own_heads.load(log.folder) is None):
+            if start.number < config.rounds or (len(adapting) and own_heads.load(log.folder) is None):
                 launch(job, log.folder / "logs", federation.engine)
             if (kept := own_heads.of(states[0].state)) is not None:
                 kept.save(log.folder)
             if (reached := states[0].number) < config.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
         chosen = states[0].selection
-        selection = Selection[Classifier](
-            chosen.rule, LinearHead(chosen.head), chosen.number, chosen.macro_f1
-        )
+        model = self._classifier(chosen.head)
+        selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
         return nodes, selection, ridge.chosen(states[0].state)
 
     @property
     def _algorithm(self) -> Algorithm:
         return make(self.request.config.strategy)
 
-    @property
-    def _adapts(self) -> bool:
-        return self._algorithm.epochs_after > 0
+    def _adapting(self) -> np.ndarray:
+        """The phones, sorted, that train the chosen head further for themselves in the end."""
+        phones, parts = (
+            self.request.config.federation.phones,
+            (self.prepared.own_validation, self.prepared.own_test),
+        )
+        if not self._algorithm.epochs_after:
+            return np.empty(0, np.int64)
+        if phones <= _MOST:
+            return np.arange(phones)
+        return np.unique(np.concatenate([part.phones[part.place] for part in parts if part]))
+
+    @cached_property
+    def _network(self) -> "NetworkPhones | None":
+        """The network that phones train, as it starts; None for a linear head."""
+        config, world = self.request.config, self.world
+        return network_phones(
+            config.model, config.train, classes=len(config.data.classes), size=world.size,
+            weights=world.weights, seed=config.run.seed,
+        )  # fmt: skip
+
+    def _classifier(self, head: np.ndarray) -> Classifier:
+        return LinearHead(head) if self._network is None else self._network.classifier(head)
 
     def _start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
         """Where the rounds begin, and the records of those before; InputError where they do not fit."""
         config, prepared = self.request.config, self.prepared
-        head = new_head(len(config.data.classes), prepared.central.features.shape[1], seed=config.run.seed)
+        if self._network is None:
+            width = prepared.central.features.shape[1]
+            head = new_head(len(config.data.classes), width, seed=config.run.seed)
+        else:
+            head = self._network.head
         rule, before = config.evaluation.select, log.folder / "prepared" / "features.path"
         start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
         whole = start.head.shape == start.selection.head.shape == head.shape

@@ -113,11 +113,19 @@ def test_a_seed_is_a_model(here: Here, name: str) -> None:
     shutil.rmtree(again)
 
 
-def test_phones_train_the_frozen_mobilenet_alone(here: Here) -> None:
+@pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "majority"])
+def test_what_phones_cannot_train_is_refused(here: Here, name: str) -> None:
     words = (
-        r'^fedfer: model\.name: "cnn" is trained centrally only; use fedfer baseline, or set model\.name to'
+        rf'^fedfer: model\.name: "{name}" is trained centrally only; use fedfer baseline, or set model\.name to'
+        " one of mobilenet, mobilenet-deep, mobilenet-tuned, cnn"
     )
-    here.refused("run", "--set", "model.name=cnn", "--out", "new", words=words)
+    here.refused("run", "--set", f"model.name={name}", "--out", "new", words=words)
+
+
+def test_ridge_regression_is_of_a_linear_head(here: Here) -> None:
+    for setting in ("strategy.name=ridge", "strategy.start=ridge"):
+        words = r'model\.name must be "mobilenet", got "cnn"; set it, or another strategy'
+        here.refused("run", "--set", "model.name=cnn", "--set", setting, "--out", "new", words=words)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
