@@ -13,17 +13,19 @@ from fer_models.evaluation import HeldOut
 from fer_models.seeding import stream
 from fer_models.training import Holdings
 
-MOST = 1_000  # phones that photos are dealt to where phones outnumber photos
+EACH, MOST = 10, 1_000  # where phones outnumber photos: photos that some of them get, and how many at most
 
 
 def candidates(phones: int, photos: int, *, seed: int) -> np.ndarray:
     """The phones that `photos` held-out photos are dealt to, (r,) int64, sorted.
 
-    All of them, but where they outnumber the photos, and MOST, a seeded draw of MOST.
+    All of them; where they outnumber the photos a seeded draw of so many that each gets about EACH, since one
+    photo tells nothing of a phone; MOST at most. Fewer photos draw some of the same phones.
     """
-    if phones <= max(photos, MOST):
+    if phones <= photos:
         return np.arange(phones)
-    return np.sort(stream(seed, "own parts", "phones").choice(phones, MOST, replace=False))
+    drawn = min(max(photos // EACH, 1), MOST)
+    return np.sort(stream(seed, "own parts", "phones").permutation(phones)[:drawn])
 
 
 def deal(labels: np.ndarray, views: np.ndarray, rng: np.random.Generator) -> np.ndarray:

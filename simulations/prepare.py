@@ -88,7 +88,7 @@ class World:
         ]
         if self.seen is not None:
             taken = np.split(matrix[len(whole) :], [len(held_out[0].labels)])
-            own = [replace(part, features=rows) for part, rows in zip(own, taken, strict=True) if part]
+            own = [part and replace(part, features=rows) for part, rows in zip(own, taken, strict=True)]
         return Prepared(
             features_path=path,
             central=Shards(matrix, labels, training, np.array([0, len(training)])),

@@ -1,14 +1,18 @@
 """Held-out photos dealt to phones: each to one, in proportion to what phones hold, seeded."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import CLASSES, make_shards
 
+from fer_models.augment import ViewPlan, views
 from fer_models.evaluation import HeldOut
 from fer_models.seeding import stream
 from simulations import skew
-from simulations.own_parts import MOST, candidates, class_views, deal, own_parts
+from simulations.experiment import validate
+from simulations.own_parts import EACH, MOST, candidates, class_views, deal, own_parts
+from simulations.prepare import survey
 
 NAMES = tuple("abcdefgh"[:CLASSES])
 TABLES = st.integers(1, 12).flatmap(
@@ -51,12 +55,16 @@ def test_equal_phones_get_equally_many() -> None:
 def test_all_phones_are_asked_but_where_they_outnumber_the_photos() -> None:
     assert candidates(100, 860, seed=0).tolist() == list(range(100))
     assert candidates(1344, 1344, seed=0).tolist() == list(range(1344))
-    assert candidates(900, 300, seed=0).tolist() == list(range(900))
-    some = candidates(1_000_000, 860, seed=0)
-    assert len(np.unique(some)) == MOST
+    some = candidates(1_000_000, 869, seed=0)
+    assert len(np.unique(some)) == 86
     assert (np.diff(some) > 0).all()
-    np.testing.assert_array_equal(some, candidates(1_000_000, 500, seed=0))  # validation and test: the same
-    assert not np.array_equal(some, candidates(1_000_000, 860, seed=1))
+    assert set(candidates(1_000_000, 500, seed=0)) < set(
+        some
+    )  # validation and test: the same phones, if they can
+    assert not np.array_equal(some, candidates(1_000_000, 869, seed=1))
+    assert len(candidates(301, 300, seed=0)) == 30
+    assert len(candidates(1_000_000, 100_000, seed=0)) == MOST
+    assert len(candidates(5, 4, seed=0)) == 1
 
 
 def test_the_views_of_phones_are_counted_from_what_they_hold() -> None:
@@ -83,14 +91,49 @@ def test_the_parts_of_a_run() -> None:
 
 
 def test_as_many_phones_as_a_city_has() -> None:
-    """A million phones of two views, of whom a thousand are asked; nothing here walks over phones."""
+    """A million phones of two views; some are asked, and nothing here walks over phones."""
     phones = 1_000_000
     shards = make_shards([40])
-    rows = np.tile(np.arange(40), phones // 20)
+    rows = np.tile(np.arange(60), phones // 30 + 1)[: 2 * phones]
     many = type(shards)(shards.features, shards.labels, rows, 2 * np.arange(phones + 1))
-    parts = own_parts(HeldOut(shards.features, shards.labels), many, NAMES, seed=0, part="test")
+    photos = HeldOut(shards.features, np.repeat(shards.labels, 40))
+    parts = own_parts(photos, many, NAMES, seed=0, part="test")
     assert parts is not None
-    assert len(parts.phones) == MOST
-    assert (parts.place < MOST).all()
+    assert len(parts.phones) == len(photos.labels) // EACH
     held = skew.table(many, CLASSES)[parts.phones[parts.place]]
-    assert (held[np.arange(60), parts.labels] > 0).all()
+    assert (held[np.arange(len(held)), parts.labels] > 0).all()
+
+
+PARTITIONS = ["iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"]
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("phones", [1, 4])
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int) -> None:
+    """Row by row the same photos; with `camera` each as the camera of its phone takes it."""
+    config = validate(
+        {
+            "data": {"image_size": 32, "balance": 8},
+            "sketch": {"faces": 120, "subjects": 40},
+            "model": {"name": "cnn"},  # whose rows are pixels
+            "federation": {"phones": phones, "partition": name},
+        }
+    )
+    world = survey(config, lambda done, total: None)
+    prepared = world.prepare(lambda done, total: None)
+    if phones == 1:
+        assert (prepared.own_validation, prepared.own_test) == (None, None)
+        return
+    for split, held, own in (
+        (1, prepared.validation, prepared.own_validation),
+        (2, prepared.test, prepared.own_test),
+    ):
+        assert own is not None
+        np.testing.assert_array_equal(own.labels, held.labels)
+        assert own.phones.tolist() == [0, 1, 2, 3]
+        assert (own.features is held.features) == (name != "camera")
+        photos = np.flatnonzero(world.table.split == split)
+        cameras = own.phones[own.place] if name == "camera" else None
+        taken = views(world.table, ViewPlan(photos, np.zeros_like(photos), cameras), 32, seed=0)
+        np.testing.assert_array_equal(own.features, np.stack(list(taken)))
