@@ -33,7 +33,7 @@ def across_phones(every: list[Run]) -> str:
     found = run.summary["across_phones"]
     return section(
         "Across phones",
-        paragraph(_what(found, rows)),
+        paragraph(_what(found, rows, run.summary["phones"])),
         paragraph(_luck(found, rows)),
         paragraph(_own(run, rows)) if "own_heads" in run.summary else "",
         f'<div class="grid pair">{_sorted(shown, rows)}{_rounds(run)}</div>',
@@ -72,13 +72,14 @@ def _of(run: Run, rows: np.ndarray) -> list[Shown]:
     return shown
 
 
-def _what(found: dict[str, Any], rows: np.ndarray) -> str:
+def _what(found: dict[str, Any], rows: np.ndarray, phones: int) -> str:
     none = found["of"] - found["phones"]
     left = f"; {none:,} of {found['of']:,} have none and are not counted" if none else ""
+    drawn = f" Of all {phones:,} phones a seeded draw is judged." if phones > found["of"] else ""
     return (
         "Every test photo is on one phone: those of each class are dealt out by how much phones hold of it, "
         "so that a phone is judged on photos like its own. Phones count equally here. The median phone has "
-        f"{np.median(rows[:, 0]):,g} of them, the largest {rows[:, 0].max():,.0f}{left}."
+        f"{np.median(rows[:, 0]):,g} of them, the largest {rows[:, 0].max():,.0f}{left}.{drawn}"
     )
 
 

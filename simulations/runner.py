@@ -33,8 +33,6 @@ from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
 
-_MOST = 10_000  # phones that all train the head further for themselves; of more, those with own photos
-
 
 if TYPE_CHECKING:
     from fer_models.network_phones import NetworkPhones
@@ -218,16 +216,13 @@ class _Run:
         return make(self.request.config.strategy)
 
     def _adapting(self) -> np.ndarray:
-        """The phones, sorted, that train the chosen head further for themselves in the end."""
-        phones, parts = (
-            self.request.config.federation.phones,
-            (self.prepared.own_validation, self.prepared.own_test),
-        )
+        """The phones, sorted, that train the chosen head further for themselves in the end: those that test
+        photos were dealt to, which are all but where phones outnumber photos.
+        """
+        phones, parts = self.request.config.federation.phones, self.prepared.own_test
         if not self._algorithm.epochs_after:
             return np.empty(0, np.int64)
-        if phones <= _MOST:
-            return np.arange(phones)
-        return np.unique(np.concatenate([part.phones[part.place] for part in parts if part]))
+        return np.arange(phones) if parts is None else parts.phones
 
     @cached_property
     def _network(self) -> "NetworkPhones | None":

@@ -61,6 +61,13 @@ def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
     assert "Over the rounds, on validation photos" in words
 
 
+def test_a_draw_of_phones_is_said_to_be_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    assert "a seeded draw is judged" not in section(run)
+    change(run, phones=1_000_000)
+    assert "Of all 1,000,000 phones a seeded draw is judged." in section(run)
+
+
 def test_phones_that_differ_by_more_than_luck(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     found = json.loads((run / "summary.json").read_text())["across_phones"]

@@ -116,8 +116,8 @@ def test_a_seed_is_a_model(here: Here, name: str) -> None:
 @pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "majority"])
 def test_what_phones_cannot_train_is_refused(here: Here, name: str) -> None:
     words = (
-        rf'^fedfer: model\.name: "{name}" is trained centrally only; use fedfer baseline, or set model\.name to'
-        " one of mobilenet, mobilenet-deep, mobilenet-tuned, cnn"
+        rf'^fedfer: model\.name: "{name}" is trained centrally only; use fedfer baseline, or set'
+        r" model\.name to one of mobilenet, mobilenet-deep, mobilenet-tuned, cnn"
     )
     here.refused("run", "--set", f"model.name={name}", "--out", "new", words=words)
 

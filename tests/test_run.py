@@ -16,6 +16,7 @@ from commands import Done, fedfer, settings, started, wait_for_rounds
 from photo_folders import gray
 from safetensors import safe_open
 
+from server import own_heads
 from simulations.experiment import keys
 
 pytestmark = pytest.mark.slow
@@ -192,6 +193,23 @@ def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: s
         assert own["accuracy"] > found["accuracy"]
     page = (folder / "report.html").read_text()
     assert ("Local training names" in page) == (kind == "local")
+
+
+def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(
+    run_cache: str, tmp_path: Path
+) -> None:
+    folder = run(
+        tmp_path, run_cache, "--no-baseline", strategy__name="fine-tune", federation__engine="process",
+        federation__partition="draw", federation__phones=3000, federation__phones_per_round=5,
+    )  # fmt: skip
+    with (folder / "phones.csv").open(newline="") as lines:
+        judged = [int(phone["phone"]) for phone in csv.DictReader(lines)]
+    own = own_heads.load(folder)
+    assert own is not None
+    assert own.phones.tolist() == judged
+    photos = sum(map(sum, summary(folder)["confusion"]))
+    assert len(judged) == len(own.heads) == photos // 10
+    assert "Of all 3,000 phones a seeded draw is judged." in (folder / "report.html").read_text()
 
 
 def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
