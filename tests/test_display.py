@@ -148,7 +148,7 @@ def test_a_stage_that_fails_is_marked_and_the_terminal_left_clean(stop: type[Bas
     deadline = time.monotonic() + 5
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
 
 
 def test_plain_lines_have_no_control_characters_and_are_few() -> None:

@@ -115,7 +115,8 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         ("federation.sigma=nan", "got nan; the default is 1.0"),
         (
             "federation.partition=iidd",
-            'must be "iid", "dirichlet", "pathological", "shards", "quantity" or "subject", got "iidd"',
+            'must be "iid", "dirichlet", "pathological", "shards", "quantity", "subject", '
+            '"camera" or "draw", got "iidd"',
         ),
         ("strategy.name=fedsgd", 'or "local", got "fedsgd"; the default is "fedavg"'),
         ("train.lr=nan", "train.lr must be a number above 0 and at most 100, got nan"),
