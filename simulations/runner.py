@@ -33,7 +33,6 @@ from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
 
-
 if TYPE_CHECKING:
     from fer_models.network_phones import NetworkPhones
 
