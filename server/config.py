@@ -16,7 +16,7 @@ StrategyName = Literal[
 # Each option, the strategies that own it, and their defaults; None: follows from the phones of the round.
 OPTIONS: dict[str, dict[str, float | int | None]] = {
     "lr": {"fedavgm": 1.0, "fedadam": 0.03, "fedyogi": 0.03, "fedadagrad": 0.1, "scaffold": 1.0},
-    "local_lr": {"scaffold": 0.03, "feddyn": 0.03, "fednova": 0.03},
+    "local_lr": {"scaffold": 0.03, "feddyn": 0.01, "fednova": 0.01},
     "momentum": {"fedavgm": 0.9},
     "beta1": {"fedadam": 0.9, "fedyogi": 0.9, "fedadagrad": 0.0},
     "beta2": {"fedadam": 0.99, "fedyogi": 0.99},
@@ -26,11 +26,11 @@ OPTIONS: dict[str, dict[str, float | int | None]] = {
     "trim": {"trimmed-mean": 0.1},
     "byzantine": {"krum": None, "multi-krum": None, "bulyan": None},
     "keep": {"multi-krum": None},
-    "mu": {"fedprox": 10.0},
-    "alpha": {"feddyn": 1.0},
-    "margin": {"fedlc": 3.0},
+    "mu": {"fedprox": 30.0},
+    "alpha": {"feddyn": 3.0},
+    "margin": {"fedlc": 10.0},
     "prior": {"balanced-softmax": 1.0},
-    "own_pull": {"ditto": 0.1},
+    "own_pull": {"ditto": 1.0},
     "adapt_epochs": {"fine-tune": 5},
 }
 
