@@ -147,11 +147,11 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def _export(weights: Weights, blocks: int) -> bytes:
-    """The network as an ONNX graph: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32, or the
+def graph(weights: Weights, blocks: int) -> "torch.nn.Module":
+    """The network from pixels on: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32, or the
     activations below the last `blocks` blocks in float16, half as large and no less useful to train on.
 
-    One graph serves gray and colour and every size: the normalisation spreads one channel over three.
+    It serves gray and colour and every size: the normalisation spreads one channel over three.
     """
     import torch
 
@@ -170,13 +170,20 @@ def _export(weights: Weights, blocks: int) -> bytes:
             rows: torch.Tensor = self.network((images.float() - self.mean) / self.std)
             return rows.half() if blocks else rows.mean((2, 3))
 
+    return Normalised().eval()
+
+
+def _export(weights: Weights, blocks: int) -> bytes:
+    """The network in ONNX's format."""
+    import torch
+
     example = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     axes = {"images": {0: "n", 1: "channels", 2: "height", 3: "width"}, "features": {0: "n"}}
     with tempfile.TemporaryDirectory(prefix="fedfer-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter announces its successor, which needs one more package
         file = Path(folder) / "encoder.onnx"
         torch.onnx.export(
-            Normalised().eval(),
+            graph(weights, blocks),
             (example,),
             str(file),
             dynamo=False,

@@ -28,8 +28,8 @@ class Dropout(nn.Module):
         """In training, zero or 1 / (1 - share) times each value of `x`; else `x` itself."""
         if not self.training or self.share == 0:
             return x
-        kept = torch.rand(x.shape, generator=self.generator) >= self.share
-        return x * kept.to(x.dtype).mul_(1 / (1 - self.share))
+        kept = torch.rand(x.shape, generator=self.generator) >= self.share  # drawn alike for every device
+        return x * kept.to(x).mul_(1 / (1 - self.share))
 
 
 class Norm(nn.Module):

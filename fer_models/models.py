@@ -85,8 +85,8 @@ class Trainer(Protocol):
         """Whether every trained number is one."""
 
 
-def open_encoder(model: ModelConfig, weights: Weights | None) -> Encoder | None:
-    """What makes the rows that the model reads; None where it reads nothing.
+def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu") -> Encoder | None:
+    """What makes the rows that the model reads, on a device; None where it reads nothing.
 
     `weights` are those of MobileNetV2, for models that have them. Raises InputError where they, or a library,
     cannot be used.
@@ -101,7 +101,12 @@ def open_encoder(model: ModelConfig, weights: Weights | None) -> Encoder | None:
 
         return Hog()
     assert weights is not None
-    return load(weights, blocks=model.trainable_blocks if reads == "activations" else 0)
+    blocks = model.trainable_blocks if reads == "activations" else 0
+    if device != "cpu":
+        from fer_models.torch_encoder import TorchEncoder
+
+        return TorchEncoder(weights, device, blocks=blocks)
+    return load(weights, blocks=blocks)
 
 
 def start(
@@ -113,8 +118,12 @@ def start(
     size: int,
     weights: Weights | None,
     seed: int,
+    device: str = "cpu",
 ) -> Trainer:
-    """The trainer of a model that learns in epochs from the one shard of `shards`; `size` in pixels."""
+    """The trainer of a model that learns in epochs from the one shard of `shards`; `size` in pixels.
+
+    The linear head of "mobilenet" is trained on the processor whatever `device` says: it is faster there.
+    """
     if model.name == "mobilenet":
         return CentralTrainer(
             shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
@@ -122,18 +131,26 @@ def start(
     from fer_models.network_training import NetworkTrainer
 
     network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
-    return NetworkTrainer(shards, network, train, seed=seed)
+    return NetworkTrainer(shards, network, train, seed=seed, device=device)
 
 
 def network_phones(
-    model: ModelConfig, train: TrainConfig, *, classes: int, size: int, weights: Weights | None, seed: int
+    model: ModelConfig,
+    train: TrainConfig,
+    *,
+    classes: int,
+    size: int,
+    weights: Weights | None,
+    seed: int,
+    device: str = "cpu",
 ) -> "NetworkPhones | None":
     """What phones need to train the model, started as `start` does; None where it is a linear head."""
     if model.name == "mobilenet":
         return None
     from fer_models.network_phones import NetworkPhones
 
-    return NetworkPhones(_network(model, train, classes=classes, size=size, weights=weights, seed=seed))
+    network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
+    return NetworkPhones(network, device)
 
 
 def _network(

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save
 
 from fer_models import kernel
 from fer_models.cache import whole_file
+from fer_models.device import opened
 from fer_models.network_training import make_optimizer
 from fer_models.networks import NetworkClassifier, Spec, restore
 from fer_models.training import Holdings, Local, Trained, Update, Work
@@ -34,9 +35,10 @@ _SPEC = "network.json"
 
 @dataclass(frozen=True)
 class NetworkPhones:
-    """Phones that train a network; `start` gives what does not travel."""
+    """Phones that train a network; `start` gives what does not travel, `device` says where they compute."""
 
     start: NetworkClassifier
+    device: str = "cpu"
 
     @property
     def head(self) -> np.ndarray:
@@ -45,7 +47,7 @@ class NetworkPhones:
 
     def classifier(self, head: np.ndarray) -> NetworkClassifier:
         """The network with the parameters `head` (1, P)."""
-        network = self.start.copy()
+        network = self.start.on(opened(self.device))
         _fill(list(network.network.parameters()), head)
         return network
 
@@ -53,15 +55,18 @@ class NetworkPhones:
         """Writes what a node needs to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / _SPEC) as temporary:
-            temporary.write_text(json.dumps(asdict(self.start.spec)), encoding="utf-8")
+            temporary.write_text(
+                json.dumps({**asdict(self.start.spec), "device": self.device}), encoding="utf-8"
+            )
         with whole_file(folder / FILE) as temporary:
             temporary.write_bytes(save(self.start.arrays()))
 
     @classmethod
     def load(cls, folder: Path) -> "NetworkPhones":
         """Opens what `save` wrote; ValueError where it does not fit."""
-        spec = Spec(**json.loads((folder / _SPEC).read_text(encoding="utf-8")))
-        return cls(restore(spec, load_file(folder / FILE)))
+        said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        device = said.pop("device")
+        return cls(restore(Spec(**said), load_file(folder / FILE)), device)
 
     def train(self, held: Holdings, phones: np.ndarray, work: Work) -> Trained:
         """Every phone of `phones` (k,) does the work; arrays are (..., 1, P) instead of (..., C, D + 1)."""
@@ -97,7 +102,8 @@ class NetworkPhones:
         parameters = list(learner.network.parameters())
         optimizer = make_optimizer(learner, work.train)
         added = _added(parameters, work, place)
-        offsets = _offsets(held.labels[own], learner.spec.classes, work.local)
+        device = parameters[0].device
+        offsets = _offsets(held.labels[own], learner.spec.classes, work.local).to(device)
         phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
         learner.network.train()
         loss = 0.0
@@ -107,7 +113,8 @@ class NetworkPhones:
             _seed_dropout(learner, epoch_key)
             for first in range(0, len(own), work.train.batch):
                 chosen = own[order[first : first + work.train.batch]]
-                x, y = torch.from_numpy(held.features[chosen]), torch.from_numpy(held.labels[chosen])
+                x = torch.from_numpy(held.features[chosen]).to(device)
+                y = torch.from_numpy(held.labels[chosen]).to(device)
                 optimizer.zero_grad()
                 one = torch.nn.functional.cross_entropy(learner.network(x) + offsets, y)
                 one.backward()
@@ -125,7 +132,7 @@ class NetworkPhones:
 
 def _flat(parameters: "list[torch.nn.Parameter]") -> np.ndarray:
     """All of them in one row (1, P) float32, a copy."""
-    parts = [parameter.detach().reshape(-1).numpy() for parameter in parameters]
+    parts = [parameter.detach().reshape(-1).cpu().numpy() for parameter in parameters]
     return np.concatenate(parts)[None]
 
 
@@ -139,10 +146,10 @@ def _fill(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> None:
 
 
 def _cut(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> "Iterator[torch.Tensor]":
-    """The values of a row (1, P) in the parameters' shapes."""
+    """The values of a row (1, P) in the parameters' shapes, where these lie."""
     import torch
 
-    values, first = torch.from_numpy(np.ascontiguousarray(head[0])), 0
+    values, first = torch.from_numpy(np.ascontiguousarray(head[0])).to(parameters[0].device), 0
     for parameter in parameters:
         last = first + parameter.numel()
         yield values[first:last].view(parameter.shape)

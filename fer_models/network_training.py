@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_models import kernel
 from fer_models.config import TrainConfig
+from fer_models.device import opened
 from fer_models.networks import NetworkClassifier, all_cores
 from fer_models.seeding import key
 from fer_models.training import Shards
@@ -23,9 +24,12 @@ BELOW_HEAD = 0.1  # of train.lr: what mobilenet-tuned's pretrained layers learn 
 class NetworkTrainer:
     """Trains a copy of `start` on all views of `shards`; the optimiser's state lives on between epochs."""
 
-    def __init__(self, shards: Shards, start: NetworkClassifier, train: TrainConfig, *, seed: int) -> None:
+    def __init__(
+        self, shards: Shards, start: NetworkClassifier, train: TrainConfig, *, seed: int, device: str = "cpu"
+    ) -> None:
         self._shards, self._train, self._seed, self._epoch = shards, train, seed, 0
-        self._learner = start.copy()
+        self._device = opened(device)
+        self._learner = start.on(self._device)
         self._optimizer = make_optimizer(self._learner, train)
 
     @property
@@ -61,8 +65,8 @@ class NetworkTrainer:
         """One step on a batch: the views of these rows. Returns their summed loss."""
         import torch
 
-        features = torch.from_numpy(self._shards.features[rows])
-        labels = torch.from_numpy(self._shards.labels[rows])
+        features = torch.from_numpy(self._shards.features[rows]).to(self._device)
+        labels = torch.from_numpy(self._shards.labels[rows]).to(self._device)
         self._optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(self._learner.network(features), labels)
         loss.backward()

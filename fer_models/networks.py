@@ -65,16 +65,23 @@ class NetworkClassifier:
         """Class probabilities (n, classes), float64, of the rows that the model reads; in batches."""
         import torch
 
+        device = next(self.network.parameters()).device
         found = np.empty((len(rows), self.spec.classes))
         with all_cores(), torch.inference_mode():
             for start in range(0, len(rows), BATCH):
-                batch = torch.from_numpy(np.array(rows[start : start + BATCH]))
-                found[start : start + BATCH] = self.network(batch).double().softmax(1).numpy()
+                batch = torch.from_numpy(np.array(rows[start : start + BATCH])).to(device)
+                found[start : start + BATCH] = self.network(batch).double().softmax(1).cpu().numpy()
         return found
 
     def arrays(self) -> Arrays:
         """A copy of the named arrays, float32, in torch's order; BatchNorm statistics included."""
-        return {name: np.array(t.numpy(), order="C") for name, t in self.network.state_dict().items()}
+        return {name: np.array(t.cpu().numpy(), order="C") for name, t in self.network.state_dict().items()}
+
+    def on(self, device: "torch.device") -> "NetworkClassifier":
+        """The same network on a device."""
+        copy = self.copy()
+        copy.network.to(device)
+        return copy
 
     def copy(self) -> "NetworkClassifier":
         """The same network with tensors of its own."""

@@ -68,6 +68,7 @@ def _in_epochs(
         size=world.size,
         weights=world.weights,
         seed=config.run.seed,
+        device=config.run.device,
     )
     selection = Selection[Classifier](config.evaluation.select, trainer.classifier)
     for number, views in enumerate(epochs, 1):

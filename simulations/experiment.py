@@ -62,7 +62,7 @@ class RunConfig(Section):
     """The seed of everything, and where to compute."""
 
     seed: Seed = 0
-    device: Literal["cpu"] = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class ReportConfig(Section):

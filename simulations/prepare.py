@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import features
+from fer_models import device, features
 from fer_models.across import OwnParts
 from fer_models.augment import ViewPlan, plan_views
 from fer_models.draws import Drawn
@@ -136,6 +136,7 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """The same for photos that were found, checked and split before."""
     seed = config.run.seed
+    device.check(config.run.device)
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
@@ -151,7 +152,15 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
         )
     )
     weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
-    world = World(config, table, plan, owner[of_view], open_encoder(config.model, weights), weights, drawn)
+    world = World(
+        config,
+        table,
+        plan,
+        owner[of_view],
+        open_encoder(config.model, weights, config.run.device),
+        weights,
+        drawn,
+    )
     return _through_cameras(world) if phones and config.federation.partition == "camera" else world
 
 

@@ -229,7 +229,7 @@ class _Run:
         config, world = self.request.config, self.world
         return network_phones(
             config.model, config.train, classes=len(config.data.classes), size=world.size,
-            weights=world.weights, seed=config.run.seed,
+            weights=world.weights, seed=config.run.seed, device=config.run.device,
         )  # fmt: skip
 
     def _classifier(self, head: np.ndarray) -> Classifier:
