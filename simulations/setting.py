@@ -5,6 +5,8 @@ from html import escape as esc
 from typing import Any
 
 from fer_models.models import MODELS
+from server.algorithms import make
+from server.config import StrategyConfig
 from simulations import page
 from simulations.page import duration, paragraph, percent, section, size, table
 from simulations.results import Run
@@ -58,7 +60,7 @@ def _phones(run: Run) -> list[tuple[str, str]]:
         ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
         ("Local epochs in a round", str(federation["local_epochs"])),
         ("Partition", s["partition"] + _amount(federation)),
-        ("Strategy", str(s["strategy"])),
+        ("Strategy", ", ".join([s["strategy"], *_options(run)])),
         ("Simulated on", f"{s['nodes']} {'node' if s['nodes'] == 1 else 'nodes'}"),
     ]
     if shards:
@@ -71,8 +73,34 @@ def _phones(run: Run) -> list[tuple[str, str]]:
 def _update(run: Run, train: dict[str, Any]) -> str:
     if not MODELS[run.summary["model"]].epochs:
         return ""
-    settings = f"learning rate {train['lr']:g}, batch {train['batch']}, dropout {train['dropout']:g}"
-    return f"{train['optimizer']}, {settings}"
+    rate, optimizer = train["lr"], train["optimizer"]
+    if run.federated:
+        if run.summary["strategy"] == "ridge":
+            return "sums of the views, sent once"
+        if (own := make(_strategy(run)).sgd_rate) is not None:
+            rate, optimizer = own, "sgd"
+    return f"{optimizer}, learning rate {rate:g}, batch {train['batch']}, dropout {train['dropout']:g}"
+
+
+def _strategy(run: Run) -> StrategyConfig:
+    return StrategyConfig.model_validate(run.config["strategy"])
+
+
+def _options(run: Run) -> list[str]:
+    """The strategy's options in words, but for the phones' rate, which is told with their update."""
+    said = _strategy(run)
+    shown: dict[str, object] = {}
+    if said.start != "random":
+        shown["start"] = said.start
+    if said.projection:
+        shown["projection"] = said.projection
+    shown |= {
+        name: value for name, value in said.options().items() if name != "local_lr" and value is not None
+    }
+    return [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in shown.items()
+    ]
 
 
 def _amount(federation: dict[str, Any]) -> str:

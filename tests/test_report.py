@@ -324,3 +324,24 @@ def test_a_matched_baseline_is_known_by_its_summary_wherever_it_lies(tmp_path: P
     (tmp_path / "run" / "summary.json").write_text(json.dumps(said | {"matched": True}))
     run = results.read_run(tmp_path / "run", series=0)
     assert (run.matched, run.name) == (True, "Centralized, matched")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ({"name": "scaffold"}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
+        ({"name": "ditto", "start": "ridge"}, ["ditto, start ridge, own_pull 1", "adam, learning rate"]),
+        ({"name": "ridge", "projection": 64}, ["ridge, projection 64", "sums of the views, sent once"]),
+    ],
+)
+def test_the_page_says_how_the_phones_of_a_strategy_train(
+    tmp_path: Path, full: Path, strategy: dict, words: list[str]
+) -> None:
+    folder = Path(shutil.copytree(full, tmp_path / "run"))
+    config = tomllib.loads((folder / "config.toml").read_text())
+    (folder / "config.toml").write_text(tomli_w.dumps(config | {"strategy": strategy}))
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"strategy": strategy["name"]}))
+    text = Page(write_report(folder).read_text()).words
+    for expected in words:
+        assert expected in text
