@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +11,11 @@ import click
 import typer
 
 from fer_models.cache import cache_path
-from fer_models.errors import InputError, RunError
+from fer_models.errors import InputError
 from simulations.exits import guarded, resumable
 from simulations.interrupt import listen
+from simulations.many import study, sweep
+from simulations.options import Data, Experiment, Out, Quiet, Set, command, named
 
 if TYPE_CHECKING:
     from simulations.request import Request
@@ -35,20 +36,6 @@ _QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 _SPIN = ("GOMP_SPINCOUNT", "30000")
 
 _DEFAULT = "quickstart"
-
-Experiment = Annotated[str | None, typer.Argument()]
-Data = Annotated[
-    str | None, typer.Option("--data", metavar="PATH", help="Photos: a folder or CSV; sets data.source.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Sets any configuration key; may be repeated."),
-]
-Out = Annotated[
-    str | None,
-    typer.Option("--out", metavar="DIR", help="The run folder; runs/<experiment>-<date-time> by default."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 data_app = typer.Typer(help="What is in a face set.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
@@ -95,120 +82,8 @@ def baseline(
     _conduct(experiment, data, settings, out, quiet, federated=False)
 
 
-@app.command()
-def study(
-    data: Data = None,
-    models: Annotated[
-        str | None, typer.Option("--models", metavar="A,B", help="Which models; all of them by default.")
-    ] = None,
-    balances: Annotated[
-        str | None,
-        typer.Option("--balances", metavar="N,M", help="Views per class; 0,800,900,1000 by default."),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", metavar="N", min=1, help="How many, from run.seed on; 1 by default."),
-    ] = None,
-    settings: Set = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="New, or of a study to go on with; runs/study-<date-time> by default.",
-        ),
-    ] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Every centralized model at every balance on the same split, with tables, figures and study.html.
-
-    What is finished is not trained again: fedfer study --out DIR goes on with the study in DIR.
-    """
-    from rich.console import Console
-
-    from simulations import study_table
-    from simulations.display import Display
-    from simulations.study import conduct
-    from simulations.study_request import ask
-
-    folder = _named(out, "study")
-    asked = ask(
-        data=data,
-        settings=settings or (),
-        models=models,
-        balances=balances,
-        seeds=seeds,
-        folder=folder,
-        command=_command(),
-    )
-    with resumable(folder, "study.toml", asked.how_to_go_on), Display(quiet) as display:
-        result, page, failed = conduct(asked, display)
-    if not quiet:
-        study_table.show(result, Console(highlight=False))
-        print(f"\nOpen {page}")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(asked.runs)} runs failed; {'; '.join(failed)}")
-
-
-@app.command()
-def sweep(
-    experiment: Experiment = None,
-    data: Data = None,
-    strategies: Annotated[
-        str | None, typer.Option("--strategies", metavar="A,B", help="Which; all of them by default.")
-    ] = None,
-    partitions: Annotated[
-        str | None, typer.Option("--partitions", metavar="A,B", help="Which; all of them by default.")
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            "--seeds", metavar="N", min=1, max=1000, help="How many, from run.seed on; 1 by default."
-        ),
-    ] = None,
-    settings: Set = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="New, or of a sweep to go on with; runs/sweep-<date-time> by default.",
-        ),
-    ] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Strategies x partitions x seeds, side by side on all cores, with a table of all.
-
-    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
-    What is finished is not trained again: fedfer sweep --out DIR goes on with the sweep in DIR.
-    """
-    from rich.console import Console
-
-    from simulations import sweep_table
-    from simulations.display import Display
-    from simulations.sweep import conduct
-    from simulations.sweep_request import SETTINGS, ask
-
-    folder = _named(out, "sweep")
-    asked = ask(
-        experiment,
-        data=data,
-        settings=settings or (),
-        strategies=strategies,
-        partitions=partitions,
-        seeds=seeds,
-        folder=folder,
-        command=_command(),
-    )
-    with resumable(folder, SETTINGS, asked.how_to_go_on), Display(quiet) as display:
-        failed = conduct(asked, display)
-    outcomes = sweep_table.read(asked)
-    sweep_table.write(outcomes, folder)
-    if not quiet:
-        sweep_table.show(outcomes, Console(highlight=False))
-        print(f"\nWritten to {folder / 'table.md'} and sweep.csv")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(asked.cells)} runs failed; {'; '.join(failed)}")
+app.command()(study)
+app.command()(sweep)
 
 
 @app.command()
@@ -284,27 +159,16 @@ def _conduct(
 
     name, config = load(_DEFAULT if experiment is None else experiment, data=data, settings=settings or ())
     folder = _folder(out, name)
-    _show(Request(name, config, folder, _command(), federated, baseline), quiet)
-
-
-def _command() -> str:
-    """The command as typed."""
-    return shlex.join(["fedfer", *sys.argv[1:]])
+    _show(Request(name, config, folder, command(), federated, baseline), quiet)
 
 
 def _folder(out: str | None, name: str) -> Path:
     """The folder to write to, which must be new: `out`, or one that is named after the time."""
     from simulations.request import check_folder
 
-    folder = _named(out, name)
+    folder = named(out, name)
     check_folder(folder)
     return folder
-
-
-def _named(out: str | None, name: str) -> Path:
-    if out == "":
-        raise InputError("--out: the name is empty; give a folder, or leave --out away")
-    return Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}") if out is None else Path(out)
 
 
 def _resume(name: str, quiet: bool, *, alone: bool) -> None:
