@@ -1,4 +1,4 @@
-"""Commands that train many runs: `fedfer study` and `fedfer sweep`; heavy things are imported when they run."""
+"""Commands that train many runs: `fedfer study` and `fedfer sweep`. Heavy imports wait until they run."""
 
 from typing import Annotated
 
