@@ -53,19 +53,13 @@ def make_app(job: Job) -> ServerApp:
         if hasattr(grid, "pull_interval"):  # of the simulation's grid, 0.1 s if left alone: half of a round
             grid.pull_interval = _PULL_INTERVAL
         strategy = BlockStrategy(job.plan, job.start.number, job.start.state)
-        selection, start = job.start.selection, job.start.head
+        selection, start, sent_before = job.start.selection, job.start.head, 0
         _greet(grid, strategy, start, job.nodes)
-        sent_before = 0
-        if job.plan.strategy.sums and job.start.number == 0:
-            started = time.perf_counter()
-            folded, start, sent_before = _sums(grid, strategy, job)
-            if job.plan.strategy.name == "ridge":
-                folded = replace(folded, seconds=time.perf_counter() - started)
-                record = _record(job, folded, start, down=0, up=sent_before)
-                selection = selection.after(start, 1, record.val_macro_f1)
-                job.on_round(record, Checkpoint(1, start, selection, state=folded.state))
         if job.plan.strategy.name == "ridge":
+            _ridge(grid, strategy, job)
             return
+        if job.plan.strategy.start == "ridge" and job.start.number == 0:
+            _, start, sent_before = _sums(grid, strategy, job)
 
         def after_round(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             nonlocal selection
@@ -93,8 +87,18 @@ def make_app(job: Job) -> ServerApp:
     return app
 
 
+def _ridge(grid: Grid, strategy: BlockStrategy, job: Job) -> None:
+    """The run of ridge regression: its one round."""
+    began = time.perf_counter()
+    folded, head, sent = _sums(grid, strategy, job)
+    folded = replace(folded, seconds=time.perf_counter() - began)
+    record = _record(job, folded, head, down=0, up=sent)
+    selection = job.start.selection.after(head, 1, record.val_macro_f1)
+    job.on_round(record, Checkpoint(1, head, selection, state=folded.state))
+
+
 def _sums(grid: Grid, strategy: BlockStrategy, job: Job) -> tuple[Folded, np.ndarray, int]:
-    """The one round of ridge regression: what came back, the head, the bytes that real phones would send."""
+    """The sums of all phones: what came back, the head of them, the bytes that real phones would send."""
     plan, (classes, width) = job.plan, job.start.head.shape
     sums, wire = strategy.sums(grid, job.start.head)
     smaller = projection(width - 1, plan.strategy.projection, seed=plan.seed)
