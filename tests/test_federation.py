@@ -15,7 +15,7 @@ from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
-from fer_models.heads import LinearHead, named, new_head
+from fer_models.heads import LinearHead, cross_entropy, named, new_head
 from fer_models.runlog import RoundRecord
 from fer_models.statistics import payload
 from fer_models.training import Shards, Work, round_key, train_phones
@@ -265,8 +265,7 @@ def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, 
 def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Shards, name: str) -> None:
     parts = own_parts(HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test")
     assert parts is not None
-    freely = {"own_pull": 0.0} if name == "ditto" else {}  # so that own heads come to differ
-    strategy = StrategyConfig.model_validate({"name": name, **freely})
+    strategy = StrategyConfig(name=name)
     got = run(tmp_path, shards, rounds=5, strategy=strategy, parts=parts, phones_per_round=4)
     kept, record = own_heads.of(got.states[-1].state), got.records[-1]
     assert kept is not None
@@ -276,9 +275,10 @@ def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Sha
     answers = own_answers(parts, shared, kept.phones, kept.heads)
     assert record.own_heads["accuracy"] == (answers.argmax(axis=1) == shards.labels).mean()
     assert record.own_heads["across"] == across(parts, answers)
-    of_shared = (shared.argmax(axis=1) == shards.labels).mean()
-    assert of_shared != record.own_heads["accuracy"]
-    assert record.val_accuracy == (record.own_heads["accuracy"] if name == "local" else of_shared)
+    of_shared, of_own = (cross_entropy(chances, shards.labels) for chances in (shared, answers))
+    assert abs(of_shared - of_own) > 1e-3
+    assert record.own_heads["loss"] == pytest.approx(of_own)
+    assert record.val_loss == pytest.approx(of_own if name == "local" else of_shared)
 
 
 def test_a_failing_node_ends_the_run_with_its_reason(tmp_path: Path, shards: Shards) -> None:
