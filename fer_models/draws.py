@@ -20,7 +20,8 @@ from fer_models import kernel
 from fer_models.cache import whole_file
 from fer_models.seeding import key
 
-_EVEN = 1e12  # an alpha whose mixes are the pool's; far larger ones overflow
+# Alphas whose phones hold one class each, and whose mixes are the pool's; others under- or overflow.
+_ONE_SIDED, _EVEN = 1e-300, 1e12
 FILE = "drawn.npz"  # in the prepared folder
 
 
@@ -54,7 +55,7 @@ class Drawn:
         pool = rows[np.argsort(labels[rows], kind="stable")]
         counts = np.bincount(labels[rows], minlength=classes)
         offsets = np.concatenate([[0], np.cumsum(counts)])
-        concentration = min(alpha, _EVEN) * classes
+        concentration = min(max(alpha, _ONE_SIDED), _EVEN) * classes
         return cls(features, labels, pool, offsets, phones, each, concentration, key(seed, "draw"))
 
     @property

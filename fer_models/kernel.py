@@ -24,6 +24,7 @@ LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they a
 # What reassociation is worth: the dot products become vector instructions. No flag that assumes
 # finite numbers: a head that diverges must be seen.
 _FAST = {"reassoc", "contract", "nsz"}
+_BELOW_ONE = 1.0 - 2.0**-53
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -67,8 +68,9 @@ def draw(pool, offsets, phones, each, concentration, seed, rows):
         own = sub_key(seed, np.uint64(phones[place]))
         for i in range(each):
             urn = uniform(own, 3 * i) * (concentration + i)
-            if urn < concentration:  # a new one; the same draw says which
-                label = np.searchsorted(shares, urn / concentration, side="right") - 1
+            if i == 0 or urn < concentration:  # a new one; the same draw says which
+                share = min(urn / concentration, _BELOW_ONE)  # rounding can make it 1
+                label = np.searchsorted(shares, share, side="right") - 1
             else:
                 label = classes[np.int64(uniform(own, 3 * i + 1) * i)]
             classes[i] = label

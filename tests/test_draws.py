@@ -52,6 +52,15 @@ def test_a_phone_draws_the_same_whoever_is_asked_with_it(
         np.testing.assert_array_equal(rows[firsts[place] : lasts[place]], rows_of(held, phone))
 
 
+@pytest.mark.parametrize("alpha", [5e-324, 1e-323, 1e-310])
+def test_the_smallest_concentrations_are_those_of_one_class_a_phone(alpha: float) -> None:
+    # products with numbers so small are rounded up to them: a first view must not look for one before it
+    held = drawn(phones=2_000, alpha=alpha, shares=(5, 0, 9, 1, 30))
+    views = skew.table(held, CLASSES)
+    assert (views.max(axis=1) == 40).all()
+    assert set(views.argmax(axis=1)) == {0, 2, 3, 4}
+
+
 def test_another_seed_other_rows_and_other_phones_others() -> None:
     assert not np.array_equal(rows_of(drawn(), 3), rows_of(drawn(seed=1), 3))
     assert not np.array_equal(rows_of(drawn(), 3), rows_of(drawn(), 4))
