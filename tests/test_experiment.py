@@ -131,7 +131,7 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         ("run.seed=-1", "run.seed must be a whole number at least 0"),
         ("run.seed=9223372036854775808", "below 9223372036854775808"),
         ("run.seed=2026-01-01", 'got "2026-01-01"; the default is 0'),
-        ("run.device=cuda", 'run.device must be "cpu", got "cuda"'),
+        ("run.device=tpu", 'run.device must be "cpu" or "cuda", got "tpu"'),
         ("report.examples=1", "report.examples must be true or false, got 1"),
         ("evaluation.every=0", "evaluation.every must be"),
         ("evaluation.select=worst", 'evaluation.select must be "last" or "best"'),
