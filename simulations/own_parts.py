@@ -14,6 +14,7 @@ from fer_models.seeding import stream
 from fer_models.training import Holdings
 
 EACH, MOST = 10, 1_000  # where phones outnumber photos: photos that some of them get, and how many at most
+_AT_ONCE = 500_000  # views counted: phones of the partition `draw` have none in memory before
 
 
 def candidates(phones: int, photos: int, *, seed: int) -> np.ndarray:
@@ -55,7 +56,13 @@ def own_parts(
 
 
 def class_views(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
-    """Training views of each class on each of `phones` (r,), (r, classes) int64."""
+    """Training views of each class on each of `phones` (r,), (r, classes) int64; some phones at a time."""
+    ends = np.cumsum(held.sizes[phones])
+    cuts = np.flatnonzero(np.diff(ends // _AT_ONCE)) + 1
+    return np.concatenate([_counted(held, some, classes) for some in np.split(phones, cuts)])
+
+
+def _counted(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
     rows, firsts, lasts = held.of(phones)
     sizes = lasts - firsts
     starts = np.cumsum(sizes) - sizes  # of each phone's views, were all of them laid end to end

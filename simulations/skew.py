@@ -11,14 +11,12 @@ import numpy as np
 from fer_models.training import Holdings
 from simulations.own_parts import class_views
 
-_AT_ONCE = 10_000  # phones
 MOST_KEPT = 200  # phones whose views are kept one by one: as many columns as the page has room for
 
 
 def table(held: Holdings, classes: int) -> np.ndarray:
-    """Views of each class on each phone, (phones, classes) int64; some phones at a time."""
-    parts = np.array_split(np.arange(held.phones), -(-held.phones // _AT_ONCE))
-    return np.concatenate([class_views(held, phones, classes) for phones in parts])
+    """Views of each class on each phone, (phones, classes) int64."""
+    return class_views(held, np.arange(held.phones), classes)
 
 
 def label_divergence(views: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from reference import CLASSES, WIDTH, make_shards, torch_phone
 from fer_models.across import OwnParts, across, own_answers
 from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
+from fer_models.draws import Drawn
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import LinearHead, cross_entropy, named, new_head
@@ -52,7 +53,7 @@ def shards(tmp_path: Path) -> Shards:
 
 def run(
     folder: Path,
-    shards: Shards,
+    shards: Shards | Drawn,
     *,
     nodes: int = 2,
     block: int = 3,
@@ -112,6 +113,26 @@ def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, sha
             replace(r, seconds=0, wire_bytes=0) for r in reference.records
         ]
     assert head_bytes(run(tmp_path, shards, seed=1)) != head_bytes(reference)
+
+
+def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) -> None:
+    pool = make_shards([60])
+    drawn = Drawn.of_pool(
+        pool.features, pool.labels, np.arange(60), phones=5_000, each=7, alpha=0.3, classes=CLASSES, seed=0
+    )
+    np.save(tmp_path / "features.npy", pool.features)
+    drawn.save(tmp_path, tmp_path / "features.npy")
+    reference = run(tmp_path, drawn, nodes=1, phones_per_round=30)
+    for nodes, block, grid_seed in [(2, 1, 1), (4, 3, 2)]:
+        other = run(tmp_path, drawn, nodes=nodes, block=block, grid_seed=grid_seed, phones_per_round=30)
+        assert head_bytes(other) == head_bytes(reference), nodes
+    assert [(r.phones, r.photos) for r in reference.records] == [(30, 210)] * 4
+    # The same as phones that hold those rows for good.
+    rows, firsts, lasts = drawn.of(np.arange(5_000))
+    held = Shards(pool.features, pool.labels, rows, np.append(firsts, lasts[-1]))
+    kept = tmp_path / "kept"
+    held.save(kept, tmp_path / "features.npy")
+    assert head_bytes(run(kept, held, phones_per_round=30)) == head_bytes(reference)
 
 
 EVERY = list(get_args(StrategyConfig.model_fields["name"].annotation))

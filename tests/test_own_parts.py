@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from reference import CLASSES, make_shards
 
 from fer_models.augment import ViewPlan, views
+from fer_models.draws import Drawn
 from fer_models.evaluation import HeldOut
 from fer_models.seeding import stream
+from fer_models.training import Holdings
 from simulations import skew
 from simulations.experiment import validate
 from simulations.own_parts import EACH, MOST, candidates, class_views, deal, own_parts
@@ -69,9 +71,24 @@ def test_all_phones_are_asked_but_where_they_outnumber_the_photos() -> None:
 
 def test_the_views_of_phones_are_counted_from_what_they_hold() -> None:
     shards = make_shards([3, 17, 1, 40, 8])
-    whole = skew.table(shards, CLASSES)
-    np.testing.assert_array_equal(class_views(shards, np.arange(5), CLASSES), whole)
+    whole = np.array([np.bincount(labels_of(shards, phone), minlength=CLASSES) for phone in range(5)])
+    np.testing.assert_array_equal(skew.table(shards, CLASSES), whole)
     np.testing.assert_array_equal(class_views(shards, np.array([1, 4]), CLASSES), whole[[1, 4]])
+
+
+@pytest.mark.parametrize(("phones", "each"), [(300, 5_000), (3, 600_000)])
+def test_views_are_counted_however_many_there_are(phones: int, each: int) -> None:
+    pool = make_shards([60])
+    held = Drawn.of_pool(
+        pool.features, pool.labels, pool.rows, phones=phones, each=each, alpha=1.0, classes=CLASSES, seed=0
+    )
+    whole = [np.bincount(labels_of(held, phone), minlength=CLASSES) for phone in range(phones)]
+    np.testing.assert_array_equal(skew.table(held, CLASSES), whole)
+
+
+def labels_of(held: Holdings, phone: int) -> np.ndarray:
+    rows, (first,), (last,) = held.of(np.array([phone]))
+    return held.labels[rows[first:last]]
 
 
 def test_the_parts_of_a_run() -> None:
