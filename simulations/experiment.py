@@ -46,7 +46,7 @@ class FederationConfig(Section):
     photos_per_phone: int = Field(40, ge=1, le=100_000)
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
-    engine: Literal["ray", "process"] = "ray"
+    engine: Literal["ray", "flower", "process"] = "ray"
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":

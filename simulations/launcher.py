@@ -42,18 +42,28 @@ def node_count(nodes: int) -> int:
 def launch(job: Job, logs: Path, engine: str = "ray") -> None:
     """Runs the job on as many nodes as it waits for; their logs go to the folder `logs`.
 
-    engine "ray": each node on a Ray actor; "process": all of them in this process.
+    engine "ray": each node is a Ray actor; "flower": one of Flower's simulation runtime, on Ray as well;
+    "process": all of them are in this process. The bits are the same.
     """
     from clients.app import app
 
-    if engine == "ray":
+    if engine == "flower":
         simulate(make_app(job), app, job.nodes, logs, actors=job.nodes)
         return
-    from simulations.in_process import InProcessGrid, context
+    from simulations.grid import context
 
     logs.mkdir(parents=True, exist_ok=True)
     with _log_file(logs / "flower.log"), _reasons(logs):
-        make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
+        if engine == "process":
+            from simulations.in_process import InProcessGrid
+
+            make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
+            return
+        os.environ.update(_QUIET)
+        with _ray(job.nodes, logs / "ray"):
+            from simulations.ray_grid import RayGrid
+
+            make_app(job)(RayGrid(app, job.nodes), context())
 
 
 def simulate(

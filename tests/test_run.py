@@ -44,7 +44,7 @@ def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize(("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "ray"), (3, 2, "process")])
+@pytest.mark.parametrize(("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "flower"), (3, 2, "process")])
 def test_same_bytes_for_any_nodes_blocks_and_engine(
     whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int, engine: str
 ) -> None:
@@ -277,7 +277,7 @@ def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_p
     assert not (some / "centralized-matched").exists()
 
 
-@pytest.mark.parametrize("engine", ["ray", "process"])
+@pytest.mark.parametrize("engine", ["ray", "flower", "process"])
 def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path, engine: str) -> None:
     much = {"train__lr": 100, "train__batch": 1, "federation__local_epochs": 300}
     failing = started(
