@@ -4,8 +4,6 @@ A node works for whichever phones the order names, and answers with one sum over
 sends, or the heads that they keep for themselves, too, where the order asks for it.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -13,7 +11,7 @@ from flwr.clientapp import ClientApp
 from clients.phones import phones_of, trainer_of
 from fer_models.order import Order
 from fer_models.statistics import phone_sums, projection
-from fer_models.training import Holdings, Local, Trained, Work
+from fer_models.training import Local, Trained, Work
 
 app = ClientApp()
 
@@ -29,11 +27,19 @@ def ready(message: Message, context: Context) -> Message:
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Trains the phones of the order from its head; replies with their summed update and its counts."""
+    """Trains the phones of the order from its head; replies with their summed update and its counts.
+
+    Phones whose numbers are not finite are in neither: the reply names those that are.
+    """
     order, head = _order(message)
-    held = phones_of(order.prepared)
+    held, trainer = phones_of(order.prepared), trainer_of(order.prepared)
     asked = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
-    phones, starts = asked["ids"], asked.get("starts")
+    own = None
+    if order.own == "beside":
+        own = trainer(held, asked["ids"], _beside(head, order, asked["starts"]))
+        place = np.searchsorted(asked["ids"], own.phones)
+        asked = {name: values[place] for name, values in asked.items()}
+    starts = asked.get("starts")
     work = Work(
         head,
         order.train,
@@ -46,12 +52,14 @@ def train(message: Message, context: Context) -> Message:
         each=order.each or order.own == "instead",
         losses=order.losses,
     )
-    trained = trainer_of(order.prepared)(held, phones, work)
-    reply = _packed(phones, trained, order.each)
+    trained = trainer(held, asked["ids"], work)
+    reply = _packed(trained, order.each)
     if starts is not None:
-        moved = trained.updates if order.own == "instead" else _beside(held, phones, work, starts, order)
-        assert moved is not None
-        reply["own"] = ArrayRecord({"phones": Array(phones), "heads": Array(starts + moved)})
+        own = own or trained
+        assert own.updates is not None
+        place = np.searchsorted(asked["ids"], own.phones)
+        heads = starts[place] + own.updates
+        reply["own"] = ArrayRecord({"phones": Array(own.phones), "heads": Array(heads)})
     return Message(reply, reply_to=message)
 
 
@@ -61,11 +69,11 @@ def sums(message: Message, context: Context) -> Message:
     order, head = _order(message)
     held = phones_of(order.prepared)
     phones = message.content.array_records["phones"]["ids"].numpy()
-    found = phone_sums(
+    found, sound = phone_sums(
         held, phones, len(head), projection(held.features.shape[1], order.projection, seed=order.seed)
     )
-    arrays = ArrayRecord({"xx": Array(found.xx), "xy": Array(found.xy)})
-    counts = MetricRecord({"views": found.n, "phones": len(phones)})
+    arrays = ArrayRecord({"xx": Array(found.xx), "xy": Array(found.xy), "phones": Array(sound)})
+    counts = MetricRecord({"views": found.n})
     return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
 
 
@@ -75,22 +83,19 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
     return order, message.content.array_records["head"]["values"].numpy()
 
 
-def _beside(
-    held: Holdings, phones: np.ndarray, work: Work, starts: np.ndarray, order: Order
-) -> np.ndarray | None:
-    """What the phones' own heads, which start from `starts`, move by when trained beside the shared one."""
-    own = replace(
-        work, local=Local(pull=order.own_pull), starts=starts, corrections=None, weights=None, each=True
-    )
-    return trainer_of(order.prepared)(held, phones, own).updates
+def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:
+    """The work of the phones' own heads, which start from `starts` and are trained beside the shared one."""
+    pull = Local(pull=order.own_pull)
+    return Work(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 
 
-def _packed(phones: np.ndarray, trained: Trained, each: bool) -> RecordDict:
+def _packed(trained: Trained, each: bool) -> RecordDict:
     update = trained.sum
-    reply = RecordDict({"update": ArrayRecord({"total": Array(update.total)})})
+    sent = {"total": update.total, "phones": trained.phones}
+    reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
     if each:
-        arrays = {"phones": phones, "updates": trained.updates, "losses": trained.losses}
+        arrays = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
         reply["each"] = ArrayRecord({name: Array(a) for name, a in arrays.items() if a is not None})
     return reply

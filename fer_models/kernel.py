@@ -276,14 +276,15 @@ def logit_offsets(counts, margin, prior, out):
 @njit(cache=True, nogil=True)
 def train_phones(
     features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
-    key, pull, margin, prior, corrections, total, each,
+    key, pull, margin, prior, corrections, total, each, sound,
 ):  # fmt: skip
     """Every phone of `phones` (k,) trains `epochs`; adds weight * (its head - its start) to `total`.
 
     Phone number i of them owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] where
     that is all. `anchor` is the head of the round. corrections (k, C, D + 1), or of one phone for all, or of
-    none; `each` (k or 0, C, D + 1) takes what each phone moved by. Returns (reach, loss): the summed norms
-    of what the phones added, which bounds every partial sum in every order, and the loss summed over views.
+    none; `each` (k or 0, C, D + 1) takes what each phone moved by, `sound` (k,) whether its numbers are
+    finite: the others add nothing. Returns (reach, loss): the summed norms of what the phones added, which
+    bounds every partial sum in every order, and the loss summed over views.
     """
     reach, loss = 0.0, 0.0
     head = np.empty_like(anchor)
@@ -310,8 +311,12 @@ def train_phones(
                 batch, lr, adam, dropout, epoch_key, offsets, anchor, pull, correction,
             )  # fmt: skip
             phone_loss += epoch_loss
+        far = distance(head, start)
+        sound[i] = np.isfinite(far) and np.isfinite(phone_loss)
+        if not sound[i]:
+            continue
         add_exactly(total, head, start, weights[i])
-        reach += weights[i] * distance(head, start)
+        reach += weights[i] * far
         loss += (phone_loss + LOSS_MAGIC) - LOSS_MAGIC
         if each.shape[0]:
             for c in range(head.shape[0]):

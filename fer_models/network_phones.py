@@ -24,7 +24,7 @@ from fer_models.cache import whole_file
 from fer_models.device import opened
 from fer_models.network_training import make_optimizer
 from fer_models.networks import NetworkClassifier, Spec, restore
-from fer_models.training import Holdings, Local, Trained, Update, Work
+from fer_models.training import Holdings, Local, Trained, Work, trained
 
 if TYPE_CHECKING:
     import torch
@@ -76,21 +76,24 @@ class NetworkPhones:
         starts = work.head[None] if work.starts is None else work.starts
         total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), np.float32)
-        losses = np.empty(len(phones))
+        losses, sound = np.empty(len(phones)), np.zeros(len(phones), np.bool_)
         with _one_thread():
             for place, phone in enumerate(phones):
                 own, start = rows[firsts[place] : lasts[place]], starts[min(place, len(starts) - 1)]
                 if work.losses:
                     losses[place] = self._loss(held, own, start)
                 head, summed = self._phone(held, own, start, int(phone), place, work)
+                far = float(np.linalg.norm(head - start))
+                if not np.isfinite(far + summed):
+                    continue
+                sound[place] = True
                 kernel.add_exactly(total, head, start, weights[place])
-                reach += weights[place] * float(np.linalg.norm(head - start))
+                reach += weights[place] * far
                 loss += (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
                 if work.each:
                     updates[place] = head - start
-        views = int(sizes.sum())
-        update = Update(total, views, views * work.epochs, len(phones), loss, reach)
-        return Trained(update, updates if work.each else None, losses if work.losses else None)
+        sums = total, loss, reach
+        return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
 
     def _phone(
         self, held: Holdings, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: Work

@@ -6,7 +6,7 @@ rounds.jsonl grows by a line a round; every other file is written whole.
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class RoundRecord:
     bytes_down: int  # payload that real phones would receive
     bytes_up: int  # and send
     wire_bytes: int  # payload of the simulation's own messages, both ways
+    dropped: int = 0  # phones whose updates were left out
+    dropped_phones: dict[str, str] = field(default_factory=dict)  # their ids, and why
     across: dict[str, Any] | None = None  # of the same evaluation over phones: `across.measure`
     own_heads: dict[str, Any] | None = None  # accuracy, macro_f1, loss, across of the phones' own heads
 

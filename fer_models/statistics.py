@@ -16,9 +16,10 @@ from fer_models.training import Holdings
 
 def phone_sums(
     held: Holdings, phones: np.ndarray, classes: int, projection: np.ndarray | None = None
-) -> Moments:
-    """The sums over the views of `phones` (k,), exact; `projection` (D, d) float64 is applied to features.
+) -> tuple[Moments, np.ndarray]:
+    """The sums over the views of `phones` (k,), exact, and the ids of those that are in: whose are finite.
 
+    `projection` (D, d) float64 is applied to features.
     On one thread, so that a phone's bits do not depend on the number of cores. RunError where they grow so
     large that they are no longer exact.
     """
@@ -26,18 +27,22 @@ def phone_sums(
 
     rows, firsts, lasts = held.of(phones)
     width = (held.features.shape[1] if projection is None else projection.shape[1]) + 1
-    total = Moments(np.zeros((width, width)), np.zeros((width, classes)), int((lasts - firsts).sum()))
+    xx, xy, sound = np.zeros((width, width)), np.zeros((width, classes)), np.zeros(len(phones), np.bool_)
     with threadpool_limits(1, user_api="blas"):
-        for first, last in zip(firsts, lasts, strict=True):
+        for place, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
             own = rows[first:last]
             x, y = held.features[own], held.labels[own]
+            if not np.isfinite(x).all():
+                continue
             if projection is not None:
                 x = x @ projection
             found = moments(x, y, np.arange(len(own)), classes)
-            kernel.add_rounded(total.xx, found.xx)
-            kernel.add_rounded(total.xy, found.xy)
+            sound[place] = True
+            kernel.add_rounded(xx, found.xx)
+            kernel.add_rounded(xy, found.xy)
+    total = Moments(xx, xy, int((lasts - firsts)[sound].sum()))
     check_exact(total)
-    return total
+    return total, phones[sound]
 
 
 def check_exact(sums: Moments) -> None:

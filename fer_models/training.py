@@ -136,8 +136,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Trained:
-    """What k phones made of their work."""
+    """What phones made of their work; those with numbers that are not finite are left out of everything."""
 
+    phones: np.ndarray  # (k,) int64, the ids of those that are in
     sum: Update
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each less its start
     losses: np.ndarray | None = None  # (k,) float64
@@ -157,27 +158,44 @@ def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
     sizes = lasts - firsts
     total = np.zeros(head.shape, np.float64)
     updates = np.empty((len(phones) if work.each else 0, *head.shape), np.float32)
+    sound = np.empty(len(phones), np.bool_)
     reach, loss = kernel.train_phones(
         np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
         sizes.astype(np.float64) if work.weights is None else work.weights,
         head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
         np.uint64(work.key), local.pull, local.margin, local.prior,
-        none if work.corrections is None else work.corrections, total, updates,
+        none if work.corrections is None else work.corrections, total, updates, sound,
     )  # fmt: skip
-    views = int(sizes.sum())
+    losses = _losses(held, phones, starts, sound) if work.losses else None
+    return trained(phones, sound, sizes, work, (total, float(loss), float(reach)), updates, losses)
+
+
+def trained(
+    phones: np.ndarray,
+    sound: np.ndarray,
+    sizes: np.ndarray,
+    work: Work,
+    sums: tuple[np.ndarray, float, float],
+    updates: np.ndarray,
+    losses: np.ndarray | None,
+) -> Trained:
+    """What came of the work: `sums` (total, loss, reach) of the phones that are `sound` (k,) bool."""
+    total, loss, reach = sums
+    views = int(sizes[sound].sum())
     return Trained(
-        Update(total, views, views * work.epochs, len(phones), float(loss), float(reach)),
-        updates if work.each else None,
-        _losses(held, phones, starts) if work.losses else None,
+        phones[sound],
+        Update(total, views, views * work.epochs, int(sound.sum()), loss, reach),
+        updates[sound] if work.each else None,
+        None if losses is None else losses[sound],
     )
 
 
-def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The mean loss of each phone's start on its views, (k,) float64."""
+def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """The mean loss of each phone's start on its views, (k,) float64; nan where the phone is not `sound`."""
     rows, firsts, lasts = held.of(phones)
-    found = np.empty(len(phones))
-    for place, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
-        own, head = rows[first:last], starts[min(place, len(starts) - 1)]
+    found = np.full(len(phones), np.nan)
+    for place in np.flatnonzero(sound):
+        own, head = rows[firsts[place] : lasts[place]], starts[min(int(place), len(starts) - 1)]
         found[place] = cross_entropy(probabilities(head, held.features[own]), held.labels[own])
     return found
 

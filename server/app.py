@@ -20,7 +20,8 @@ from server.algorithms import make
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.evaluation import Judged, judged
-from server.strategies import BlockStrategy, Folded, Plan, reason
+from server.exchange import reason
+from server.strategies import BlockStrategy, Folded, Plan
 
 _PATIENCE = 120  # seconds that nodes have to appear
 _FOREVER = 1e9  # seconds: a round takes as long as it takes
@@ -100,12 +101,11 @@ def _ridge(grid: Grid, strategy: BlockStrategy, job: Job) -> None:
 def _sums(grid: Grid, strategy: BlockStrategy, job: Job) -> tuple[Folded, np.ndarray, int]:
     """The sums of all phones: what came back, the head of them, the bytes that real phones would send."""
     plan, (classes, width) = job.plan, job.start.head.shape
-    sums, wire = strategy.sums(grid, job.start.head)
+    sums = strategy.sums(grid, job.start.head)
     smaller = projection(width - 1, plan.strategy.projection, seed=plan.seed)
-    head, state = ridge.solve(sums, job.validation, smaller)
-    phones = len(plan.sizes)
-    folded = Folded(1, phones, sums.n, None, 0.0, wire, state)
-    return folded, head, phones * sums_payload(plan.strategy.projection or width - 1, classes)
+    head, state = ridge.solve(sums.moments, job.validation, smaller)
+    folded = Folded(1, sums.phones, sums.moments.n, None, 0.0, sums.wire_bytes, state, sums.dropped)
+    return folded, head, sums.phones * sums_payload(plan.strategy.projection or width - 1, classes)
 
 
 def _record(job: Job, folded: Folded, head: np.ndarray, *, down: int, up: int) -> RoundRecord:
@@ -130,6 +130,8 @@ def _record(job: Job, folded: Folded, head: np.ndarray, *, down: int, up: int) -
         bytes_down=down,
         bytes_up=up,
         wire_bytes=folded.wire_bytes,
+        dropped=len(folded.dropped),
+        dropped_phones={str(phone): why for phone, why in folded.dropped.items()},
         **vars(found),
     )
 

@@ -6,30 +6,28 @@ A round, as Flower's own `Strategy.start` runs it:
 3. `aggregate_train` adds the sums, which in this arithmetic no order can change, and moves the head.
 """
 
-import operator
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
 from fer_models import kernel
-from fer_models.closed_form import Moments
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.order import Order
 from fer_models.statistics import check_exact
-from fer_models.training import Update
 from server.algorithm import Asked, Came, State
-from server.algorithms import make
+from server.algorithms import check, make
 from server.config import StrategyConfig
-from server.selection import select, share_out
+from server.exchange import NOT_FINITE, Answers, Exchange, Sums
+from server.selection import select
 
-_REASON = 200  # characters of a node's failure that are shown
+_NAMED = 10  # phones that an error names
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class Plan:
     train: TrainConfig
     seed: int
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    min_phones: int = 1  # whose updates a round needs
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ class Folded:
     seconds: float  # from writing the orders to the new head
     wire_bytes: int  # payload of the simulation's own messages, both ways
     state: State  # of the algorithm, after the round
+    dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were left out, and why
 
 
 class BlockStrategy(FedAvg):
@@ -74,20 +74,28 @@ class BlockStrategy(FedAvg):
         self.folded: Folded | None = None
         self._head = np.empty((0, 0), np.float32)
         self._selected = np.empty(0, np.int64)
-        self._started, self._sent = 0.0, 0
+        self._started = 0.0
+        self.homes: dict[int, int] | None = None  # the node of each phone, where phones are devices
 
     def summary(self) -> None:
         """Nothing to log: the run folder holds the settings."""
 
-    def sums(self, grid: Grid, head: np.ndarray) -> tuple[Moments, int]:
-        """The sums of all phones for ridge regression, and the bytes on the wire."""
+    def sums(self, grid: Grid, head: np.ndarray) -> Sums:
+        """The sums of all phones for ridge regression; RunError where too few can be used."""
         order = replace(self.order(0), projection=self.plan.strategy.projection)
-        phones = np.arange(len(self.plan.sizes))
-        messages = self._messages(
-            order, ArrayRecord({"values": Array(head)}), phones, Asked(), grid, "query.sums"
-        )
-        replies = list(grid.send_and_receive(messages))
-        return add(replies, len(phones)), sum(_payload(m) for m in [*messages, *replies])
+        shape = (order.projection or head.shape[1] - 1) + 1, len(head)
+        wire_bytes = 0
+        for again in (True, False):
+            exchange = self._exchange(order, head, np.arange(len(self.plan.sizes)), kind="query.sums")
+            exchange.finish(grid)
+            wire_bytes += exchange.wire_bytes
+            sums = exchange.sums(shape)
+            if sums.phones >= self.plan.min_phones or not again:
+                break
+        if short := self._short(sums.phones):
+            raise _too_few(sums, len(self.plan.sizes), 1, short)
+        check_exact(sums.moments)
+        return replace(sums, wire_bytes=wire_bytes)
 
     def order(self, number: int) -> Order:
         """The order of round `number`."""
@@ -112,70 +120,71 @@ class BlockStrategy(FedAvg):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message to each node that has work: the order, its phones and the head."""
-        self._started = time.perf_counter()
+        self._started, self._grid = time.perf_counter(), grid
         plan, number = self.plan, self.done + server_round
         self._selected = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
         self._head = arrays["values"].numpy()
         self._state = self._state or self.algorithm.begin(self._head)
-        asked = self.algorithm.ask(self._head, self._selected, *self._lengths(), self._state)
-        messages = self._messages(self.order(number), arrays, self._selected, asked, grid)
-        self._sent = sum(_payload(message) for message in messages)
-        return messages
+        self._under_way = self._asked(number)
+        return self._under_way.messages(grid)
+
+    def _asked(self, number: int) -> Exchange:
+        """What the selected phones are asked in round `number`."""
+        asked = self.algorithm.ask(self._head, self._selected, *self._lengths(self._selected), self._state)
+        return self._exchange(self.order(number), self._head, self._selected, asked=asked)
 
     def adapt(self, grid: Grid, head: np.ndarray, phones: np.ndarray, number: int) -> np.ndarray:
-        """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after round `number`."""
+        """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after round `number`.
+
+        A phone whose update cannot be used keeps the head as it is.
+        """
         order = replace(self.order(number + 1), epochs=self.algorithm.epochs_after, each=True, losses=False)
-        arrays = ArrayRecord({"values": Array(head)})
-        replies = list(grid.send_and_receive(self._messages(order, arrays, phones, Asked(), grid)))
-        fold(replies, len(phones), number + 1)
-        own: np.ndarray = head + gather(replies, phones, "each")["updates"]
+        exchange = self._exchange(order, head, phones)
+        exchange.finish(grid)
+        came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
+        own[np.searchsorted(phones, came.ids)] += came.each.get("updates", own[:0])
         return own
 
-    def _messages(
+    def _exchange(
         self,
         order: Order,
-        head: ArrayRecord,
+        head: np.ndarray,
         phones: np.ndarray,
-        asked: Asked,
-        grid: Grid,
+        *,
         kind: str = MessageType.TRAIN,
-    ) -> list[Message]:
-        """One for each node that has some of `phones` (k,) to work for."""
-        nodes, scalars = sorted(grid.get_node_ids()), ConfigRecord(order.scalars())
-        shares = share_out(phones, self.plan.sizes, self.plan.block, len(nodes))
-        beside = {name: values for name, values in vars(asked).items() if values is not None}
-        messages = []
-        for node, share in zip(nodes, shares, strict=True):
-            if len(share):
-                place = np.searchsorted(phones, share)
-                arrays = {"ids": share} | {name: values[place] for name, values in beside.items()}
-                record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
-                content = RecordDict({"head": head, "order": scalars, "phones": record})
-                messages.append(Message(content, dst_node_id=node, message_type=kind))
-        return messages
+        asked: Asked | None = None,
+    ) -> Exchange:
+        plan = self.plan
+        return Exchange(
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=self.homes
+        )
 
-    def _lengths(self) -> tuple[np.ndarray, np.ndarray]:
-        """Views of the selected phones, (k,) int64, and the optimiser steps that each takes in the round."""
-        views = self.plan.sizes[self._selected]
+    def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Views of `phones`, (k,) int64, and the optimiser steps that each takes in a round."""
+        views = self.plan.sizes[phones]
         return views, self.plan.epochs * -(-views // self.plan.train.batch)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """The next head, as the algorithm makes it of the mean update, or of all of them."""
-        replies, number = list(replies), self.done + server_round
-        update = fold(replies, len(self._selected), number)
-        views, steps = self._lengths()
-        each = gather(replies, self._selected, "each")
+        """The next head, as the algorithm makes it of the mean update, or of all of them.
+
+        What nodes failed to answer is asked for again. RunError where too few phones remain.
+        """
+        self._under_way.take(list(replies))
+        number = self.done + server_round
+        got, wire_bytes = self._enough(number)
+        views, steps = self._lengths(got.ids)
+        update = got.update
         came = Came(
-            self._selected,
+            got.ids,
             views,
             update.total / update.views,
-            each.get("updates"),
-            each.get("losses"),
+            got.each.get("updates"),
+            got.each.get("losses"),
             steps,
             update.views / int(self.plan.sizes.sum()),
-            gather(replies, self._selected, "own").get("heads"),
+            got.own.get("heads"),
         )
         head, self._state = self.algorithm.step(self._head, came, self._state)
         self.folded = Folded(
@@ -184,70 +193,50 @@ class BlockStrategy(FedAvg):
             photos=update.photos,
             train_loss=update.loss / update.photos,
             seconds=time.perf_counter() - self._started,
-            wire_bytes=self._sent + sum(_payload(reply) for reply in replies),
+            wire_bytes=wire_bytes,
             state=self._state,
+            dropped=got.dropped,
         )
         return ArrayRecord({"values": Array(head)}), None
 
+    def _enough(self, number: int) -> tuple[Answers, int]:
+        """What came of enough phones, and the bytes on the wire; a round with too few is repeated once."""
+        exchange, wire_bytes = self._under_way, 0
+        for again in (True, False):
+            exchange.finish(self._grid)
+            wire_bytes += exchange.wire_bytes
+            came = exchange.answers()
+            if not (short := self._short(came.phones)):
+                break
+            if not again:
+                raise _too_few(came, len(self._selected), number, short)
+            exchange = self._asked(number)
+        if not came.update.reach < kernel.EXACT_BELOW:
+            raise RunError(
+                f"training diverged in round {number}: the updates are too large; lower train.lr",
+                resumable=False,
+            )
+        return came, wire_bytes
 
-def fold(replies: list[Message], phones: int, number: int) -> Update:
-    """The sum of what the nodes sent in round `number`; RunError unless all `phones` are in it."""
-    total = None
-    for reply in replies:
-        if reply.has_error():
-            raise RunError(f"a node failed in round {number}: {reason(reply)}")
-        counts = reply.content.metric_records["counts"]
-        update = Update(
-            reply.content.array_records["update"]["total"].numpy(),
-            **{name: counts[name] for name in ("views", "photos", "phones", "loss", "reach")},  # type: ignore[arg-type]
-        )
-        total = update if total is None else total + update
-    if total is None or total.phones != phones:
-        came = 0 if total is None else total.phones
-        raise RunError(f"in round {number} only {came} of {phones} phones came back from the nodes")
-    if not total.reach < kernel.EXACT_BELOW:
-        raise RunError(
-            f"training diverged in round {number}: the updates are too large; lower train.lr", resumable=False
-        )
-    return total
-
-
-def add(replies: list[Message], phones: int) -> Moments:
-    """The sums of what the nodes summed; RunError unless all `phones` are in it."""
-    parts, came = [], 0
-    for reply in replies:
-        if reply.has_error():
-            raise RunError(f"a node failed: {reason(reply)}")
-        arrays, counts = reply.content.array_records["sums"], reply.content.metric_records["counts"]
-        parts.append(Moments(arrays["xx"].numpy(), arrays["xy"].numpy(), int(counts["views"])))  # type: ignore[arg-type]
-        came += int(counts["phones"])  # type: ignore[arg-type]
-    if came != phones:
-        raise RunError(f"only {came} of {phones} phones came back from the nodes")
-    total = reduce(operator.add, parts)
-    check_exact(total)
-    return total
+    def _short(self, phones: int) -> str:
+        """Why so many phones are too few for a round; "" where they are enough."""
+        if phones < self.plan.min_phones:
+            return f"fewer than federation.min_phones = {self.plan.min_phones}"
+        try:
+            check(self.plan.strategy, phones)
+        except ValueError as error:
+            return f"too few for the strategy: {error}"
+        return ""
 
 
-def gather(replies: list[Message], phones: np.ndarray, record: str) -> dict[str, np.ndarray]:
-    """What nodes sent of each phone in `record`: arrays with a row for each of `phones`, in their order."""
-    parts = [reply.content.array_records[record] for reply in replies if record in reply.content]
-    if not parts:
-        return {}
-    ids = np.concatenate([part["phones"].numpy() for part in parts])
-    order = np.argsort(ids)
-    if not np.array_equal(ids[order], phones):
-        raise RunError("the nodes sent updates of other phones than those that were asked")
-    names = [name for name in parts[0] if name != "phones"]
-    return {name: np.concatenate([part[name].numpy() for part in parts])[order] for name in names}
-
-
-def reason(reply: Message) -> str:
-    """Why a node failed, in one short line; the logs of the run have all of it."""
-    line = " ".join(str(reply.error.reason).split())
-    return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
-
-
-def _payload(message: Message) -> int:
-    return sum(
-        len(array.data) for record in message.content.array_records.values() for array in record.values()
+def _too_few(came: Answers | Sums, asked: int, number: int, short: str) -> RunError:
+    """Why a round could not be folded."""
+    named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
+    reasons = Counter(came.dropped.values()).most_common(1)
+    why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
+    diverged = bool(reasons) and reasons[0][0] == NOT_FINITE
+    return RunError(
+        f"in round {number} the updates of {came.phones} of {asked} phones can be used, {short}, also when "
+        f"it was repeated{why}{'; lower train.lr if training diverged' if diverged else ''}",
+        resumable=not diverged,
     )

@@ -83,4 +83,6 @@ def show(step: Step, record: RoundRecord, total: int) -> None:
         facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}
     if record.phones:
         facts["phones/s"] = f"{record.phones / record.seconds:,.0f}"
+    if record.dropped:
+        facts["dropped"] = f"{record.dropped:,}"
     step(record.round, total, **facts)

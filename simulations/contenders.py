@@ -125,7 +125,7 @@ def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: 
     """Rounds of this project, as `fedfer run` does them."""
     from simulations.launcher import launch, node_count
 
-    laps, nodes = _Laps(field, rounds, step), node_count(0)
+    laps, nodes = _Laps(field, rounds, step), node_count(0, field.phones)
 
     def on_round(record: RoundRecord, state: Checkpoint) -> None:
         laps(record.seconds, state.head)

@@ -34,6 +34,7 @@ class FederationConfig(Section):
 
     phones: int = Field(100, ge=1, le=10_000_000)
     phones_per_round: int = Field(0, ge=0)
+    min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
     partition: Literal[
@@ -54,6 +55,14 @@ class FederationConfig(Section):
             raise ValueError(
                 f"phones_per_round must not exceed federation.phones ({self.phones}), "
                 f"got {self.phones_per_round}; lower it, or raise federation.phones"
+            )
+        if self.min_phones > (most := self.phones_per_round or self.phones):
+            raise ValueError(
+                f"min_phones must not exceed the phones of a round ({most}), got {self.min_phones}; lower it"
+            )
+        if self.nodes > self.phones:
+            raise ValueError(
+                f"nodes must not exceed federation.phones ({self.phones}), got {self.nodes}; lower it"
             )
         return self
 

@@ -177,6 +177,7 @@ def _cost(records: list[RoundRecord]) -> dict[str, Any]:
     trained, training = sum(r.phones for r in records), sum(r.seconds for r in records)
     return {
         "phones_trained": trained,
+        "phones_dropped": sum(r.dropped for r in records),
         "photos": sum(r.photos for r in records),
         "bytes_down": sum(r.bytes_down for r in records),
         "bytes_up": sum(r.bytes_up for r in records),

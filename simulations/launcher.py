@@ -34,9 +34,9 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
 
-def node_count(nodes: int) -> int:
-    """The number of nodes: `nodes`, or one per core for 0."""
-    return nodes or cores()
+def node_count(nodes: int, phones: int) -> int:
+    """The number of nodes: `nodes`, or for 0 one per core, but no more than there are phones."""
+    return nodes or min(cores(), phones)
 
 
 def launch(job: Job, logs: Path, engine: str = "ray") -> None:

@@ -158,7 +158,7 @@ class _Run:
         from simulations.launcher import launch, node_count
 
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
-        nodes = node_count(federation.nodes)
+        nodes = node_count(federation.nodes, federation.phones)
         states = [start]
         folder = (log.folder / "prepared").absolute()
         assert prepared.features_path is not None  # the model that phones train reads features
@@ -187,6 +187,7 @@ class _Run:
                     train=config.train,
                     seed=config.run.seed,
                     strategy=config.strategy,
+                    min_phones=federation.min_phones,
                 ),
                 start=start,
                 rounds=config.rounds,

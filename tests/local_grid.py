@@ -32,7 +32,7 @@ class LocalGrid(InProcessGrid):
     ) -> Iterable[Message]:
         replies: list[Message] = []
         for message in messages:
-            ill = message.metadata.dst_node_id in self.broken and message.metadata.message_type == "train"
+            ill = message.metadata.dst_node_id in self.broken and message.metadata.message_type != "query"
             (name,) = self.push_messages([message])
             (reply,) = self.pull_messages([name])
             replies.append(Message(Error(code=2, reason="out of memory"), reply_to=message) if ill else reply)

@@ -35,8 +35,8 @@ def test_any_partition_gives_the_centralized_head_and_any_grouping_the_same_bits
 ) -> None:
     central, phones, validation = world(owners)
     ids = np.arange(phones.phones)
-    sums = phone_sums(phones, ids, CLASSES)
-    parts = [phone_sums(phones, part, CLASSES) for part in (ids[cut:][::-1], ids[:cut])]
+    sums, _ = phone_sums(phones, ids, CLASSES)
+    parts = [phone_sums(phones, part, CLASSES)[0] for part in (ids[cut:][::-1], ids[:cut])]
     both = parts[0] + parts[1]
     assert both.n == sums.n == VIEWS
     assert both.xx.tobytes() == sums.xx.tobytes()
@@ -51,7 +51,7 @@ def test_sums_by_hand() -> None:
     shards = Shards(
         np.array([[2.0], [3.0]], np.float32), np.array([0, 1]), np.array([1, 0]), np.array([0, 1, 2])
     )
-    sums = phone_sums(shards, np.array([0, 1]), 2)
+    sums, _ = phone_sums(shards, np.array([0, 1]), 2)
     np.testing.assert_array_equal(sums.xx, [[13, 5], [5, 2]])
     np.testing.assert_array_equal(sums.xy, [[2, 3], [1, 1]])
 
@@ -60,7 +60,7 @@ def test_projected_sums_are_those_of_projected_features_and_the_head_is_brought_
     central, phones, validation = world([0, 1, 2])
     smaller = projection(WIDTH, 6, seed=3)
     assert smaller is not None
-    sums = phone_sums(phones, np.arange(3), CLASSES, smaller)
+    sums, _ = phone_sums(phones, np.arange(3), CLASSES, smaller)
     expected = moments(central.features @ smaller, central.labels, central.rows, CLASSES)
     np.testing.assert_allclose(sums.xx, expected.xx, atol=1e-6)
     head, _ = federated.solve(sums, validation, smaller)

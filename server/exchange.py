@@ -1,0 +1,248 @@
+"""A question to phones: to which nodes it goes, to which others where one fails, and what came back.
+
+A node that fails costs nothing but time: its phones are asked for elsewhere, and sums are exact, so that no
+bit depends on who worked for whom. What a phone sends is looked at before anything is added up: an update
+that is not finite, or of another shape than the head, is left out, and the round says so.
+"""
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TypeVar
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+
+from fer_models.closed_form import Moments
+from fer_models.errors import RunError
+from fer_models.order import Order
+from fer_models.training import Update
+from server.algorithm import Asked
+from server.selection import share_out
+
+_T = TypeVar("_T", "_Read", "_ReadSums")
+_REASON = 200  # characters of a node's failure that are shown
+_TRIES = 5  # times at most that phones are asked for, each time on nodes that have not failed
+NOT_FINITE, _WRONG = "not finite", "not of the shape that was asked for"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What phones sent that trained."""
+
+    ids: np.ndarray  # (k,) int64, of those that are in, sorted
+    update: Update  # the sum over them
+    dropped: dict[int, str]  # the others, by id, and why
+    each: dict[str, np.ndarray] = field(default_factory=dict)  # with a row for each of `ids`, if asked for
+    own: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def phones(self) -> int:
+        """How many are in."""
+        return self.update.phones
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What phones sent for ridge regression."""
+
+    moments: Moments
+    phones: int  # that are in
+    dropped: dict[int, str]
+    wire_bytes: int = 0
+
+
+class Exchange:
+    """What `phones` (k,), sorted, are asked: an order, the head and what goes to each of them alone."""
+
+    def __init__(
+        self,
+        order: Order,
+        head: np.ndarray,
+        phones: np.ndarray,
+        sizes: np.ndarray,
+        *,
+        kind: str,
+        block: int,
+        asked: Asked | None = None,
+        homes: Mapping[int, int] | None = None,
+    ) -> None:
+        """`sizes`: views of every phone there is. `kind`: of Flower's messages. `homes`: the node of every
+        phone, where it is a device of its own; else any node works for any phone.
+        """
+        self._head = head
+        self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
+        self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
+        beside = vars(asked or Asked())
+        self._beside = {name: values for name, values in beside.items() if values is not None}
+        self._asked = ("each",) * order.each + ("own",) * bool(order.own)  # records beside the sum
+        self._homes = homes
+        self._left, self._failed, self._why = phones, set[int](), ""
+        self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
+        self._tries = self.wire_bytes = 0
+        self.lost = dict[int, str]()  # phones on devices that failed, and why
+        self.replies = list[tuple[np.ndarray, Message]]()  # with the phones that each was asked for
+
+    def messages(self, grid: Grid) -> list[Message]:
+        """One for each node that has phones to work for; RunError where none is left that has not failed."""
+        self._tries += 1
+        self._sent = self._shares(grid)
+        messages = []
+        for node, share in self._sent.items():
+            place = np.searchsorted(self._phones, share)
+            arrays = {"ids": share} | {name: values[place] for name, values in self._beside.items()}
+            record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
+            content = RecordDict({"head": self._record, "order": self._order, "phones": record})
+            messages.append(Message(content, dst_node_id=node, message_type=self._kind))
+        self.wire_bytes += sum(map(_payload, messages))
+        return messages
+
+    def _shares(self, grid: Grid) -> dict[int, np.ndarray]:
+        if self._homes is not None:
+            return {self._homes[int(phone)]: np.array([phone]) for phone in self._left}
+        nodes = [node for node in sorted(grid.get_node_ids()) if node not in self._failed]
+        if not nodes or self._tries > _TRIES:
+            raise RunError(f"a node failed, and none is left to take its work: {self._why}")
+        shares = share_out(self._left, self._sizes, self._block, len(nodes))
+        return {node: share for node, share in zip(nodes, shares, strict=True) if len(share)}
+
+    def take(self, replies: list[Message]) -> None:
+        """Takes in the answers to the messages; what is missing is left to ask for again."""
+        missing = dict(self._sent)
+        for reply in replies:
+            share = missing.pop(reply.metadata.src_node_id, None)
+            if share is None:
+                continue  # nobody asked
+            if reply.has_error():
+                missing[reply.metadata.src_node_id] = share
+                self._why = reason(reply)
+            else:
+                self.replies.append((share, reply))
+                self.wire_bytes += _payload(reply)
+        self._failed |= set(missing)
+        self._left = np.sort(np.concatenate([*missing.values(), self._phones[:0]]))
+        if self._homes is not None:
+            self.lost |= {int(phone): f"its node failed: {self._why}" for phone in self._left}
+            self._left = self._left[:0]
+
+    def finish(self, grid: Grid) -> None:
+        """Asks until every phone was answered for."""
+        while len(self._left):
+            self.take(list(grid.send_and_receive(self.messages(grid))))
+
+    def answers(self) -> Answers:
+        """What came back in all, to an order to train."""
+        nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
+        parts, dropped = self._sound(lambda reply, share: _read(reply, share, self._head.shape, self._asked))
+        parts.append(_Read(self._phones[:0], nothing, {}, {}))
+        ids = np.concatenate([part.phones for part in parts])
+        order = np.argsort(ids)
+        return Answers(
+            ids[order],
+            reduce(operator.add, (part.update for part in parts)),
+            dropped,
+            _joined([part.each for part in parts], order),
+            _joined([part.own for part in parts], order),
+        )
+
+    def sums(self, shape: tuple[int, int]) -> Sums:
+        """What came back in all, to a query for sums with X'Y (D + 1, C) of this shape."""
+        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, shape))
+        nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
+        total = reduce(operator.add, (part.moments for part in parts), nothing)
+        return Sums(total, sum(len(part.phones) for part in parts), dropped)
+
+    def _sound(self, read: Callable[[Message, np.ndarray], _T]) -> tuple[list[_T], dict[int, str]]:
+        """What `read` makes of each reply; the phones that are in none of it, by id, and why."""
+        parts, dropped = [], dict(self.lost)
+        for share, reply in self.replies:
+            try:
+                parts.append(part := read(reply, share))
+                dropped |= {int(phone): NOT_FINITE for phone in np.setdiff1d(share, part.phones)}
+            except _UnsoundError as error:
+                dropped |= {int(phone): str(error) for phone in share}
+            except (ValueError, KeyError, TypeError, EOFError):  # of reading what is not there, or no array
+                dropped |= {int(phone): _WRONG for phone in share}
+        return parts, dict(sorted(dropped.items()))
+
+
+class _UnsoundError(ValueError):
+    """What a node sent cannot be used, for this reason."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    phones: np.ndarray
+    update: Update
+    each: dict[str, np.ndarray]
+    own: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _ReadSums:
+    phones: np.ndarray
+    moments: Moments
+
+
+def _read_sums(reply: Message, share: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
+    """The sums that a node sent of `share`; an error where they cannot be used."""
+    arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
+    xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
+    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or not np.isin(phones, share).all():
+        raise _UnsoundError(_WRONG)
+    if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
+        raise _UnsoundError(NOT_FINITE)
+    return _ReadSums(phones, Moments(xx, xy, int(views)))  # type: ignore[arg-type]
+
+
+def _read(reply: Message, share: np.ndarray, shape: tuple[int, ...], asked: tuple[str, ...]) -> _Read:
+    """What a node sent of `share`, the phones that it was asked for; an error where it cannot be used."""
+    arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
+    total, phones = arrays["total"].numpy(), arrays["phones"].numpy()
+    views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
+    loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
+    if total.shape != shape or number != len(phones) or not np.isin(phones, share).all():
+        raise _UnsoundError(_WRONG)
+    if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
+        raise _UnsoundError(NOT_FINITE)
+    records = reply.content.array_records
+    parts = {name: _rows(records[name], phones, shape) for name in asked}
+    update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
+    return _Read(phones, update, parts.get("each", {}), parts.get("own", {}))
+
+
+def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The arrays of a record with a row for each of `phones` (k,), in their order."""
+    found, arrays = record["phones"].numpy(), {}
+    place = np.searchsorted(found, phones)
+    if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
+        raise _UnsoundError(_WRONG)
+    for name in set(record) - {"phones"}:
+        values = record[name].numpy()
+        if len(values) != len(found) or values.shape[1:] not in (shape, ()):
+            raise _UnsoundError(_WRONG)
+        if not np.isfinite(values := values[place]).all():
+            raise _UnsoundError(NOT_FINITE)
+        arrays[name] = values
+    return arrays
+
+
+def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of all parts, one below the other, in that order; none where no part has any."""
+    parts = [part for part in parts if part]
+    names = parts[0] if parts else ()
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
+
+
+def reason(reply: Message) -> str:
+    """Why a node failed, in one short line; the logs of the run have all of it."""
+    line = " ".join(str(reply.error.reason).split())
+    return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
+
+
+def _payload(message: Message) -> int:
+    return sum(
+        len(array.data) for record in message.content.array_records.values() for array in record.values()
+    )

@@ -1,0 +1,180 @@
+"""Nodes that fail and phones that send what cannot be used, on a Grid in this process."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord
+from local_grid import LocalGrid
+from reference import make_shards
+from test_federation import EVERY, SIZES, Recorder, head_bytes, run
+
+from clients.app import app
+from fer_models.errors import RunError
+from fer_models.training import Shards
+from server.config import StrategyConfig
+
+ILL = 4  # a phone
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Shards:
+    """Phone ILL owns a view of its own, that is not finite; the others own those that are."""
+    good = make_shards(SIZES)
+    features = np.concatenate([good.features, np.full((1, good.features.shape[1]), np.inf, np.float32)])
+    rows = good.rows.copy()
+    rows[good.offsets[ILL] + 2] = len(good.features)
+    shards = Shards(features, np.append(good.labels, 0), rows, good.offsets)
+    np.save(tmp_path / "features.npy", features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    return shards
+
+
+def without(shards: Shards, phone: int) -> Shards:
+    """The same phones, but for this one, whose views no one holds."""
+    first, last = shards.offsets[phone], shards.offsets[phone + 1]
+    offsets = shards.offsets.copy()
+    offsets[phone + 1 :] -= last - first
+    return Shards(shards.features, shards.labels, np.delete(shards.rows, slice(first, last)), offsets)
+
+
+def finite(recorder: Recorder) -> bool:
+    state = recorder.states[-1]
+    return bool(np.isfinite(state.head).all() and all(np.isfinite(a).all() for a in state.state.values()))
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])
+def test_an_update_that_is_not_finite_never_reaches_a_head(tmp_path: Path, shards: Shards, name: str) -> None:
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 2}
+    hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
+    assert finite(hurt)
+    for record in hurt.records:
+        assert (record.phones, record.dropped) == (len(SIZES) - 1, 1)
+        assert record.dropped_phones == {str(ILL): "not finite"}
+        assert record.photos == sum(SIZES) - SIZES[ILL]
+        assert record.train_loss is not None
+        assert np.isfinite(record.train_loss)
+    other = run(tmp_path, shards, nodes=4, block=1, grid_seed=3, **asked)  # type: ignore[arg-type]
+    assert head_bytes(other) == head_bytes(hurt)
+
+
+def test_the_others_are_averaged_as_if_the_dropped_phone_had_never_been(
+    tmp_path: Path, shards: Shards
+) -> None:
+    hurt = run(tmp_path, shards, rounds=3)
+    bare = without(shards, ILL)
+    bare.save(tmp_path / "bare", tmp_path / "features.npy")
+    assert head_bytes(run(tmp_path / "bare", bare, rounds=3)) == head_bytes(hurt)
+
+
+def test_sums_that_are_not_finite_are_left_out_of_ridge_regression(tmp_path: Path, shards: Shards) -> None:
+    asked = {"strategy": StrategyConfig(name="ridge"), "rounds": 1}
+    hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
+    assert hurt.records[0].dropped_phones == {str(ILL): "not finite"}
+    bare = without(shards, ILL)
+    bare.save(tmp_path / "bare", tmp_path / "features.npy")
+    assert head_bytes(run(tmp_path / "bare", bare, **asked)) == head_bytes(hurt)  # type: ignore[arg-type]
+
+
+def test_too_few_phones_end_the_run_after_one_repetition(
+    tmp_path: Path, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    push = LocalGrid.push_messages
+    monkeypatch.setattr(LocalGrid, "push_messages", lambda grid, m: sent.extend(m) or push(grid, m))
+    run(tmp_path, shards, rounds=1, min_phones=len(SIZES) - 1)
+    once = len(sent)
+    with pytest.raises(
+        RunError, match=r"round 1 the updates of 9 of 10 phones.*federation\.min_phones = 10.*dropped: 4"
+    ):
+        run(tmp_path, shards, rounds=1, min_phones=len(SIZES))
+    assert len(sent) - once == once + 2  # two nodes once more
+    with pytest.raises(RunError, match=r"phones.*min_phones"):
+        run(tmp_path, shards, rounds=1, min_phones=10, strategy=StrategyConfig(name="ridge"))
+
+
+def test_a_strategy_that_needs_more_phones_than_remain_says_so(tmp_path: Path, shards: Shards) -> None:
+    with pytest.raises(
+        RunError, match=r"of 9 of 10 phones can be used, too few for the strategy: .*keep must be"
+    ):
+        run(tmp_path, shards, strategy=StrategyConfig(name="multi-krum", byzantine=0, keep=10), rounds=1)
+
+
+def no_counts(reply: Message) -> None:
+    del reply.content["counts"]
+
+
+def other_shape(reply: Message) -> None:
+    update = reply.content.array_records["update"]
+    update["total"] = Array(update["total"].numpy()[:, :-1].copy())
+
+
+def not_finite(reply: Message) -> None:
+    update = reply.content.array_records["update"]
+    total = update["total"].numpy().copy()
+    total[0, 0] = np.nan
+    update["total"] = Array(total)
+
+
+def other_phones(reply: Message) -> None:
+    reply.content.array_records["update"]["phones"] = Array(np.array([10**6]))
+    reply.content.metric_records["counts"]["phones"] = 1
+
+
+def words(reply: Message) -> None:
+    reply.content["counts"] = MetricRecord({"views": 1})
+    reply.content["update"] = ArrayRecord({})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (no_counts, "shape"), (other_shape, "shape"), (not_finite, "not finite"),
+        (other_phones, "shape"), (words, "shape"),
+    ],
+)  # fmt: skip
+def test_a_reply_that_cannot_be_used_costs_its_phones_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Message], None], why: str
+) -> None:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    hurt: list[int] = []
+
+    def spoiled(message: Message, context: Context) -> Message:
+        reply = app(message, context)
+        if message.metadata.message_type == "train" and not hurt:
+            hurt.extend(message.content.array_records["phones"]["ids"].numpy().tolist())
+            spoil(reply)
+        return reply
+
+    monkeypatch.setattr(LocalGrid.__init__, "__defaults__", (0, spoiled, ()))
+    got = run(tmp_path, shards, rounds=1)
+    record = got.records[0]
+    assert set(record.dropped_phones) == {str(phone) for phone in hurt}
+    assert all(re.search(why, reason) for reason in record.dropped_phones.values())
+    assert record.phones == len(SIZES) - len(hurt)
+    assert finite(got)
+    bare = shards
+    for phone in hurt:
+        bare = without(bare, phone)
+    bare.save(tmp_path / "bare", tmp_path / "features.npy")
+    monkeypatch.setattr(LocalGrid.__init__, "__defaults__", (0, app, ()))
+    assert head_bytes(run(tmp_path / "bare", bare, rounds=1)) == head_bytes(got)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "ditto", "ridge"])
+def test_the_work_of_a_failed_node_is_done_elsewhere(tmp_path: Path, name: str) -> None:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 1 if name == "ridge" else 3}
+    whole = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
+    for nodes, broken in [(2, (1,)), (4, (0, 2, 3))]:
+        hurt = run(tmp_path, shards, nodes=nodes, broken=broken, **asked)  # type: ignore[arg-type]
+        assert head_bytes(hurt) == head_bytes(whole)
+        assert [r.dropped for r in hurt.records] == [0] * len(hurt.records)
+    with pytest.raises(RunError, match="none is left to take its work: out of memory"):
+        run(tmp_path, shards, broken=(0, 1), **asked)  # type: ignore[arg-type]
