@@ -10,6 +10,7 @@ from flwr.clientapp import ClientApp
 
 from clients.phones import phones_of, trainer_of
 from fer_models.order import Order
+from fer_models.stamp import check
 from fer_models.statistics import phone_sums, projection
 from fer_models.training import Local, Trained, Work
 
@@ -78,8 +79,9 @@ def sums(message: Message, context: Context) -> Message:
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:
-    """The order of a message and the head of its round."""
+    """The order of a message and the head of its round; RunError where prepared files have changed."""
     order = Order.from_scalars(message.content.config_records["order"])
+    check(order.stamp)
     return order, message.content.array_records["head"]["values"].numpy()
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from fer_models.augment import ViewPlan, views
 from fer_models.backbone import cores
-from fer_models.cache import cache_dir
+from fer_models.cache import cache_dir, whole_file
 from fer_models.encoders import Encoder
 from fer_models.errors import RunError
 from fer_models.images import ImageTable
@@ -94,6 +94,7 @@ def extract(
                     with _opened(partial, layout) as file:
                         _fill(file, layout, table, plan, encoder, size, seed, report)
                     partial.replace(final)
+                    _seal(final)
                     _settle(final.parent)
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
@@ -133,14 +134,36 @@ def _with_imports(name: str, known: frozenset[str] = frozenset()) -> set[str]:
 
 
 def _whole(final: Path, layout: _Layout) -> bool:
-    """Whether the finished file is there, with the header and the length it must have."""
+    """Whether the finished file is there, with the header and length it must have, as it was written."""
     header = layout.header
     try:
         with final.open("rb") as file:
             right = os.fstat(file.fileno()).st_size == len(header) + layout.rows * layout.row
-            return right and file.read(len(header)) == header
+            return right and file.read(len(header)) == header and _sealed(final)
     except FileNotFoundError:
         return False
+
+
+def _seal(final: Path) -> None:
+    """Keeps beside the finished file what it holds, and when it was written."""
+    with whole_file(final.with_suffix(".seal")) as temporary:
+        temporary.write_text(f"{final.stat().st_mtime_ns} {sha256_of(final)}", encoding="utf-8")
+
+
+def _sealed(final: Path) -> bool:
+    """Whether the file holds what it held when it was sealed; one of before there were seals is sealed now.
+
+    It is read only where something wrote to it since, or copied it.
+    """
+    seal = final.with_suffix(".seal")
+    if not seal.exists():
+        _seal(final)
+    time, digest = seal.read_text(encoding="utf-8").split()
+    if final.stat().st_mtime_ns != int(time):
+        if sha256_of(final) != digest:
+            return False
+        _seal(final)
+    return True
 
 
 def _rows_in(partial: Path, layout: _Layout) -> int:

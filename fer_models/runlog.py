@@ -5,6 +5,7 @@ rounds.jsonl grows by a line a round; every other file is written whole.
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,6 +69,11 @@ class RunLog:
         """Adds a line to rounds.jsonl."""
         with self.rounds_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
+
+    def settle(self) -> None:
+        """Has the lines of rounds.jsonl on disk, before a checkpoint that counts on them."""
+        with self.rounds_path.open("rb") as file:
+            os.fsync(file.fileno())
 
     def keep_rounds(self, number: int) -> list[RoundRecord]:
         """Drops the lines after round `number`, which a resumed run writes anew; returns the others."""

@@ -43,6 +43,7 @@ class Plan:
     seed: int
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     min_phones: int = 1  # whose updates a round needs
+    stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class BlockStrategy(FedAvg):
             epochs=plan.epochs,
             seed=plan.seed,
             number=number,
+            stamp=plan.stamp,
             each=algorithm.stacked,
             losses=algorithm.losses,
             **asdict(algorithm.local),

@@ -24,7 +24,7 @@ from fer_models.sketch import SketchSet
 from simulations import contenders
 from simulations.contenders import Outcome
 from simulations.display import Display, Step
-from simulations.finish import versions
+from simulations.origin import versions
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fer_models import stamp
 from fer_models.models import MODELS
 from fer_models.runlog import RoundRecord, RunLog
 from simulations.baselines import centralize, epoch_views
@@ -41,9 +42,12 @@ class Central:
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
         asked = {"experiment": self.experiment, "command": self.command}
         begin(log, self.world, {**asked, "federated": False, "baseline": True}, config)
+        path = self.prepared.features_path
+        files = stamp.stamp([] if path is None else [path])
         with display.stage(title, unit="epochs") as step:
 
             def on_epoch(record: RoundRecord) -> None:
+                stamp.check(files)
                 log.append_round(record)
                 records.append(record)
                 show(step, record, len(views))

@@ -28,6 +28,7 @@ from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.strategies import Plan
 from simulations.display import Step
+from simulations.experiment import FederationConfig
 
 _CLASSES, _SEED, _BLOCK = 5, 0, 32
 _NEVER = 10**6  # rounds between evaluations
@@ -125,7 +126,7 @@ def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: 
     """Rounds of this project, as `fedfer run` does them."""
     from simulations.launcher import launch, node_count
 
-    laps, nodes = _Laps(field, rounds, step), node_count(0, field.phones)
+    laps, nodes = _Laps(field, rounds, step), node_count(FederationConfig(phones=field.phones))
 
     def on_round(record: RoundRecord, state: Checkpoint) -> None:
         laps(record.seconds, state.head)

@@ -9,7 +9,6 @@ import platform
 import time
 from collections.abc import Callable
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
-from fer_models.images import ImageTable
 from fer_models.listing import shown
 from fer_models.metrics import confusion, report
 from fer_models.runlog import RoundRecord, RunLog
@@ -32,9 +30,9 @@ from server.own_heads import OwnHeads
 from simulations import skew
 from simulations.across_phones import across_phones, answers
 from simulations.experiment import Config
+from simulations.origin import fingerprint, versions
 from simulations.prepare import Prepared, World
 
-_VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")
 _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
@@ -60,18 +58,6 @@ def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | Non
     )
     if world.table.unreadable:
         log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS}
-
-
-def fingerprint(table: ImageTable) -> str:
-    """SHA-256 of the photos, what is on them, and how they are split."""
-    rows = zip(table.digests, table.labels.tolist(), table.split.tolist(), strict=True)
-    lines = [" ".join(table.classes), *(f"{digest} {label} {part}" for digest, label, part in rows)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:

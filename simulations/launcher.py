@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_models.backbone import cores
-from fer_models.errors import FedferError, RunError
+from fer_models.errors import FedferError, InputError, RunError
 from server.app import Job, make_app
+from simulations import cluster
+from simulations.guardian import guarded
 from simulations.interrupt import SIGNALS, deferred
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
     from flwr.serverapp import ServerApp
+
+    from simulations.experiment import FederationConfig
 
 # Ray reads these when it starts: no usage report, no remarks.
 _QUIET = {
@@ -34,9 +38,17 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
 
-def node_count(nodes: int, phones: int) -> int:
-    """The number of nodes: `nodes`, or for 0 one per core, but no more than there are phones."""
-    return nodes or min(cores(), phones)
+def node_count(federation: "FederationConfig") -> int:
+    """The number of nodes: as set, or for 0 one per core, of the Ray cluster if one is used, but no more than
+    there are phones. InputError where a cluster does not answer, or has fewer CPUs.
+    """
+    there = None if federation.engine == "process" else cluster.cpus()
+    if there is not None and federation.nodes > there:
+        raise InputError(
+            f"federation.nodes is {federation.nodes}, but the Ray cluster has {there} CPUs; lower it, or add"
+            " machines"
+        )
+    return federation.nodes or max(1, min(there or cores(), federation.phones))
 
 
 def launch(job: Job, logs: Path, engine: str = "ray") -> None:
@@ -85,40 +97,48 @@ def simulate(
 
 @contextmanager
 def _ray(actors: int, logs: Path) -> Iterator[None]:
+    """The cluster that the environment names, or a Ray of this process alone."""
+    with _own_ray(actors, logs) if cluster.cpus() is None else cluster.joined():
+        yield
+
+
+@contextmanager
+def _own_ray(actors: int, logs: Path) -> Iterator[None]:
     """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
     import ray
 
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    others = _children()
-    _adopt(True)
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
-    try:
-        with deferred():
-            ray.init(
-                address="local",
-                num_cpus=actors,
-                num_gpus=0,
-                object_store_memory=_OBJECT_STORE,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=folder,
-            )
-        yield
-    except SystemExit as stopped:  # from Ray's handler
-        raise KeyboardInterrupt from stopped
-    finally:
-        begun = _children() - others
-        ray.shutdown()
-        _restore(handlers)
-        _end(begun | _children() - others)
-        _adopt(False)
+    with guarded(folder):
+        others = _children()
+        _adopt(True)
         try:
-            latest = Path(folder) / "session_latest" / "logs"
-            if latest.is_dir():
-                shutil.copytree(latest, logs, dirs_exist_ok=True)
+            with deferred():
+                ray.init(
+                    address="local",
+                    num_cpus=actors,
+                    num_gpus=0,
+                    object_store_memory=_OBJECT_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=folder,
+                )
+            yield
+        except SystemExit as stopped:  # from Ray's handler
+            raise KeyboardInterrupt from stopped
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            begun = _children() - others
+            ray.shutdown()
+            _restore(handlers)
+            _end(begun | _children() - others)
+            _adopt(False)
+            try:
+                latest = Path(folder) / "session_latest" / "logs"
+                if latest.is_dir():
+                    shutil.copytree(latest, logs, dirs_exist_ok=True)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

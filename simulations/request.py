@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fer_models.cache import cache_dir
 from fer_models.errors import InputError
 from fer_models.listing import shown
+from simulations import origin
 from simulations.experiment import Config, read_toml, validate
 
 
@@ -28,6 +30,7 @@ class Request:
     command: str  # as typed
     federated: bool = True  # False: the baseline alone
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+    origin: dict[str, Any] | None = None  # of a run to go on with: what it was begun with
 
 
 def check_folder(folder: Path) -> None:
@@ -55,7 +58,9 @@ def check_cache() -> None:
 
 
 def resumed(folder: Path) -> Request:
-    """The request that began the run in `folder`; InputError where there is no run to go on with."""
+    """The request that began the run in `folder`; InputError where there is no run to go on with, or it was
+    begun with other settings, code or libraries.
+    """
     if not folder.is_dir():
         raise InputError(f"--resume: there is no folder {shown(folder)}; give the folder of a run")
     environment, config = folder / "environment.json", folder / "config.toml"
@@ -72,7 +77,12 @@ def resumed(folder: Path) -> Request:
         raise InputError(
             f"--resume: {shown(environment)} is damaged ({type(error).__name__}: {error}); start a new run"
         ) from error
-    return Request(config=validate(read_toml(config)), folder=folder, **known)
+    if finished(folder):
+        return Request(config=Config(), folder=folder, **known)
+    begun = origin.read(folder)
+    now = validate(read_toml(config))
+    origin.check(folder, begun, now)
+    return Request(config=now, folder=folder, origin=begun, **known)
 
 
 def finished(folder: Path) -> bool:

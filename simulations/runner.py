@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fer_models import stamp
 from fer_models.backbone import FEATURES
+from fer_models.cache import sweep_up
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
@@ -25,6 +27,7 @@ from server.app import Job
 from server.checkpoint import Checkpoint
 from server.own_heads import OwnHeads
 from server.strategies import Plan
+from simulations import origin
 from simulations.central import Central, show
 from simulations.display import Display
 from simulations.experiment import Config
@@ -56,7 +59,10 @@ def conduct(request: Request, display: Display) -> Result:
             f" set model.name to one of {known}"
         )
     if request.federated:
+        from simulations.launcher import node_count
+
         _check_strategy(request.config)
+        node_count(request.config.federation)
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
@@ -68,7 +74,11 @@ def conduct(request: Request, display: Display) -> Result:
             display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
         log = RunLog(request.folder)
         asked = {"experiment": request.experiment, "command": request.command}
+        if request.origin:
+            origin.check_data(request.folder, request.origin, world.table, world.weights)
         with alone(log.folder):
+            sweep_up(log.folder)
+            origin.write(log, request.config, world.table, world.weights)
             begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
             features_began = time.perf_counter()
             with display.stage("Features", unit="views") as step:
@@ -158,21 +168,24 @@ class _Run:
         from simulations.launcher import launch, node_count
 
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
-        nodes = node_count(federation.nodes, federation.phones)
+        nodes = node_count(federation)
         states = [start]
         folder = (log.folder / "prepared").absolute()
         assert prepared.features_path is not None  # the model that phones train reads features
         prepared.shards.save(folder, prepared.features_path)
         if network := self._network:
             network.save(folder)
+        files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
 
         with self.display.stage("Federated training", unit="rounds") as step:
 
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
+                stamp.check(files)
                 log.append_round(record)
                 records.append(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
+                    log.settle()
                     replace(state, seconds=time.perf_counter() - began).save(log.folder)
                 show(step, record, config.rounds)
 
@@ -188,6 +201,7 @@ class _Run:
                     seed=config.run.seed,
                     strategy=config.strategy,
                     min_phones=federation.min_phones,
+                    stamp=files,
                 ),
                 start=start,
                 rounds=config.rounds,
@@ -244,7 +258,7 @@ class _Run:
             head = new_head(len(config.data.classes), width, seed=config.run.seed)
         else:
             head = self._network.head
-        rule, before = config.evaluation.select, log.folder / "prepared" / "features.path"
+        rule = config.evaluation.select
         start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
         whole = start.head.shape == start.selection.head.shape == head.shape
         try:
@@ -255,13 +269,6 @@ class _Run:
             raise InputError(
                 f"{checkpoint.FILE} and rounds.jsonl in {log.folder} do not fit the run; remove them to start"
                 " it from its first round"
-            )
-        key = Path(before.read_text(encoding="utf-8")).name if before.is_file() else None
-        assert prepared.features_path is not None
-        if start.number and key not in (None, prepared.features_path.name):
-            raise InputError(
-                f"the photos, or the software that reads them, changed since the run in {log.folder} began;"
-                " start a new one"
             )
         return start, records
 

@@ -110,6 +110,14 @@ class Running:
                     found.append(process.pid)
         return found
 
+    def until_nothing_is_left(self) -> None:
+        """Waits until no process and no folder of a command that was killed is there any more."""
+        deadline = time.monotonic() + 15
+        while self.processes() or [n for n in os.listdir(self.temporary) if n.startswith("fedfer-")]:
+            assert time.monotonic() < deadline, (self.processes(), os.listdir(self.temporary))
+            time.sleep(0.1)
+        shutil.rmtree(self.temporary)
+
     def left(self) -> list[object]:
         """What the ended command left behind: processes and temporary folders."""
         folders = [name for name in os.listdir(self.temporary) if name.startswith("fedfer-")]

@@ -4,7 +4,6 @@ when the run goes on.
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -113,18 +112,18 @@ def test_features(run_cache: str, tmp_path: Path) -> None:
 
 
 @slow
-def test_baseline(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
-    endless = settings(baseline__epochs=1_000_000)
-    run = started("baseline", *endless, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+def test_baseline(run_cache: str, tmp_path: Path) -> None:
+    long = settings(baseline__epochs=3000)
+    run = started("baseline", *long, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     wait_for_rounds(tmp_path / "run", 15)
     stopped(run, GO_ON, signal.SIGINT, group=True)
-    config = tmp_path / "run" / "config.toml"
-    config.write_text(config.read_text().replace("epochs = 1000000", "epochs = 10"))
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 3000
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert fedfer("baseline", *long, "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
-        whole_run / "centralized" / "head.safetensors"
+        tmp_path / "whole" / "head.safetensors"
     ).read_bytes()
-    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 10
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 3000
 
 
 @slow
@@ -141,38 +140,6 @@ def test_report(run_cache: str, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "report.html").exists()
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
     assert (tmp_path / "run" / "report.html").exists()
-
-
-@slow
-@pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
-    [
-        ("config.toml", "faces = 300", "faces = 310", "changed since the run in run began; start a new one"),
-        (
-            "rounds.jsonl",
-            '"round": 3,',
-            '"ro',
-            "do not fit the run; remove them to start it from its first round",
-        ),
-        (
-            "config.toml",
-            '    "surprise",\n',
-            "",
-            "checkpoint.safetensors and rounds.jsonl in run do not fit the run",
-        ),
-    ],
-)
-def test_a_run_that_changed_does_not_go_on(
-    whole_run: Path, run_cache: str, tmp_path: Path, file: str, old: str, new: str, said: str
-) -> None:
-    shutil.copytree(whole_run, tmp_path / "run")
-    (tmp_path / "run" / "report.html").unlink()
-    path = tmp_path / "run" / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert_refused(done)
-    assert said in done.err
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+_SHOWN = 3  # files that a difference names
+_DIGITS = 16  # of a digest
+
+
+@lru_cache(maxsize=4)
+def digests(*packages: str) -> Mapping[str, str]:
+    """The digest of each source file of the packages, as they lie on disk: "package/file.py" -> hex."""
+    found = {}
+    for package in packages:
+        spec = find_spec(package)
+        assert spec is not None
+        assert spec.origin is not None
+        for path in sorted(Path(spec.origin).parent.glob("*.py")):
+            found[f"{package}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+    return found
+
+
+def difference(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+    """The names whose values differ, or that only one of them has: a, b, c and 2 more; "" where all agree."""
+    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,35 @@
+"""Whether files that lie open are still what they were: size and time of each, taken once and compared later.
+
+A memory-mapped file that is written to changes under whoever reads it, and one that is cut short ends the
+process that reads behind its end.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fer_models.errors import RunError
+
+
+def stamp(paths: Iterable[Path]) -> str:
+    """What can be told of the files without reading them, a line each."""
+    return "\n".join(f"{_state(path)} {path}" for path in sorted(paths))
+
+
+def check(before: str) -> None:
+    """RunError, with the file, where one is not as it was when `before` was taken; "" stands for no files."""
+    for line in before.splitlines():
+        size, time, name = line.split(" ", 2)
+        if (now := _state(Path(name))) != f"{size} {time}":
+            what = "is gone" if now == _GONE else "has changed"
+            raise RunError(f"{name} {what} while the run worked with it; leave prepared files alone")
+
+
+_GONE = "- -"
+
+
+def _state(path: Path) -> str:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return _GONE
+    return f"{found.st_size} {found.st_mtime_ns}"

@@ -1,0 +1,269 @@
+"""Kill -9 at every moment: the run goes on to the same bytes, or says why it does not."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import assert_refused, fedfer, settings, started, wait_for_rounds
+
+pytestmark = pytest.mark.slow
+
+# The command, in which one function is deadly: its call number `number` writes half of what it should.
+DEADLY = """
+import os, signal, sys
+from importlib import import_module
+module, name, number, *arguments = sys.argv[1:]
+owner = import_module(module)
+*path, name = name.split(".")
+for part in path:
+    owner = getattr(owner, part)
+whole, calls = getattr(owner, name), 0
+def deadly(*given, **named):
+    global calls
+    calls += 1
+    if calls == int(number):
+        if name == "write_bytes":
+            whole(given[0], given[1][:len(given[1]) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*given, **named)
+setattr(owner, name, deadly)
+from simulations import cli
+sys.argv = ["fedfer", *arguments]
+cli.main()
+"""
+FAST = {"federation__engine": "process"}
+
+
+def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
+    """Runs the command until the function `at`, module:name, is called for the time `number`."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEADLY, *at.split(":"), str(number), *arguments],
+        cwd=cwd,
+        env=os.environ | {"FEDFER_CACHE": cache},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr)
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """All that two runs found out, to the byte, but for the time it took."""
+    for name in ("head.safetensors", "own_heads.safetensors", "predictions.csv", "phones.csv", "data.json"):
+        assert (one / name).exists() == (other / name).exists()
+        if (one / name).exists():
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert told(one / "rounds.jsonl") == told(other / "rounds.jsonl")
+    assert told(one / "summary.json") == told(other / "summary.json")
+    for folder in ("centralized", "centralized-matched"):
+        assert (one / folder).exists() == (other / folder).exists()
+        if (one / folder).exists():
+            assert_same(one / folder, other / folder)
+    assert not [path for path in one.rglob(".*") if path.is_file()]
+
+
+def told(path: Path) -> list[dict[str, object]]:
+    """What a file of JSON says, without times and the nodes that did it."""
+    text = path.read_text()
+    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+    timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes")
+    return [
+        {key: value for key, value in json.loads(line).items() if not key.startswith(timed)} for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "number"),
+    [
+        ("fer_models.runlog:RunLog.append_round", 8),
+        ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
+        ("simulations.runner:own_heads.of", 1),  # the rounds are done
+        ("simulations.central:show", 3),  # in the third epoch of the baseline
+        ("simulations.finish:_write_predictions", 1),  # of the baseline, whose head is written
+        ("simulations.finish:_write_predictions", 3),  # of the run
+        ("simulations.report:write_report", 1),
+        ("simulations.report:write_report", 3),
+    ],
+)
+def test_killed_anywhere(whole_run: Path, run_cache: str, tmp_path: Path, at: str, number: int) -> None:
+    die(
+        at, number, "run", *settings(**FAST, federation__nodes=2), "--out", "run",
+        cwd=tmp_path, cache=run_cache,
+    )  # fmt: skip
+    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, "")
+    assert_same(tmp_path / "run", whole_run)
+    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
+
+
+STATEFUL = {
+    "scaffold": {},
+    "feddyn": {},
+    "fedadam": {},
+    "ditto": {},
+    "local": {},
+    "fine-tune": {},
+    "fedavgm": {"strategy__start": "ridge"},
+    "ridge": {},
+}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_killed_with_a_state(run_cache: str, tmp_path: Path, name: str) -> None:
+    asked = settings(
+        **FAST, strategy__name=name, federation__phones_per_round=6, federation__partition="dirichlet",
+        checkpoint__every=4, **STATEFUL[name],
+    )  # fmt: skip
+    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert whole.code == 0
+    at = ("fer_models.runlog:RunLog.append_round", 1 if name == "ridge" else 15)
+    die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
+    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_killed_in_the_features_and_on_ray(run_cache: str, tmp_path: Path) -> None:
+    """The command itself, with all its processes; a killed one leaves none of them."""
+    size = settings(data__image_size=80)
+    run = started("run", *size, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    run.until("Features: started")
+    run.send(signal.SIGKILL)
+    assert run.wait().code == -signal.SIGKILL
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 9)
+    again.send(signal.SIGKILL)
+    assert again.wait().code == -signal.SIGKILL
+    again.until_nothing_is_left()
+    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    whole = fedfer("run", *size, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert whole.code == 0
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def spoil_config(run: Path) -> None:
+    path = run / "config.toml"
+    path.write_text(path.read_text().replace("lr = 0.001", "lr = 0.002"))
+
+
+def spoil_code(run: Path) -> None:
+    change(run, lambda origin: origin["code"].update({"fer_models/kernel.py": "0" * 16}))
+
+
+def spoil_versions(run: Path) -> None:
+    change(run, lambda origin: origin["versions"].update({"numpy": "1.0"}))
+
+
+def spoil_data(run: Path) -> None:
+    change(run, lambda origin: origin["data"].update({"photos": 299}))
+
+
+def spoil_weights(run: Path) -> None:
+    change(run, lambda origin: origin["data"].update({"weights_sha256": "ab"}))
+
+
+def spoil_origin(run: Path) -> None:
+    (run / "origin.json").write_text("{")
+
+
+def no_origin(run: Path) -> None:
+    (run / "origin.json").unlink()
+
+
+def spoil_checkpoint(run: Path) -> None:
+    path = run / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def spoil_rounds(run: Path) -> None:
+    path = run / "rounds.jsonl"
+    path.write_text(path.read_text().replace('"round": 3,', '"ro'))
+
+
+def change(run: Path, by: object) -> None:
+    path = run / "origin.json"
+    origin = json.loads(path.read_text())
+    by(origin)  # type: ignore[operator]
+    path.write_text(json.dumps(origin))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_config, "train.lr was 0.001, config.toml says 0.002; put it back, or start a new run"),
+        (spoil_code, "the code of fedfer was another in fer_models/kernel.py"),
+        (spoil_versions, "numpy was 1.0, this is "),
+        (spoil_data, "the photos of sketch changed (299 then, 243 now)"),
+        (spoil_weights, "the weights were others (SHA-256 was ab, is"),
+        (spoil_origin, "origin.json is damaged"),
+        (no_origin, "it has no origin.json"),
+        (spoil_checkpoint, "checkpoint.safetensors is damaged"),
+        (spoil_rounds, "do not fit the run; remove them to start it from its first round"),
+    ],
+)
+def test_a_run_that_began_otherwise_does_not_go_on(
+    whole_run: Path, run_cache: str, tmp_path: Path, spoil: object, said: str
+) -> None:
+    shutil.copytree(whole_run, tmp_path / "run")
+    (tmp_path / "run" / "report.html").unlink()
+    spoil(tmp_path / "run")  # type: ignore[operator]
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert_refused(done)
+    assert said in done.err, done.err
+    if spoil not in (spoil_checkpoint, spoil_rounds):
+        after = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+        assert after == before
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "environment.json").write_text("[]")
+    (tmp_path / "foreign" / "config.toml").write_text("")
+    for name, said in [
+        ("empty", "it has no environment.json"),
+        ("foreign", "damaged"),
+        ("none", "no folder"),
+    ]:
+        done = fedfer("run", "--resume", name, cwd=tmp_path)
+        assert_refused(done)
+        assert said in done.err
+
+
+@pytest.mark.parametrize("engine", ["ray", "process"])
+@pytest.mark.parametrize("name", ["prepared/labels.npy", "features"])
+def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mended(
+    whole_run: Path, run_cache: str, tmp_path: Path, engine: str, name: str
+) -> None:
+    cache = shutil.copytree(run_cache, tmp_path / "cache")
+    asked = settings(federation__rounds=3000, checkpoint__every=2, federation__engine=engine)
+    run = started("run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    wait_for_rounds(tmp_path / "run", 5)
+    prepared = tmp_path / "run" / "prepared"
+    path = prepared / "labels.npy"
+    if name == "features":
+        path = Path((prepared / "features.path").read_text())
+    with path.open("r+b") as file:  # in place: the same file, other numbers
+        file.seek(-4096 if name == "features" else -8, os.SEEK_END)
+        file.write(np.ones(1, np.float32).tobytes())
+    done = run.wait()
+    assert done.code == 1
+    assert run.left() == []
+    last = done.err.splitlines()[-1]
+    assert f"{path.name} has changed while the run worked with it" in last
+    assert last.endswith("go on with: fedfer run --resume run")
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 3000
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    before = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
+    wait_for_rounds(tmp_path / "run", before + 3)
+    path.unlink()
+    done = again.wait()
+    assert done.code == 1
+    assert f"{path.name} is gone while the run worked with it" in done.err
