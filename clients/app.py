@@ -5,25 +5,36 @@ sends, or the heads that they keep for themselves, too, where the order asks for
 """
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from clients import device
 from clients.phones import phones_of, trainer_of
+from fer_models.code import node_code
 from fer_models.order import Order
 from fer_models.stamp import check
 from fer_models.statistics import phone_sums, projection
-from fer_models.training import Local, Trained, Work
+from fer_models.training import Holdings, Local, Trained, Work
 
 app = ClientApp()
 
 
 @app.query()
 def ready(message: Message, context: Context) -> Message:
-    """Opens the prepared data and loads the compiled update, so that round 1 is a round like any other."""
+    """Opens the prepared data and loads the compiled update, so that round 1 is a round like any other.
+
+    A node that is a phone prepares its photos, and says which phone it is. The reply tells the node's code.
+    """
     order, head = _order(message)
-    held = phones_of(order.prepared)
+    if "recipe" in message.content:
+        held: Holdings = device.prepare(context.node_config, message.content.config_records["recipe"])
+        says = {"phone": device.number(context.node_config), "views": int(held.sizes.sum())}
+    else:
+        held, says = _held(order, context), {}
     trainer_of(order.prepared)(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
-    return Message(RecordDict({"phones": MetricRecord({"phones": held.phones})}), reply_to=message)
+    reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
+    reply["code"] = ConfigRecord(dict(node_code()))
+    return Message(reply, reply_to=message)
 
 
 @app.train()
@@ -33,7 +44,7 @@ def train(message: Message, context: Context) -> Message:
     Phones whose numbers are not finite are in neither: the reply names those that are.
     """
     order, head = _order(message)
-    held, trainer = phones_of(order.prepared), trainer_of(order.prepared)
+    held, trainer = _held(order, context), trainer_of(order.prepared)
     asked = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
     own = None
     if order.own == "beside":
@@ -68,7 +79,7 @@ def train(message: Message, context: Context) -> Message:
 def sums(message: Message, context: Context) -> Message:
     """The sums that ridge regression needs of the views of the order's phones."""
     order, head = _order(message)
-    held = phones_of(order.prepared)
+    held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
     found, sound = phone_sums(
         held, phones, len(head), projection(held.features.shape[1], order.projection, seed=order.seed)
@@ -79,10 +90,18 @@ def sums(message: Message, context: Context) -> Message:
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:
-    """The order of a message and the head of its round; RunError where prepared files have changed."""
+    """The order of a message and the head of its round."""
     order = Order.from_scalars(message.content.config_records["order"])
-    check(order.stamp)
     return order, message.content.array_records["head"]["values"].numpy()
+
+
+def _held(order: Order, context: Context) -> Holdings:
+    """What the phones of this node hold; RunError where prepared files have changed."""
+    if not order.prepared:
+        return device.held(context.node_config)
+    held = phones_of(order.prepared)
+    check(order.stamp)
+    return held
 
 
 def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:

@@ -1,5 +1,6 @@
 """The phones that a node works for: what each of them holds and how it trains, opened once."""
 
+import platform
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,10 @@ def phones_of(prepared: str) -> Holdings:
         folder = Path(prepared)
         return Drawn.load(folder) if (folder / draws.FILE).exists() else Shards.load(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"this node cannot read the prepared data in {prepared}: {error}") from error
+        raise RunError(
+            f"the node on {platform.node()} cannot read the prepared data in {prepared}: {error}; on a"
+            " cluster the run folder and FEDFER_CACHE must lie where every machine sees them, under one path"
+        ) from error
 
 
 @lru_cache(maxsize=2)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def digests(*packages: str) -> Mapping[str, str]:
         for path in sorted(Path(spec.origin).parent.glob("*.py")):
             found[f"{package}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
     return found
+
+
+def node_code() -> Mapping[str, str]:
+    """What a node's answers depend on: the digests of its code, and the libraries that compute."""
+    libraries = {name: version(name) for name in ("numba", "numpy", "torch")}
+    return {**digests("clients", "fer_models"), **libraries}
 
 
 def difference(one: Mapping[str, object], other: Mapping[str, object]) -> str:

@@ -1,14 +1,16 @@
 """The server's end of the wire: a Flower ServerApp that runs the rounds and hands out what happened."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from fer_models.across import OwnParts
+from fer_models.code import difference, node_code
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead, payload
@@ -43,6 +45,7 @@ class Job:
     own_validation: OwnParts | None = None  # the validation photos, each on one phone
     adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
     on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
+    recipe: Mapping[str, Any] | None = None  # where nodes are phones: what they need to prepare their photos
 
 
 def make_app(job: Job) -> ServerApp:
@@ -55,7 +58,7 @@ def make_app(job: Job) -> ServerApp:
             grid.pull_interval = _PULL_INTERVAL
         strategy = BlockStrategy(job.plan, job.start.number, job.start.state)
         selection, start, sent_before = job.start.selection, job.start.head, 0
-        _greet(grid, strategy, start, job.nodes)
+        _greet(grid, strategy, job)
         if job.plan.strategy.name == "ridge":
             _ridge(grid, strategy, job)
             return
@@ -136,8 +139,47 @@ def _record(job: Job, folded: Folded, head: np.ndarray, *, down: int, up: int) -
     )
 
 
-def _greet(grid: Grid, strategy: BlockStrategy, head: np.ndarray, nodes: int) -> None:
-    """Waits for the nodes and has each open its data and load its code, so that no round pays for it."""
+def _greet(grid: Grid, strategy: BlockStrategy, job: Job) -> None:
+    """Waits for the nodes and has each open its data and load its code, so that no round pays for it.
+
+    Where nodes are phones of their own, the strategy learns which is which, and how many views each has.
+    """
+    _wait(grid, job.nodes)
+    content = RecordDict(
+        {
+            "head": ArrayRecord({"values": Array(job.start.head)}),
+            "order": ConfigRecord(strategy.order(0).scalars()),
+        }
+    )
+    if job.recipe is not None:
+        content["recipe"] = ConfigRecord(dict(job.recipe))
+    messages = [
+        Message(content, dst_node_id=node, message_type=MessageType.QUERY)
+        for node in sorted(grid.get_node_ids())
+    ]
+    said = {}
+    for reply in grid.send_and_receive(messages):
+        if reply.has_error():
+            raise RunError(f"a node could not get ready: {reason(reply)}")
+        if other := difference(node_code(), dict(reply.content.config_records["code"])):
+            raise RunError(
+                f"a node runs other code than the server ({other}); install the same on both, and start what"
+                " starts the nodes anew"
+            )
+        said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
+    if job.recipe is not None:
+        _settle(strategy, {int(s["phone"]): (node, int(s["views"])) for node, s in said.items()}, len(said))  # type: ignore[arg-type]
+        return
+    phones = len(strategy.plan.sizes)
+    for found in said.values():
+        if (there := found["phones"]) != phones:
+            raise RunError(
+                f"a node found {there} phones in the prepared data, the server {phones}; start again"
+            )
+
+
+def _wait(grid: Grid, nodes: int) -> None:
+    """Until so many nodes are there."""
     deadline = time.monotonic() + _PATIENCE
     while (found := len(list(grid.get_node_ids()))) < nodes:
         if time.monotonic() > deadline:
@@ -145,17 +187,16 @@ def _greet(grid: Grid, strategy: BlockStrategy, head: np.ndarray, nodes: int) ->
                 f"only {found} of {nodes} nodes came within {_PATIENCE} s; see the logs of the run"
             )
         time.sleep(0.01)
-    order, record = strategy.order(0), ArrayRecord({"values": Array(head)})
-    content = RecordDict({"head": record, "order": ConfigRecord(order.scalars())})
-    messages = [
-        Message(content, dst_node_id=node, message_type=MessageType.QUERY)
-        for node in sorted(grid.get_node_ids())
-    ]
-    phones = len(strategy.plan.sizes)
-    for reply in grid.send_and_receive(messages):
-        if reply.has_error():
-            raise RunError(f"a node could not get ready: {reason(reply)}")
-        if (there := reply.content.metric_records["phones"]["phones"]) != phones:
-            raise RunError(
-                f"a node found {there} phones in the prepared data, the server {phones}; start again"
-            )
+
+
+def _settle(strategy: BlockStrategy, phones: dict[int, tuple[int, int]], nodes: int) -> None:
+    """Takes in which node is which phone, and its views; RunError unless they are the phones of the plan."""
+    expected = len(strategy.plan.sizes)
+    if sorted(phones) != list(range(expected)) or nodes != expected:
+        raise RunError(
+            f"the {nodes} nodes are the phones {', '.join(map(str, sorted(phones)))}; there must be one node"
+            f" for each of 0 to {expected - 1}: see federation.phones, and phone in each node's configuration"
+        )
+    sizes = np.array([phones[phone][1] for phone in range(expected)])
+    strategy.plan = replace(strategy.plan, sizes=sizes)
+    strategy.homes = {phone: node for phone, (node, _) in phones.items()}
