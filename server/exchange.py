@@ -112,13 +112,9 @@ class Exchange:
         """Takes in the answers to the messages; what is missing is left to ask for again."""
         missing = dict(self._sent)
         for reply in replies:
-            share = missing.pop(reply.metadata.src_node_id, None)
-            if share is None:
-                continue  # nobody asked
-            if reply.has_error():
-                missing[reply.metadata.src_node_id] = share
+            if reply.has_error():  # whose sender may be the SuperLink, in place of a node that is gone
                 self._why = reason(reply)
-            else:
+            elif (share := missing.pop(reply.metadata.src_node_id, None)) is not None:
                 self.replies.append((share, reply))
                 self.wire_bytes += _payload(reply)
         self._failed |= set(missing)

@@ -12,6 +12,12 @@ from functools import lru_cache
 from fer_models.errors import InputError
 
 VARIABLE = "RAY_ADDRESS"
+# Ray reads these when it starts: no usage report, no remarks.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
 _PATIENCE = 10.0  # seconds in which a cluster answers
 
 
@@ -32,10 +38,11 @@ def _cpus(named: str) -> int:
 @contextmanager
 def joined() -> Iterator[None]:
     """Connected to the cluster; InputError where it does not answer as one does."""
-    import ray
-
+    os.environ.update(QUIET)
     named = os.environ[VARIABLE]
     _check(named)
+    import ray
+
     try:
         ray.init(address=named, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...

@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
     from simulations.experiment import FederationConfig
 
-# Ray reads these when it starts: no usage report, no remarks.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
@@ -71,7 +65,6 @@ def launch(job: Job, logs: Path, engine: str = "ray") -> None:
 
             make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
             return
-        os.environ.update(_QUIET)
         with _ray(job.nodes, logs / "ray"):
             from simulations.ray_grid import RayGrid
 
@@ -82,7 +75,6 @@ def simulate(
     server_app: "ServerApp", client_app: "ClientApp", nodes: int, logs: Path, *, actors: int
 ) -> None:
     """Runs any two Flower apps on `nodes` simulated nodes, which take turns on `actors` Ray actors."""
-    os.environ.update(_QUIET)
     from flwr.simulation import run_simulation
 
     logs.mkdir(parents=True, exist_ok=True)
@@ -98,6 +90,7 @@ def simulate(
 @contextmanager
 def _ray(actors: int, logs: Path) -> Iterator[None]:
     """The cluster that the environment names, or a Ray of this process alone."""
+    os.environ.update(cluster.QUIET)
     with _own_ray(actors, logs) if cluster.cpus() is None else cluster.joined():
         yield
 

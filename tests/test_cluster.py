@@ -1,0 +1,113 @@
+"""A run on a Ray cluster that is there already."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from test_resume import assert_same
+
+pytestmark = pytest.mark.slow
+
+
+class Cluster:
+    """The program ray_cluster.py."""
+
+    def __init__(self, folder: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("ray_cluster.py"), folder],
+            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdout
+        self.address = self._process.stdout.readline().strip()
+        assert self.address
+
+    def kill_a_node(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("kill\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline().strip() == "killed"
+
+    def end(self) -> None:
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    folder = tempfile.mkdtemp(prefix="ffc")
+    cluster = Cluster(folder)
+    yield cluster
+    cluster.end()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_same_bytes_on_every_node(
+    whole_run: Path, run_cache: str, tmp_path: Path, cluster: Cluster
+) -> None:
+    there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
+    asked = settings(federation__nodes=0)
+    done = fedfer("run", *asked, "--out", "run", cwd=tmp_path, **there)
+    assert (done.code, done.err) == (0, "")
+    assert_same(tmp_path / "run", whole_run)
+    assert '"nodes": 3' in (tmp_path / "run" / "summary.json").read_text()
+    done = fedfer("run", *settings(federation__nodes=4), "--out", "more", cwd=tmp_path, **there)
+    assert_refused(done)
+    assert "federation.nodes is 4, but the Ray cluster has 3 CPUs" in done.err
+    assert not (tmp_path / "more").exists()
+
+
+def test_a_node_that_is_killed_costs_no_bit(run_cache: str, tmp_path: Path, cluster: Cluster) -> None:
+    there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
+    long = {"federation__local_epochs": 400, "federation__rounds": 5, "evaluation__every": 5}
+    asked = ["--no-baseline", *settings(**long)]
+    plain = fedfer(
+        "run", *asked, "--set", "federation.engine=process", "--out", "whole",
+        cwd=tmp_path, FEDFER_CACHE=run_cache,
+    )  # fmt: skip
+    assert plain.code == 0
+    hurt = started("run", *asked, "--set", "federation.nodes=3", "--out", "run", cwd=tmp_path, **there)
+    wait_for_rounds(tmp_path / "run", 1)
+    time.sleep(0.1)
+    cluster.kill_a_node()
+    done = hurt.wait()
+    assert (done.code, done.err) == (0, "")
+    assert hurt.left() == []
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:9", "no Ray cluster answered within 10 s"),
+        ("silent", "no Ray cluster answered within 10 s"),
+        ("nonsense", "no Ray cluster is there"),
+        ("ray://127.0.0.1:10001", "is the address of Ray Client, which is not used here"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_refused_soon(
+    run_cache: str, tmp_path: Path, address: str, said: str
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
+    if address == "silent":
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+    began = time.monotonic()
+    there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": address}
+    done = fedfer("run", *settings(), "--out", "run", cwd=tmp_path, **there)
+    silent.close()
+    assert time.monotonic() - began < 20
+    assert_refused(done)
+    assert f"RAY_ADDRESS={address}" in done.err
+    assert said in done.err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,132 @@
+"""Flower's own command: `flwr run .` in its simulation, and on a SuperLink whose SuperNodes are phones."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import SMALL, fedfer, settings
+from flower_net import CHECKOUT, Services, make_keys, until_healthy
+from PIL import Image
+
+from fer_models.heads import load_head
+from simulations.experiment import load
+from simulations.prepare import survey
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+NODES = ("--federation-config", "num-supernodes=2 client-resources-num-cpus=1 init-args-num-cpus=2")
+
+
+@pytest.fixture
+def services(run_cache: str) -> Iterator[Services]:
+    with Services(Path(tempfile.mkdtemp(prefix="ff")) / "x", FEDFER_CACHE=run_cache) as services:
+        yield services
+
+
+def asked(**changes: object) -> str:
+    """The settings of the small run, as the run configuration takes them."""
+    values = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
+    return 'set="' + " ".join(f"{name}={value}" for name, value in values.items()) + '"'
+
+
+def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path: Path) -> None:
+    """The same bytes as `fedfer run`; a path that leads nowhere is told."""
+    log, status = services.run("local", asked(), f'out="{tmp_path}/run"', options=NODES)
+    assert status == "finished:completed", log
+    assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
+        whole_run / "head.safetensors"
+    ).read_bytes()
+    assert (tmp_path / "run" / "report.html").exists()
+    assert "Creating virtual environment" not in log
+
+    log, status = services.run("local", asked(), 'out="run"', options=NODES)
+    assert status == "finished:failed"
+    assert 'fedfer: out: the absolute path of a folder is needed, got "run"' in log
+
+
+def test_nodes_that_were_started_in_another_checkout_are_told(services: Services, tmp_path: Path) -> None:
+    other = services.folder / "cwd"  # where the local SuperLink starts, and its nodes import from
+    for name in ("server", "clients", "fer_models", "simulations"):
+        shutil.copytree(CHECKOUT / name, other / name)
+    with (other / "clients" / "phones.py").open("a") as file:
+        file.write("# another\n")
+    log, status = services.run("local", asked(), f'out="{tmp_path}/new"', options=NODES)
+    assert status == "finished:failed", log
+    assert "fedfer: a node runs other code than the server (clients/phones.py); install the same" in log
+
+
+def test_three_phones_over_tls_come_to_the_head_of_the_simulation(services: Services, tmp_path: Path) -> None:
+    faces = draw_faces(tmp_path / "faces")
+    plain = {
+        "federation__phones": 3, "federation__rounds": 3, "data__balance": 0, "federation__nodes": 2,
+        "federation__partition": "quantity", "checkpoint__every": 1,
+    }  # fmt: skip
+    words = ["--data", str(faces), *settings(**plain)]
+    simulated = fedfer("run", *words, "--no-baseline", "--out", "run", cwd=tmp_path)
+    assert simulated.code == 0, simulated.err
+    photos = share_out(faces, words[3::2], tmp_path)
+
+    make_keys(tmp_path / "keys", 4)
+    port, keys = str(services.port), tmp_path / "keys"
+    services.start(
+        "superlink", "flower-superlink", "--host", "127.0.0.1", "--port", port, "--isolation", "subprocess",
+        "--ssl-ca-certfile", str(keys / "ca.crt"), "--ssl-certfile", str(keys / "server.pem"),
+        "--ssl-keyfile", str(keys / "server.key"), "--enable-supernode-auth",
+    )  # fmt: skip
+    until_healthy(services.port, keys / "ca.crt")
+    (services.folder / "home" / "config.toml").write_text(
+        f'[superlink]\ndefault = "phones"\n[superlink.phones]\naddress = "127.0.0.1:{port}"\n'
+        f'root-certificates = "{keys}/ca.crt"\n'
+    )
+    for phone in range(3):
+        services.flwr("supernode", "register", str(keys / f"node{phone}.pub"), "phones")
+    nodes = [
+        services.start(
+            f"node{phone}", "flower-supernode", "--superlink", f"127.0.0.1:{port}",
+            "--root-certificates", str(keys / "ca.crt"),
+            "--auth-supernode-private-key", str(keys / f"node{phone}"),
+            "--node-config", f'phone={phone} data="{tmp_path}/phone{phone}"', "--isolation", "subprocess",
+            "--host", "127.0.0.1", "--port", str(services.port + 1 + phone),
+            FEDFER_CACHE=str(tmp_path / f"cache{phone}"),
+        )
+        for phone in range(4)
+    ]  # fmt: skip
+    assert nodes[3].wait(60) != 0  # whose key nobody registered
+    log, status = services.run(
+        "phones", asked(**plain), f'data="{faces}"', f'out="{tmp_path}/real"', "devices=true"
+    )
+    assert status == "finished:completed", log
+    one, two = (load_head(tmp_path / name / "head.safetensors")[0] for name in ("run", "real"))
+    heads = [np.concatenate([head["weight"].ravel(), head["bias"]]) for head in (one, two)]
+    assert np.abs(heads[0]).max() > 0.01
+    np.testing.assert_allclose(heads[1], heads[0], atol=1e-6, rtol=0)
+    lines = (tmp_path / "real" / "rounds.jsonl").read_text().splitlines()
+    trained = [json.loads(line)["photos"] for line in lines]
+    assert trained == [sum(photos)] * 3
+
+
+def draw_faces(root: Path) -> Path:
+    """Thirty different pictures of each emotion."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("anger", "happiness", "neutrality", "sadness", "surprise")):
+        (root / name).mkdir(parents=True)
+        for photo in range(30):
+            pixels = rng.integers(0, 100, (64, 64)) + 30 * number
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{photo:02d}.png")
+    return root
+
+
+def share_out(faces: Path, words: list[str], folder: Path) -> list[int]:
+    """Copies the photos of each phone of the simulation into a folder of its own; how many each has."""
+    _, config = load("quickstart", data=str(faces), settings=words)
+    world = survey(config, lambda done, total: None)
+    for photo, phone in zip(world.plan.photos, world.owner, strict=False):
+        path = Path(world.table.paths[photo])
+        to = folder / f"phone{phone}" / path.parent.name
+        to.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
+    return np.bincount(world.owner).tolist()  # type: ignore[no-any-return]
