@@ -22,7 +22,7 @@ from fer_models.config import SketchConfig
 from fer_models.runlog import RunLog
 from fer_models.sketch import SketchSet
 from simulations import contenders
-from simulations.contenders import Outcome
+from simulations.contenders import Field, Outcome
 from simulations.display import Display, Step
 from simulations.origin import versions
 
@@ -33,13 +33,19 @@ _EAGER_BATCH = 32
 _BUSY = 1.0  # mean load of the last minute
 
 
+_HEADLINE, _SAME_WORK = 3, 2  # rows: the headline, and this project at the work of stock Flower
+_FLOOR = (10, 100)  # phones of the smallest rounds, of which hardly anything is arithmetic
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How much is measured; of rounds and repeats one more is done before, to warm up."""
 
-    phones: int = 1_000
-    many: int = 10_000  # the phones of the larger federation, on the same photos
-    views: int = 40  # of each phone
+    phones: int = 1_000  # of stock Flower, with `views` each
+    many: int = (
+        10_000  # of the headline, with uneven numbers of views, `views` on average, of the same photos
+    )
+    views: int = 40
     stock_rounds: int = 3
     rounds: int = 50
     many_rounds: int = 12
@@ -61,12 +67,17 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
         with display.stage("Features", unit="repeats") as step:
             features = compare_encoders(sizes, step)
         outcomes = _race(sizes, temporary, folder / "logs", display)
-    stock, ours = outcomes[0], outcomes[2]
+    stock, same, ours = outcomes[0], outcomes[_SAME_WORK], outcomes[_HEADLINE]
     speed = {
         "phones_per_second": ours.row.phones_per_second,
         "stock_flower_phones_per_second": stock.row.phones_per_second,
         "ratio_to_stock_flower": ours.row.phones_per_second / stock.row.phones_per_second,
-        "largest_difference_to_stock_flower": float(np.abs(ours.head - stock.head).max()),
+        "largest_difference_to_stock_flower": float(np.abs(same.head - stock.head).max()),
+        "milliseconds_per_round": {
+            str(one.row.phones): one.row.milliseconds_per_round
+            for one in outcomes
+            if one.row.phones in _FLOOR
+        },
         "rows": [asdict(outcome.row) for outcome in outcomes],
         "features": features,
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -108,27 +119,32 @@ def table(speed: dict[str, Any]) -> "Table":
     """The rows for the terminal; only the same work is set against stock Flower."""
     from rich.table import Table
 
-    shown = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     shown.add_column("", no_wrap=True)
-    for name in ("phones", "dropout", "phones/s", "x stock"):
+    for name in ("phones", "dropout", "ms/round", "phones/s", "x stock"):
         shown.add_column(name, justify="right", no_wrap=True)
     stock = speed["rows"][0]
-    for row in speed["rows"]:
+    for number, row in enumerate(speed["rows"]):
         rate = row["phones_per_second"]
-        headline = rate == speed["phones_per_second"]
-        same_work = all(row[name] == stock[name] for name in ("phones", "photos", "dropout"))
-        ratio = f"{rate / stock['phones_per_second']:.1f}" if same_work else ""
-        facts = (f"{row['phones']:,}", f"{row['dropout']:g}", f"{rate:,.0f}", ratio)
-        shown.add_row(row["name"], *facts, style="bold" if headline else None)
+        fair = row["dropout"] == stock["dropout"] and row["phones"] >= stock["phones"]
+        facts = (
+            f"{row['phones']:,}",
+            f"{row['dropout']:g}",
+            f"{row['milliseconds_per_round']:,.0f}",
+            f"{rate:,.0f}",
+            f"{rate / stock['phones_per_second']:.1f}" if fair else "",
+        )
+        shown.add_row(row["name"], *facts, style="bold" if number == _HEADLINE else None)
     return shown
 
 
 def remarks(speed: dict[str, Any]) -> str:
     """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
-    first, features = speed["rows"][0], speed["features"]
+    stock, features = speed["rows"][0], speed["features"]
     return (
-        f"{first['photos'] // first['phones']} views on each phone, batches of 16, Adam, one epoch a round, "
-        f"{speed['cpus']} cores.\n"
+        f"{stock['photos'] // stock['phones']} views on each of {stock['phones']:,} phones; elsewhere log-normal"
+        " numbers with that mean.\n"
+        f"Batches of 16, Adam, one epoch a round, {speed['cpus']} cores.\n"
         f"The heads of stock Flower and fedfer differ by {speed['largest_difference_to_stock_flower']:.0e}"
         " at most.\n"
         f"Features: {features['images_per_second']:,.0f} images/s, {features['ratio']:.1f} times eager "
@@ -139,20 +155,26 @@ def remarks(speed: dict[str, Any]) -> str:
 def _race(sizes: Sizes, folder: Path, logs: Path, display: Display) -> list[Outcome]:
     """All contenders, one after another; stock Flower first, then the loop, then this project."""
     path = contenders.draw_features(folder, sizes.phones * sizes.views)
-    few, many = (
-        contenders.lay_out(path, phones, sizes.views, folder / f"{phones}-phones")
-        for phones in (sizes.phones, sizes.many)
-    )
+
+    def field(phones: int, *, even: bool) -> Field:
+        views = np.full(phones, sizes.views) if even else contenders.uneven(phones, sizes.views)
+        return contenders.lay_out(path, views, folder / f"{phones}-phones{'-even' if even else ''}")
+
+    def ours(on: Field, dropout: float, rounds: int, engine: str = "ray") -> Outcome:
+        name = f"fedfer, {on.phones:,} phones{f', dropout {dropout}' if dropout else ''}"
+        with display.stage(name if engine == "ray" else f"{name}, Flower's runtime", unit="rounds") as step:
+            place = logs / f"fedfer-{engine}-{on.folder.name}-dropout-{dropout}"
+            return contenders.through_flower(on, dropout, rounds, place, step, engine)
+
+    few, many = field(sizes.phones, even=True), field(sizes.many, even=False)
     with display.stage("Stock Flower", unit="rounds") as step:
         outcomes = [contenders.stock_flower(few, sizes.stock_rounds, logs / "stock-flower", step)]
     with display.stage("PyTorch loop", unit="rounds") as step:
         outcomes += [contenders.torch_loop(few, sizes.repeats, step)]
-    for field, rounds in ((few, sizes.rounds), (many, sizes.many_rounds)):
-        for dropout in (0.0, 0.2):
-            name = f"fedfer, {field.phones:,} phones{f', dropout {dropout}' if dropout else ''}"
-            with display.stage(name, unit="rounds") as step:
-                place = logs / f"fedfer-{field.phones}-phones-dropout-{dropout}"
-                outcomes += [contenders.through_flower(field, dropout, rounds, place, step)]
+    outcomes += [ours(few, 0.0, sizes.rounds)]
+    outcomes += [ours(many, dropout, sizes.many_rounds) for dropout in (0.0, 0.2)]
+    outcomes += [ours(many, 0.0, sizes.many_rounds, "flower")]
+    outcomes += [ours(field(phones, even=False), 0.0, sizes.rounds) for phones in _FLOOR]
     for dropout in (0.0, 0.2):
         with display.stage(f"Arithmetic{f', dropout {dropout}' if dropout else ''}", unit="rounds") as step:
             outcomes += [contenders.arithmetic(many, dropout, sizes.repeats, step)]

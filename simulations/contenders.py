@@ -44,22 +44,26 @@ class Row:
     dropout: float
     rounds: int  # that count
     phones_per_second: float
+    milliseconds_per_round: float  # the median
 
 
 @dataclass(frozen=True)
 class Field:
-    """What the contenders train: `phones` with `views` each."""
+    """What the contenders train."""
 
-    phones: int
-    views: int
     shards: Shards
     head: np.ndarray  # to start from
     folder: Path  # where the shards lie
 
+    @property
+    def phones(self) -> int:
+        """How many there are."""
+        return self.shards.phones
+
     def row(self, name: str, dropout: float, seconds: list[float]) -> Row:
-        """The row of rounds that took `seconds`."""
-        rate = self.phones / median(seconds[1:])
-        return Row(name, self.phones, self.phones * self.views, dropout, len(seconds) - 1, rate)
+        """The row of rounds that took `seconds`; the first does not count."""
+        one, views = median(seconds[1:]), len(self.shards.rows)
+        return Row(name, self.phones, views, dropout, len(seconds) - 1, self.phones / one, 1000 * one)
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,23 @@ def draw_features(folder: Path, rows: int) -> Path:
     return path
 
 
-def lay_out(features: Path, phones: int, views: int, folder: Path) -> Field:
-    """Hands the rows of `features` out to `phones`, `views` each and in random order, again and again."""
-    opened, rng = np.load(features, mmap_mode="r"), stream(_SEED, "speed", phones)
-    turns = -(-phones * views // len(opened))
-    rows = np.concatenate([rng.permutation(len(opened)) for _ in range(turns)])[: phones * views]
+def uneven(phones: int, mean: int) -> np.ndarray:
+    """Views of each phone, (phones,) int64: log-normal with sigma 1, at least 1, `mean` on average."""
+    weights = stream(_SEED, "sizes", phones).lognormal(sigma=1.0, size=phones)
+    return np.maximum(1, np.rint(weights / weights.mean() * mean)).astype(np.int64)
+
+
+def lay_out(features: Path, sizes: np.ndarray, folder: Path) -> Field:
+    """Hands the rows of `features` out to phones, `sizes` (phones,) views each and in random order, again and
+    again.
+    """
+    opened, rng = np.load(features, mmap_mode="r"), stream(_SEED, "speed", len(sizes))
+    views = int(sizes.sum())
+    turns = -(-views // len(opened))
+    rows = np.concatenate([rng.permutation(len(opened)) for _ in range(turns)])[:views]
     labels = rng.integers(0, _CLASSES, len(opened))
-    Shards(opened, labels, rows, np.arange(phones + 1) * views).save(folder, features)
-    return Field(phones, views, Shards.load(folder), new_head(_CLASSES, opened.shape[1], seed=_SEED), folder)
+    Shards(opened, labels, rows, np.concatenate([[0], np.cumsum(sizes)])).save(folder, features)
+    return Field(Shards.load(folder), new_head(_CLASSES, opened.shape[1], seed=_SEED), folder)
 
 
 def stock_flower(field: Field, rounds: int, logs: Path, step: Step) -> Outcome:
@@ -122,8 +135,10 @@ def torch_loop(field: Field, rounds: int, step: Step) -> Outcome:
         torch.set_num_threads(threads)
 
 
-def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: Step) -> Outcome:
-    """Rounds of this project, as `fedfer run` does them."""
+def through_flower(
+    field: Field, dropout: float, rounds: int, logs: Path, step: Step, engine: str = "ray"
+) -> Outcome:
+    """Rounds of this project, as `fedfer run` does them with this federation.engine."""
     from simulations.launcher import launch, node_count
 
     laps, nodes = _Laps(field, rounds, step), node_count(FederationConfig(phones=field.phones))
@@ -148,8 +163,9 @@ def through_flower(field: Field, dropout: float, rounds: int, logs: Path, step: 
         validation=HeldOut(np.array(field.shards.features[:1]), field.shards.labels[:1]),
         on_round=on_round,
     )
-    launch(job, logs)
-    return laps.outcome("fedfer through Flower on Ray", dropout)
+    launch(job, logs, engine)
+    where = "Flower's runtime" if engine == "flower" else "Flower on Ray"
+    return laps.outcome(f"fedfer through {where}", dropout)
 
 
 def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome:
@@ -166,7 +182,7 @@ def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome
             whole = reduce(add, pool.map(update, parts))
             return (field.head + whole.total / whole.views).astype(np.float32)
 
-        name = f"fedfer's arithmetic alone, {threads} threads"
+        name = f"its arithmetic alone, {threads} threads"
         return _repeat(field, once, rounds, step, name, dropout)
 
 

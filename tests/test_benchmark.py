@@ -18,6 +18,7 @@ from local_grid import LocalGrid, serve
 from rich.console import Console
 
 from fer_models.errors import RunError
+from server.app import Job, make_app
 from simulations import benchmark, cli, launcher
 from simulations.benchmark import Sizes, measure, remarks, table
 from simulations.contenders import (
@@ -29,6 +30,7 @@ from simulations.contenders import (
     stock_flower,
     through_flower,
     torch_loop,
+    uneven,
 )
 from simulations.display import Display
 
@@ -40,7 +42,8 @@ TINY = Sizes(
 
 @pytest.fixture
 def field(tmp_path: Path) -> Field:
-    return lay_out(draw_features(tmp_path, PHONES * VIEWS), PHONES, VIEWS, tmp_path / "phones")
+    features = draw_features(tmp_path, PHONES * VIEWS)
+    return lay_out(features, np.full(PHONES, VIEWS), tmp_path / "phones")
 
 
 @pytest.fixture
@@ -57,7 +60,12 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         logs.mkdir(parents=True)
         serve(server, grid)
 
+    def launch(job: Job, logs: Path, engine: str = "ray") -> None:
+        logs.mkdir(parents=True)
+        serve(make_app(job), LocalGrid(job.nodes))
+
     monkeypatch.setattr(launcher, "simulate", simulate)
+    monkeypatch.setattr(launcher, "launch", launch)
     return broken
 
 
@@ -89,12 +97,12 @@ def test_a_phone_of_stock_flower_that_fails_is_not_passed_over(
 
 def test_a_rate_is_the_median_of_the_rounds_after_the_first(field: Field) -> None:
     row = field.row("name", 0.2, [100.0, 1.0, 3.0, 2.0])
-    assert row == Row("name", PHONES, PHONES * VIEWS, 0.2, 3, PHONES / 2.0)
+    assert row == Row("name", PHONES, PHONES * VIEWS, 0.2, 3, PHONES / 2.0, 2000.0)
 
 
 def test_each_phone_has_views_of_its_own_as_long_as_they_last(tmp_path: Path) -> None:
     features = draw_features(tmp_path, 12)
-    few, many = (lay_out(features, phones, 4, tmp_path / str(phones)).shards for phones in (3, 7))
+    few, many = (lay_out(features, np.full(phones, 4), tmp_path / str(phones)).shards for phones in (3, 7))
     assert few.sizes.tolist() == [4] * 3
     assert many.sizes.tolist() == [4] * 7
     assert np.bincount(few.rows).tolist() == [1] * 12
@@ -104,22 +112,43 @@ def test_each_phone_has_views_of_its_own_as_long_as_they_last(tmp_path: Path) ->
     assert few.features.min() == 0
 
 
+def test_uneven_phones_have_the_mean_that_was_asked_for() -> None:
+    sizes = uneven(10_000, 40)
+    assert sizes.mean() == pytest.approx(40, rel=0.01)
+    assert sizes.min() >= 1
+    logs = np.log(sizes[sizes > 5])
+    assert np.std(np.log(sizes)) == pytest.approx(1, abs=0.05)
+    assert np.median(sizes) == pytest.approx(40 * np.exp(-0.5), rel=0.05)  # of a log-normal with sigma 1
+    assert len(logs) > 9_000
+
+
 def check(speed: dict[str, Any], folder: Path, sizes: Sizes) -> None:
     assert json.loads((folder / "speed.json").read_text()) == speed
     rows = speed["rows"]
     assert [(row["phones"], row["dropout"]) for row in rows] == [
         *[(sizes.phones, 0.0)] * 3,
-        (sizes.phones, 0.2),
-        *[(sizes.many, dropout) for dropout in (0.0, 0.2)] * 2,
+        (sizes.many, 0.0),
+        (sizes.many, 0.2),
+        (sizes.many, 0.0),
+        (10, 0.0),
+        (100, 0.0),
+        (sizes.many, 0.0),
+        (sizes.many, 0.2),
     ]
-    for row in rows:
+    for row in rows[:3]:
         assert row["photos"] == row["phones"] * sizes.views
+    for row in rows:
         assert row["phones_per_second"] > 0
+        assert row["milliseconds_per_round"] == pytest.approx(1000 * row["phones"] / row["phones_per_second"])
     assert rows[0]["name"].startswith("stock Flower")
     assert speed["stock_flower_phones_per_second"] == rows[0]["phones_per_second"]
-    assert speed["phones_per_second"] == rows[2]["phones_per_second"]
+    assert speed["phones_per_second"] == rows[3]["phones_per_second"]
+    assert speed["milliseconds_per_round"] == {
+        "10": rows[6]["milliseconds_per_round"],
+        "100": rows[7]["milliseconds_per_round"],
+    }
     assert speed["ratio_to_stock_flower"] == pytest.approx(
-        rows[2]["phones_per_second"] / rows[0]["phones_per_second"]
+        rows[3]["phones_per_second"] / rows[0]["phones_per_second"]
     )
     assert speed["largest_difference_to_stock_flower"] < 1e-5
     features = speed["features"]
@@ -148,8 +177,9 @@ def test_measures_writes_and_shows(
 
 
 def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
-    rows = [Row("a", 2, 4, 0.0, 1, 10.0), Row("b", 2, 4, 0.0, 1, 400.0), Row("c", 2, 4, 0.2, 1, 200.0)]
-    rows += [Row("d", 9, 18, 0.0, 1, 300.0)]
+    rows = [Row("a", 2, 4, 0.0, 1, 10.0, 200.0), Row("b", 2, 4, 0.0, 1, 200.0, 10.0)]
+    rows += [Row("c", 2, 4, 0.2, 1, 200.0, 10.0), Row("d", 9, 18, 0.0, 1, 400.0, 22.5)]
+    rows += [Row("e", 1, 2, 0.0, 1, 100.0, 10.0)]
     features = {"images_per_second": 200.0, "eager_images_per_second": 40.0, "ratio": 5.0, "cosine": 1.0}
     speed = {
         "rows": [vars(row) for row in rows],
@@ -164,12 +194,13 @@ def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
     console.print(table(speed))
     lines = [line.split() for line in console.export_text().splitlines()]
     assert lines[1:] == [
-        ["a", "2", "0", "10", "1.0"],
-        ["b", "2", "0", "400", "40.0"],
-        ["c", "2", "0.2", "200"],
-        ["d", "9", "0", "300"],
+        ["a", "2", "0", "200", "10", "1.0"],
+        ["b", "2", "0", "10", "200", "20.0"],
+        ["c", "2", "0.2", "10", "200"],
+        ["d", "9", "0", "22", "400", "40.0"],
+        ["e", "1", "0", "10", "100"],
     ]
-    assert [row.style for row in table(speed).rows] == [None, "bold", None, None]
+    assert [row.style for row in table(speed).rows] == [None, None, None, "bold", None]
     assert "2 views on each phone" in remarks(speed)
     assert "2e-07" in remarks(speed)
 
