@@ -142,8 +142,8 @@ def remarks(speed: dict[str, Any]) -> str:
     """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
     stock, features = speed["rows"][0], speed["features"]
     return (
-        f"{stock['photos'] // stock['phones']} views on each of {stock['phones']:,} phones; elsewhere log-normal"
-        " numbers with that mean.\n"
+        f"{stock['photos'] // stock['phones']} views on each of {stock['phones']:,} phones, elsewhere"
+        " log-normal numbers with that mean.\n"
         f"Batches of 16, Adam, one epoch a round, {speed['cpus']} cores.\n"
         f"The heads of stock Flower and fedfer differ by {speed['largest_difference_to_stock_flower']:.0e}"
         " at most.\n"

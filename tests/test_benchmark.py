@@ -201,7 +201,7 @@ def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
         ["e", "1", "0", "10", "100"],
     ]
     assert [row.style for row in table(speed).rows] == [None, None, None, "bold", None]
-    assert "2 views on each phone" in remarks(speed)
+    assert "2 views on each of 2 phones" in remarks(speed)
     assert "2e-07" in remarks(speed)
 
 
