@@ -35,6 +35,26 @@ class RoundRecord:
     own_heads: dict[str, Any] | None = None  # accuracy, macro_f1, loss, across of the phones' own heads
 
 
+@dataclass
+class Totals:
+    """What rounds took together."""
+
+    rounds: int = 0
+    phones: int = 0
+    dropped: int = 0
+    photos: int = 0
+    seconds: float = 0.0
+    bytes_down: int = 0
+    bytes_up: int = 0
+    wire_bytes: int = 0
+
+    def add(self, record: RoundRecord) -> None:
+        """Takes in another round."""
+        self.rounds += 1
+        for name in ("phones", "dropped", "photos", "seconds", "bytes_down", "bytes_up", "wire_bytes"):
+            setattr(self, name, getattr(self, name) + getattr(record, name))
+
+
 class RunLog:
     """Writes and reads the files of one run folder."""
 
@@ -75,11 +95,14 @@ class RunLog:
         with self.rounds_path.open("rb") as file:
             os.fsync(file.fileno())
 
-    def keep_rounds(self, number: int) -> list[RoundRecord]:
-        """Drops the lines after round `number`, which a resumed run writes anew; returns the others."""
+    def keep_rounds(self, number: int) -> Totals:
+        """Drops the lines after round `number`, which a resumed run writes anew; what the others took."""
+        totals = Totals()
         if not self.rounds_path.exists():
-            return []
+            return totals
         lines = self.rounds_path.read_text(encoding="utf-8").splitlines()[:number]
         with whole_file(self.rounds_path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        return [RoundRecord(**json.loads(line)) for line in lines]
+        for line in lines:
+            totals.add(RoundRecord(**json.loads(line)))
+        return totals

@@ -38,7 +38,7 @@ class Central:
     ) -> dict[str, Any]:
         """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
         log, views, model = RunLog(folder), self._views(epochs), self.world.config.model.name
-        records = log.keep_rounds(0)
+        took = log.keep_rounds(0)
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
         asked = {"experiment": self.experiment, "command": self.command}
         begin(log, self.world, {**asked, "federated": False, "baseline": True}, config)
@@ -49,7 +49,7 @@ class Central:
             def on_epoch(record: RoundRecord) -> None:
                 stamp.check(files)
                 log.append_round(record)
-                records.append(record)
+                took.add(record)
                 show(step, record, len(views))
 
             step(0, len(views))
@@ -61,7 +61,7 @@ class Central:
             self.world,
             self.prepared,
             selection,
-            records,
+            took,
             kind="centralized",
             strategy=None,
             partition=None,

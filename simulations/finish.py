@@ -23,7 +23,7 @@ from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.listing import shown
 from fer_models.metrics import confusion, report
-from fer_models.runlog import RoundRecord, RunLog
+from fer_models.runlog import RunLog, Totals
 from fer_models.seeding import stream
 from fer_models.training import Holdings
 from server.own_heads import OwnHeads
@@ -85,7 +85,7 @@ def finish(
     world: World,
     prepared: Prepared,
     selection: Selection[Classifier],
-    records: list[RoundRecord],
+    took: Totals,
     *,
     began: float,
     own: OwnHeads | None = None,
@@ -115,7 +115,7 @@ def finish(
         "seed": world.config.run.seed,
         **_quality(log, prepared.test.labels, chances, world.table.classes),
         **across_phones(log, prepared.own_test, on_phones, theirs),
-        **_cost(records),
+        **_cost(took),
         **_cost_of_photo(world, selection.head),
         "seconds": time.perf_counter() - began,
         "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -158,18 +158,17 @@ def _cost_of_photo(world: World, classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _cost(records: list[RoundRecord]) -> dict[str, Any]:
+def _cost(took: Totals) -> dict[str, Any]:
     """What the rounds took together."""
-    trained, training = sum(r.phones for r in records), sum(r.seconds for r in records)
     return {
-        "phones_trained": trained,
-        "phones_dropped": sum(r.dropped for r in records),
-        "photos": sum(r.photos for r in records),
-        "bytes_down": sum(r.bytes_down for r in records),
-        "bytes_up": sum(r.bytes_up for r in records),
-        "wire_bytes": sum(r.wire_bytes for r in records),
-        "seconds_training": training,
-        "phones_per_second": trained / training if trained else 0.0,
+        "phones_trained": took.phones,
+        "phones_dropped": took.dropped,
+        "photos": took.photos,
+        "bytes_down": took.bytes_down,
+        "bytes_up": took.bytes_up,
+        "wire_bytes": took.wire_bytes,
+        "seconds_training": took.seconds,
+        "phones_per_second": took.phones / took.seconds if took.phones else 0.0,
     }
 
 

@@ -91,7 +91,9 @@ class RayGrid(PlainGrid):
 
     def _begun(self) -> tuple[int, Any]:
         self._made += 1
-        return self._made, ray.remote(num_cpus=1)(Worker).remote(self._app, self._made)
+        # Task events are for Ray's dashboard, and Ray's server would keep those of 100,000 calls.
+        kind: Any = ray.remote(num_cpus=1)(Worker)
+        return self._made, kind.options(enable_task_events=False).remote(self._app, self._made)
 
 
 class Worker:

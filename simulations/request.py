@@ -79,8 +79,8 @@ def resumed(folder: Path) -> Request:
         ) from error
     if finished(folder):
         return Request(config=Config(), folder=folder, **known)
-    begun = origin.read(folder)
     now = validate(read_toml(config))
+    begun = origin.read(folder)
     origin.check(folder, begun, now)
     return Request(config=now, folder=folder, origin=begun, **known)
 

@@ -14,7 +14,7 @@ from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.models import network_phones
-from fer_models.runlog import RoundRecord, RunLog
+from fer_models.runlog import RoundRecord, RunLog, Totals
 from server import checkpoint, own_heads, ridge
 from server.algorithm import Algorithm
 from server.algorithms import make
@@ -51,9 +51,9 @@ class Rounds:
     through: Through | None
 
     def train(
-        self, log: RunLog, start: Checkpoint, records: list[RoundRecord], began: float
+        self, log: RunLog, start: Checkpoint, took: Totals, began: float
     ) -> tuple[int, Selection[Classifier], dict[str, Any]]:
-        """Trains the rounds that are not done yet, adding their records; returns the nodes, the head to
+        """Trains the rounds that are not done yet, adding what they take; returns the nodes, the head to
         report and what was chosen for it on the validation photos.
         """
         from simulations.launcher import node_count
@@ -68,7 +68,7 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check(plan.stamp)
                 log.append_round(record)
-                records.append(record)
+                took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
                     log.settle()
@@ -177,8 +177,8 @@ class Rounds:
         """What answers with this head."""
         return LinearHead(head) if self._network is None else self._network.classifier(head)
 
-    def start(self, log: RunLog) -> tuple[Checkpoint, list[RoundRecord]]:
-        """Where the rounds begin, and the records of those before; InputError where they do not fit."""
+    def start(self, log: RunLog) -> tuple[Checkpoint, Totals]:
+        """Where the rounds begin, and what those before took; InputError where they do not fit."""
         config, prepared = self.request.config, self.prepared
         if self._network is None:
             width = prepared.central.features.shape[1]
@@ -189,12 +189,12 @@ class Rounds:
         start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
         whole = start.head.shape == start.selection.head.shape == head.shape
         try:
-            records = log.keep_rounds(start.number)
+            took = log.keep_rounds(start.number)
         except (ValueError, TypeError):  # a line that was cut off
-            records = []
-        if not whole or len(records) != start.number:
+            took = Totals()
+        if not whole or took.rounds != start.number:
             raise InputError(
                 f"{checkpoint.FILE} and rounds.jsonl in {log.folder} do not fit the run; remove them to start"
                 " it from its first round"
             )
-        return start, records
+        return start, took

@@ -118,9 +118,9 @@ class _Run:
         """The rounds, then the baselines beside them."""
         config, log = self.request.config, RunLog(self.request.folder)
         rounds = Rounds(self.request, self.display, self.world, self.prepared, self.through)
-        start, records = rounds.start(log)
+        start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        nodes, selection, facts = rounds.train(log, start, records, began)
+        nodes, selection, facts = rounds.train(log, start, took, began)
         baselines = []
         if self.request.baseline:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
@@ -135,7 +135,7 @@ class _Run:
             self.world,
             self.prepared,
             selection,
-            records,
+            took,
             kind="local" if rounds.algorithm.own == "instead" else "federated",
             strategy=config.strategy.name,
             partition=federation.partition if simulated else "devices",

@@ -200,6 +200,8 @@ def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
     look(r"old/config\.toml is not TOML: Expected .*; mend the file")
     (old / "config.toml").write_text("[federation]\nphones = -1\n")
     look(r"federation\.phones must be")
+    (old / "config.toml").write_text("")
+    look(r"or that of an older fedfer: it has no origin\.json")
     (here.folder / "file").write_text("")
     here.refused("run", "--resume", "file", words=r"there is no folder file")
 

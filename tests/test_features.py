@@ -89,7 +89,7 @@ def test_rows_are_the_views_of_the_plan_in_its_order(encoder: Encoder, cache: Pa
         photo, view = int(PLAN.photos[row]), int(PLAN.views[row])
         pixels = view_pixels(table, photo, view, SIZE, seed=3)
         np.testing.assert_array_equal(rows[row], encoder(pixels[None])[0])
-    assert sorted(file.suffix for file in cache.iterdir()) == [".lock", ".npy"]
+    assert sorted(file.suffix for file in cache.iterdir()) == [".lock", ".npy", ".seal"]
     assert no_thread_left()
 
 

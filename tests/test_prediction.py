@@ -21,7 +21,7 @@ from fer_models.encoders import Encoder
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, load_head, new_head, save_head
 from fer_models.prediction import BATCH, UNKNOWN, Prediction, label, predict, read_head
-from fer_models.runlog import RunLog
+from fer_models.runlog import RunLog, Totals
 from fer_models.sketch import SketchSet
 from simulations import predict as command
 from simulations.experiment import Config, validate
@@ -63,7 +63,7 @@ def write_run(folder: Path, config: Config) -> Encoder:
     begin(log, world, {"experiment": "test", "command": "fedfer", "federated": False, "baseline": True})
     prepared = world.prepare(lambda done, total: None)
     chosen = Selection[Classifier]("last", LinearHead(new_head(len(CLASSES), 1280, seed=1)))
-    finish(log, world, prepared, chosen, [], began=0.0, kind="centralized")
+    finish(log, world, prepared, chosen, Totals(), began=0.0, kind="centralized")
     assert world.encoder is not None
     return world.encoder
 
