@@ -46,8 +46,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise named(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """The error with the file, which what fails in writing, as on a full disk, does not know."""
+    return OSError(error.errno, error.strerror, error.filename or str(path)) if error.errno else error
 
 
 def sweep_up(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_models.cache import whole_file
+from fer_models.cache import named, whole_file
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,11 @@ class RunLog:
 
     def append_round(self, record: RoundRecord) -> None:
         """Adds a line to rounds.jsonl."""
-        with self.rounds_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        try:
+            with self.rounds_path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(record)) + "\n")
+        except OSError as error:
+            raise named(error, self.rounds_path) from error
 
     def settle(self) -> None:
         """Has the lines of rounds.jsonl on disk, before a checkpoint that counts on them."""

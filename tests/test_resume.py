@@ -103,6 +103,33 @@ def test_killed_anywhere(whole_run: Path, run_cache: str, tmp_path: Path, at: st
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 
 
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+from simulations import cli
+sys.argv = ["fedfer", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
+    """As near as a test comes: no file may grow beyond 40 kB, the features are there."""
+    asked = settings(**FAST, federation__rounds=150, checkpoint__every=200)
+    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert whole.code == 0
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, "run", *asked, "--no-baseline", "--out", "run"],
+        cwd=tmp_path, env=os.environ | {"FEDFER_CACHE": run_cache}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last == "fedfer: File too large: run/rounds.jsonl; go on with: fedfer run --resume run"
+    assert "Traceback" not in done.stderr
+    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
 STATEFUL = {
     "scaffold": {},
     "feddyn": {},
