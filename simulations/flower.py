@@ -31,20 +31,20 @@ def main(grid: Grid, context: Context) -> None:
     try:
         settings = {name: str(value) for name, value in context.run_config.items()}
         devices = settings.pop("devices", "False") == "True"
-        request = _request(settings, devices)
-        nodes = _nodes(grid, request.config.federation.phones if devices else 1)
+        asked = request(settings, devices=devices)
+        nodes = _nodes(grid, asked.config.federation.phones if devices else 1)
 
         def run(job: Job) -> None:
             make_app(job)(grid, context)
 
-        result = conduct(request, Display(), Through(run, nodes, devices))
+        result = conduct(asked, Display(), Through(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
     except FedferError as error:
         print(f"fedfer: {error}", flush=True)
         raise
 
 
-def _request(settings: dict[str, str], devices: bool) -> Request:
+def request(settings: dict[str, str], *, devices: bool) -> Request:
     """What the configuration of the run asks for; InputError where it cannot be done."""
     out = Path(_absolute(settings, "out"))
     if (out / "config.toml").exists() and not finished(out):
@@ -62,7 +62,7 @@ def _request(settings: dict[str, str], devices: bool) -> Request:
 def _absolute(settings: dict[str, str], name: str) -> str:
     """A path of the configuration, which must be absolute: the app runs in a folder of Flower's."""
     path = os.path.expanduser(settings.get(name, ""))
-    if not os.path.isabs(path) and path != "sketch":
+    if not os.path.isabs(path) and (name, path) != ("data", "sketch"):
         raise InputError(
             f'{name}: the absolute path of a folder is needed, got "{path}"; give --run-config'
             f" '{name}=\"/...\"'"

@@ -12,11 +12,13 @@ from commands import SMALL, fedfer, settings
 from flower_net import CHECKOUT, Services, make_keys, until_healthy
 from PIL import Image
 
+from fer_models.errors import InputError
 from fer_models.heads import load_head
+from simulations import flower
 from simulations.experiment import load
 from simulations.prepare import survey
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+slow = pytest.mark.slow
 
 NODES = ("--federation-config", "num-supernodes=2 client-resources-num-cpus=1 init-args-num-cpus=2")
 
@@ -33,8 +35,9 @@ def asked(**changes: object) -> str:
     return 'set="' + " ".join(f"{name}={value}" for name, value in values.items()) + '"'
 
 
+@slow
 def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path: Path) -> None:
-    """The same bytes as `fedfer run`; a path that leads nowhere is told."""
+    """The same bytes as `fedfer run`."""
     log, status = services.run("local", asked(), f'out="{tmp_path}/run"', options=NODES)
     assert status == "finished:completed", log
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
@@ -43,11 +46,29 @@ def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path:
     assert (tmp_path / "run" / "report.html").exists()
     assert "Creating virtual environment" not in log
 
-    log, status = services.run("local", asked(), 'out="run"', options=NODES)
-    assert status == "finished:failed"
-    assert 'fedfer: out: the absolute path of a folder is needed, got "run"' in log
+
+def test_what_the_configuration_of_a_run_says(tmp_path: Path) -> None:
+    settings = {
+        "out": str(tmp_path / "new"),
+        "data": "sketch",
+        "set": "federation.rounds=3 strategy.name=krum",
+    }
+    request = flower.request(settings, devices=False)
+    assert (request.config.federation.rounds, request.config.strategy.name) == (3, "krum")
+    assert (request.folder, request.baseline) == (tmp_path / "new", True)
+    assert not flower.request(settings, devices=True).baseline
+    for wrong, words in [
+        ({"out": "new"}, r'out: the absolute path of a folder is needed, got "new"; give --run-config'),
+        ({"data": "faces"}, "data: the absolute path"),
+        ({"set": "federation.phones=none"}, r"federation\.phones"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            flower.request(settings | wrong, devices=False)
+    with pytest.raises(InputError, match='devices train the linear head of "mobilenet", got "cnn"'):
+        flower.request(settings | {"set": "model.name=cnn"}, devices=True)
 
 
+@slow
 def test_nodes_that_were_started_in_another_checkout_are_told(services: Services, tmp_path: Path) -> None:
     other = services.folder / "cwd"  # where the local SuperLink starts, and its nodes import from
     for name in ("server", "clients", "fer_models", "simulations"):
@@ -59,10 +80,11 @@ def test_nodes_that_were_started_in_another_checkout_are_told(services: Services
     assert "fedfer: a node runs other code than the server (clients/phones.py); install the same" in log
 
 
+@slow
 def test_three_phones_over_tls_come_to_the_head_of_the_simulation(services: Services, tmp_path: Path) -> None:
     faces = draw_faces(tmp_path / "faces")
     plain = {
-        "federation__phones": 3, "federation__rounds": 3, "data__balance": 0, "federation__nodes": 2,
+        "federation__phones": 3, "federation__rounds": 2, "data__balance": 0, "federation__nodes": 2,
         "federation__partition": "quantity", "checkpoint__every": 1,
     }  # fmt: skip
     words = ["--data", str(faces), *settings(**plain)]
@@ -106,7 +128,7 @@ def test_three_phones_over_tls_come_to_the_head_of_the_simulation(services: Serv
     np.testing.assert_allclose(heads[1], heads[0], atol=1e-6, rtol=0)
     lines = (tmp_path / "real" / "rounds.jsonl").read_text().splitlines()
     trained = [json.loads(line)["photos"] for line in lines]
-    assert trained == [sum(photos)] * 3
+    assert trained == [sum(photos)] * 2
 
 
 def draw_faces(root: Path) -> Path:

@@ -87,7 +87,6 @@ def told(path: Path) -> list[dict[str, object]]:
         ("simulations.central:show", 3),  # in the third epoch of the baseline
         ("simulations.finish:_write_predictions", 1),  # of the baseline, whose head is written
         ("simulations.finish:_write_predictions", 3),  # of the run
-        ("simulations.report:write_report", 1),
         ("simulations.report:write_report", 3),
     ],
 )
@@ -132,10 +131,7 @@ def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
 
 STATEFUL = {
     "scaffold": {},
-    "feddyn": {},
-    "fedadam": {},
     "ditto": {},
-    "local": {},
     "fine-tune": {},
     "fedavgm": {"strategy__start": "ridge"},
     "ridge": {},
@@ -264,8 +260,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         assert said in done.err
 
 
-@pytest.mark.parametrize("engine", ["ray", "process"])
-@pytest.mark.parametrize("name", ["prepared/labels.npy", "features"])
+@pytest.mark.parametrize(("engine", "name"), [("ray", "prepared/labels.npy"), ("process", "features")])
 def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mended(
     whole_run: Path, run_cache: str, tmp_path: Path, engine: str, name: str
 ) -> None:

@@ -280,7 +280,7 @@ def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_p
     assert not (some / "centralized-matched").exists()
 
 
-@pytest.mark.parametrize("engine", ["ray", "flower", "process"])
+@pytest.mark.parametrize("engine", ["ray", "process"])
 def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path, engine: str) -> None:
     much = {"train__lr": 100, "train__batch": 1, "federation__local_epochs": 300}
     failing = started(
@@ -290,6 +290,18 @@ def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path, e
     reason = "training diverged in round 1: the updates are too large; lower train.lr"
     assert_failed(failing.wait(), reason, "start a new run")
     assert failing.left() == []
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
+    both = [
+        started("run", *settings(), "--no-baseline", "--out", name, cwd=tmp_path, FEDFER_CACHE=run_cache)
+        for name in ("one", "two")
+    ]
+    for run, name in zip(both, ("one", "two"), strict=True):
+        done = run.wait()
+        assert (done.code, done.err) == (0, "")
+        assert head(tmp_path / name) == head(whole_run)
+        assert run.left() == []
 
 
 @pytest.mark.parametrize("engine", ["ray", "flower"])
