@@ -49,6 +49,8 @@ def _table(runs: list[Named]) -> Table:
         own = percent(every[0]["own_heads"]["accuracy"])
         table.add_row("own heads", own, *("" for _ in every[1:]))
     table.add_row("trained for", *map(_steps, every))
+    if any(each.get("phones_dropped") for each in every):  # updates that could not be used
+        table.add_row("dropped", *(f"{each.get('phones_dropped', 0):,}" for each in every))
     table.add_row("views seen", *(f"{each['photos']:,}" for each in every))
     table.add_row("training time", *(duration(each["seconds_training"]) for each in every))
     return table

@@ -156,6 +156,8 @@ def cost(run: Run, baselines: list[Run]) -> str:
     speed = (
         f"{s['phones_trained']:,} phone updates, {s['phones_per_second']:,.0f} phones per second of training."
     )
+    if dropped := s.get("phones_dropped"):
+        speed += f" {dropped:,} updates could not be used and were dropped; rounds.jsonl names them."
     return section(
         "Time and traffic",
         paragraph(speed),

@@ -1,5 +1,6 @@
 """The page of a run: complete, self-contained, honest about noise, safe with any name."""
 
+import io
 import json
 import re
 import shutil
@@ -14,10 +15,12 @@ from fake_runs import make_full_run, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rich.console import Console
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream
 from simulations import charts, page, results
+from simulations.comparison import compare
 from simulations.report import write_report
 
 NASTY = ('<b>anger & "rage"</b>', "happy'; <script>alert(1)</script>", "calm>", "sad&amp;", "oh {no}")
@@ -150,6 +153,20 @@ def test_a_federated_run_alone(tmp_path: Path) -> None:
     assert "Federated training names" in page_.words
     assert "Federated minus" not in page_.words
     assert "Time and traffic" in page_.words
+
+
+def test_updates_that_were_dropped_are_told(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    _, page_ = read(folder)
+    assert "were dropped" not in page_.words
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text()) | {"phones_dropped": 1234}
+    path.write_text(json.dumps(summary))
+    _, page_ = read(folder)
+    assert "1,234 updates could not be used and were dropped; rounds.jsonl names them" in page_.words
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(compare(summary, [], None))
+    assert re.search(r"dropped +1,234", console.export_text())
 
 
 def test_a_baseline_alone(tmp_path: Path) -> None:
