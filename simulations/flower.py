@@ -56,7 +56,7 @@ def request(settings: dict[str, str], *, devices: bool) -> Request:
     )
     if devices:
         _check_devices(config)
-    return Request(name, config, out, "flwr run", baseline=not devices)
+    return Request(name, config, out, "flwr run", baseline=not devices, devices=devices)
 
 
 def _absolute(settings: dict[str, str], name: str) -> str:

@@ -30,6 +30,7 @@ class Request:
     command: str  # as typed
     federated: bool = True  # False: the baseline alone
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+    devices: bool = False  # whether each phone is a node with photos of its own
     origin: dict[str, Any] | None = None  # of a run to go on with: what it was begun with
 
 
@@ -72,7 +73,7 @@ def resumed(folder: Path) -> Request:
     try:
         asked = json.loads(environment.read_text(encoding="utf-8"))
         names = ("experiment", "command", "federated", "baseline")
-        known = {name: asked[name] for name in names}
+        known = {name: asked[name] for name in names} | {"devices": asked.get("devices", False)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"--resume: {shown(environment)} is damaged ({type(error).__name__}: {error}); start a new run"

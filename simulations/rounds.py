@@ -88,7 +88,7 @@ class Rounds:
                 own_validation=prepared.own_validation,
                 adapting=(adapting := self._adapting()),
                 on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.folder),
-                recipe=self._recipe if self._devices else None,
+                recipe=self._recipe if self.request.devices else None,
             )
             if start.number < config.rounds or (len(adapting) and own_heads.load(log.folder) is None):
                 self._launch(job, log.folder / "logs")
@@ -109,15 +109,11 @@ class Rounds:
         else:
             self.through.run(job)
 
-    @property
-    def _devices(self) -> bool:
-        return self.through is not None and self.through.devices
-
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; what nodes need lies in `folder` then, unless the photos are theirs."""
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
         lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
-        if not self._devices:
+        if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
             prepared.shards.save(folder, prepared.features_path)
             if network := self._network:

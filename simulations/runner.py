@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fer_models.backbone import FEATURES
 from fer_models.cache import sweep_up
 from fer_models.errors import InputError
+from fer_models.listing import shown
 from fer_models.models import MODELS
 from fer_models.runlog import RunLog
 from server import own_heads
@@ -45,6 +46,11 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     The rounds go through a Grid that is there already, if one is given.
     """
     began = time.perf_counter()
+    if request.devices != (through is not None and through.devices):
+        raise InputError(
+            f"the run in {shown(request.folder)} {'is' if request.devices else 'is not'} one of devices; go on"
+            f" with {'flwr run and devices=true' if request.devices else 'fedfer run --resume'}"
+        )
     if request.federated and not MODELS[request.config.model.name].federated:
         known = ", ".join(name for name, model in MODELS.items() if model.federated)
         raise InputError(
@@ -60,15 +66,14 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
-            devices = through is not None and through.devices
-            shared_out = (request.federated and not devices) or request.config.baseline.epochs == "matched"
+            shared_out = request.federated or request.config.baseline.epochs == "matched"
             shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
-            world = survey(request.config, step, phones=shared_out)
+            world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
         if world.table.unreadable:
             display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
         log = RunLog(request.folder)
-        asked = {"experiment": request.experiment, "command": request.command}
+        asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
         if request.origin:
             origin.check_data(request.folder, request.origin, world.table, world.weights)
         with alone(log.folder):
@@ -128,7 +133,7 @@ class _Run:
             for name, epochs in zip(folders, kinds, strict=False):
                 baselines.append(self._baseline(log.folder / name, epochs))
         federation = config.federation
-        simulated = self.through is None or not self.through.devices
+        simulated = not self.request.devices
         write_data(log, self.world, self.prepared.shards if simulated else None)
         summary = finish(
             log,

@@ -15,8 +15,10 @@ from PIL import Image
 from fer_models.errors import InputError
 from fer_models.heads import load_head
 from simulations import flower
+from simulations.display import Display
 from simulations.experiment import load
 from simulations.prepare import survey
+from simulations.runner import conduct
 
 slow = pytest.mark.slow
 
@@ -56,7 +58,10 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path) -> None:
     request = flower.request(settings, devices=False)
     assert (request.config.federation.rounds, request.config.strategy.name) == (3, "krum")
     assert (request.folder, request.baseline) == (tmp_path / "new", True)
-    assert not flower.request(settings, devices=True).baseline
+    real = flower.request(settings, devices=True)
+    assert (real.baseline, real.devices) == (False, True)
+    with pytest.raises(InputError, match="is one of devices; go on with flwr run and devices=true"):
+        conduct(real, Display(quiet=True))
     for wrong, words in [
         ({"out": "new"}, r'out: the absolute path of a folder is needed, got "new"; give --run-config'),
         ({"data": "faces"}, "data: the absolute path"),
