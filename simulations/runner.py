@@ -47,10 +47,9 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     """
     began = time.perf_counter()
     if request.devices != (through is not None and through.devices):
-        raise InputError(
-            f"the run in {shown(request.folder)} {'is' if request.devices else 'is not'} one of devices; go on"
-            f" with {'flwr run and devices=true' if request.devices else 'fedfer run --resume'}"
-        )
+        real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
+        kind, way = real if request.devices else simulated
+        raise InputError(f"the run in {shown(request.folder)} {kind} one of devices; go on with {way}")
     if request.federated and not MODELS[request.config.model.name].federated:
         known = ", ".join(name for name, model in MODELS.items() if model.federated)
         raise InputError(
