@@ -212,3 +212,20 @@ def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed
     start = load(tmp_path, "last")
     assert run(2, start)[-1].head.tobytes() == whole[-1].head.tobytes()
     assert not np.array_equal(whole[-1].head, phones.head)
+
+
+def test_a_phone_whose_numbers_are_not_finite_is_left_out_of_everything() -> None:
+    phones, held = network(DEEP), shards(DEEP)
+    corrections = np.zeros((4, *phones.head.shape), np.float32)
+    corrections[2, 0, 7] = np.inf
+    work = Work(phones.head, SGD, 1, round_key(0, 1), corrections=corrections, each=True, losses=True)
+    got = phones.train(held, np.arange(4), work)
+    others = np.array([0, 1, 3])
+    expected = phones.train(held, others, replace(work, corrections=corrections[others]))
+    assert got.phones.tolist() == others.tolist()
+    assert got.updates is not None
+    assert got.losses is not None
+    assert (got.sum.total == expected.sum.total).all()
+    assert (got.updates == expected.updates).all()
+    assert (got.losses == expected.losses).all()
+    assert replace(got.sum, total=None) == replace(expected.sum, total=None)  # type: ignore[arg-type]
