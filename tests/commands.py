@@ -1,5 +1,6 @@
 """The command line as a user meets it: in a process of its own, or in this one where that is quick."""
 
+import atexit
 import os
 import re
 import shutil
@@ -65,6 +66,7 @@ class Running:
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: dict[str, str]) -> None:
         self.temporary = tempfile.mkdtemp(prefix="ff")  # short, and below the usual one
+        atexit.register(shutil.rmtree, self.temporary, ignore_errors=True)
         self.process = subprocess.Popen(
             command,
             cwd=cwd,

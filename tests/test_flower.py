@@ -27,7 +27,7 @@ NODES = ("--federation-config", "num-supernodes=2 client-resources-num-cpus=1 in
 
 @pytest.fixture
 def services(run_cache: str) -> Iterator[Services]:
-    with Services(Path(tempfile.mkdtemp(prefix="ff")) / "x", FEDFER_CACHE=run_cache) as services:
+    with Services(Path(tempfile.mkdtemp(prefix="ff")), FEDFER_CACHE=run_cache) as services:
         yield services
 
 
