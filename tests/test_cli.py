@@ -22,7 +22,7 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'numpy', 'flwr', 'ray', 'onnxruntime', 'numba', 'matplotlib', 'pydantic', 'PIL'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    found = subprocess.run([FEDFER.replace("fedfer", "python"), "-c", code], capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout == "[]\n", found.stderr
 
 

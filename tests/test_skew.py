@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
@@ -53,10 +53,12 @@ def test_phones_weigh_by_their_views() -> None:
 
 
 @settings(deadline=None)
+@example(np.array([[69821521, 1], [1, 0]]))
 @given(tables())
 def test_divergence_is_that_of_scipy_and_within_its_bounds(views: np.ndarray) -> None:
     sizes, whole = views.sum(axis=1), views.sum(axis=0) / views.sum()
-    each = [jensenshannon(row / row.sum(), whole, base=2) ** 2 for row in views]
+    with np.errstate(invalid="ignore"):  # scipy takes the root of what rounding left below 0: nan for 0
+        each = [jensenshannon(row / row.sum(), whole, base=2) ** 2 for row in views]
     found = skew.label_divergence(views)
     assert found == pytest.approx(np.nan_to_num(each) @ sizes / sizes.sum(), abs=1e-9)
     assert 0 <= found <= skew.most_divergence(views) + 1e-12
