@@ -1,8 +1,9 @@
 """Sees to it that nothing of a Ray outlives the process that began it, also where that one is killed.
 
-A process that is killed cannot clean up, and not all of Ray's notice that it is gone. So a small process
-waits for the end, of which a pipe tells, and then ends every process that has a file in Ray's folder open, as
-all of them have their logs, and removes the folder. It is this file, as a script.
+A process that is killed cannot clean up, not all of Ray's notice that it is gone, and a Ray that breaks down
+ends the process that uses it on the spot. So a small process waits for the end, of which a pipe tells, and then
+ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these, removes
+the folder and says what happened. It is this file, as a script.
 """
 
 import shutil
@@ -11,22 +12,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _PATIENCE = 10.0  # seconds for processes to end
 _PAUSE = 0.3  # between looks for those that are left
 
 
 @contextmanager
-def guarded(folder: str) -> Iterator[None]:
+def guarded(folder: str, logs: Path) -> Iterator[None]:
     """Ray's folder and what works in it are gone soon after this process, however it ends.
 
-    A block that ends has cleaned up by itself.
+    A block that ends has cleaned up by itself. Where it is cut off, Ray's logs go to the folder `logs`.
     """
     with subprocess.Popen(
-        [sys.executable, __file__, folder],
+        [sys.executable, __file__, folder, str(logs.absolute())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         start_new_session=True,  # a signal to the terminal's processes is not for it
     ) as guardian:
         assert guardian.stdin
@@ -38,7 +39,7 @@ def guarded(folder: str) -> Iterator[None]:
                 guardian.stdin.flush()
 
 
-def _main(folder: str) -> None:
+def _main(folder: str, logs: str) -> None:
     """Waits for the end of who began this process."""
     if sys.stdin.buffer.read() == b"done":
         return
@@ -47,7 +48,14 @@ def _main(folder: str) -> None:
     while quiet < 2 and time.monotonic() < deadline:
         quiet = 0 if _kill(folder) else quiet + 1
         time.sleep(_PAUSE)
+    with suppress(OSError):
+        shutil.copytree(Path(folder) / "session_latest" / "logs", logs, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # where nobody listens any more
+        sys.stderr.write(
+            f"fedfer: ended without a word: killed, or Ray broke down, whose logs are in {logs}; a run goes"
+            " on with fedfer run --resume DIR\n"
+        )
 
 
 def _kill(folder: str) -> int:

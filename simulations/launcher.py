@@ -102,7 +102,7 @@ def _own_ray(actors: int, logs: Path) -> Iterator[None]:
 
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
-    with guarded(folder):
+    with guarded(folder, logs):
         others = _children()
         _adopt(True)
         try:

@@ -292,6 +292,28 @@ def test_a_diverging_run_fails_with_its_reason(run_cache: str, tmp_path: Path, e
     assert failing.left() == []
 
 
+def test_a_ray_that_breaks_down_ends_the_run_which_goes_on(
+    whole_run: Path, run_cache: str, tmp_path: Path
+) -> None:
+    """Ray ends the process that uses it where its own is lost; what is left is cleaned up all the same."""
+    long = started(
+        "run", *settings(federation__rounds=9999), "--no-baseline", "--out", "run",
+        cwd=tmp_path, FEDFER_CACHE=run_cache,
+    )  # fmt: skip
+    wait_for_rounds(tmp_path / "run", 6)
+    os.kill(named(long.processes(), "raylet/raylet")[0], signal.SIGKILL)
+    done = long.wait()
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: ended without a word: killed, or Ray broke down, whose logs are in ")
+    assert (tmp_path / "run" / "logs" / "ray" / "raylet.out").exists()
+    long.until_nothing_is_left()
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", len(rounds(tmp_path / "run")) + 3)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130
+
+
 def test_two_runs_at_once_do_not_disturb_each_other(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
     both = [
         started("run", *settings(), "--no-baseline", "--out", name, cwd=tmp_path, FEDFER_CACHE=run_cache)
@@ -339,7 +361,11 @@ def assert_failed(done: Done, reason: str, end: str = "go on with: fedfer run --
 
 def workers(processes: list[int]) -> list[int]:
     """The nodes among the processes."""
+    return named(processes, "ray::Worker") + named(processes, "ClientAppActor")
+
+
+def named(processes: list[int], words: str) -> list[int]:
+    """Those of the processes whose command line holds the words."""
     from psutil import Process
 
-    names = {pid: " ".join(Process(pid).cmdline()) for pid in processes}
-    return [pid for pid, name in names.items() if "ray::Worker" in name or "ClientAppActor" in name]
+    return [pid for pid in processes if words in " ".join(Process(pid).cmdline())]
