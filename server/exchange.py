@@ -78,7 +78,7 @@ class Exchange:
         beside = vars(asked or Asked())
         self._beside = {name: values for name, values in beside.items() if values is not None}
         self._asked = ("each",) * order.each + ("own",) * bool(order.own)  # records beside the sum
-        self._homes = homes
+        self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
         self._tries = self.wire_bytes = 0
@@ -131,7 +131,8 @@ class Exchange:
     def answers(self) -> Answers:
         """What came back in all, to an order to train."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        parts, dropped = self._sound(lambda reply, share: _read(reply, share, self._head.shape, self._asked))
+        rest = self._sizes, self._head.shape, self._epochs, self._asked
+        parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
         parts.append(_Read(self._phones[:0], nothing, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
         order = np.argsort(ids)
@@ -145,7 +146,7 @@ class Exchange:
 
     def sums(self, shape: tuple[int, int]) -> Sums:
         """What came back in all, to a query for sums with X'Y (D + 1, C) of this shape."""
-        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, shape))
+        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, shape))
         nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
         total = reduce(operator.add, (part.moments for part in parts), nothing)
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
@@ -182,24 +183,33 @@ class _ReadSums:
     moments: Moments
 
 
-def _read_sums(reply: Message, share: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
+def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
     """The sums that a node sent of `share`; an error where they cannot be used."""
     arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
     xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
-    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or not np.isin(phones, share).all():
+    phones = _some_of(share, phones)
+    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or views != sizes[phones].sum():
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
         raise _UnsoundError(NOT_FINITE)
     return _ReadSums(phones, Moments(xx, xy, int(views)))  # type: ignore[arg-type]
 
 
-def _read(reply: Message, share: np.ndarray, shape: tuple[int, ...], asked: tuple[str, ...]) -> _Read:
+def _read(
+    reply: Message,
+    share: np.ndarray,
+    sizes: np.ndarray,
+    shape: tuple[int, ...],
+    epochs: int,
+    asked: tuple[str, ...],
+) -> _Read:
     """What a node sent of `share`, the phones that it was asked for; an error where it cannot be used."""
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
-    total, phones = arrays["total"].numpy(), arrays["phones"].numpy()
+    total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    if total.shape != shape or number != len(phones) or not np.isin(phones, share).all():
+    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * epochs)
+    if total.shape != shape or not told:
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
         raise _UnsoundError(NOT_FINITE)
@@ -207,6 +217,13 @@ def _read(reply: Message, share: np.ndarray, shape: tuple[int, ...], asked: tupl
     parts = {name: _rows(records[name], phones, shape) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
     return _Read(phones, update, parts.get("each", {}), parts.get("own", {}))
+
+
+def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
+    """`phones`, which must be some of `share`, sorted and each once."""
+    if not np.isin(phones, share).all() or (np.diff(phones) <= 0).any():
+        raise _UnsoundError(_WRONG)
+    return phones
 
 
 def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """Sees to it that nothing of a Ray outlives the process that began it, also where that one is killed.
 
 A process that is killed cannot clean up, not all of Ray's notice that it is gone, and a Ray that breaks down
-ends the process that uses it on the spot. So a small process waits for the end, of which a pipe tells. Then it
-ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these, removes
+ends the process that uses it on the spot. So a small process waits for the end, of which a pipe tells. Then
+it ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these, removes
 the folder and says what happened. It is this file, as a script.
 """
 

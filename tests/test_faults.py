@@ -123,6 +123,16 @@ def other_phones(reply: Message) -> None:
     reply.content.metric_records["counts"]["phones"] = 1
 
 
+def twice_the_phones(reply: Message) -> None:
+    update = reply.content.array_records["update"]
+    update["phones"] = Array(np.repeat(update["phones"].numpy(), 2))
+
+
+def more_views(reply: Message) -> None:
+    counts = reply.content.metric_records["counts"]
+    counts["views"] = counts["photos"] = int(counts["views"]) * 1000  # type: ignore[arg-type]
+
+
 def words(reply: Message) -> None:
     reply.content["counts"] = MetricRecord({"views": 1})
     reply.content["update"] = ArrayRecord({})
@@ -132,7 +142,7 @@ def words(reply: Message) -> None:
     ("spoil", "why"),
     [
         (no_counts, "shape"), (other_shape, "shape"), (not_finite, "not finite"),
-        (other_phones, "shape"), (words, "shape"),
+        (other_phones, "shape"), (words, "shape"), (twice_the_phones, "shape"), (more_views, "shape"),
     ],
 )  # fmt: skip
 def test_a_reply_that_cannot_be_used_costs_its_phones_alone(
