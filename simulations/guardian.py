@@ -2,8 +2,8 @@
 
 A process that is killed cannot clean up, not all of Ray's notice that it is gone, and a Ray that breaks down
 ends the process that uses it on the spot. So a small process waits for the end, of which a pipe tells. Then
-it ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these, removes
-the folder and says what happened. It is this file, as a script.
+it ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these,
+removes the folder and says what happened. It is this file, as a script.
 """
 
 import shutil
