@@ -15,6 +15,7 @@ from flwr.serverapp import Grid, ServerApp
 from fer_models.errors import FedferError, InputError
 from server.app import Job, make_app
 from simulations.experiment import Config, load
+from simulations.options import named
 from simulations.request import Request, check_folder, finished, resumed
 from simulations.rounds import Through
 
@@ -46,14 +47,14 @@ def main(grid: Grid, context: Context) -> None:
 
 def request(settings: dict[str, str], *, devices: bool) -> Request:
     """What the configuration of the run asks for; InputError where it cannot be done."""
-    out = Path(_absolute(settings, "out"))
+    experiment = settings.get("experiment") or "quickstart"
+    here = named(None, Path(experiment).stem).absolute()  # where Flower runs the app
+    out = Path(_absolute(settings, "out")) if settings.get("out") else here
     if (out / "config.toml").exists() and not finished(out):
         return resumed(out)
     check_folder(out)
     data = _absolute(settings, "data") if settings.get("data") else None
-    name, config = load(
-        settings.get("experiment") or "quickstart", data=data, settings=shlex.split(settings.get("set", ""))
-    )
+    name, config = load(experiment, data=data, settings=shlex.split(settings.get("set", "")))
     if devices:
         _check_devices(config)
     return Request(name, config, out, "flwr run", baseline=not devices, devices=devices)

@@ -49,7 +49,7 @@ def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path:
     assert "Creating virtual environment" not in log
 
 
-def test_what_the_configuration_of_a_run_says(tmp_path: Path) -> None:
+def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {
         "out": str(tmp_path / "new"),
         "data": "sketch",
@@ -58,6 +58,11 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path) -> None:
     request = flower.request(settings, devices=False)
     assert (request.config.federation.rounds, request.config.strategy.name) == (3, "krum")
     assert (request.folder, request.baseline) == (tmp_path / "new", True)
+    monkeypatch.chdir(tmp_path)
+    plain = flower.request({"out": "", "data": "", "set": "", "experiment": ""}, devices=False)
+    assert plain.folder.parent == tmp_path / "runs"
+    assert plain.folder.name.startswith("quickstart-")
+    assert plain.config == load("quickstart")[1]
     real = flower.request(settings, devices=True)
     assert (real.baseline, real.devices) == (False, True)
     with pytest.raises(InputError, match="is one of devices; go on with flwr run and devices=true"):
