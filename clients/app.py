@@ -30,7 +30,11 @@ def ready(message: Message, context: Context) -> Message:
         held: Holdings = device.prepare(context.node_config, message.content.config_records["recipe"])
         says = {"phone": device.number(context.node_config), "views": int(held.sizes.sum())}
     else:
-        held, says = _held(order, context), {}
+        held, says = (
+            phones_of(order.prepared),
+            {},
+        )  # where the folder is not seen from here, this says so best
+        check(order.stamp)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
     reply["code"] = ConfigRecord(dict(node_code()))
@@ -99,9 +103,8 @@ def _held(order: Order, context: Context) -> Holdings:
     """What the phones of this node hold; RunError where prepared files have changed."""
     if not order.prepared:
         return device.held(context.node_config)
-    held = phones_of(order.prepared)
     check(order.stamp)
-    return held
+    return phones_of(order.prepared)
 
 
 def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:

@@ -158,7 +158,10 @@ def _sealed(final: Path) -> bool:
     seal = final.with_suffix(".seal")
     if not seal.exists():
         _seal(final)
-    time, digest = seal.read_text(encoding="utf-8").split()
+    try:
+        time, digest = seal.read_text(encoding="utf-8").split()
+    except ValueError:  # damaged: nothing vouches for the file
+        return False
     if final.stat().st_mtime_ns != int(time):
         if sha256_of(final) != digest:
             return False

@@ -99,13 +99,19 @@ class RunLog:
             os.fsync(file.fileno())
 
     def keep_rounds(self, number: int) -> Totals:
-        """Drops the lines after round `number`, which a resumed run writes anew; what the others took."""
+        """Drops the lines after round `number`, which a resumed run writes anew; what the others took.
+
+        ValueError or TypeError where a line is not what was written.
+        """
         totals = Totals()
         if not self.rounds_path.exists():
             return totals
         lines = self.rounds_path.read_text(encoding="utf-8").splitlines()[:number]
         with whole_file(self.rounds_path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        for line in lines:
-            totals.add(RoundRecord(**json.loads(line)))
+        for place, line in enumerate(lines, 1):
+            record = RoundRecord(**json.loads(line))
+            if record.round != place:
+                raise ValueError(f"round {record.round} in line {place}")
+            totals.add(record)
         return totals

@@ -4,24 +4,25 @@ A memory-mapped file that is written to changes under whoever reads it, and one 
 process that reads behind its end.
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from fer_models.errors import RunError
+from fer_models.listing import shown
 
 
 def stamp(paths: Iterable[Path]) -> str:
-    """What can be told of the files without reading them, a line each."""
-    return "\n".join(f"{_state(path)} {path}" for path in sorted(paths))
+    """What can be told of the files without reading them, as text."""
+    return json.dumps({str(path): _state(path) for path in sorted(paths)})
 
 
 def check(before: str) -> None:
     """RunError, with the file, where one is not as it was when `before` was taken; "" stands for no files."""
-    for line in before.splitlines():
-        size, time, name = line.split(" ", 2)
-        if (now := _state(Path(name))) != f"{size} {time}":
+    for name, state in (json.loads(before) if before else {}).items():
+        if (now := _state(Path(name))) != state:
             what = "is gone" if now == _GONE else "has changed"
-            raise RunError(f"{name} {what} while the run worked with it; leave prepared files alone")
+            raise RunError(f"{shown(name)} {what} while the run worked with it; leave prepared files alone")
 
 
 _GONE = "- -"

@@ -15,6 +15,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
+from fer_models import kernel
 from fer_models.closed_form import Moments
 from fer_models.errors import RunError
 from fer_models.order import Order
@@ -26,6 +27,8 @@ _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown
 _TRIES = 5  # times at most that phones are asked for, each time on nodes that have not failed
 NOT_FINITE, _WRONG = "not finite", "not of the shape that was asked for"
+_LARGE = "too large to be added exactly"
+_SLACK = 1.001  # by which rounding lets a sum exceed the bound that travels with it
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class Exchange:
                 dropped |= {int(phone): NOT_FINITE for phone in np.setdiff1d(share, part.phones)}
             except _UnsoundError as error:
                 dropped |= {int(phone): str(error) for phone in share}
-            except (ValueError, KeyError, TypeError, EOFError):  # of reading what is not there, or no array
+            except Exception:  # of reading what is not there, or no array: it is told as dropped
                 dropped |= {int(phone): _WRONG for phone in share}
         return parts, dict(sorted(dropped.items()))
 
@@ -209,10 +212,12 @@ def _read(
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
     told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * epochs)
-    if total.shape != shape or not told:
+    if total.shape != shape or total.dtype.kind != "f" or not told:
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
         raise _UnsoundError(NOT_FINITE)
+    if np.abs(total).max() > _SLACK * (reach + 1) or (len(share) == 1 and reach >= kernel.EXACT_BELOW):
+        raise _UnsoundError(_LARGE)
     records = reply.content.array_records
     parts = {name: _rows(records[name], phones, shape) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)

@@ -16,7 +16,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, Met
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
-from fer_models import kernel
+from fer_models import kernel, stamp
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.order import Order
@@ -88,7 +88,7 @@ class BlockStrategy(FedAvg):
         wire_bytes = 0
         for again in (True, False):
             exchange = self._exchange(order, head, np.arange(len(self.plan.sizes)), kind="query.sums")
-            exchange.finish(grid)
+            self._finish(exchange, grid)
             wire_bytes += exchange.wire_bytes
             sums = exchange.sums(shape)
             if sums.phones >= self.plan.min_phones or not again:
@@ -142,7 +142,7 @@ class BlockStrategy(FedAvg):
         """
         order = replace(self.order(number + 1), epochs=self.algorithm.epochs_after, each=True, losses=False)
         exchange = self._exchange(order, head, phones)
-        exchange.finish(grid)
+        self._finish(exchange, grid)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
         own[np.searchsorted(phones, came.ids)] += came.each.get("updates", own[:0])
         return own
@@ -205,7 +205,7 @@ class BlockStrategy(FedAvg):
         """What came of enough phones, and the bytes on the wire; a round with too few is repeated once."""
         exchange, wire_bytes = self._under_way, 0
         for again in (True, False):
-            exchange.finish(self._grid)
+            self._finish(exchange, self._grid)
             wire_bytes += exchange.wire_bytes
             came = exchange.answers()
             if not (short := self._short(came.phones)):
@@ -219,6 +219,14 @@ class BlockStrategy(FedAvg):
                 resumable=False,
             )
         return came, wire_bytes
+
+    def _finish(self, exchange: Exchange, grid: Grid) -> None:
+        """Has every phone answered for; where nodes fail because prepared files changed, the error says so."""
+        try:
+            exchange.finish(grid)
+        except RunError:
+            stamp.check(self.plan.stamp)
+            raise
 
     def _short(self, phones: int) -> str:
         """Why so many phones are too few for a round; "" where they are enough."""

@@ -5,11 +5,13 @@ Without it, or with RAY_ADDRESS=local, a run begins a Ray of its own.
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
 from fer_models.errors import InputError
+from simulations.interrupt import SIGNALS
 
 VARIABLE = "RAY_ADDRESS"
 # Ray reads these when it starts: no usage report, no remarks.
@@ -43,14 +45,23 @@ def joined() -> Iterator[None]:
     _check(named)
     import ray
 
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}  # which Ray replaces by its own
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
     try:
         ray.init(address=named, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...
         raise InputError(f"{VARIABLE}={named}: the cluster cannot be joined ({error}); {_ADVICE}") from error
+    finally:
+        restore()
     try:
         yield
     finally:
         ray.shutdown()
+        restore()
 
 
 _ADVICE = f"start one (docs/cluster.md), or unset {VARIABLE} to use this machine alone"

@@ -41,14 +41,13 @@ def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | Non
     """Writes what is known before training: the configuration (`config` where it is not that of the world),
     what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
     """
-    (config or world.config).save(log.folder / "config.toml")
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     known = (log.folder / "environment.json").exists()
     log.write_json(
         "environment",
         {
             **asked,
-            "date": log.read_json("environment")["date"] if known else now,
+            "date": log.read_json("environment").get("date", now) if known else now,
             "python": platform.python_version(),
             "platform": platform.platform(),
             "machine": platform.machine(),
@@ -56,6 +55,7 @@ def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | Non
             "versions": versions(),
         },
     )
+    (config or world.config).save(log.folder / "config.toml")  # last: with it there is a run to go on with
     if world.table.unreadable:
         log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from fer_models.errors import FedferError, InputError
+from fer_models.errors import InputError
 from server.app import Job, make_app
+from simulations.exits import reason
 from simulations.experiment import Config, load
 from simulations.options import named
 from simulations.request import Request, check_folder, finished, resumed
@@ -40,8 +41,8 @@ def main(grid: Grid, context: Context) -> None:
 
         result = conduct(asked, Display(), Through(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
-    except FedferError as error:
-        print(f"fedfer: {error}", flush=True)
+    except Exception as error:
+        print(f"fedfer: {reason(error)}", flush=True)
         raise
 
 

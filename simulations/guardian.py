@@ -28,6 +28,7 @@ def guarded(folder: str, logs: Path) -> Iterator[None]:
         [sys.executable, __file__, folder, str(logs.absolute())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        bufsize=0,  # nothing is left to write when it is closed, should the guardian have been killed
         start_new_session=True,  # a signal to the terminal's processes is not for it
     ) as guardian:
         assert guardian.stdin
@@ -36,7 +37,6 @@ def guarded(folder: str, logs: Path) -> Iterator[None]:
         finally:
             with suppress(BrokenPipeError):
                 guardian.stdin.write(b"done")
-                guardian.stdin.flush()
 
 
 def _main(folder: str, logs: str) -> None:

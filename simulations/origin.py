@@ -69,7 +69,7 @@ def read(folder: Path) -> dict[str, Any]:
             f"--resume: {shown(folder)} is not the folder of a run, or that of an older fedfer: it has no"
             f" {path.name}; give one, or start a new run"
         ) from error
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(
             f"--resume: {shown(path)} is damaged ({type(error).__name__}: {error}); start a new run"
         ) from error

@@ -34,6 +34,13 @@ class RayGrid(PlainGrid):
         for _ in range(nodes):
             number, worker = self._begun()
             self._workers[number] = worker
+        signs = [worker.started.remote() for worker in self._workers.values()]
+        there, _ = ray.wait(signs, num_returns=nodes, timeout=_PATIENCE)
+        if len(there) < nodes:
+            raise RunError(
+                f"only {len(there)} of {nodes} nodes started within {_PATIENCE:.0f} s: others use the Ray cluster; "
+                "wait for them, or lower federation.nodes"
+            )
 
     def get_node_ids(self) -> Iterable[int]:
         """The numbers of the nodes at work; waits for one where all were lost."""

@@ -37,13 +37,18 @@ class Request:
 def check_folder(folder: Path) -> None:
     """Refuses a run folder that is in use or cannot be made."""
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(not _begun(path) for path in folder.iterdir())):
             raise InputError(f"--out: {shown(folder)} is in use; give a folder that is new or empty")
         _try(folder)
     except OSError as error:
         raise InputError(
             f"--out: {shown(folder)} cannot be written ({error.strerror or error}); give another folder"
         ) from error
+
+
+def _begun(path: Path) -> bool:
+    """Whether it is what a run leaves that was killed before it wrote its configuration."""
+    return path.name.startswith(("origin.json", "environment.json", ".origin.", ".environment.", ".config."))
 
 
 def check_cache() -> None:

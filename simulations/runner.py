@@ -7,7 +7,7 @@ from there: `fedfer run --resume DIR`.
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from fer_models.backbone import FEATURES
 from fer_models.cache import sweep_up
@@ -26,9 +26,6 @@ from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
 from simulations.rounds import Rounds, Through
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
