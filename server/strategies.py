@@ -221,7 +221,7 @@ class BlockStrategy(FedAvg):
         return came, wire_bytes
 
     def _finish(self, exchange: Exchange, grid: Grid) -> None:
-        """Has every phone answered for; where nodes fail because prepared files changed, the error says so."""
+        """Has every phone answered for; where prepared files changed, the error says so."""
         try:
             exchange.finish(grid)
         except RunError:

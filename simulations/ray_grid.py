@@ -38,8 +38,8 @@ class RayGrid(PlainGrid):
         there, _ = ray.wait(signs, num_returns=nodes, timeout=_PATIENCE)
         if len(there) < nodes:
             raise RunError(
-                f"only {len(there)} of {nodes} nodes started within {_PATIENCE:.0f} s: others use the Ray cluster; "
-                "wait for them, or lower federation.nodes"
+                f"only {len(there)} of {nodes} nodes started within {_PATIENCE:.0f} s: others use the Ray"
+                " cluster; wait for them, or lower federation.nodes"
             )
 
     def get_node_ids(self) -> Iterable[int]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,6 +86,18 @@ def test_a_node_that_is_killed_costs_no_bit(run_cache: str, tmp_path: Path, clus
     assert (done.code, done.err) == (0, "")
     assert hurt.left() == []
     assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_sigterm_on_a_cluster(run_cache: str, tmp_path: Path, cluster: Cluster) -> None:
+    there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
+    run = started(
+        "run", *settings(federation__rounds=9999), "--no-baseline", "--out", "run", cwd=tmp_path, **there
+    )
+    wait_for_rounds(tmp_path / "run", 5)
+    run.send(signal.SIGTERM)
+    done = run.wait()
+    assert (done.code, done.err) == (130, "fedfer: stopped; go on with: fedfer run --resume run\n")
+    assert run.left() == []
 
 
 @pytest.mark.parametrize(

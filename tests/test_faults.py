@@ -133,6 +133,21 @@ def more_views(reply: Message) -> None:
     counts["views"] = counts["photos"] = int(counts["views"]) * 1000  # type: ignore[arg-type]
 
 
+def huge(reply: Message) -> None:
+    update = reply.content.array_records["update"]
+    total = update["total"].numpy().copy()
+    total[0, 0] = 1e300
+    update["total"] = Array(total)
+
+
+def no_array(reply: Message) -> None:
+    reply.content.array_records["update"]["total"].data = b"PK and no more"
+
+
+def endless(reply: Message) -> None:
+    reply.content.metric_records["counts"]["views"] = float("inf")
+
+
 def words(reply: Message) -> None:
     reply.content["counts"] = MetricRecord({"views": 1})
     reply.content["update"] = ArrayRecord({})
@@ -143,6 +158,7 @@ def words(reply: Message) -> None:
     [
         (no_counts, "shape"), (other_shape, "shape"), (not_finite, "not finite"),
         (other_phones, "shape"), (words, "shape"), (twice_the_phones, "shape"), (more_views, "shape"),
+        (huge, "too large"), (no_array, "shape"), (endless, "shape"),
     ],
 )  # fmt: skip
 def test_a_reply_that_cannot_be_used_costs_its_phones_alone(

@@ -209,6 +209,10 @@ def spoil_rounds(run: Path) -> None:
     path.write_text(path.read_text().replace('"round": 3,', '"ro'))
 
 
+def empty_origin(run: Path) -> None:
+    (run / "origin.json").write_text("null")
+
+
 def change(run: Path, by: object) -> None:
     path = run / "origin.json"
     origin = json.loads(path.read_text())
@@ -225,6 +229,7 @@ def change(run: Path, by: object) -> None:
         (spoil_data, "the photos of sketch changed (299 then, 243 now)"),
         (spoil_weights, "the weights were others (SHA-256 was ab, is"),
         (spoil_origin, "origin.json is damaged"),
+        (empty_origin, "origin.json is damaged"),
         (no_origin, "it has no origin.json"),
         (spoil_checkpoint, "checkpoint.safetensors is damaged"),
         (spoil_rounds, "do not fit the run; remove them to start it from its first round"),
