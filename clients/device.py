@@ -6,6 +6,7 @@ model. The photos never leave the node; what the frozen part makes of them is ke
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from fer_models import features
 from fer_models.augment import ViewPlan
 from fer_models.backbone import load
 from fer_models.cache import cache_dir
+from fer_models.choice import choose, vocabulary
+from fer_models.config import DataConfig
 from fer_models.errors import RunError
 from fer_models.images import ImageTable
 from fer_models.sources import open_source
@@ -54,7 +57,8 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> Device:
     """
     data, phone = _data(node), number(node)
     classes = tuple(str(name) for name in recipe["classes"])  # type: ignore[attr-defined]
-    table = _table(data, classes)
+    names = json.loads(str(recipe["names"]))
+    table = _table(DataConfig(source=data, classes=classes, names=names))
     seed = int(recipe["seed"])  # type: ignore[call-overload]
     weights = find(str(recipe["weights"]), seed=seed)
     if weights.sha256 != recipe["weights_sha256"]:
@@ -97,24 +101,30 @@ def _folder(data: str, phone: int) -> Path:
     return cache_dir("devices") / hashlib.sha256(f"{phone} {data}".encode()).hexdigest()
 
 
-def _table(data: str, classes: tuple[str, ...]) -> ImageTable:
+def _table(data: DataConfig) -> ImageTable:
     """All readable photos of the classes, which need not all be there."""
     source = open_source(data)
-    there = source.found()
-    photos = source.photos([name for name in classes if there.get(name)])
+    listing = source.listing()
+    words = vocabulary(data)
+    there = {words.class_of(photo.emotion) for photo in listing.photos}
+    some = [name for name in data.classes if name in there]
+    photos = choose(listing, data, source.name, classes=some)
     checked = source.check(photos)
     kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
     if not kept:
-        raise RunError(f"there is no photo of {', '.join(classes)} in {data} that can be read")
+        raise RunError(f"there is no photo of {', '.join(data.classes)} in {data.source} that can be read")
     digests = tuple(digest for _, digest in kept)
+    ledger = listing.ledger
+    ledger.used, ledger.unreadable = len(kept), len(photos) - len(kept)
     return ImageTable(
         source=source.name,
-        classes=classes,
+        classes=data.classes,
         paths=tuple(photo.path for photo, _ in kept),
-        labels=np.array([classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64),
+        labels=np.array([data.classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64),
         subjects=None,
         split=np.zeros(len(kept), np.int64),
         digests=digests,
         unreadable=(),
         reader=source.reader([photo for photo, _ in kept], digests),
+        ledger=ledger,
     )

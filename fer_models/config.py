@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutrality", "sadness", "surprise")
+from fer_models.emotions import meaning
 
 
 class Section(BaseModel):
@@ -27,8 +27,10 @@ class DataConfig(Section):
     """Which photos, which classes, how they are split and balanced."""
 
     source: str = Field("sketch", min_length=1)
+    root: str = ""  # where the file names of a table begin; "": at the table's folder
     classes: Names = ("anger", "happiness", "neutrality", "sadness", "surprise")
-    split: Fractions = (0.6, 0.2, 0.2)
+    names: dict[str, str] = Field(default_factory=dict)  # what the labels of the source mean
+    split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
     balance: int = Field(1000, ge=0, le=1_000_000)
     image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
@@ -36,12 +38,12 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
-        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+        if len(self.classes) < 2 or len(set(map(meaning, self.classes))) != len(self.classes):
             raise ValueError(
                 f"classes must be two or more different names, got {list(self.classes)}; "
                 "name each emotion once"
             )
-        if min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6:
+        if self.split != "given" and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             raise ValueError(
                 f"split must be three positive shares that add up to 1, got {list(self.split)}; "
                 "for example [0.6, 0.2, 0.2]"

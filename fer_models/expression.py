@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_models.config import EMOTIONS
+from fer_models.emotions import EMOTIONS
 
 UNITS = {
     "au1": "inner brow raised",
@@ -106,7 +106,7 @@ def _blend(emotion: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
-    """An expression of the emotion (index into config.EMOTIONS), drawn from `rng`."""
+    """An expression of the emotion (index into emotions.EMOTIONS), drawn from `rng`."""
     name = EMOTIONS[emotion]
     intensity = 0.3 + 0.7 * float(rng.beta(2.0, 1.2))
     units = _blend(name, rng) * rng.uniform(0.65, 1.2, len(UNITS)) * (rng.random(len(UNITS)) > 0.1)

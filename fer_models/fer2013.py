@@ -2,23 +2,27 @@
 
 It stands beside folders in the first stage of the way of the data (fer_models/sources.py). The file is known
 by its header (columns `emotion` and `pixels`, in any order). Rows are found by their place in the file and
-read one by one, so the pixels of the whole set are never held at once. The column `Usage` is left alone:
-fedfer splits by itself. Goodfellow et al., Challenges in Representation Learning (2013), https://arxiv.org/abs/1307.0414
+read one by one, so the pixels of the whole set are never held at once. The column `Usage` tells the part of
+the split: Training, PublicTest (validation here) and PrivateTest (test). Goodfellow et al., Challenges in
+Representation Learning (2013), https://arxiv.org/abs/1307.0414
 """
 
-import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from fer_models import tables
+from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
-from fer_models.listing import Photo, shown
+from fer_models.layout import part_of
+from fer_models.listing import Photo
 from fer_models.rows import check_rows, path_of, row_of
 from fer_models.scan import Checked, Progress
+from fer_models.text import listed, shown
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutrality")  # 0 to 6
 SIDE = 48
@@ -32,28 +36,60 @@ class _Row(NamedTuple):
     start: int
     length: int
     emotion: str
+    part: str
 
 
-def is_fer2013(path: Path) -> bool:
-    """Whether the file's header names the columns emotion and pixels."""
-    with path.open("rb") as file:
-        columns = _columns(file.readline(4096))
-    return "emotion" in columns and "pixels" in columns
+def pixel_tables(folder: Path) -> list[Path]:
+    """The tables of pixels with labels in a folder, or in the only ones of its sub-folders that have any.
+
+    Of the challenge's files the one with all parts goes before those of a part.
+    """
+    for level in ("*", "*/*", "*/*/*"):
+        headers = {path: _folded_header(path) for path in sorted(folder.glob(level)) if _may_be_table(path)}
+        found = [path for path, names in headers.items() if {"emotion", "pixels"} <= names]
+        if found:
+            return [path for path in found if "usage" in headers[path]] or found
+    return []
+
+
+def is_pixel_table(path: Path) -> bool:
+    """Whether a file is a table with a column of pixels, labelled or not."""
+    return _may_be_table(path) and "pixels" in _folded_header(path)
+
+
+def _folded_header(path: Path) -> set[str]:
+    return {tables.folded_name(name) for name in tables.header_of(path)}
+
+
+def _may_be_table(path: Path) -> bool:
+    return tables.is_table(path.name) and path.is_file()
 
 
 class PixelTable:
     """The photos of a CSV of pixels; the first is "FILE.csv#00001"."""
 
-    def __init__(self, path: Path) -> None:
-        """Finds the rows; InputError for an emotion that is none of 0 to 6."""
+    def __init__(self, path: Path, names: Mapping[str, str] | None = None) -> None:
+        """Finds the rows; InputError for an emotion that is none of 0 to 6 and not in `names`."""
         self.name = str(path)
         self._path = path
+        self._words = Vocabulary(names={**{str(i): name for i, name in enumerate(LABELS)}, **(names or {})})
         with path.open("rb") as file:
-            columns = _columns(file.readline())
-        self._emotion, self._pixels = columns.index("emotion"), columns.index("pixels")
+            self._separator, columns = _header(path, file.readline())
+        uses = {"emotion": "emotion", "pixels": "pixels", "usage": "split"}
+        self.columns = {shown(name): uses.get(name, "not used") for name in columns}
+        self._pixels = columns.index("pixels")
+        self._part = columns.index("usage") if "usage" in columns else None
+        if "emotion" not in columns:
+            raise InputError(
+                f"data.source: {shown(path)} has pixels but no column emotion (columns {listed(columns)}):"
+                " such as"
+                " the challenge's test.csv it has no labels; give fer2013.csv, icml_face_data.csv or"
+                " train.csv"
+            )
+        self._emotion = columns.index("emotion")
         self._rows = list(self._find())
         self._photos = [
-            Photo(path_of(self.name, number, len(self._rows)), row.emotion, "")
+            Photo(path_of(self.name, number, len(self._rows)), row.emotion, "", row.part)
             for number, row in enumerate(self._rows, start=1)
         ]
 
@@ -85,18 +121,24 @@ class PixelTable:
             start = len(file.readline())
             for number, line in enumerate(file, start=2):
                 if line.strip():
-                    yield _Row(start, len(line), self._label(line, number))
+                    part = "" if self._part is None else part_of(self._text(line, self._part))
+                    yield _Row(start, len(line), self._label(line, number), part)
                 start += len(line)
 
     def _label(self, line: bytes, number: int) -> str:
-        text = _field(line, self._emotion).decode("utf-8", "replace")
-        if text not in map(str, range(len(LABELS))):
+        text = self._text(line, self._emotion)
+        if not text:
+            return ""
+        if not self._words.knows(text):
             meanings = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
             raise InputError(
                 f'{shown(self._path)}, line {number}: emotion "{shown(text[:40])}" is none of {meanings};'
-                " mend or remove the row"
+                " mend or remove the row, or name it in data.names"
             )
-        return LABELS[int(text)]
+        return self._words.name_of(text)
+
+    def _text(self, line: bytes, column: int) -> str:
+        return _field(line, column, self._separator).decode("utf-8", "replace")
 
     def _read(self, row: int) -> np.ndarray:
         """The pixels of row number `row`, uint8 (48, 48)."""
@@ -104,7 +146,7 @@ class PixelTable:
         with self._path.open("rb") as file:
             file.seek(place.start)
             line = file.read(place.length)
-        return _parse(_field(line, self._pixels))
+        return _parse(_field(line, self._pixels, self._separator))
 
     def _examine(self, row: int) -> Checked:
         try:
@@ -143,13 +185,16 @@ def _digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(b"fer2013 48x48 " + pixels.tobytes()).hexdigest()
 
 
-def _columns(header: bytes) -> list[str]:
-    """The names in the header line, without blanks round them."""
-    text = header.decode("utf-8-sig", "replace")
-    return [name.strip() for name in next(csv.reader([text]), [])]
+def _header(path: Path, line: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """What separates the fields, and the folded names in the header line."""
+    if b"\0" in line:
+        raise InputError(f"data.source: {shown(path)} is UTF-16 text; save it as UTF-8 and give that")
+    separator = max(b",;\t", key=lambda byte: line.count(byte)).to_bytes()
+    fields = line.decode("utf-8-sig", "replace").split(separator.decode())
+    return separator, tuple(tables.folded_name(name.strip().strip('"')) for name in fields)
 
 
-def _field(line: bytes, column: int) -> bytes:
-    """A field of a row; numbers and one-word texts need no more of CSV than commas and quotes."""
-    fields = line.split(b",")
+def _field(line: bytes, column: int, separator: bytes) -> bytes:
+    """A field of a row; numbers and one-word texts need no more of CSV than separators and quotes."""
+    fields = line.split(separator)
     return fields[column].strip().strip(b'"').strip() if column < len(fields) else b""

@@ -1,14 +1,15 @@
 """Data sets of the library `datasets` as a source of photos: a folder that it saved, or a name on the hub.
 
 Stands beside folders and CSVs in the first stage of the way of the data (fer_models/sources.py). The library
-is an optional extra (`pip install datasets`). The photos of all splits of the data set are taken: fedfer
-splits by itself. The column of photos is known by its type, those of emotions and subjects by type and name.
+is an optional extra (`pip install datasets`). The photos of all splits of the data set are taken, with the
+part that the split's name says. The column of photos is known by its type, those of emotions and subjects by
+type and name.
 """
 
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -16,23 +17,18 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from fer_models.config import EMOTIONS
 from fer_models.errors import InputError, RunError
-from fer_models.listing import HUB, Photo, shown
+from fer_models.layout import part_of
+from fer_models.listing import HUB, Photo
 from fer_models.rows import check_rows, path_of, row_of
 from fer_models.scan import Checked, Progress, decode, examine
+from fer_models.tables import EMOTIONS, SUBJECTS, folded_name
+from fer_models.text import shown
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 _PATIENCE = 10  # seconds to wait for the hub
-_LABELS = ("emotion", "label", "labels", "expression", "class")  # names of the column, the best first
-_SUBJECTS = ("subject", "subject_id", "person", "person_id", "identity")
-_WORDS = {  # what others call our emotions
-    "angry": "anger", "contemptuous": "contempt", "disgusted": "disgust", "fearful": "fear",
-    "happy": "happiness", "joy": "happiness", "neutral": "neutrality", "sad": "sadness",
-    "surprised": "surprise",
-}  # fmt: skip
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -45,11 +41,19 @@ def is_saved_dataset(folder: Path) -> bool:
 class HubTable:
     """The photos of a data set, row by row, its splits one after another."""
 
-    def __init__(self, name: str, parts: "list[Dataset]") -> None:
-        """`parts`: the splits; InputError where a column is missing or labels have no names."""
+    def __init__(self, name: str, splits: "Mapping[str, Dataset]") -> None:
+        """`splits`, by name; InputError where a column is missing or labels have no names."""
         datasets = _library()
         self.name = name
+        parts = list(splits.values())
         columns = [_columns(name, part) for part in parts]
+        uses = {
+            shown(column): use
+            for found in columns
+            for column, use in zip(found, ("photo", "emotion", "subject"), strict=True)
+            if column is not None
+        }
+        self.columns = {shown(c): uses.get(shown(c), "not used") for part in parts for c in part.features}
         self._images = [
             part.select_columns([image]).cast_column(image, datasets.Image(decode=False))
             for part, (image, _, _) in zip(parts, columns, strict=True)
@@ -58,13 +62,13 @@ class HubTable:
         for part in parts:
             self._starts.append(self._starts[-1] + len(part))
         shows = [
-            row
-            for part, (_, emotion, subject) in zip(parts, columns, strict=True)
+            (*row, part_of(split))
+            for (split, part), (_, emotion, subject) in zip(splits.items(), columns, strict=True)
             for row in zip(_emotions(part, emotion), _texts(part, subject), strict=True)
         ]
         self._photos = [
-            Photo(path_of(name, row, len(shows)), emotion, subject)
-            for row, (emotion, subject) in enumerate(shows, start=1)
+            Photo(path_of(name, row, len(shows)), emotion, subject, part)
+            for row, (emotion, subject, part) in enumerate(shows, start=1)
         ]
 
     @classmethod
@@ -153,9 +157,9 @@ def _library() -> Any:
     return datasets
 
 
-def _parts(found: Any) -> "list[Dataset]":
+def _parts(found: Any) -> "dict[str, Dataset]":
     """The splits, by name; of a data set without splits the one."""
-    return [found[name] for name in sorted(found)] if isinstance(found, dict) else [found]
+    return {str(name): found[name] for name in sorted(found)} if isinstance(found, dict) else {"": found}
 
 
 def _columns(name: str, part: "Dataset") -> tuple[str, str, str | None]:
@@ -165,33 +169,27 @@ def _columns(name: str, part: "Dataset") -> tuple[str, str, str | None]:
     images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
     named = [column for column, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     texts = [column for column, kind in features.items() if getattr(kind, "dtype", "") == "string"]
-    emotion = _best(named, _LABELS) or (named[0] if named else None) or _best(texts, _LABELS)
+    emotion = _best(named, EMOTIONS) or (named[0] if named else None) or _best(texts, EMOTIONS)
     if not images or emotion is None:
         missing = "column of photos (type Image)" if not images else "column of emotions (type ClassLabel)"
         raise InputError(
             f"data.source: {shown(name)} has no {missing}; its columns: {', '.join(map(shown, features))}"
         )
-    return _best(images, ("image", "img", "face")) or images[0], emotion, _best(list(features), _SUBJECTS)
+    return _best(images, ("image", "img", "face")) or images[0], emotion, _best(list(features), SUBJECTS)
 
 
 def _best(columns: list[str], names: Sequence[str]) -> str | None:
-    """The first of `names` that is among the columns, whatever their case."""
-    plain = {column.casefold(): column for column in reversed(columns)}
+    """The first of the folded `names` that is among the columns."""
+    plain = {folded_name(column): column for column in reversed(columns)}
     return next((plain[name] for name in names if name in plain), None)
 
 
 def _emotions(part: "Dataset", column: str) -> list[str]:
-    """The emotion of each row in our words; "?" where there is no label."""
+    """The label of each row; "" where there is none."""
     names = getattr(part.features[column], "names", None)
     values = part.with_format(None)[column]
     texts = [v if names is None else names[v] if v is not None and v >= 0 else None for v in values]
-    return [_ours(text) for text in texts]
-
-
-def _ours(text: str | None) -> str:
-    plain = (text or "?").strip()
-    word = plain.casefold()
-    return word if word in EMOTIONS else _WORDS.get(word, plain)
+    return [str(text or "").strip() for text in texts]
 
 
 def _texts(part: "Dataset", column: str | None) -> list[str]:

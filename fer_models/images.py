@@ -5,25 +5,28 @@ are listed, checked and split (fer_models/split.py) here; their pixels are read 
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from fer_models.config import EMOTIONS, DataConfig, SketchConfig
+from fer_models.choice import FEWEST, check_classes, choose
+from fer_models.config import DataConfig, SketchConfig
+from fer_models.emotions import EMOTIONS, ours
 from fer_models.errors import InputError
-from fer_models.listing import Photo, check_classes, shown
+from fer_models.file_names import NO_FILE
+from fer_models.given_parts import complete, given_parts
+from fer_models.ledger import OTHER, Ledger
+from fer_models.listing import Photo
 from fer_models.scan import Progress
 from fer_models.sources import Reader, open_source
 from fer_models.split import SPLITS, split_photos
+from fer_models.text import shown
 
 if TYPE_CHECKING:
     from fer_models.sketch import SketchSet
-
-
-FEWEST = 5  # photos of a class
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class ImageTable:
     digests: tuple[str, ...]  # per photo, identifies the pixels
     unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
     reader: Reader
+    ledger: Ledger = field(default_factory=Ledger)  # what was seen of the source, and what became of it
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,8 +57,9 @@ def load_table(
     """
     if data.source == "sketch":
         return _drawn(data, sketch, seed)
-    source = open_source(data.source)
-    photos = source.photos(data.classes)
+    source = open_source(data)
+    listing = source.listing()
+    photos = choose(listing, data, shown(source.name))
     checked = source.check(photos, progress)
     broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
     _check_broken(photos, broken, data, source.name)
@@ -65,16 +70,20 @@ def load_table(
         subjects = np.array([photo.subject or f"photo {photo.path}" for photo, _ in kept])
     labels = np.array([data.classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64)
     digests = tuple(digest for _, digest in kept)
+    ledger = listing.ledger
+    ledger.used, ledger.unreadable = len(kept), len(broken)
+    parts = given_parts([photo.part for photo, _ in kept], data, ledger)
     return ImageTable(
         source=source.name,
         classes=data.classes,
         paths=paths,
         labels=labels,
         subjects=subjects,
-        split=_split(data, labels, subjects, digests, seed),
+        split=_split(data, labels, subjects, digests, seed, parts),
         digests=digests,
         unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
         reader=source.reader([photo for photo, _ in kept], digests),
+        ledger=ledger,
     )
 
 
@@ -87,9 +96,10 @@ def _check_broken(
     share = len(broken) / len(photos)
     example = f"{shown(broken[0][0].path)}: {broken[0][1]}"
     if len(broken) == len(photos):
+        what = "mend the names" if NO_FILE in broken[0][1] else "give photos in a format that Pillow reads"
         raise InputError(
             f"data.source: none of the {len(photos)} photos in {shown(source)} can be read (first:"
-            f" {example}); give photos in a format that Pillow reads"
+            f" {example}); {what}"
         )
     if share > data.max_unreadable:
         raise InputError(
@@ -107,9 +117,16 @@ def _check_broken(
 
 
 def _split(
-    data: DataConfig, labels: np.ndarray, subjects: np.ndarray | None, digests: tuple[str, ...], seed: int
+    data: DataConfig,
+    labels: np.ndarray,
+    subjects: np.ndarray | None,
+    digests: tuple[str, ...],
+    seed: int,
+    parts: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The part of each photo; raises InputError where a class has no photo in some part."""
+    """The part of each photo, (n,) int8; as the data came where `parts` (n,) says so. Raises InputError
+    where a class has no photo in some part.
+    """
     if data.split_by == "subject" and subjects is None:
         raise InputError(
             'data.split_by is "subject" but no subjects are known; add a column subject to the CSV'
@@ -123,8 +140,13 @@ def _split(
             )
     by_subject = subjects is not None and data.split_by != "photo"
     groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
-    split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
-    other = ', or set data.split_by to "photo"' if by_subject else ""
+    if parts is not None:
+        split = complete(parts, labels, groups, classes=len(data.classes), seed=seed)
+        other = ", or let fedfer split: data.split=[0.6, 0.2, 0.2]"
+    else:
+        assert data.split != "given"
+        split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
+        other = ', or set data.split_by to "photo"' if by_subject else ""
     for part, name in enumerate(SPLITS):
         here = np.bincount(labels[split == part], minlength=len(data.classes))
         for c in np.flatnonzero(here == 0).tolist():
@@ -156,10 +178,13 @@ def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
 def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
     from fer_models.sketch import SketchSet
 
-    check_classes(data.classes, EMOTIONS, "the embedded set")
+    if data.split == "given":
+        raise InputError('data.split is "given" but the embedded set comes without parts; give three shares')
     faces = SketchSet(sketch.faces, sketch.subjects, sketch.seed)
     emotions = np.asarray(faces.emotions)
-    wanted = [EMOTIONS.index(name) for name in data.classes]
+    there = dict(zip(EMOTIONS, np.bincount(emotions, minlength=len(EMOTIONS)).tolist(), strict=True))
+    check_classes(data.classes, there, "the embedded set")
+    wanted = [EMOTIONS.index(ours(name)) for name in data.classes]
     rows = np.flatnonzero(np.isin(emotions, wanted)).tolist()
     labels = np.array([wanted.index(e) for e in emotions[rows].tolist()], dtype=np.int64)
     subjects = np.asarray(faces.subject_ids)[rows]
@@ -174,7 +199,17 @@ def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
         digests=digests,
         unreadable=(),
         reader=partial(_draw, faces, rows),
+        ledger=_drawn_ledger(emotions, rows),
     )
+
+
+def _drawn_ledger(emotions: np.ndarray, used: list[int]) -> Ledger:
+    ledger = Ledger(used=len(used))
+    others = np.delete(emotions, used)
+    for emotion, count in zip(*np.unique(others, return_counts=True), strict=True):
+        ledger.set_aside[OTHER] += int(count)
+        ledger.other_emotions[EMOTIONS[emotion]] = int(count)
+    return ledger
 
 
 def _draw(faces: "SketchSet", rows: list[int], photo: int, least: int = 0, /) -> Image.Image:

@@ -6,22 +6,29 @@ lowest 8x8 cosine terms lie above their median: Zauner, Implementation and Bench
 Hash Functions, 2010) gives the pairs that differ in at most 8 bits; they count as near duplicates where the
 thumbnails correlate by 0.963 or more too. Faces resemble one another: the hash alone would flag hundreds of
 pairs that are not the same photo. What was measured, and what is not found, stands in docs/photos.md.
+Which pairs are alike does not depend on the split: it is kept in the cache for the same photos.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, pi
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from fer_models.cache import cache_dir, whole_file
 from fer_models.images import ImageTable
-from fer_models.looks import SIDE, Looks
+from fer_models.looks import SIDE, look
+from fer_models.scan import Progress
 
 BITS = 8  # at most so many of 64 differ between near duplicates
 CORRELATION = 0.963  # at least, between their thumbnails
 MOST_PAIRS = 100_000  # near duplicates kept: a set that has more is not a set of photos
 
 _ROWS, _COLUMNS = 64, 8192  # of a block of the table of distances: 2 MB of the processor's cache
+_FORMAT = 1  # of the cache
 _FLAT = 1e-6  # standard deviation of a thumbnail without anything on it
 
 
@@ -41,8 +48,8 @@ class Leakage:
         return [group for group in self.copies if len(np.unique(split[list(group)])) > 1]
 
 
-def check(table: ImageTable, looks: Looks) -> Leakage:
-    """The leaks of a split table."""
+def check(table: ImageTable, *, progress: Progress | None = None) -> Leakage:
+    """The leaks of a split table; `progress` sees (photos looked at, photos)."""
     groups = copies(table.digests)
     parts = np.left_shift(1, table.split.astype(np.int64))  # per photo, as a bit
     kept = np.ones(len(table), dtype=bool)
@@ -50,7 +57,7 @@ def check(table: ImageTable, looks: Looks) -> Leakage:
         kept[list(group[1:])] = False
         parts[group[0]] = np.bitwise_or.reduce(parts[list(group)])
     rows = np.flatnonzero(kept)
-    pairs, correlation, more = near_duplicates(looks.thumbs[rows])
+    pairs, correlation, more = _near_pairs(table, rows, progress)
     near = rows[pairs]
     both = parts[near[:, 0]] | parts[near[:, 1]]
     return Leakage(
@@ -61,6 +68,34 @@ def check(table: ImageTable, looks: Looks) -> Leakage:
         more=more,
         shared=shared_subjects(table.subjects, table.split),
     )
+
+
+def _near_pairs(
+    table: ImageTable, rows: np.ndarray, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """What `near_duplicates` finds of the photos `rows` (n,), or found earlier of the same."""
+    store = _store([table.digests[row] for row in rows.tolist()])
+    if (known := _load(store)) is not None:
+        if progress:
+            progress(len(table), len(table))
+        return known
+    found = near_duplicates(look(table, progress=progress).thumbs[rows])
+    with whole_file(store) as temporary, temporary.open("wb") as file:
+        np.savez(file, pairs=found[0], correlations=found[1], more=found[2])
+    return found
+
+
+def _store(digests: Sequence[str]) -> Path:
+    name = f"{_FORMAT} {BITS} {CORRELATION} {MOST_PAIRS} {' '.join(digests)}"
+    return cache_dir("looks") / f"near-{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
+
+
+def _load(store: Path) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    try:
+        with np.load(store) as kept:
+            return kept["pairs"], kept["correlations"], bool(kept["more"])
+    except (FileNotFoundError, ValueError, EOFError, KeyError, BadZipFile):  # absent or not ours: look again
+        return None
 
 
 def copies(digests: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:

@@ -1,138 +1,106 @@
-"""Which photos there are: a folder with a sub-folder per emotion, or a CSV, to a list of (path, emotion,
-subject). The first stage of the way of the data; no photo is opened here.
+"""Which photos there are: a folder of emotions or a table of files to (path, label, subject, part).
 
-In a folder every file counts as a photo, at any depth below its emotion, but for hidden files and folders
-and for side files, known by their ending (`SIDE_FILES`). A CSV names its photos itself. A `labels.csv` in
-the folder adds the subjects, and its emotion goes before the name of the sub-folder.
+The first stage of the way of the data; no photo is opened here. In a folder every file counts as a photo,
+at any depth below its emotion, but for hidden files and side files, known by their ending (`SIDE_FILES`).
+A table names its photos itself. A `labels.csv` of ours in the folder (columns file and emotion) adds the
+subjects, and its emotion goes before the name of the sub-folder. What is not used is in the ledger.
 """
 
-import csv
-import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from fer_models import tables
+from fer_models.emotions import Vocabulary, meaning
 from fer_models.errors import InputError
+from fer_models.file_names import FileNames
+from fer_models.layout import Layout, Spot, find_layout, hidden, numbered_layout, part_of, sub_folders, walk
+from fer_models.ledger import CLOSED, NO_LABEL, TWICE, Ledger
+from fer_models.tables import Table
+from fer_models.text import listed, many, shown
 
 LABELS = "labels.csv"
 HUB = "hub:"  # what the name of a data set of the Hugging Face hub begins with
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _SIDE = """
-    7z avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl license lnk log mat md
-    md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth py rar rst safetensors sh sha256 sqlite tar tmp
-    toml tsv txt url wav xls xlsx xml xz yaml yml zip
+    7z aae avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl landmarks
+    license lnk log mat md md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth pts py rar rst
+    safetensors sh sha256 sqlite tar tgz thm tmp toml tsv txt url wav xls xlsx xml xmp xz yaml yml zip
 """
 SIDE_FILES = frozenset(f".{ending}" for ending in _SIDE.split())
+_PHOTOS = frozenset(
+    f".{e}"
+    for e in [
+        "avif",
+        "bmp",
+        "gif",
+        "heic",
+        "heif",
+        "jfif",
+        "jpeg",
+        "jpg",
+        "pgm",
+        "png",
+        "ppm",
+        "tif",
+        "tiff",
+        "webp",
+    ]
+)
+_FEW = 3  # tables that are named one by one
+_LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
 
 
 class Photo(NamedTuple):
-    """One photo file; `subject` is "" where it is not known."""
+    """One photo; `subject` is "" where it is not known, `part` where the data come without a split."""
 
     path: str
-    emotion: str
+    emotion: str  # the label as the source has it; once chosen, the class
     subject: str
+    part: str = ""  # "train", "validation" or "test"
 
 
-def list_photos(source: Path, classes: Sequence[str]) -> list[Photo]:
-    """The photos of `classes` in a folder or CSV, sorted by path.
+@dataclass
+class Listing:
+    """Every photo of a source, whatever it shows, and what else was seen."""
 
-    Raises InputError for a source that is not there or holds nothing, for a class it does not have, and for
-    a CSV that is not sound.
+    photos: list[Photo] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)  # that have no photo
+    missing: dict[str, str] = field(default_factory=dict)  # path of a photo -> why it has no file
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def counts(self, *, missing: bool = False) -> Counter[str]:
+        """The photos of each label that have a file, or all with `missing`; 0 for labels without any."""
+        found = Counter(dict.fromkeys(self.labels, 0))
+        found.update(p.emotion for p in self.photos if missing or p.path not in self.missing)
+        return found
+
+
+def list_files(source: Path, vocabulary: Vocabulary, root: str = "") -> Listing:
+    """The photos of a folder or of a table of files; `root` is where the table's names begin.
+
+    Raises InputError for a source that is not there or holds nothing, and for a table that is not sound.
     """
-    photos, found = _from(source, classes)
-    check_classes(classes, found, shown(source))
-    check_used(classes, photos, shown(source))
-    return sorted(photos)
-
-
-def count_photos(source: Path) -> dict[str, int]:
-    """Photos of each emotion in a folder or CSV, 0 for an empty sub-folder; rows without a file do not count.
-
-    Raises InputError for a source that is not there or holds nothing, and for a CSV that is not sound.
-    """
-    photos, found = _from(source, None)
-    return dict.fromkeys(sorted(set(found)), 0) | Counter(photo.emotion for photo in photos)
-
-
-def check_used(classes: Sequence[str], photos: Iterable[Photo], source: str) -> None:
-    """Raises InputError for the first of `classes` that none of `photos` shows."""
-    used = {photo.emotion for photo in photos}
-    for name in classes:
-        if name not in used:
-            raise InputError(
-                f'data.source: class "{name}" has no photo in {source}; add photos or leave it out'
-                " of data.classes"
-            )
-
-
-def given_photos(given: Sequence[str]) -> list[str]:
-    """The photo files that the user named, in that order; a folder stands for those below it, sorted.
-
-    Raises InputError when one of `given` is not there, and when there is no photo in all of them.
-    """
-    missing = [path for path in given if not os.path.exists(path)]
-    if missing:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(
-            f"no such photo or folder: {shown(missing[0])}{more}; check the path, it is seen from"
-            f" {shown(os.getcwd())}"
-        )
-    found = []
-    for path in given:
-        if os.path.isdir(path):
-            try:
-                os.scandir(path).close()
-            except OSError as error:
-                raise InputError(
-                    f"the folder {shown(path)} cannot be read ({error.strerror}); check its permissions"
-                ) from error
-            found += sorted(_walk(Path(path)))
-        elif os.path.isfile(path):
-            found.append(path)
-        else:
-            raise InputError(
-                f"{shown(path)} is neither a file nor a folder; give photos, or a folder of them"
-            )
-    if not found:
-        raise InputError(
-            f"there is no photo in {', '.join(map(shown, given))}; give photos, or a folder of them"
-        )
-    return found
-
-
-def check_classes(classes: Sequence[str], found: Iterable[str], source: str) -> None:
-    """Raises InputError for the first of `classes` that is not among `found`, with the nearest name."""
-    there = sorted(set(found))
-    for name in classes:
-        if name not in there:
-            plain = {other.casefold(): other for other in there}
-            near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
-            hint = f' (did you mean "{shown(plain[near[0]])}"?)' if near else ""
-            raise InputError(
-                f'data.classes: no class "{name}" in {source}{hint}; found: {", ".join(map(shown, there))}'
-            )
-
-
-def shown(path: str | Path) -> str:
-    """A path or name as one line of printable text, whatever bytes it is made of."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _from(source: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
-    """The photos of `classes` (None: of all), and the emotions there are, with or without photos."""
     try:
         if source.is_dir():
-            return _from_folder(source, classes)
-        if source.suffix.lower() == ".csv" and source.is_file():
-            return _from_csv(source, classes)
+            return _from_folder(source, vocabulary)
+        if tables.is_table(source.name) and source.is_file():
+            return _from_table(source, root)
     except OSError as error:
         raise InputError(
             f"data.source: cannot read {shown(error.filename or source)}: {error.strerror or error};"
             " check the path and its permissions"
         ) from error
     raise InputError(_no_source(source))
+
+
+def is_photo_file(path: str) -> bool:
+    """Whether a file below a folder of photos counts as one: side files and what is no plain file do not."""
+    side = os.path.splitext(path)[1].lower() in SIDE_FILES
+    return not side and not (os.path.exists(path) and not os.path.isfile(path))  # a socket, a pipe
 
 
 def _no_source(source: Path) -> str:
@@ -143,110 +111,269 @@ def _no_source(source: Path) -> str:
             f"data.source: no such file or folder: {shown(source)}; give a folder with one sub-folder per"
             ' emotion, a .csv file, or "sketch"'
         )
+    if source.suffix.lower() in ARCHIVES:
+        return f"data.source: {shown(source)} is an archive; unpack it and give the folder that comes out"
     return (
         f"data.source: {shown(source)} is neither a folder nor a .csv file; give a folder with one sub-folder"
         " per emotion, or a CSV with the columns file,emotion[,subject]"
     )
 
 
-def _from_folder(root: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
-    entries = [entry for entry in os.scandir(root) if not entry.name.startswith(".")]
-    if not entries:
+def _from_folder(root: Path, vocabulary: Vocabulary) -> Listing:
+    names = [entry.name for entry in os.scandir(root) if not hidden(entry.name)]
+    if not names:
         raise InputError(f"data.source: the folder {shown(root)} is empty; {_LAYOUT}")
-    folders = [entry.name for entry in entries if entry.is_dir()]
-    labels = root / LABELS
-    rows = {photo.path: (line, photo) for line, photo in _rows(labels)} if labels.is_file() else {}
-    if not folders and not rows:
-        raise InputError(f"data.source: the folder {shown(root)} has no sub-folders; {_LAYOUT}")
-    photos = {}
-    for emotion in folders if classes is None else classes:
-        for path in _walk(root / emotion) if emotion in folders else ():
-            named = rows.get(path)
-            photos[path] = named[1] if named else Photo(path, emotion, "")
-    others = [row for path, row in rows.items() if path not in photos]
-    photos |= {photo.path: photo for photo in _there(labels, others, classes)}
-    emotions = [photo.emotion for _, photo in rows.values()]
-    return [photo for photo in photos.values() if classes is None or photo.emotion in classes], (
-        folders + emotions
-    )
+    layout = find_layout(str(root), vocabulary)
+    listing = Listing()
+    rows = _own_labels(root, layout, listing)
+    if layout is None:
+        layout = _without_emotions(root, names, has_rows=bool(rows.photos))
+    elif layout.at != str(root):
+        listing.ledger.notes.append(f"Photos found in {shown(os.path.relpath(layout.at, root))}")
+    _walk_spots(root, layout, listing, {photo.path: photo for photo in rows.photos})
+    _add_rows(listing, rows)
+    _note_tables(root, listing)
+    return listing
 
 
-_LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
-
-
-def _from_csv(table: Path, classes: Sequence[str] | None) -> tuple[list[Photo], list[str]]:
-    rows = list(_rows(table))
-    if not rows:
-        raise InputError(f"data.source: {shown(table)} has no rows; each row is file,emotion[,subject]")
-    return _there(table, rows, classes), [photo.emotion for _, photo in rows]
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """The photo files below `folder`; a folder linked into itself is entered once."""
-    seen = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        for name in files:
-            path = os.path.join(here, name)
-            side = os.path.splitext(name)[1].lower() in SIDE_FILES or name in ("Thumbs.db", "desktop.ini")
-            special = os.path.exists(path) and not os.path.isfile(path)  # a socket, a pipe
-            if not (name.startswith(".") or side or special):
-                yield path
-
-
-def _rows(table: Path) -> Iterator[tuple[int, Photo]]:
-    """(line, photo) of each row; columns beyond file, emotion and subject are left alone."""
-    root = table.parent
-    seen: dict[str, int] = {}
-    with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        try:
-            columns = [(name or "").strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            for wanted in ("file", "emotion"):
-                if wanted not in columns:
-                    raise InputError(
-                        f'{shown(table)} has no column "{wanted}"; columns found:'
-                        f" {', '.join(map(shown, columns)) or 'none (the file is empty)'};"
-                        " wanted: file,emotion[,subject]"
-                    )
-            for row in reader:
-                file_name, emotion = ((row[name] or "").strip() for name in ("file", "emotion"))
-                for name, value in (("file", file_name), ("emotion", emotion)):
-                    if not value:
-                        raise InputError(
-                            f"{shown(table)}, line {reader.line_num}: no {name}; give one or remove the row"
-                        )
-                path = os.path.normpath(os.path.join(root, file_name))
-                if path in seen:
-                    raise InputError(
-                        f"{shown(table)}, line {reader.line_num}: {shown(file_name)} is listed twice (first"
-                        f" in line {seen[path]}); remove one of the rows"
-                    )
-                seen[path] = reader.line_num
-                yield reader.line_num, Photo(path, emotion, (row.get("subject") or "").strip())
-        except csv.Error as error:
-            raise InputError(
-                f"{shown(table)}, line {reader.line_num}: not a CSV ({error}); save it again as"
-                " comma-separated text"
-            ) from error
-
-
-def _there(table: Path, rows: Iterable[tuple[int, Photo]], classes: Sequence[str] | None) -> list[Photo]:
-    """The photos of `classes` among the rows, which must have their files; for None all that have."""
-    wanted = [row for row in rows if classes is None or row[1].emotion in classes]
-    missing = [row for row in wanted if not os.path.isfile(row[1].path)]
-    if missing and classes is not None:
-        line, photo = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+def _without_emotions(root: Path, names: list[str], *, has_rows: bool) -> Layout:
+    """The layout of a folder in which no sub-folder is an emotion: whatever its sub-folders are called."""
+    folders = sub_folders(str(root))
+    if not folders and not has_rows:
+        raise InputError(f"data.source: {_where_else(root, names)}")
+    if (numbered := numbered_layout(str(root))) is not None:
+        return numbered
+    found = [name for name in names if tables.usable_columns(root / name)]
+    if found and not has_rows:
         raise InputError(
-            f"{shown(table)}, line {line}: no such file: {shown(photo.path)}{more};"
-            " paths are relative to the CSV"
+            f"data.source: no sub-folder of {shown(root)} is an emotion ({listed(folders)}), but"
+            f" {listed(found)} in it names photos and emotions: give --data {shown(root / found[0])}"
         )
-    absent = {photo.path for _, photo in missing}
-    return [photo for _, photo in wanted if photo.path not in absent]
+    # the sub-folders as they are, so that the error can name them
+    return Layout(str(root), [Spot(str(root / name), name, "") for name in folders])
+
+
+def _where_else(root: Path, names: list[str]) -> str:
+    """What a folder without sub-folders holds instead, and what to do about it."""
+    if archives := [name for name in names if os.path.splitext(name)[1].lower() in ARCHIVES]:
+        return f"the folder {shown(root)} holds {listed(archives)}, still packed; unpack it"
+    if found := [name for name in names if tables.is_table(name)]:
+        return (
+            f"the folder {shown(root)} has no sub-folders; {listed(found)} in it may name the photos: give"
+            f" --data {shown(root / found[0])}, or {_LAYOUT}"
+        )
+    return f"the folder {shown(root)} has no sub-folders; {_LAYOUT}"
+
+
+def _own_labels(root: Path, layout: Layout | None, listing: Listing) -> Listing:
+    """What labels.csv says, in the folder or where its emotions lie; nothing where it is another tool's."""
+    for folder in dict.fromkeys([str(root), layout.at if layout else str(root)]):
+        path = Path(folder, LABELS)
+        if not path.is_file():
+            continue
+        ours = {"file", "emotion"} & {tables.folded_name(name) for name in tables.header_of(path)}
+        if tables.usable_columns(path) and (layout is None or ours):
+            rows = _from_table(path, "")
+            listing.ledger.columns |= rows.ledger.columns
+            listing.ledger.notes += rows.ledger.notes
+            return rows
+        if layout is None:
+            return _from_table(path, "")  # which says what it lacks
+    return Listing()
+
+
+def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Photo]) -> None:
+    """Lists the photos below every spot of the layout, and all else below `root` in the ledger."""
+    ledger = listing.ledger
+
+    def unlisted(folder: str, error: OSError) -> None:
+        ledger.folders[_short(root, folder)] = f"{CLOSED} ({error.strerror})"
+
+    labels = Counter(spot.label for spot in layout.spots)
+    moved = 0
+    for spot in layout.spots:
+        for path in walk(spot.path, unlisted):
+            if not is_photo_file(path):
+                ledger.files[_short(root, path)] = _why_no_photo(path)
+            elif path in rows:
+                moved += rows[path].emotion != spot.label
+                listing.photos.append(rows[path]._replace(part=rows[path].part or spot.part))
+            else:
+                listing.photos.append(Photo(path, spot.label, "", spot.part))
+    found = {photo.emotion for photo in listing.photos}
+    listing.labels = [label for label in labels if label not in found]
+    if moved:
+        ledger.notes.append(
+            f"{LABELS} gives {many(moved, 'photo')} another emotion than the folder: it is followed"
+        )
+    for path, why in layout.beside.items():
+        photos = sum(map(is_photo_file, walk(path, unlisted)))
+        ledger.folders[_short(root, path)] = f"not used, {why}"
+        if photos:
+            ledger.put_aside("in folders that are no emotion", _short(root, path), photos)
+    for path in _outside(root, layout):
+        if is_photo_file(path) and os.path.splitext(path)[1].lower() in _PHOTOS and path not in rows:
+            ledger.put_aside("outside the folders of emotions", _short(root, path))
+        elif path not in rows:
+            ledger.files[_short(root, path)] = _why_no_photo(path)
+
+
+def _outside(root: Path, layout: Layout) -> Iterator[str]:
+    """The files in `root` and in the folders on the way to the emotions, that lie below no spot."""
+    folder = layout.at
+    on_way = {str(root), folder}
+    while folder != str(root) and len(folder) > len(str(root)):
+        folder = os.path.dirname(folder)
+        on_way.add(folder)
+    on_way |= {os.path.dirname(spot.path) for spot in layout.spots}
+    for place in sorted(on_way):
+        for entry in os.scandir(place):
+            if entry.is_file() and not hidden(entry.name):
+                yield entry.path
+
+
+def _why_no_photo(path: str) -> str:
+    if tables.is_table(path):
+        return "a table"
+    if os.path.splitext(path)[1].lower() in SIDE_FILES:
+        return "a side file"
+    return "no photo" if os.path.isfile(path) else "not a plain file"
+
+
+def _add_rows(listing: Listing, rows: Listing) -> None:
+    """Adds the photos of labels.csv that do not lie below the emotions; those without a file are missing."""
+    there = {photo.path for photo in listing.photos}
+    listing.photos += [photo for photo in rows.photos if photo.path not in there]
+    listing.missing |= rows.missing
+    for why, count in rows.ledger.set_aside.items():
+        if why != NO_LABEL:  # such a photo has the emotion of its folder
+            listing.ledger.set_aside[why] += count
+    listing.ledger.listed |= rows.ledger.listed
+
+
+def _note_tables(root: Path, listing: Listing) -> None:
+    """Says which tables beside the emotions were set aside, and how to use them instead."""
+    ledger, lines = listing.ledger, []
+    for name in sorted(name for name, why in ledger.files.items() if why == "a table"):
+        if os.path.basename(name) == LABELS and ledger.columns:
+            ledger.files[name] = "the labels of these photos"
+            continue
+        columns = listed(column for column in tables.header_of(root / name) if column) or "none"
+        usable = tables.usable_columns(root / name)
+        ledger.files[name] = f"a table, set aside; columns {columns}"
+        if usable or os.path.basename(name) == LABELS:
+            use = f"; --data {shown(root / name)} uses it instead" if usable else ""
+            lines.append(f"{name} (columns {columns}) was set aside, the folders name the emotions{use}")
+    ledger.notes += lines[:_FEW]
+    if len(lines) > _FEW:
+        ledger.notes.append(f"and {many(len(lines) - _FEW, 'more table')}, all in data.json")
+
+
+def _from_table(path: Path, root: str) -> Listing:
+    table = tables.read_table(path)
+    columns = _Columns.of(table)
+    listing = Listing()
+    listing.ledger.columns = columns.uses(table)
+    listing.ledger.notes += columns.remarks(table)
+    if not table.rows:
+        raise InputError(f"data.source: {shown(path)} has no rows; each row is file,emotion[,subject]")
+    names = FileNames(_root_of(path, root), table.encoding)
+    first: dict[str, tuple[int, Photo]] = {}
+    for line, row in table.rows:
+        _take(listing, columns, names, first, line, row, width=len(table.header))
+    listing.photos = [photo for _, photo in first.values()]
+    listing.missing = {path: why for path, why in listing.missing.items() if path in first}
+    return listing
+
+
+def _root_of(table: Path, root: str) -> Path:
+    if root and not os.path.isdir(root):
+        raise InputError(
+            f"data.root: there is no folder {shown(root)}; give the one in which the names of"
+            f" {shown(table.name)}"
+            " begin"
+        )
+    return Path(root) if root else table.parent
+
+
+def _take(
+    listing: Listing, columns: "_Columns", names: FileNames, first: dict[str, tuple[int, Photo]],
+    line: int, row: list[str], *, width: int,
+) -> None:  # fmt: skip
+    """Takes one row of a table: a photo of `first`, or a reason in the ledger."""
+    ledger, place = listing.ledger, f"line {line}"
+    if any(row[width:]):
+        ledger.put_aside("in rows with too many fields", place)
+        return
+    name, label = (columns.value(row, column) for column in (columns.file, columns.emotion))
+    if not name or not label:
+        ledger.put_aside("without a file name" if not name else NO_LABEL, place)
+        return
+    found = names.find(name)
+    photo = Photo(found.path, label, columns.value(row, columns.subject), columns.part_of(row))
+    if (before := first.get(found.path)) is not None:
+        if meaning(before[1].emotion) != meaning(label):
+            raise InputError(
+                f"{shown(columns.path)}, line {line}: {shown(name)} is {shown(label)}, and in line"
+                f" {before[0]} it is"
+                f" {shown(before[1].emotion)}; remove one of the rows"
+            )
+        ledger.put_aside(TWICE, f"{place} (first in line {before[0]})")
+        return
+    first[found.path] = line, photo
+    if found.reason is not None:
+        listing.missing[found.path] = found.reason
+
+
+class _Columns(NamedTuple):
+    """Which column of a table is for what, as indices; None where there is none."""
+
+    path: Path
+    file: int
+    emotion: int
+    subject: int | None
+    part: int | None
+
+    @classmethod
+    def of(cls, table: Table) -> "_Columns":
+        return cls(
+            table.path,
+            tables.column_or_refuse(table, tables.FILES),
+            tables.column_or_refuse(table, tables.EMOTIONS),
+            table.column(tables.SUBJECTS),
+            table.column(tables.PARTS),
+        )
+
+    def value(self, row: list[str], column: int | None) -> str:
+        return "" if column is None or column >= len(row) else row[column]
+
+    def part_of(self, row: list[str]) -> str:
+        return part_of(self.value(row, self.part)) if self.part is not None else ""
+
+    def uses(self, table: Table) -> dict[str, str]:
+        """What each column was used for."""
+        for_what = {self.file: "file", self.emotion: "emotion", self.subject: "subject", self.part: "split"}
+        return {shown(name): for_what.get(i, "not used") for i, name in enumerate(table.header)}
+
+    def remarks(self, table: Table) -> list[str]:
+        """What the user should know of how the table was read."""
+        said = []
+        if table.encoding == "latin-1":
+            said.append(f"{shown(table.path.name)} is not UTF-8: read as Latin-1")
+        if self.subject is None:
+            people = [name for name in table.header if tables.looks_like_people(name)]
+            if people:
+                said.append(
+                    f"Column {listed(people)} was not used: if it says who is on a photo, call it subject,"
+                    " so that"
+                    " nobody is in two parts of the split"
+                )
+        else:
+            name = table.header[self.subject]
+            if tables.folded_name(name) != "subject" or name != "subject":
+                said.append(f"Column {shown(name)} says who is on a photo")
+        return said
+
+
+def _short(root: Path, path: str) -> str:
+    return shown(os.path.relpath(path, root))

@@ -21,9 +21,9 @@ from fer_models.encoders import Encoder
 from fer_models.errors import InputError
 from fer_models.features import READERS, stack
 from fer_models.heads import Classifier, load_head
-from fer_models.listing import shown
 from fer_models.models import MODELS, open_encoder, restore, shaped_by
 from fer_models.scan import check_photos
+from fer_models.text import shown
 from fer_models.weights import IMAGENET, Weights, find
 
 BATCH = 16  # photos read and encoded together; at most three batches are held at a time

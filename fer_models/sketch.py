@@ -18,7 +18,7 @@ from fer_models.seeding import stream
 
 # Part of every digest: a new number when the same parameters give other pixels.
 DRAWING_VERSION = 1
-# Shares of the emotions in the order of config.EMOTIONS: uneven like photos, none too rare to learn.
+# Shares of the emotions in the order of emotions.EMOTIONS: uneven like photos, none too rare to learn.
 SHARES = (0.11, 0.04, 0.07, 0.08, 0.23, 0.25, 0.12, 0.10)
 OCCLUSIONS = ("none", "hand", "lock", "scarf", "edge")
 _OCCLUSION_BOUNDS = (0.86, 0.90, 0.94, 0.97)  # cumulated shares of all but the last
@@ -103,7 +103,7 @@ def _sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
 class SketchSet:
     """A set of drawn faces; the same arguments give the same pixels, whatever is drawn in whatever order.
 
-    emotions (faces,) int64: indices into config.EMOTIONS, in the shares SHARES. subject_ids (faces,) str:
+    emotions (faces,) int64: indices into emotions.EMOTIONS, in the shares SHARES. subject_ids (faces,) str:
     "p0007"; subjects have uneven numbers of faces, each at least one.
     """
 

@@ -1,12 +1,11 @@
 """Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the table.
 
-A source is known by what `data.source` names: a folder or a CSV of files (fer_models/listing.py), FER2013's
-CSV of pixels (fer_models/fer2013.py), or a data set of the library `datasets` (fer_models/hub.py). The
+A source is known by what `data.source` names: a folder or a table of files (fer_models/listing.py), FER2013's
+table of pixels (fer_models/fer2013.py), or a data set of the library `datasets` (fer_models/hub.py). The
 embedded set of drawn faces is none of these: images.py asks fer_models/sketch.py.
 """
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,16 @@ from typing import Protocol
 
 from PIL import Image
 
-from fer_models import listing
+from fer_models.choice import vocabulary
+from fer_models.config import DataConfig
 from fer_models.errors import InputError, RunError
-from fer_models.fer2013 import PixelTable, is_fer2013
+from fer_models.fer2013 import PixelTable, is_pixel_table, pixel_tables
 from fer_models.hub import HubTable, is_saved_dataset
-from fer_models.listing import HUB, Photo, check_classes, check_used, shown
+from fer_models.layout import find_layout
+from fer_models.ledger import Ledger
+from fer_models.listing import HUB, LABELS, Listing, Photo, list_files
 from fer_models.scan import Checked, Progress, check_photos, read_photo
+from fer_models.text import shown
 
 
 class Reader(Protocol):
@@ -36,11 +39,8 @@ class Source(Protocol):
     def name(self) -> str:
         """As `data.source` has it."""
 
-    def photos(self, classes: Sequence[str]) -> list[Photo]:
-        """The photos of `classes`, sorted by path; InputError for a class that is not there."""
-
-    def found(self) -> dict[str, int]:
-        """Photos of each emotion there is, the sound and the broken."""
+    def listing(self) -> Listing:
+        """Every photo, whatever it shows, and the ledger of what else was seen."""
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
         """The digest of each photo, or the reason why it cannot be read."""
@@ -49,39 +49,59 @@ class Source(Protocol):
         """Reads photo i of these, which were found sound."""
 
 
-def open_source(named: str) -> Source:
+def open_source(data: DataConfig) -> Source:
     """The source that `data.source` names; InputError where there is none."""
-    if named.startswith(HUB):
-        return _Rows(HubTable.of_hub(named.removeprefix(HUB)))
-    path = Path(os.path.abspath(os.path.expanduser(named)))
+    if data.source.startswith(HUB):
+        return _Rows(HubTable.of_hub(data.source.removeprefix(HUB)))
+    path = Path(os.path.abspath(os.path.expanduser(data.source)))
     try:
-        if path.is_dir() and is_saved_dataset(path):
-            return _Rows(HubTable.of_disk(path))
-        if path.suffix.lower() == ".csv" and path.is_file() and is_fer2013(path):
-            return _Rows(PixelTable(path))
+        if path.is_dir():
+            if is_saved_dataset(path):
+                return _Rows(HubTable.of_disk(path))
+            if (pixels := _pixels_in(path, data)) is not None:
+                note = f"Photos found in {shown(os.path.relpath(pixels, path))}"
+                return _Rows(PixelTable(pixels, data.names), note)
+        elif is_pixel_table(path):
+            return _Rows(PixelTable(path, data.names))
     except OSError as error:
         raise InputError(
             f"data.source: cannot read {shown(path)}: {error.strerror or error}; check the path and its"
             " permissions"
         ) from error
-    return _Files(path)
+    return _Files(path, data)
+
+
+def _pixels_in(folder: Path, data: DataConfig) -> Path | None:
+    """The table of pixels to use in a folder that has no emotions; InputError where there are several."""
+    if (folder / LABELS).is_file() or find_layout(str(folder), vocabulary(data)) is not None:
+        return None
+    found = pixel_tables(folder)
+    if len(found) > 1:
+        raise InputError(
+            f"data.source: {shown(folder)} holds several tables of pixels; give one of them:"
+            f" {', '.join(f'--data {shown(path)}' for path in found)}"
+        )
+    return found[0] if found else None
 
 
 class _Files:
-    """A folder, or a CSV of files."""
+    """A folder, or a table of files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: DataConfig) -> None:
         self.name = str(path)
-        self._path = path
+        self._path, self._data = path, data
+        self._missing: dict[str, str] = {}
 
-    def photos(self, classes: Sequence[str]) -> list[Photo]:
-        return listing.list_photos(self._path, classes)
-
-    def found(self) -> dict[str, int]:
-        return listing.count_photos(self._path)
+    def listing(self) -> Listing:
+        found = list_files(self._path, vocabulary(self._data), self._data.root)
+        self._missing = found.missing
+        return found
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
-        return check_photos([photo.path for photo in photos], source=self.name, progress=progress)
+        there = [photo.path for photo in photos if photo.path not in self._missing]
+        checked = dict(zip(there, check_photos(there, source=self.name, progress=progress), strict=True))
+        lost = {path: Checked(None, why) for path, why in self._missing.items()}
+        return [lost.get(photo.path) or checked[photo.path] for photo in photos]
 
     def reader(self, photos: Sequence[Photo], digests: Sequence[str]) -> Reader:
         return partial(_read_file, tuple(photo.path for photo in photos))
@@ -91,6 +111,7 @@ class _Table(Protocol):
     """Photos that are rows of something."""
 
     name: str
+    columns: dict[str, str]  # what each was used for
 
     def all_photos(self) -> list[Photo]: ...
 
@@ -102,22 +123,17 @@ class _Table(Protocol):
 class _Rows:
     """A table whose rows are photos."""
 
-    def __init__(self, table: _Table) -> None:
+    def __init__(self, table: _Table, note: str = "") -> None:
         self.name = table.name
         self._table = table
+        self._notes = [note] if note else []
         self.check = table.check
 
-    def photos(self, classes: Sequence[str]) -> list[Photo]:
+    def listing(self) -> Listing:
         every = self._table.all_photos()
         if not every:
             raise InputError(f"data.source: {shown(self.name)} has no rows; give one that has photos")
-        check_classes(classes, {photo.emotion for photo in every}, shown(self.name))
-        chosen = [photo for photo in every if photo.emotion in classes]
-        check_used(classes, chosen, shown(self.name))
-        return sorted(chosen)
-
-    def found(self) -> dict[str, int]:
-        return dict(Counter(photo.emotion for photo in self._table.all_photos()))
+        return Listing(list(every), ledger=Ledger(columns=self._table.columns, notes=list(self._notes)))
 
     def reader(self, photos: Sequence[Photo], digests: Sequence[str]) -> Reader:
         return partial(_read_row, self._table, tuple(photos), tuple(digests))

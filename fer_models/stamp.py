@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fer_models.errors import RunError
-from fer_models.listing import shown
+from fer_models.text import shown
 
 
 def stamp(paths: Iterable[Path]) -> str:

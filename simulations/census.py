@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from fer_models import leakage, looks
+from fer_models import choice, leakage, looks
 from fer_models.augment import counts, plan_views
 from fer_models.cache import whole_file
-from fer_models.config import EMOTIONS
+from fer_models.emotions import EMOTIONS
 from fer_models.images import ImageTable, load_table
 from fer_models.leakage import Leakage
-from fer_models.listing import shown
 from fer_models.looks import Looks
 from fer_models.sources import open_source
 from fer_models.split import SPLITS
+from fer_models.text import shown
 from simulations.experiment import Config
 from simulations.imbalance import draw_imbalance
 from simulations.stage import Step
@@ -34,7 +34,7 @@ Stages = Callable[..., AbstractContextManager[Step]]  # display.stage
 def found(config: Config) -> dict[str, int]:
     """Photos of each emotion in the source, used or not, sound or broken; InputError where there is none."""
     if config.data.source != "sketch":
-        return open_source(config.data.source).found()
+        return choice.found(open_source(config.data).listing(), config.data)
     from fer_models.sketch import SketchSet
 
     drawn = SketchSet(config.sketch.faces, config.sketch.subjects, config.sketch.seed)
@@ -51,7 +51,7 @@ def take(config: Config, there: dict[str, int], stage: Stages) -> Census:
         table = load_table(lenient, config.sketch, seed=config.run.seed, progress=step)
     with stage("Likeness", unit="photos") as step:
         seen = looks.look(table, progress=step)
-        leaks = leakage.check(table, seen)
+        leaks = leakage.check(table)
     plan = plan_views(table, config.data.balance, seed=config.run.seed)
     counted = counts(table, plan)
     return {
@@ -66,6 +66,7 @@ def take(config: Config, there: dict[str, int], stage: Stages) -> Census:
         "copies": _copies(table, leaks),
         "near_duplicates": _near(table, leaks),
         "subjects_in_two_parts": list(leaks.shared),
+        "ledger": table.ledger.record(),
         "balance": _balance(config.data.balance, counted["train"], counted["views"]),
     }
 

@@ -89,10 +89,11 @@ class Display:
             raise
         self._end(stage, failed=False)
 
-    def note(self, text: str) -> None:
-        """Shows a line that stays."""
+    def note(self, text: str, *, plain: bool = False) -> None:
+        """Shows a line that stays; in yellow unless it is `plain` information."""
         if self._live:
-            line = Padding(Text(self._printable(text), style="yellow"), (0, 0, 0, 2), expand=False)
+            style = "" if plain else "yellow"
+            line = Padding(Text(self._printable(text), style=style), (0, 0, 0, 2), expand=False)
             self._console.print(line, width=self._width)
         elif not self._quiet:
             self._plain(text)

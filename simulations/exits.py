@@ -15,7 +15,7 @@ import click
 import typer
 
 from fer_models.errors import FedferError, InputError, RunError
-from fer_models.listing import shown
+from fer_models.text import shown
 
 
 def guarded(app: typer.Typer, arguments: list[str]) -> None:

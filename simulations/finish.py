@@ -21,10 +21,10 @@ from fer_models.cache import whole_file
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
-from fer_models.listing import shown
 from fer_models.metrics import confusion, report
 from fer_models.runlog import RunLog, Totals
 from fer_models.seeding import stream
+from fer_models.text import shown
 from fer_models.training import Holdings
 from server.own_heads import OwnHeads
 from simulations import skew
@@ -72,6 +72,7 @@ def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:
         "views": found["views"],
         "subjects": found["subjects"],
         "unreadable": len(table.unreadable),
+        "ledger": table.ledger.record(),
     }
     if shards is not None:
         views = skew.table(shards, len(table.classes))

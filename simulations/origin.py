@@ -10,8 +10,8 @@ from typing import Any
 from fer_models import code
 from fer_models.errors import InputError
 from fer_models.images import ImageTable
-from fer_models.listing import shown
 from fer_models.runlog import RunLog
+from fer_models.text import shown
 from fer_models.weights import Weights
 from simulations.experiment import Config
 from simulations.explain import shown as value_shown

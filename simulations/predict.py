@@ -20,9 +20,10 @@ from rich.text import Text
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError, RunError
-from fer_models.listing import given_photos, shown
+from fer_models.given_photos import given_photos
 from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
 from fer_models.runlog import RunLog
+from fer_models.text import shown
 from fer_models.weights import sha256_of
 from simulations.experiment import read_toml, validate
 from simulations.request import check_cache

@@ -15,7 +15,7 @@ from typing import Any
 
 from fer_models.cache import cache_dir
 from fer_models.errors import InputError
-from fer_models.listing import shown
+from fer_models.text import shown
 from simulations import origin
 from simulations.experiment import Config, read_toml, validate
 

@@ -1,5 +1,6 @@
 """The rounds of a federated run: where they begin, what phones train, and the checkpoints between them."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -140,6 +141,7 @@ class Rounds:
         assert weights is not None  # of the frozen part of the one model that devices train
         return {
             "classes": list(config.data.classes),
+            "names": json.dumps(config.data.names),
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,

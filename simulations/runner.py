@@ -12,9 +12,9 @@ from typing import Any, Literal
 from fer_models.backbone import FEATURES
 from fer_models.cache import sweep_up
 from fer_models.errors import InputError
-from fer_models.listing import shown
 from fer_models.models import MODELS
 from fer_models.runlog import RunLog
+from fer_models.text import shown
 from server import own_heads
 from server.algorithms import check
 from simulations import origin
@@ -22,6 +22,7 @@ from simulations.central import Central
 from simulations.display import Display
 from simulations.experiment import Config
 from simulations.finish import begin, finish, write_data
+from simulations.known_photos import tell
 from simulations.partition import READS
 from simulations.prepare import Prepared, World, survey
 from simulations.request import Request, alone, check_cache
@@ -66,8 +67,7 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
             shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
             world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
-        if world.table.unreadable:
-            display.note(f"left out {len(world.table.unreadable)} photos that cannot be read: unreadable.csv")
+        tell(world.table, display)
         log = RunLog(request.folder)
         asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
         if request.origin:

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import leakage, looks
 from fer_models.augment import ViewPlan, joined_plan, plan_views
 from fer_models.errors import InputError, RunError
 from fer_models.images import ImageTable, load_table
-from fer_models.listing import shown
 from fer_models.models import MODELS
 from fer_models.runlog import RunLog
+from fer_models.text import shown
 from fer_models.weights import sha256_of
 from simulations import study_figures, study_files, study_page, study_results
 from simulations.central import Central
 from simulations.display import Display
 from simulations.experiment import read_toml, validate
 from simulations.finish import fingerprint, versions
+from simulations.known_photos import tell
 from simulations.prepare import Prepared, World, world_of
 from simulations.report import write_report
 from simulations.request import alone, check_cache
@@ -68,10 +68,6 @@ def _photos(study: StudyRequest, seed: int, display: Display) -> ImageTable:
     with display.stage(f"Photos{_of(study, seed)}", unit="photos") as step:
         table = load_table(config.data, config.sketch, seed=seed, progress=step)
         step(len(table), len(table))
-    if table.unreadable and seed == config.run.seed:
-        display.note(
-            f"left out {len(table.unreadable)} photos that cannot be read: unreadable.csv of the runs"
-        )
     return table
 
 
@@ -80,9 +76,11 @@ def _of(study: StudyRequest, seed: int) -> str:
 
 
 def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> None:
-    """Writes leakage.json: what the parts of the first seed's split share that they should not."""
-    with display.stage("Leakage check", unit="photos") as step:
-        found = leakage.check(table, looks.look(table, progress=step))
+    """Tells what is known of the photos, and writes leakage.json: what the parts of the first seed's split
+    share that they should not.
+    """
+    found = tell(table, display, always=True)
+    assert found is not None
     across = found.near[found.across]
     result = {
         "seed": study.config.run.seed,
@@ -96,13 +94,6 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
         "examples": [[shown(table.paths[int(i)]) for i in pair] for pair in across[:_EXAMPLES]],
     }
     RunLog(study.folder).write_json("leakage", result)
-    leaks = {
-        "copies": result["copies_across_parts"],
-        "near duplicates": result["near_across_parts"],
-        "people": result["subjects_in_two_parts"],
-    }
-    if said := [f"{count} {name}" for name, count in leaks.items() if count]:
-        display.note(f"in two parts of the split: {', '.join(said)}; see leakage.json")
 
 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:

@@ -11,8 +11,8 @@ import tomli_w
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
-from fer_models.listing import shown
 from fer_models.models import MODELS
+from fer_models.text import shown
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.explain import shown as written

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from fer_models.backbone import cores
 from fer_models.errors import RunError
 from simulations.display import Display
+from simulations.known_photos import tell
 from simulations.prepare import survey
 from simulations.request import Request, alone, check_cache
 from simulations.sweep_request import CENTRAL, Cell, SweepRequest
@@ -47,11 +48,17 @@ def conduct(sweep: SweepRequest, display: Display) -> list[str]:
 
 def _prepare(sweep: SweepRequest, display: Display) -> None:
     """Finds what is wrong with photos or a partition; computes features, which the runs find cached."""
+    told = False
     for seed in sweep.every_seed:
         for partition in sweep.partitions:
             config = sweep.config_of(Cell(partition, sweep.strategies[0], seed))
+            with display.stage(f"Photos, {partition}, seed {seed}", unit="photos") as step:
+                world = survey(config, step)
+            if not told:
+                tell(world.table, display)
+                told = True
             with display.stage(f"{partition.capitalize()}, seed {seed}", unit="views") as step:
-                survey(config, lambda done, total: None).prepare(step)
+                world.prepare(step)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tomli_w
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
-from fer_models.listing import shown
+from fer_models.text import shown
 from server.algorithms import check
 from server.config import StrategyConfig
 from simulations.experiment import Config, FederationConfig, load, read_toml, validate

@@ -9,6 +9,7 @@ import pytest
 from photo_folders import refused
 
 from fer_models import fer2013
+from fer_models.choice import found
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.errors import InputError, RunError
 from fer_models.fer2013 import LABELS
@@ -66,7 +67,9 @@ def test_only_the_rows_of_the_wanted_classes_are_used(tmp_path: Path) -> None:
     table = load(write(tmp_path / "x.csv", rows()), classes=("fear", "anger"))
     assert [int(path.rpartition("#")[2]) % 7 for path in table.paths] == [1, 3] * 10
     assert np.array_equal(np.asarray(table.reader(1)), pixels(2))
-    assert open_source(str(tmp_path / "x.csv")).found() == dict.fromkeys(LABELS, 10)
+    data = DataConfig(source=str(tmp_path / "x.csv"))
+    assert found(open_source(data).listing(), data) == dict.fromkeys(LABELS, 10)
+    assert table.ledger.other_emotions == dict.fromkeys(set(LABELS) - {"anger", "fear"}, 10)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_too_many_unsound_rows_are_one_clear_line(tmp_path: Path) -> None:
     assert "data.max_unreadable" in line
 
 
-@pytest.mark.parametrize("label", ["7", "-1", "happy", "", "1.0"])
+@pytest.mark.parametrize("label", ["7", "-1", "1.5", "surprize party"])
 def test_an_emotion_that_is_none_is_named_with_its_line(tmp_path: Path, label: str) -> None:
     table = rows()
     table[4][0] = label

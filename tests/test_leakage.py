@@ -13,7 +13,8 @@ from photo_folders import PAIR, load, write_csv
 from PIL import Image, ImageEnhance
 
 from fer_models import leakage, looks
-from fer_models.config import EMOTIONS, DataConfig, SketchConfig
+from fer_models.config import DataConfig, SketchConfig
+from fer_models.emotions import EMOTIONS
 from fer_models.images import ImageTable, load_table
 from fer_models.leakage import close_pairs, copies, hashes, near_duplicates, shared_subjects
 from fer_models.looks import look, thumbnail
@@ -37,7 +38,7 @@ def saved_again(image: Image.Image, quality: int = 60) -> Image.Image:
 
 
 def check(table: ImageTable) -> leakage.Leakage:
-    return leakage.check(table, look(table))
+    return leakage.check(table)
 
 
 @pytest.fixture

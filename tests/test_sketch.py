@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from fer_models.backbone import load
-from fer_models.config import EMOTIONS
+from fer_models.emotions import EMOTIONS
 from fer_models.expression import UNITS
 from fer_models.sketch import SHARES, FaceParameters, SketchSet
 from fer_models.weights import find

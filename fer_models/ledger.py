@@ -1,0 +1,84 @@
+"""The ledger of a source: every photo, row, folder, file and column that was seen, and what became of it.
+
+Whoever lists photos writes it; it goes with the table of photos to the terminal (one line), to data.json
+and to the page.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from fer_models.text import many
+
+OTHER = "of other emotions"
+TWICE = "twice"
+NO_LABEL = "without a label"
+CLOSED = "cannot be listed"
+
+
+@dataclass
+class Ledger:
+    """What was seen of a source. Photos are used, set aside or unreadable; all else is named with the
+    reason.
+    """
+
+    used: int = 0
+    unreadable: int = 0
+    set_aside: Counter[str] = field(default_factory=Counter)  # why -> photos
+    listed: dict[str, str] = field(default_factory=dict)  # photo or line of a table -> why it was set aside
+    other_emotions: Counter[str] = field(default_factory=Counter)  # label -> photos that were set aside
+    read_as: dict[str, str] = field(default_factory=dict)  # label -> the class that it was taken for
+    columns: dict[str, str] = field(default_factory=dict)  # column -> what it was used for, or "not used"
+    folders: dict[str, str] = field(default_factory=dict)  # folder that gave no photos -> why
+    files: dict[str, str] = field(default_factory=dict)  # file that is no photo -> why
+    notes: list[str] = field(default_factory=list)  # what the user should know, a line each
+    warnings: list[str] = field(default_factory=list)  # what the user should look into, a line each
+
+    def put_aside(self, why: str, name: str, photos: int = 1) -> None:
+        """Counts photos that were set aside, under the name of a photo, of a line or of a folder."""
+        self.set_aside[why] += photos
+        self.listed[name] = why
+
+    def line(self) -> str:
+        """One line: "Photos: 4,412 used; 12 set aside (9 of other emotions, 3 twice); 2 unreadable"."""
+        parts = [f"Photos: {self.used:,} used"]
+        aside = {why: count for why, count in self.set_aside.items() if count}
+        if aside:
+            reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(aside.items(), key=_first_other))
+            parts.append(f"{sum(aside.values()):,} set aside ({reasons})")
+        if self.unreadable:
+            parts.append(f"{self.unreadable:,} unreadable")
+        return "; ".join(parts)
+
+    def notes_and_names(self) -> list[str]:
+        """How folders, tables and labels were understood, a line each."""
+        spelt = ", ".join(f"{label} = {name}" for label, name in sorted(self.read_as.items()))
+        return [*self.notes, *([f"Emotions read as: {spelt}"] if spelt else [])]
+
+    def alarms(self) -> list[str]:
+        """What the user should look into, a line each."""
+        closed = [name for name, why in self.folders.items() if why.startswith(CLOSED)]
+        said = [f"Folder {name} {self.folders[name]}: its photos are missing" for name in closed[:3]]
+        if len(closed) > 3:
+            said.append(f"{many(len(closed) - 3, 'more folder')} cannot be listed; data.json names them")
+        return said + self.warnings
+
+    def record(self) -> dict[str, Any]:
+        """All of it, for data.json."""
+        return {
+            "used": self.used,
+            "set_aside": dict(self.set_aside),
+            "unreadable": self.unreadable,
+            "other_emotions": dict(self.other_emotions),
+            "listed": self.listed,
+            "read_as": self.read_as,
+            "columns": self.columns,
+            "folders": self.folders,
+            "files": self.files,
+            "notes": self.notes,
+            "warnings": self.warnings,
+        }
+
+
+def _first_other(reason: tuple[str, int]) -> tuple[bool, int, str]:
+    return reason[0] != OTHER, -reason[1], reason[0]

@@ -1,0 +1,191 @@
+"""Tables of text as people have them: one opener for every encoding, separator and line ending in use.
+
+UTF-8 with or without a byte-order mark, UTF-16, and Latin-1 for what is neither; separated by commas,
+semicolons or tabs; header names in any case. What a column is for is known by its name (`FILES`, `EMOTIONS`,
+`SUBJECTS`, `PARTS`). Whatever makes a table unreadable is an InputError of one line.
+"""
+
+import codecs
+import csv
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_models.errors import InputError
+from fer_models.text import listed, shown
+
+# Names of columns, folded; the first that a table has is taken.
+FILES = (
+    "file", "filename", "file_name", "image", "path", "pth", "filepath", "file_path", "image_path",
+    "img_path", "image_name", "img_name", "img", "photo", "picture", "image_file", "image_id",
+    "subdirectory_filepath",
+)  # fmt: skip
+EMOTIONS = (
+    "emotion", "label", "expression", "labels", "class", "emotion_label", "expression_label", "emotions",
+    "facial_expression", "class_name", "category", "target",
+)  # fmt: skip
+SUBJECTS = (
+    "subject", "subject_id", "subjectid", "person", "person_id", "personid", "identity", "identity_id",
+    "participant", "participant_id", "actor", "actor_id",
+)  # fmt: skip
+PARTS = ("split", "usage", "part", "subset", "set")
+PIXELS = ("pixels",)
+
+TABLES = (".csv", ".tsv")  # endings of files that are read as tables
+_PEOPLE = re.compile(
+    r"subject|person|people|participant|actor|identity|individual|volunteer|model|\bname\b|face_id"
+)
+_BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's own files begin
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SEPARATORS = ",;\t"
+_LONG = 1 << 26  # characters of a field at most
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in memory."""
+
+    path: Path
+    header: tuple[str, ...]  # as written, without blanks round the names
+    rows: list[tuple[int, list[str]]]  # (line, fields); rows without any text are left out
+    encoding: str  # Python's name of it
+    separator: str
+
+    def column(self, names: Sequence[str]) -> int | None:
+        """The first of these (folded) names that the header has, as an index."""
+        folded = [folded_name(name) for name in self.header]
+        return next((folded.index(name) for name in names if name in folded), None)
+
+
+def folded_name(column: str) -> str:
+    """The name of a column without what makes no difference: "Image name" and "image_name" are one."""
+    return re.sub(r"[\s._\-]+", "_", column.strip().casefold()).strip("_")
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file of text; InputError where it is none."""
+    text, encoding = _decoded(path)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{shown(path)}, line {line}: a NUL byte, so it is not text; save it again as CSV")
+    start, separator = _separator(text)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    limit = csv.field_size_limit(_LONG)
+    try:
+        rows = [(lines.line_num, [field.strip() for field in row]) for row in lines]
+    except csv.Error as error:
+        raise InputError(
+            f"{shown(path)}, line {lines.line_num}: not a table of text ({error}); look for a quotation mark"
+            " that is not closed, or save it again as CSV"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    rows = [(line, row) for line, row in rows if line > start and any(row)]
+    if not rows:
+        raise InputError(f"{shown(path)} is empty; its first line names columns: file,emotion[,subject]")
+    return Table(path, tuple(rows[0][1]), rows[1:], encoding, separator)
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """The names of a table's columns as written, from its beginning alone; () for what is no table."""
+    with path.open("rb") as file:
+        start = file.read(65_536)
+    text = start.decode(_encoding(start) or "utf-8", "replace")
+    skipped, separator = _separator(text)
+    try:
+        rows = list(csv.reader(text.splitlines()[skipped : skipped + 1], delimiter=separator))
+    except csv.Error:  # whoever reads the whole table says so
+        return ()
+    return tuple(name.strip() for name in rows[0]) if rows else ()
+
+
+def usable_columns(path: Path) -> bool:
+    """Whether a file is a table whose header names a column of photos and one of emotions."""
+    if not is_table(path.name) or not path.is_file():
+        return False
+    names = {folded_name(name) for name in header_of(path)}
+    return bool(names.intersection(FILES)) and bool(names.intersection(EMOTIONS))
+
+
+def column_or_refuse(table: Table, names: Sequence[str]) -> int:
+    """The index of the column of one of these names; InputError where there is none."""
+    if (found := table.column(names)) is not None:
+        return found
+    if any(
+        re.search(r"[\\/]|\.(jpe?g|png|bmp|gif|tiff?|webp|heic)$", name, re.IGNORECASE)
+        for name in table.header
+    ):
+        raise InputError(
+            f"{shown(table.path)} has no header: its first line is {listed(table.header)}; put a line"
+            " above it"
+            f" that names the columns, such as file{table.separator}emotion"
+        )
+    raise InputError(
+        f'{shown(table.path)} has no column "{names[0]}" (nor {listed(names[1:5])} ...); columns found:'
+        f" {listed(table.header)}; wanted: file,emotion[,subject]"
+    )
+
+
+def looks_like_people(column: str) -> bool:
+    """Whether a column that is not read may say who is on a photo; who labelled it is no such column."""
+    return bool(_PEOPLE.search(column.casefold()))
+
+
+def _decoded(path: Path) -> tuple[str, str]:
+    content = path.read_bytes()
+    if content.startswith(_BOOKS):
+        raise InputError(f"{shown(path)} is an Excel workbook; save it as CSV (UTF-8) and give that")
+    encoding = _encoding(content)
+    try:
+        if encoding is not None:
+            return content.decode(encoding), encoding
+        return content.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        if encoding is not None:
+            raise InputError(
+                f"{shown(path)} is damaged: it begins as {encoding.upper()} and is not ({error.reason});"
+                " save it"
+                " again as CSV (UTF-8)"
+            ) from error
+    return content.decode("latin-1"), "latin-1"
+
+
+def _encoding(content: bytes) -> str | None:
+    """The encoding that the first bytes tell; None where they tell none."""
+    for mark, name in _MARKS:
+        if content.startswith(mark):
+            return name
+    start = content[:4096]
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) > len(start) // 4:  # every other byte of Latin letters in UTF-16
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return None
+
+
+def _separator(text: str) -> tuple[int, str]:
+    """How many lines stand before the header (Excel's "sep=;"), and what separates its names."""
+    lines = text.split("\n", 2)[:2] if "\n" in text else text.split("\r", 2)[:2]
+    if (told := re.fullmatch(r'"?sep=([,;\t])"?\s*', lines[0].lstrip("\ufeff"))) is not None:
+        return 1, told[1]
+    first = next((line for line in lines if line.strip()), "")
+    known = {*FILES, *EMOTIONS, *SUBJECTS, *PARTS, *PIXELS}
+
+    def fit(separator: str) -> tuple[int, int]:
+        names = [folded_name(name.strip('" ')) for name in first.split(separator)]
+        return len(known.intersection(names)), len(names)
+
+    return 0, max(_SEPARATORS, key=fit)
+
+
+def is_table(name: str | os.PathLike[str]) -> bool:
+    """Whether a file is taken for a table, by its ending."""
+    return os.path.splitext(name)[1].lower() in TABLES

@@ -1,0 +1,275 @@
+"""Where emotions lie in a folder, the parts that come with it, and the ledger of all that was seen."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photo_folders import PAIR, gray, load, make_folder, refused, write_csv
+
+from fer_models.layout import part_of
+from fer_models.split import SPLITS
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def photos(folder: Path, count: int, first: int = 0) -> None:
+    """So many photos, no two of which are the same within 256 numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(first, first + count):
+        gray(i % 256).save(folder / f"{i:03d}.png")
+
+
+def parted(root: Path, train: str = "train", test: str = "test", between: str = "") -> Path:
+    """12 photos of anger and 12 of fear for training, 4 and 4 for the test."""
+    for k, emotion in enumerate(("Angry", "fearful")):
+        photos(root / train / between / emotion, 12, 100 * k)
+        photos(root / test / between / emotion, 4, 100 * k + 50)
+    return root
+
+
+@pytest.mark.parametrize("above", ["archive", "archive/my set", "a/b/c", ".."])
+def test_emotions_that_lie_further_down_are_found(tmp_path: Path, above: str) -> None:
+    make_folder(tmp_path / "faces" / above)
+    table = load(tmp_path / "faces" if above != ".." else tmp_path)
+    assert len(table) == 24
+    found = above if above != ".." else None
+    assert table.ledger.notes == ([f"Photos found in {found}"] if found else [])
+
+
+def test_too_far_down_or_in_several_places_is_one_line(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "one")
+    make_folder(tmp_path / "a" / "two")
+    line = refused(tmp_path / "a")
+    assert "emotions lie in several folders below" in line
+    assert line.endswith("one, two; give one of them")
+    make_folder(tmp_path / "b" / "1" / "2" / "3" / "4")
+    assert 'no class "anger", "fear"' in refused(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "between"),
+    [
+        ("train", "test", ""),
+        ("Training", "PrivateTest", ""),
+        ("train_set", "test_set", "images"),
+        ("TRAIN", "Test", "a/b"),
+    ],
+)
+def test_parts_are_found_and_pooled_unless_they_are_wanted(
+    tmp_path: Path, train: str, test: str, between: str
+) -> None:
+    root = parted(tmp_path / "faces", train, test, between)
+    table = load(root)
+    assert len(table) == 32
+    assert table.ledger.read_as == {"Angry": "anger", "fearful": "fear"}
+    assert "(train 24, test 8) were pooled and split anew" in table.ledger.notes[0]
+    given = load(root, split="given")
+    for path, part in zip(given.paths, given.split.tolist(), strict=True):
+        assert (part == 2) == (f"/{test}/" in path)
+    assert np.bincount(given.split[given.labels == 0]).tolist() in ([9, 3, 4], [10, 2, 4])
+    assert given.ledger.notes == [
+        "The photos come without a validation part: 20% of the training photos became it"
+    ]
+    assert load(root, split="given", seed=1).split.tolist() != given.split.tolist()
+
+
+def test_three_parts_are_taken_as_they_are_and_a_lone_validation_part_is_the_test_part(
+    tmp_path: Path,
+) -> None:
+    root = parted(tmp_path / "faces")
+    shutil.copytree(root / "test", root / "valid")
+    for i, path in enumerate(sorted((root / "valid").rglob("*.png"))):
+        gray(200 + i).save(path)
+    table = load(root, split="given")
+    assert table.ledger.notes == []
+    for path, part in zip(table.paths, table.split.tolist(), strict=True):
+        assert path.split("/")[-3] == {"train": "train", "validation": "valid", "test": "test"}[SPLITS[part]]
+    shutil.rmtree(root / "test")
+    table = load(root, split="given")
+    assert (
+        "their validation part (8 photos) is the test part, and 20% of the training" in table.ledger.notes[0]
+    )
+    assert np.bincount(table.split).tolist() in ([19, 5, 8], [20, 4, 8], [18, 6, 8])
+
+
+def test_people_of_the_training_part_stay_together_when_it_is_cut(tmp_path: Path) -> None:
+    root = parted(tmp_path / "faces")
+    lines = [
+        [f"train/{e}/{i:03d}.png", e, f"p{i % 100 // 2}"] for k, e in enumerate(("Angry", "fearful"))
+        for i in range(100 * k, 100 * k + 12)
+    ]  # fmt: skip
+    write_csv(root / "labels.csv", [["file", "emotion", "subject"], *lines])
+    table = load(root, split="given")
+    assert table.subjects is not None
+    for person in {f"p{i}" for i in range(6)}:
+        assert len(set(table.split[table.subjects == person].tolist())) == 1
+
+
+def test_parts_in_a_column_and_in_a_table_of_pixels(folder: Path) -> None:
+    names = ["Training", "train", "PublicTest", "val", "PrivateTest", "test"]
+    lines = [[f"{e}/{i:02d}.png", e, names[i % 6]] for e in PAIR for i in range(12)]
+    table = load(write_csv(folder / "t.csv", [["file", "emotion", "Usage"], *lines]), split="given")
+    assert [SPLITS[part] for part in table.split[:6]] == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
+    pixels = " ".join("7" * 2304)
+    rows = [[str(i % 2 * 2), f"{pixels[:-1]}{i}", names[i % 12 // 2]] for i in range(24)]
+    table = load(write_csv(folder / "fer2013.csv", [["emotion", "pixels", "Usage"], *rows]), split="given")
+    assert [SPLITS[part] for part in table.split[:12]] == [p for p in SPLITS for _ in range(4)]
+
+
+def test_given_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
+    assert 'data.split is "given" but the photos come with no parts: needed are train and test' in refused(
+        folder, split="given"
+    )
+    lines = [[f"{e}/{i:02d}.png", e, "train" if i else "extra"] for e in PAIR for i in range(12)]
+    path = write_csv(folder / "t.csv", [["file", "emotion", "split"], *lines])
+    assert "come with train 22: needed" in refused(path, split="given")
+    lines[3][2] = "test"
+    write_csv(path, [["file", "emotion", "split"], *lines])
+    assert "2 of 24 photos are in no part (train 21, test 1)" in refused(path, split="given")
+    assert "the embedded set comes without parts" in refused(
+        Path("sketch"), split="given", classes=("anger", "fear")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("train", "train"), ("Training", "train"), ("FER2013Train", "train"), ("train_set", "train"),
+        ("PublicTest", "validation"), ("Val", "validation"), ("validation set", "validation"), ("test images", "test"),
+        ("PrivateTest", "test"), ("FER2013Test", "test"), ("", ""), ("trainer", ""), ("testimony", ""), ("AF01", ""),
+    ],
+)  # fmt: skip
+def test_names_of_parts(name: str, part: str) -> None:
+    assert part_of(name) == part
+
+
+def test_numbers_are_not_guessed_and_can_be_named(tmp_path: Path) -> None:
+    root = tmp_path / "faces" / "DATASET"
+    for part, count in (("train", 10), ("test", 4)):
+        for label in (1, 2, 6):
+            photos(root / part / str(label), count, 60 * label + 20 * (part == "test"))
+    line = refused(tmp_path / "faces")
+    assert 'no class "anger", "fear" in' in line
+    assert "found: 1, 2, 6; what a number stands for is not guessed" in line
+    assert """--set 'data.names={"1" = "...", "2" = "...", "6" = "..."}' (docs/datasets.md""" in line
+    table = load(tmp_path / "faces", names={"1": "surprise", "2": "fearful", "6": "Anger"}, split="given")
+    assert table.ledger.line() == "Photos: 28 used; 14 set aside (14 of other emotions)"
+    assert table.ledger.read_as == {"2": "fear", "6": "anger"}
+
+
+def test_a_missing_class_comes_with_all_that_is_missing_and_a_setting_that_works(tmp_path: Path) -> None:
+    for name, count in (("happy", 6), ("Sad", 9), ("anger", 2), ("boredom", 7)):
+        photos(tmp_path / name, count)
+    wanted = ("happiness", "sadness", "fear", "disgust")
+    line = refused(tmp_path, classes=wanted)
+    assert 'data.classes: no class "fear", "disgust" in' in line
+    assert "found: Sad, anger, boredom, happy" in line
+    assert """--set 'data.classes=["happiness", "sadness"]'""" in line
+    assert len(load(tmp_path, classes=("happiness", "sadness"))) == 15
+    assert """--set 'data.classes=["happiness", "sadness"]'""" in refused(
+        tmp_path, classes=("fear", "disgust")
+    )
+
+
+def test_two_folders_of_one_emotion_are_one_class(tmp_path: Path) -> None:
+    for name, first in (("Anger", 0), ("anger", 20), ("0_angry", 40), ("fear ", 60)):
+        photos(tmp_path / name, 6, first)
+    table = load(tmp_path)
+    assert np.bincount(table.labels).tolist() == [18, 6]
+    assert table.ledger.read_as == {"Anger": "anger", "0_angry": "anger"}
+
+
+def test_every_file_is_in_the_ledger(folder: Path) -> None:
+    photos(folder / "boredom", 3)
+    photos(folder / "test" / "anger", 2)
+    gray(1).save(folder / "stray.png")
+    for name in ("notes.txt", "a.aae", "a.xmp", "a.pts"):
+        (folder / "anger" / name).write_text("no photo")
+    (folder / "README").write_text("read me")
+    (folder / "__MACOSX" / "anger").mkdir(parents=True)
+    (folder / "__MACOSX" / "anger" / "._00.png").write_bytes(b"x")
+    (folder / "fear" / "broken.png").write_bytes(b"")
+    table = load(folder)
+    ledger = table.ledger
+    assert ledger.line() == (
+        "Photos: 24 used; 6 set aside (3 of other emotions, 2 in folders that are no emotion, 1 outside the folders"
+        " of emotions); 1 unreadable"
+    )
+    assert ledger.folders == {"test": "not used, a part of a split beside the emotions"}
+    assert ledger.files == {
+        **{f"anger/{name}": "a side file" for name in ("notes.txt", "a.aae", "a.xmp", "a.pts")}, "README": "no photo"
+    }  # fmt: skip
+    assert ledger.listed == {
+        "test": "in folders that are no emotion",
+        "stray.png": "outside the folders of emotions",
+    }
+
+
+def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path) -> None:
+    write_csv(folder / "labels.csv", [["", "pth", "label", "relFCs"], ["0", "anger/00.png", "fear", "0.8"]])
+    write_csv(folder / "scores.csv", [["id", "score"], ["0", "1"]])
+    table = load(folder)
+    assert len(table) == 24
+    assert table.ledger.notes == [
+        "labels.csv (columns pth, label, relFCs) was set aside, the folders name the emotions; --data"
+        f" {folder}/labels.csv uses it instead"
+    ]
+    assert table.ledger.files["scores.csv"] == "a table, set aside; columns id, score"
+    write_csv(
+        folder / "labels.csv", [["File", "Label"], ["anger/00.png", "fearful"], ["anger/gone.png", "anger"]]
+    )
+    table = load(folder)
+    assert np.bincount(table.labels).tolist() == [11, 13]
+    assert table.ledger.line() == "Photos: 24 used; 1 unreadable"
+    assert table.ledger.notes == ["labels.csv gives 1 photo another emotion than the folder: it is followed"]
+
+
+def test_a_table_or_an_archive_in_a_folder_without_emotions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "faces.zip").write_bytes(b"")
+    assert "holds faces.zip, still packed; unpack it" in refused(tmp_path)
+    (tmp_path / "faces.zip").unlink()
+    photos(tmp_path / "images", 3)
+    write_csv(tmp_path / "list.csv", [["image", "label"], ["images/000.png", "fear"]])
+    line = refused(tmp_path)
+    assert "no sub-folder of" in line
+    assert line.endswith(f"list.csv in it names photos and emotions: give --data {tmp_path}/list.csv")
+
+
+def test_a_table_of_pixels_in_a_folder_is_used_or_named(tmp_path: Path) -> None:
+    pixels = " ".join("7" * 2304)
+    rows = [[str(i % 2 * 2), f"{pixels[:-1]}{i}"] for i in range(24)]
+    (tmp_path / "archive").mkdir()
+    write_csv(tmp_path / "archive" / "train.csv", [["emotion", "pixels"], *rows])
+    write_csv(tmp_path / "archive" / "test.csv", [["pixels"], *([row[1]] for row in rows)])
+    table = load(tmp_path)
+    assert table.ledger.notes == ["Photos found in archive/train.csv"]
+    assert table.ledger.columns == {"emotion": "emotion", "pixels": "pixels"}
+    line = refused(tmp_path / "archive" / "test.csv")
+    assert "test.csv has pixels but no column emotion" in line
+    assert "no labels; give fer2013.csv" in line
+    whole = [[*row, "Training"] for row in rows]
+    write_csv(tmp_path / "archive" / "icml_face_data.csv", [["emotion", " pixels", " Usage"], *whole])
+    assert load(tmp_path).ledger.notes[0] == "Photos found in archive/icml_face_data.csv"
+    write_csv(tmp_path / "archive" / "fer2013.csv", [["emotion", "pixels", "Usage"], *whole])
+    assert "holds several tables of pixels; give one of them: --data" in refused(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_in_the_ledger(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "fear" / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    ledger = load(folder).ledger
+    assert ledger.folders == {"fear/closed": "cannot be listed (Permission denied)"}
+    assert ledger.alarms() == [
+        "Folder fear/closed cannot be listed (Permission denied): its photos are missing"
+    ]

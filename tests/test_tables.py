@@ -1,0 +1,210 @@
+"""Tables as spreadsheets and scripts write them: encodings, separators, headers, names of files."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from photo_folders import PAIR, gray, load, refused
+
+from fer_models import tables
+from fer_models.errors import InputError
+from fer_models.file_names import FileNames
+from fer_models.tables import read_table
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def rows(sep: str = ",", slash: str = "/", end: str = "\n", header: str = "file,emotion") -> str:
+    lines = [f"{e}{slash}{i:02d}.png{sep}{e}" for e in PAIR for i in range(12)]
+    return end.join([header.replace(",", sep), *lines]) + end
+
+
+def written(folder: Path, content: str | bytes, encoding: str = "utf-8", name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "utf-32"]
+)
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_encoding_separator_and_line_ending(folder: Path, encoding: str, sep: str, end: str) -> None:
+    table = load(written(folder, rows(sep, end=end), encoding))
+    assert list(table.paths) == list(load(folder).paths)
+    assert table.ledger.line() == "Photos: 24 used"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "File,Emotion",
+        " FILE , EMOTION ",
+        "path,label",
+        "pth,expression",
+        "Image name,Class",
+        "filename,labels",
+    ],
+)
+def test_usual_names_of_columns(folder: Path, header: str) -> None:
+    table = load(written(folder, rows(header=header)))
+    assert len(table) == 24
+    assert set(table.ledger.columns.values()) == {"file", "emotion"}
+
+
+def test_what_excel_adds(folder: Path) -> None:
+    assert len(load(written(folder, "sep=;\r\n" + rows(";", end="\r\n")))) == 24
+    assert len(load(written(folder, rows(";", end=";\r\n"), "utf-8-sig"))) == 24
+    assert len(load(written(folder, rows(end="\n,,\n\n"), name="UPPER.CSV"))) == 24
+    book = written(folder, b"PK\x03\x04 and more")
+    assert "t.csv is an Excel workbook; save it as CSV" in refused(book)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'file,emotion\n"anger/00.png,anger\nanger/01.png,anger\n', r"t.csv, line 3: not a table of text"),
+        (b"file,emotion\nanger/0\x000.png,anger\n", "line 2: a NUL byte"),
+        (b"\xff\xfef\x00i\x00l", "t.csv is damaged: it begins as UTF-16 and is not"),
+        (b"\x00\x01\x02", "t.csv is damaged: it begins as UTF-16-BE and is not"),
+    ],
+)
+def test_what_is_no_table_is_one_line(folder: Path, content: bytes, words: str) -> None:
+    assert words in refused(written(folder, content))
+
+
+def test_rows_that_are_not_used_are_in_the_ledger(folder: Path) -> None:
+    more = (
+        "anger/00.png,anger\n./anger/00.png,Angry\n,fear\nfear/00.png,\nfear/01.png,fear,x,y\nx.png,boredom\n"
+    )
+    table = load(written(folder, rows().replace("fear/01.png,fear\n", "") + more))
+    assert (table.ledger.used, len(table)) == (23, 23)
+    assert table.ledger.line() == (
+        "Photos: 23 used; 6 set aside (1 of other emotions, 2 twice, 1 in rows with too many fields,"
+        " 1 without a file name, 1 without a label)"
+    )
+    assert table.ledger.listed["line 25 (first in line 2)"] == "twice"
+    assert table.ledger.other_emotions == {"boredom": 1}
+
+
+def test_a_missing_file_is_an_unreadable_photo(folder: Path) -> None:
+    table = load(written(folder, rows() + "anger/gone.png,anger\n"))
+    assert table.ledger.line() == "Photos: 24 used; 1 unreadable"
+    assert table.unreadable == ((f"{folder}/anger/gone.png", "no such file"),)
+    assert "1 of 25 photos" in refused(folder / "t.csv", max_unreadable=0.01)
+
+
+@pytest.mark.parametrize("name", ["Person", "subject_id", "Subject ID", "identity"])
+def test_columns_of_people(folder: Path, name: str) -> None:
+    lines = rows(header=f"file,emotion,{name}").splitlines()
+    people = "\n".join([lines[0], *(f"{line},p{i % 6}" for i, line in enumerate(lines[1:]))])
+    table = load(written(folder, people))
+    assert table.subjects is not None
+    assert len(set(table.subjects.tolist())) == 6
+    assert table.ledger.notes == [f"Column {name} says who is on a photo"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("annotator", False), ("user.id", False), ("face_id", True), ("Name", True)]
+)
+def test_other_columns_are_mentioned_where_they_may_be_people(folder: Path, name: str, told: bool) -> None:
+    table = load(
+        written(folder, "\n".join(f"{line},{name}" for line in rows(header="file,emotion").splitlines()))
+    )
+    assert table.subjects is None
+    assert table.ledger.columns == {"file": "file", "emotion": "emotion", name: "not used"}
+    assert bool(table.ledger.notes) == told
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for name in ("Büro/é.JPG", "a/B.png", "a/two.JPG", "a/two.jpg", "deep/er/x.png", "a/x.PNG"):
+        path = root / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("a/B.png", "a/B.png"),
+        ("a\\B.png", "a/B.png"),
+        ("./a//../a/B.png", "a/B.png"),
+        (unicodedata.normalize("NFC", "Büro/é.jpg"), unicodedata.normalize("NFD", "Büro/é.JPG")),
+        ("a/x.png", "a/x.PNG"),
+        (" a/x.png ", "a/x.PNG"),
+        ("a/two.jpg", "a/two.jpg"),
+    ],
+)
+def test_names_of_other_systems_find_their_files(photos: Path, name: str, there: str) -> None:
+    found = FileNames(photos).find(name.strip())
+    assert (found.path, found.reason) == (str(photos / there), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a/b.png", 'no such file, but there is "a/B.png"'),
+        ("A/B.png", 'no such file, but there is "a/B.png"'),
+        ("a/none.png", "no such file"),
+        ("a/two.Jpg", "no such file"),  # two fit as well
+        (
+            "C:\\Users\\me\\a\\B.png",
+            'no such file, but there is "a/B.png": take "C:\\\\Users\\\\me\\\\" off the names',
+        ),
+        (
+            "/mnt/data/deep/er/x.png",
+            'no such file, but there is "deep/er/x.png": take "/mnt/data/" off the names',
+        ),
+        ("a", "not a file"),
+        ("", "not a file"),
+    ],
+)
+def test_a_name_that_nearly_fits_is_shown_with_what_differs(photos: Path, name: str, reason: str) -> None:
+    found = FileNames(photos).find(name)
+    assert found.reason is not None
+    assert found.reason.replace("\\\\", "\\") == reason.replace("\\\\", "\\")
+
+
+def test_names_that_begin_in_another_folder(photos: Path) -> None:
+    inside = FileNames(photos / "deep").find("a/B.png")
+    assert inside.reason == f"no such file, but it is there below {photos}: --set data.root={photos}"
+    (photos / "lists").mkdir()
+    path = written(photos / "lists", "file,emotion\na/B.png,anger\n")
+    above = FileNames(path.parent).find("a/B.png")
+    assert above.reason == inside.reason
+
+
+def test_the_root_of_names_can_be_given(folder: Path) -> None:
+    (folder / "lists").mkdir()
+    path = written(folder / "lists", rows())
+    line = refused(path)
+    assert "none of the 24 photos" in line
+    assert f"--set data.root={folder}" in line
+    assert len(load(path, root=str(folder))) == 24
+    assert "data.root: there is no folder" in refused(path, root=str(folder / "nowhere"))
+
+
+def test_names_in_latin_1_find_files_of_those_bytes(folder: Path) -> None:
+    odd = os.fsencode(folder / "anger") + b"/\xe9.png"
+    with open(odd, "wb") as file:
+        gray(255).save(file, "png")
+    gray(254).save(folder / "anger" / "ü.png")
+    path = written(folder, (rows() + "anger/\xe9.png,anger\nanger/ü.png,anger\n").encode("latin-1"))
+    table = load(path)
+    assert {os.fsdecode(odd), str(folder / "anger" / "ü.png")} <= set(table.paths)
+    assert table.ledger.notes == ["t.csv is not UTF-8: read as Latin-1"]
+
+
+def test_the_header_alone(folder: Path) -> None:
+    assert tables.header_of(written(folder, rows(";", header="File,Emotion"), "utf-16")) == (
+        "File",
+        "Emotion",
+    )
+    assert tables.header_of(written(folder, b"")) == ()
+    with pytest.raises(InputError, match="is empty"):
+        read_table(folder / "t.csv")
