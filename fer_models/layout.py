@@ -6,7 +6,7 @@ vocabulary.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from fer_models.emotions import Vocabulary, is_number, plain
@@ -146,10 +146,11 @@ def _plain(folder: str, knows: Knows, deep: int) -> Layout | None:
     return found[0] if len(found) == 1 else None
 
 
-def walk(folder: str, unlisted: Callable[[str, OSError], None]) -> Iterator[str]:
+def walk(folder: str, unlisted: Callable[[str, OSError], None], skip: Collection[str] = ()) -> Iterator[str]:
     """Every file below `folder`, in no order; a folder linked into itself is entered once.
 
-    `unlisted` is told of folders that cannot be listed. The system's own files and folders are left out.
+    `unlisted` is told of folders that cannot be listed. The system's own files and folders, and
+    those of `skip`, are left out.
     """
     seen = set()
 
@@ -158,7 +159,7 @@ def walk(folder: str, unlisted: Callable[[str, OSError], None]) -> Iterator[str]
 
     for here, folders, files in os.walk(folder, followlinks=True, onerror=closed):
         real = os.path.realpath(here)
-        folders[:] = [name for name in folders if not hidden(name)]
+        folders[:] = [name for name in folders if not hidden(name) and os.path.join(here, name) not in skip]
         if real in seen:
             folders.clear()
             continue

@@ -5,6 +5,7 @@ and to the page.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,19 +66,15 @@ class Ledger:
 
     def record(self) -> dict[str, Any]:
         """All of it, for data.json."""
-        return {
-            "used": self.used,
-            "set_aside": dict(self.set_aside),
-            "unreadable": self.unreadable,
-            "other_emotions": dict(self.other_emotions),
-            "listed": self.listed,
-            "read_as": self.read_as,
-            "columns": self.columns,
-            "folders": self.folders,
-            "files": self.files,
-            "notes": self.notes,
-            "warnings": self.warnings,
-        }
+        return {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(self).items()}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Ledger":
+        """The ledger that `record` made; an empty one of an empty record."""
+        ledger = cls()
+        for name, value in record.items():
+            setattr(ledger, name, Counter(value) if isinstance(getattr(ledger, name), Counter) else value)
+        return ledger
 
 
 def _first_other(reason: tuple[str, int]) -> tuple[bool, int, str]:

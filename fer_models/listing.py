@@ -8,7 +8,6 @@ subjects, and its emotion goes before the name of the sub-folder. What is not us
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -206,30 +205,15 @@ def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Ph
         ledger.notes.append(
             f"{LABELS} gives {many(moved, 'photo')} another emotion than the folder: it is followed"
         )
-    for path, why in layout.beside.items():
-        photos = sum(map(is_photo_file, walk(path, unlisted)))
-        ledger.folders[_short(root, path)] = f"not used, {why}"
-        if photos:
-            ledger.put_aside("in folders that are no emotion", _short(root, path), photos)
-    for path in _outside(root, layout):
-        if is_photo_file(path) and os.path.splitext(path)[1].lower() in _PHOTOS and path not in rows:
-            ledger.put_aside("outside the folders of emotions", _short(root, path))
-        elif path not in rows:
+    ledger.folders |= {_short(root, path): f"not used, {why}" for path, why in layout.beside.items()}
+    outside = Counter[str]()
+    for path in walk(str(root), unlisted, skip={spot.path for spot in layout.spots}):
+        if os.path.splitext(path)[1].lower() not in _PHOTOS or not is_photo_file(path):
             ledger.files[_short(root, path)] = _why_no_photo(path)
-
-
-def _outside(root: Path, layout: Layout) -> Iterator[str]:
-    """The files in `root` and in the folders on the way to the emotions, that lie below no spot."""
-    folder = layout.at
-    on_way = {str(root), folder}
-    while folder != str(root) and len(folder) > len(str(root)):
-        folder = os.path.dirname(folder)
-        on_way.add(folder)
-    on_way |= {os.path.dirname(spot.path) for spot in layout.spots}
-    for place in sorted(on_way):
-        for entry in os.scandir(place):
-            if entry.is_file() and not hidden(entry.name):
-                yield entry.path
+        elif path not in rows:
+            outside[os.path.dirname(path)] += 1
+    for folder, photos in sorted(outside.items()):
+        ledger.put_aside("outside the folders of emotions", _short(root, folder), photos)
 
 
 def _why_no_photo(path: str) -> str:

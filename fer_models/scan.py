@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import PIL
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from fer_models.cache import cache_dir, whole_file
 
@@ -27,6 +28,17 @@ Progress = Callable[[int, int], None]  # (files done, files in all)
 
 _FORMAT = 1  # of the cached results
 _BATCH = 512  # files handed to the threads at a time
+_HEIF = (
+    b"heic",
+    b"heix",
+    b"hevc",
+    b"hevx",
+    b"heim",
+    b"heis",
+    b"mif1",
+    b"msf1",
+)  # brands in a file's beginning
+_AVIF = (b"avif", b"avis")
 
 
 class Checked(NamedTuple):
@@ -109,7 +121,8 @@ def examine(file: BinaryIO) -> Checked:
         limit = Image.MAX_IMAGE_PIXELS or 0
         return Checked(None, f"more than {limit:,} pixels (decompression bomb), not decoded")
     except UnidentifiedImageError:
-        return Checked(None, "not an image that Pillow reads")
+        file.seek(0)
+        return Checked(None, _without_extra(file.read(12)) or "not an image that Pillow reads")
     except Exception as error:  # decoders of broken files raise all kinds; the reason is listed for the user
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         return Checked(None, " ".join(text.split()) or type(error).__name__)
@@ -117,11 +130,40 @@ def examine(file: BinaryIO) -> Checked:
 
 def decode(file: BinaryIO, least: int) -> Image.Image:
     """The photo in an open file; see `read_photo`."""
+    start = file.read(12)
+    file.seek(0)
+    if _is_heic(start):
+        _learn_heic()
     with _pillow_rules(), Image.open(file) as image:
         if least:
             image.draft(None, (least, least))
         image.load()
         return _plain(ImageOps.exif_transpose(image))
+
+
+def _is_heic(start: bytes) -> bool:
+    """Whether the first 12 bytes are those of a photo of the HEIF family, as telephones take them."""
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF
+
+
+@cache
+def _learn_heic() -> bool:
+    """Has Pillow read HEIC where the extra `heic` is installed; returns whether it is."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _without_extra(start: bytes) -> str:
+    """What a photo that begins so needs to be read; "" where no extra helps."""
+    if _is_heic(start) and not _learn_heic():
+        return "HEIC, which needs the extra heic: pip install pillow-heif"
+    if start[4:8] == b"ftyp" and start[8:12] in _AVIF and not features.check("avif"):
+        return "AVIF, which this Pillow cannot read: install a newer one"
+    return ""
 
 
 def _plain(image: Image.Image) -> Image.Image:

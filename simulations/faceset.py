@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fer_models.errors import InputError
+from fer_models.ledger import Ledger
 from fer_models.split import SPLITS
 from simulations import census
 from simulations.display import Display
@@ -48,7 +49,10 @@ def describe(config: Config, folder: Path | None, quiet: bool) -> None:
 def show(census: Census, console: Console) -> None:
     """Prints the census, as wide as the terminal but no wider than the eye likes."""
     width = min(console.width - 1, _WIDTH)
-    parts: list[RenderableType] = [_title(census), "", _classes(census, console, width), ""]
+    ledger = Ledger.of(census["ledger"])
+    told = [Text(line) for line in (ledger.line(), *ledger.notes_and_names())]
+    told += [Text(line, style="yellow") for line in ledger.alarms()]
+    parts: list[RenderableType] = [_title(census), "", *told, "", _classes(census, console, width), ""]
     if census["subjects"]:
         parts += [_people(census["subjects"]), ""]
     parts.append(_facts(census))

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from fer_models.cache import whole_file
-from simulations import across_page, outcome, page, phones, setting
+from simulations import across_page, ledger_page, outcome, page, phones, setting
 from simulations.results import read_all
 from simulations.verdict import verdict
 
@@ -29,7 +29,7 @@ def write_report(folder: Path) -> Path:
         outcome.per_class(every),
         outcome.examples(run),
         setting.cost(run, baselines),
-        setting.skipped(run),
+        ledger_page.photos(run),
         setting.again(run),
     ]
     version = escape(str(run.environment.get("versions", {}).get("fedfer", "")))

@@ -1,6 +1,5 @@
 """The sections of the report about the run itself: what was run, what it cost, how to run it again."""
 
-import csv
 from html import escape as esc
 from typing import Any
 
@@ -10,8 +9,6 @@ from server.config import StrategyConfig
 from simulations import page
 from simulations.page import duration, paragraph, percent, section, size, table
 from simulations.results import Run
-
-MOST_SKIPPED = 50  # unreadable photos listed on the page
 
 
 def setting(run: Run) -> str:
@@ -49,6 +46,8 @@ def _model(run: Run) -> str:
 def _split(run: Run) -> str:
     by = run.config["data"]["split_by"]
     unit = "by person" if run.data.get("subjects") and by != "photo" else "by photo"
+    if run.config["data"]["split"] == "given":
+        unit = "as the photos came"
     sizes = (f"{sum(run.data['photos'][part].values()):,} {part}" for part in ("train", "validation", "test"))
     return f"{', '.join(sizes)}; {unit}, before anything else"
 
@@ -184,21 +183,6 @@ def _traffic(s: dict[str, Any]) -> str:
     return table("Traffic", head, rows) + paragraph(
         f"Payload of heads and updates; the middle column is the mean of all phones.{wire}", "small"
     )
-
-
-def skipped(run: Run) -> str:
-    """Photos that could not be read, when there are any."""
-    listing = run.folder / "unreadable.csv"
-    if not listing.is_file():
-        return ""
-    with listing.open(encoding="utf-8", newline="") as lines:
-        rows = [[f"<code>{esc(row['file'])}</code>", esc(row["reason"])] for row in csv.DictReader(lines)]
-    more = f" The first {MOST_SKIPPED} are listed here." if len(rows) > MOST_SKIPPED else ""
-    text = (
-        f"{len(rows):,} {'photo' if len(rows) == 1 else 'photos'} could not be read and took no part.{more}"
-    )
-    listed = table("Skipped photos", ["File", "Reason"], rows[:MOST_SKIPPED], text=(1,))
-    return section("Skipped photos", paragraph(text), listed)
 
 
 def again(run: Run) -> str:

@@ -50,6 +50,8 @@ def made(study: Study) -> str:
 
 def _unit(study: Study) -> str:
     run = study.any_run
+    if run.config["data"]["split"] == "given":
+        return "; as the photos came"
     by_person = run.data.get("subjects") and run.config["data"]["split_by"] != "photo"
     return "; by person, nobody is in two parts" if by_person else "; by photo"
 

@@ -1,4 +1,4 @@
-"""The vocabulary: spellings of public sets become our names, numbers are never guessed, hints do not mislead."""
+"""The vocabulary: spellings of public sets become ours, numbers are not guessed, hints do not mislead."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,3 +211,37 @@ def test_an_interrupted_check_keeps_what_it_found(folder: Path) -> None:
     seen.clear()
     load_table(data, SketchConfig(), seed=0, progress=stop_at(99))
     assert seen == [(i, 24) for i in range(10, 25)]
+
+
+def heic(folder: Path) -> Path:
+    """A photo as a telephone takes it."""
+    import pillow_heif
+
+    path = folder / "anger" / "IMG_0001.HEIC"
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 100, 50))).save(path)
+    return path
+
+
+def test_photos_of_telephones_are_read_with_the_extra(folder: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    path = heic(folder)
+    (folder / "anger" / "IMG_0001.aae").write_text("<xml>")
+    Image.new("L", (64, 64), 77).save(folder / "anger" / "x.avif")
+    table = load(folder)
+    photo = table.reader(table.paths.index(str(path)))
+    assert (photo.size, photo.mode) == ((64, 48), "RGB")
+    assert abs(int(np.asarray(photo)[20, 20, 0]) - 200) < 8
+    assert table.ledger.line() == "Photos: 26 used"
+
+
+def test_without_the_extra_its_name_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pillow_heif")
+    path = heic(folder)
+    Image.init()
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    scan._learn_heic.cache_clear()
+    table = load(folder)
+    scan._learn_heic.cache_clear()
+    assert table.unreadable == ((str(path), "HEIC, which needs the extra heic: pip install pillow-heif"),)
