@@ -13,6 +13,7 @@ from fer_models.text import many
 
 OTHER = "of other emotions"
 TWICE = "twice"
+TWO_LABELS = "under two labels"
 NO_LABEL = "without a label"
 CLOSED = "cannot be listed"
 

@@ -17,7 +17,7 @@ from fer_models.emotions import Vocabulary, meaning
 from fer_models.errors import InputError
 from fer_models.file_names import FileNames
 from fer_models.layout import Layout, Spot, find_layout, hidden, numbered_layout, part_of, sub_folders, walk
-from fer_models.ledger import CLOSED, NO_LABEL, TWICE, Ledger
+from fer_models.ledger import CLOSED, NO_LABEL, TWICE, TWO_LABELS, Ledger
 from fer_models.tables import Table
 from fer_models.text import listed, many, shown
 
@@ -246,27 +246,49 @@ def _note_tables(root: Path, listing: Listing) -> None:
         usable = tables.usable_columns(root / name)
         ledger.files[name] = f"a table, set aside; columns {columns}"
         if usable or os.path.basename(name) == LABELS:
-            use = f"; --data {shown(root / name)} uses it instead" if usable else ""
+            use = f"; {_differing(root / name)}--data {shown(root / name)} uses it instead" if usable else ""
             lines.append(f"{name} (columns {columns}) was set aside, the folders name the emotions{use}")
     ledger.notes += lines[:_FEW]
     if len(lines) > _FEW:
         ledger.notes.append(f"and {many(len(lines) - _FEW, 'more table')}, all in data.json")
 
 
+def _differing(table: Path) -> str:
+    """How many rows of a table say another emotion than the folder of their photo: the begin of a hint."""
+    try:
+        photos = _from_table(table, "").photos
+    except InputError:  # it is not used: whoever does learns what is wrong with it
+        return ""
+    differ = sum(meaning(photo.emotion) != meaning(Path(photo.path).parent.name) for photo in photos)
+    return f"{differ:,} of its {len(photos):,} rows say otherwise; " if differ else ""
+
+
 def _from_table(path: Path, root: str) -> Listing:
     table = tables.read_table(path)
     columns = _Columns.of(table)
+    if not table.rows:
+        raise InputError(f"data.source: {shown(path)} has no rows; each row is file,emotion[,subject]")
     listing = Listing()
     listing.ledger.columns = columns.uses(table)
     listing.ledger.notes += columns.remarks(table)
-    if not table.rows:
-        raise InputError(f"data.source: {shown(path)} has no rows; each row is file,emotion[,subject]")
     names = FileNames(_root_of(path, root), table.encoding)
-    first: dict[str, tuple[int, Photo]] = {}
+    photos: dict[str, list[tuple[int, Photo]]] = {}  # by path: each row that names it
     for line, row in table.rows:
-        _take(listing, columns, names, first, line, row, width=len(table.header))
-    listing.photos = [photo for _, photo in first.values()]
-    listing.missing = {path: why for path, why in listing.missing.items() if path in first}
+        if why := columns.useless(row, len(table.header)):
+            listing.ledger.put_aside(why, f"line {line}")
+            continue
+        found = names.find(columns.value(row, columns.file))
+        photo = Photo(
+            found.path,
+            columns.value(row, columns.emotion),
+            columns.value(row, columns.subject),
+            columns.part_of(row),
+        )
+        photos.setdefault(found.path, []).append((line, photo))
+        if found.reason is not None:
+            listing.missing[found.path] = found.reason
+    for rows in photos.values():
+        _take_once(listing, rows)
     return listing
 
 
@@ -274,39 +296,22 @@ def _root_of(table: Path, root: str) -> Path:
     if root and not os.path.isdir(root):
         raise InputError(
             f"data.root: there is no folder {shown(root)}; give the one in which the names of"
-            f" {shown(table.name)}"
-            " begin"
+            f" {shown(table.name)} begin"
         )
     return Path(root) if root else table.parent
 
 
-def _take(
-    listing: Listing, columns: "_Columns", names: FileNames, first: dict[str, tuple[int, Photo]],
-    line: int, row: list[str], *, width: int,
-) -> None:  # fmt: skip
-    """Takes one row of a table: a photo of `first`, or a reason in the ledger."""
-    ledger, place = listing.ledger, f"line {line}"
-    if any(row[width:]):
-        ledger.put_aside("in rows with too many fields", place)
+def _take_once(listing: Listing, rows: list[tuple[int, Photo]]) -> None:
+    """Takes the photo that these rows name, or none where they do not agree on what it shows."""
+    first, photo = rows[0]
+    if len({meaning(photo.emotion) for _, photo in rows}) > 1:
+        for line, _ in rows:
+            listing.ledger.put_aside(TWO_LABELS, f"line {line} ({shown(os.path.basename(photo.path))})")
+        listing.missing.pop(photo.path, None)
         return
-    name, label = (columns.value(row, column) for column in (columns.file, columns.emotion))
-    if not name or not label:
-        ledger.put_aside("without a file name" if not name else NO_LABEL, place)
-        return
-    found = names.find(name)
-    photo = Photo(found.path, label, columns.value(row, columns.subject), columns.part_of(row))
-    if (before := first.get(found.path)) is not None:
-        if meaning(before[1].emotion) != meaning(label):
-            raise InputError(
-                f"{shown(columns.path)}, line {line}: {shown(name)} is {shown(label)}, and in line"
-                f" {before[0]} it is"
-                f" {shown(before[1].emotion)}; remove one of the rows"
-            )
-        ledger.put_aside(TWICE, f"{place} (first in line {before[0]})")
-        return
-    first[found.path] = line, photo
-    if found.reason is not None:
-        listing.missing[found.path] = found.reason
+    listing.photos.append(photo)
+    for line, _ in rows[1:]:
+        listing.ledger.put_aside(TWICE, f"line {line} (first in line {first})")
 
 
 class _Columns(NamedTuple):
@@ -330,6 +335,14 @@ class _Columns(NamedTuple):
 
     def value(self, row: list[str], column: int | None) -> str:
         return "" if column is None or column >= len(row) else row[column]
+
+    def useless(self, row: list[str], width: int) -> str:
+        """Why a row names no photo with a label; "" where it does. `width`: columns of the table."""
+        if any(row[width:]):
+            return "in rows with too many fields"
+        if not self.value(row, self.file):
+            return "without a file name"
+        return "" if self.value(row, self.emotion) else NO_LABEL
 
     def part_of(self, row: list[str]) -> str:
         return part_of(self.value(row, self.part)) if self.part is not None else ""

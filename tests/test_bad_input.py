@@ -132,10 +132,6 @@ def test_tables_that_cannot_be_used(here: Here, folder: Path) -> None:
         ),
         "nothing.csv": ([], r"nothing\.csv is empty; its first line names columns: file,emotion"),
         "rowless.csv": ([["file", "emotion"]], r"rowless\.csv has no rows"),
-        "both.csv": (
-            [["file", "emotion"], *rows, [rows[0][0], "fear"]],
-            r"both\.csv, line 26: faces/anger/00\.png is fear, and in line 2 it is anger; remove one",
-        ),
     }
     for name, (content, words) in bad.items():
         write_csv(here.folder / name, content)

@@ -211,8 +211,8 @@ def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path
     table = load(folder)
     assert len(table) == 24
     assert table.ledger.notes == [
-        "labels.csv (columns pth, label, relFCs) was set aside, the folders name the emotions; --data"
-        f" {folder}/labels.csv uses it instead"
+        "labels.csv (columns pth, label, relFCs) was set aside, the folders name the emotions; 1 of its 1"
+        f" rows say otherwise; --data {folder}/labels.csv uses it instead"
     ]
     assert table.ledger.files["scores.csv"] == "a table, set aside; columns id, score"
     write_csv(

@@ -68,10 +68,6 @@ def test_split_by_subject_needs_subjects(folder: Path) -> None:
         ([["file", "mood"], ["x", "fear"]], 'no column "emotion"'),
         ([["anger/01.png", "anger"], ["fear/01.png", "fear"]], "has no header: its first line is anger/01"),
         ([["file", "emotion"], ["a\x00b", "fear"]], "line 2: a NUL byte, so it is not text"),
-        (
-            [["file", "emotion"], ["fear/01.png", "fear"], ["fear/../fear/01.png", "anger"]],
-            "line 3: fear/../fear/01.png is anger, and in line 2 it is fear; remove one of the rows",
-        ),
     ],
 )
 def test_unsound_tables(folder: Path, rows: list[list[str]], wanted: str) -> None:

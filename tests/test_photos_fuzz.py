@@ -23,6 +23,17 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 RUNS = settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 CLASSES = ("anger", "fear")
+ODD = [
+    "x.JPG",
+    "broken.png",
+    "notes.txt",
+    "a.aae",
+    ".DS_Store",
+    "Thumbs.db",
+    "no ending",
+    "labels.csv",
+    "l.csv",
+]
 PHOTO = [encoded(gray(i), "png") for i in range(256)]
 
 
@@ -107,8 +118,8 @@ def test_tables(
         found = loaded(root / "t.csv")
         if isinstance(found, ImageTable):
             assert told(found) == sum(any(field.strip() for field in row) for row in rows)
-        elif header not in ("", "a,b,c") and way != "P{}.png":  # all else can be borne
-            assert "remove one of the rows" in found
+        else:
+            assert header in ("", "a,b,c") or way == "P{}.png", found  # all else can be borne
 
 
 @RUNS
@@ -138,10 +149,7 @@ def test_any_bytes_as_a_table(content: bytes) -> None:
             st.sampled_from(
                 ["anger", "Fear ", "1_fear", "boredom", "5", "train", "", "__MACOSX", ".hidden", "test/fear"]
             ),
-            st.sampled_from(
-                [f"{i}.png" for i in range(9)]
-                + "x.JPG,broken.png,notes.txt,a.aae,.DS_Store,Thumbs.db,no ending,labels.csv,l.csv".split(",")
-            ),
+            st.sampled_from([f"{i}.png" for i in range(9)] + ODD),
         ),
         max_size=40,
     ),

@@ -77,15 +77,17 @@ def test_what_is_no_table_is_one_line(folder: Path, content: bytes, words: str) 
 
 def test_rows_that_are_not_used_are_in_the_ledger(folder: Path) -> None:
     more = (
-        "anger/00.png,anger\n./anger/00.png,Angry\n,fear\nfear/00.png,\nfear/01.png,fear,x,y\nx.png,boredom\n"
+        "anger/00.png,anger\n./anger/00.png,Angry\n,fear\nfear/00.png,\nfear/01.png,fear,x,y\n"
+        "x.png,boredom\nanger/02.png,fear\n"
     )
     table = load(written(folder, rows().replace("fear/01.png,fear\n", "") + more))
-    assert (table.ledger.used, len(table)) == (23, 23)
+    assert (table.ledger.used, len(table)) == (22, 22)
     assert table.ledger.line() == (
-        "Photos: 23 used; 6 set aside (1 of other emotions, 2 twice, 1 in rows with too many fields,"
-        " 1 without a file name, 1 without a label)"
+        "Photos: 22 used; 8 set aside (1 of other emotions, 2 twice, 2 under two labels,"
+        " 1 in rows with too many fields, 1 without a file name, 1 without a label)"
     )
     assert table.ledger.listed["line 25 (first in line 2)"] == "twice"
+    assert table.ledger.listed["line 31 (02.png)"] == "under two labels"
     assert table.ledger.other_emotions == {"boredom": 1}
 
 
