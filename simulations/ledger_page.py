@@ -15,7 +15,7 @@ MOST = 50  # entries of a list on the page; the files hold all
 
 
 def photos(run: Run) -> str:
-    """What became of all that was seen of the source; "" where nothing but used photos was seen."""
+    """What became of all that was seen of the source; "" for a run of an older fedfer, which kept no ledger."""
     ledger, unreadable = _ledger(run), _unreadable(run)
     lists = [
         _list("Labels, and how they were read", "Label", "Read as", ledger.read_as),
@@ -30,7 +30,7 @@ def photos(run: Run) -> str:
         _list("Folders without photos", "Folder", "Why", ledger.folders),
         _list("Other files", "File", "What it is", ledger.files),
     ]
-    if not any((*lists, unreadable, ledger.notes, ledger.warnings)):
+    if not (ledger.used or unreadable):
         return ""
     return section(
         "What became of the photos",
