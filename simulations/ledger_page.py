@@ -15,7 +15,7 @@ MOST = 50  # entries of a list on the page; the files hold all
 
 
 def photos(run: Run) -> str:
-    """What became of all that was seen of the source; "" for a run of an older fedfer, which kept no ledger."""
+    """What became of all that was seen of the source; "" for a run of an older fedfer, without a ledger."""
     ledger, unreadable = _ledger(run), _unreadable(run)
     lists = [
         _list("Labels, and how they were read", "Label", "Read as", ledger.read_as),
