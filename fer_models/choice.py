@@ -34,9 +34,10 @@ def choose(
     words, ledger = vocabulary(data), listing.ledger
     classes = data.classes if classes is None else classes
     check_classes(classes, listing.counts(missing=True), source, data.names)
+    class_of = {label: words.class_of(label) for label in listing.counts(missing=True)}
     chosen = []
     for photo in listing.photos:
-        name = words.class_of(photo.emotion)
+        name = class_of[photo.emotion]
         if name is not None:
             chosen.append(photo._replace(emotion=name))
             if name != photo.emotion.strip():

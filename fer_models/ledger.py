@@ -12,6 +12,7 @@ from typing import Any
 from fer_models.text import many
 
 OTHER = "of other emotions"
+OUTSIDE = "outside the folders of emotions"
 TWICE = "twice"
 TWO_LABELS = "under two labels"
 NO_LABEL = "without a label"

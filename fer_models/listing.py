@@ -17,7 +17,7 @@ from fer_models.emotions import Vocabulary, meaning
 from fer_models.errors import InputError
 from fer_models.file_names import FileNames
 from fer_models.layout import Layout, Spot, find_layout, hidden, numbered_layout, part_of, sub_folders, walk
-from fer_models.ledger import CLOSED, NO_LABEL, TWICE, TWO_LABELS, Ledger
+from fer_models.ledger import CLOSED, NO_LABEL, OUTSIDE, TWICE, TWO_LABELS, Ledger
 from fer_models.tables import Table
 from fer_models.text import listed, many, shown
 
@@ -50,6 +50,7 @@ _PHOTOS = frozenset(
     ]
 )
 _FEW = 3  # tables that are named one by one
+_MANY = 20  # photos of a folder that are counted instead of named
 _LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
 
 
@@ -206,14 +207,17 @@ def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Ph
             f"{LABELS} gives {many(moved, 'photo')} another emotion than the folder: it is followed"
         )
     ledger.folders |= {_short(root, path): f"not used, {why}" for path, why in layout.beside.items()}
-    outside = Counter[str]()
+    outside: dict[str, list[str]] = {}
     for path in walk(str(root), unlisted, skip={spot.path for spot in layout.spots}):
         if os.path.splitext(path)[1].lower() not in _PHOTOS or not is_photo_file(path):
             ledger.files[_short(root, path)] = _why_no_photo(path)
         elif path not in rows:
-            outside[os.path.dirname(path)] += 1
-    for folder, photos in sorted(outside.items()):
-        ledger.put_aside("outside the folders of emotions", _short(root, folder), photos)
+            outside.setdefault(os.path.dirname(path), []).append(path)
+    for folder, paths in sorted(outside.items()):
+        for path in sorted(paths) if len(paths) <= _MANY else ():
+            ledger.put_aside(OUTSIDE, _short(root, path))
+        if len(paths) > _MANY:
+            ledger.put_aside(OUTSIDE, f"{_short(root, folder)} ({many(len(paths), 'photo')})", len(paths))
 
 
 def _why_no_photo(path: str) -> str:
@@ -304,7 +308,7 @@ def _root_of(table: Path, root: str) -> Path:
 def _take_once(listing: Listing, rows: list[tuple[int, Photo]]) -> None:
     """Takes the photo that these rows name, or none where they do not agree on what it shows."""
     first, photo = rows[0]
-    if len({meaning(photo.emotion) for _, photo in rows}) > 1:
+    if len(rows) > 1 and len({meaning(photo.emotion) for _, photo in rows}) > 1:
         for line, _ in rows:
             listing.ledger.put_aside(TWO_LABELS, f"line {line} ({shown(os.path.basename(photo.path))})")
         listing.missing.pop(photo.path, None)

@@ -21,6 +21,7 @@ def write_report(folder: Path) -> Path:
     sections = [
         verdict(run, baselines),
         setting.setting(run),
+        ledger_page.photos(run),
         outcome.training(every),
         outcome.counts(run),
         phones.phones(run),
@@ -29,7 +30,6 @@ def write_report(folder: Path) -> Path:
         outcome.per_class(every),
         outcome.examples(run),
         setting.cost(run, baselines),
-        ledger_page.photos(run),
         setting.again(run),
     ]
     version = escape(str(run.environment.get("versions", {}).get("fedfer", "")))

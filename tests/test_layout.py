@@ -202,7 +202,10 @@ def test_every_file_is_in_the_ledger(folder: Path) -> None:
         **{f"anger/{name}": "a side file" for name in ("notes.txt", "a.aae", "a.xmp", "a.pts")},
         "README": "no photo",
     }  # fmt: skip
-    assert ledger.listed == dict.fromkeys((".", "test/anger"), "outside the folders of emotions")
+    outside = ("stray.png", "test/anger/000.png", "test/anger/001.png")
+    assert ledger.listed == dict.fromkeys(outside, "outside the folders of emotions")
+    photos(folder / "test" / "fear", 21, 100)
+    assert load(folder).ledger.listed["test/fear (21 photos)"] == "outside the folders of emotions"
 
 
 def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path) -> None:
