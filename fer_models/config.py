@@ -29,7 +29,7 @@ class DataConfig(Section):
     source: str = Field("sketch", min_length=1)
     root: str = ""  # where the file names of a table begin; "": at the table's folder
     classes: Names = ("anger", "happiness", "neutrality", "sadness", "surprise")
-    names: dict[str, str] = Field(default_factory=dict)  # what the labels of the source mean
+    names: dict[str, str] = {}  # what the labels of the source mean
     split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
     balance: int = Field(1000, ge=0, le=1_000_000)
@@ -42,6 +42,10 @@ class DataConfig(Section):
             raise ValueError(
                 f"classes must be two or more different names, got {list(self.classes)}; "
                 "name each emotion once"
+            )
+        if empty := [label for label, name in self.names.items() if not name.strip()]:
+            raise ValueError(
+                f'names must say what "{empty[0]}" means, got nothing; for example {{"0" = "neutrality"}}'
             )
         if self.split != "given" and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             raise ValueError(

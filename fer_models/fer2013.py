@@ -187,6 +187,8 @@ def _digest(pixels: np.ndarray) -> str:
 
 def _header(path: Path, line: bytes) -> tuple[bytes, tuple[str, ...]]:
     """What separates the fields, and the folded names in the header line."""
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise InputError(f"data.source: {shown(path)} ends its lines with CR alone; save it with LF or CRLF")
     if b"\0" in line:
         raise InputError(f"data.source: {shown(path)} is UTF-16 text; save it as UTF-8 and give that")
     separator = max(b",;\t", key=lambda byte: line.count(byte)).to_bytes()

@@ -9,6 +9,7 @@ subjects, and its emotion goes before the name of the sub-folder. What is not us
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from fer_models.text import listed, many, shown
 LABELS = "labels.csv"
 HUB = "hub:"  # what the name of a data set of the Hugging Face hub begins with
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SIDE = """
     7z aae avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl landmarks
     license lnk log mat md md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth pts py rar rst
@@ -111,6 +113,8 @@ def _no_source(source: Path) -> str:
             f"data.source: no such file or folder: {shown(source)}; give a folder with one sub-folder per"
             ' emotion, a .csv file, or "sketch"'
         )
+    if source.suffix.lower() in _BOOKS:
+        return f"data.source: {shown(source)} is a spreadsheet; save it as CSV (UTF-8) and give that"
     if source.suffix.lower() in ARCHIVES:
         return f"data.source: {shown(source)} is an archive; unpack it and give the folder that comes out"
     return (
@@ -195,11 +199,11 @@ def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Ph
         for path in walk(spot.path, unlisted):
             if not is_photo_file(path):
                 ledger.files[_short(root, path)] = _why_no_photo(path)
-            elif path in rows:
-                moved += rows[path].emotion != spot.label
-                listing.photos.append(rows[path]._replace(part=rows[path].part or spot.part))
             else:
-                listing.photos.append(Photo(path, spot.label, "", spot.part))
+                photo = rows.get(path) or Photo(path, spot.label, "")
+                moved += photo.emotion != spot.label
+                part = photo.part or spot.part or _part_below(spot.path, os.path.dirname(path))
+                listing.photos.append(photo._replace(part=part))
     found = {photo.emotion for photo in listing.photos}
     listing.labels = [label for label in labels if label not in found]
     if moved:
@@ -218,6 +222,12 @@ def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Ph
             ledger.put_aside(OUTSIDE, _short(root, path))
         if len(paths) > _MANY:
             ledger.put_aside(OUTSIDE, f"{_short(root, folder)} ({many(len(paths), 'photo')})", len(paths))
+
+
+@lru_cache(maxsize=8)
+def _part_below(emotion: str, folder: str) -> str:
+    """The part of a split inside the folder of an emotion, as in anger/train; "" where there is none."""
+    return part_of(os.path.relpath(folder, emotion).split(os.sep)[0])
 
 
 def _why_no_photo(path: str) -> str:

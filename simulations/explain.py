@@ -40,6 +40,8 @@ def _allowed(annotation: Any, metadata: Iterable[Any]) -> str:
         inner, *extra = get_args(annotation)
         nested = [m for part in extra for m in getattr(part, "metadata", [part])]
         return _allowed(inner, nested)
+    if origin is dict:
+        return 'a table of texts, such as {"0" = "neutrality"}'
     kinds = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     words = kinds.get(
         annotation, "a list of three numbers" if "float" in str(annotation) else "a list of texts"

@@ -92,6 +92,31 @@ def test_other_ways_to_write_the_same_table(
     assert np.array_equal(np.asarray(table.reader(69)), pixels(69))
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("emotion,pixels\r0,1 2\r", "ends its lines with CR alone"),
+        ("emotion,pixels\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        ("pixels\n1 2\n", "has pixels but no column emotion"),
+    ],
+)
+def test_tables_of_pixels_that_cannot_be_used(tmp_path: Path, content: str | bytes, words: str) -> None:
+    (tmp_path / "x.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert words in refused(tmp_path / "x.csv", classes=ALL)
+
+
+def test_labels_in_words_and_in_numbers_that_are_named(tmp_path: Path) -> None:
+    table = [[["Angry", "7", "1.0", "happy", ""][k % 5], text(pixels(k))] for k in range(50)]
+    path = write(tmp_path / "x.csv", table, "Emotion;Pixels".replace(";", ","))
+    found = load(path, classes=("anger", "contempt"), names={"7": "contempt"})
+    assert np.bincount(found.labels).tolist() == [10, 10]
+    assert found.ledger.line() == "Photos: 20 used; 30 set aside (20 of other emotions, 10 without a label)"
+    semicolons = [[row[0], row[1]] for row in table]
+    (tmp_path / "y.csv").write_text("\n".join(["emotion;pixels", *(";".join(row) for row in semicolons)]))
+    again = load(tmp_path / "y.csv", classes=("anger", "contempt"), names={"7": "contempt"})
+    assert again.digests == found.digests
+
+
 BROKEN = {
     1: (text(pixels(1)).rsplit(" ", 1)[0], "2,303 pixels, not 48x48 = 2,304"),
     2: (text(pixels(2)) + " 7", "2,305 pixels, not 48x48 = 2,304"),

@@ -94,6 +94,17 @@ def test_three_parts_are_taken_as_they_are_and_a_lone_validation_part_is_the_tes
     assert np.bincount(table.split).tolist() in ([19, 5, 8], [20, 4, 8], [18, 6, 8])
 
 
+def test_parts_inside_the_emotions(tmp_path: Path) -> None:
+    for k, emotion in enumerate(PAIR):
+        photos(tmp_path / emotion / "train", 12, 100 * k)
+        photos(tmp_path / emotion / "test", 4, 100 * k + 50)
+        photos(tmp_path / emotion / "train" / "more", 2, 100 * k + 70)
+    table = load(tmp_path, split="given")
+    for path, part in zip(table.paths, table.split.tolist(), strict=True):
+        assert (part == 2) == ("/test/" in path)
+    assert len(load(tmp_path)) == 36
+
+
 def test_people_of_the_training_part_stay_together_when_it_is_cut(tmp_path: Path) -> None:
     root = parted(tmp_path / "faces")
     lines = [
@@ -235,6 +246,8 @@ def test_a_table_or_an_archive_in_a_folder_without_emotions_is_named(tmp_path: P
     write_csv(tmp_path / "list.csv", [["image", "label"], ["images/000.png", "fear"]])
     line = refused(tmp_path)
     assert "no sub-folder of" in line
+    (tmp_path / "list.xlsx").write_bytes(b"PK")
+    assert "list.xlsx is a spreadsheet; save it as CSV" in refused(tmp_path / "list.xlsx")
     assert line.endswith(f"list.csv in it names photos and emotions: give --data {tmp_path}/list.csv")
 
 
