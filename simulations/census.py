@@ -25,6 +25,7 @@ from fer_models.split import SPLITS
 from fer_models.text import shown
 from simulations.experiment import Config
 from simulations.imbalance import draw_imbalance
+from simulations.known_photos import warnings
 from simulations.stage import Step
 
 Census = dict[str, Any]
@@ -52,6 +53,7 @@ def take(config: Config, there: dict[str, int], stage: Stages) -> Census:
     with stage("Likeness", unit="photos") as step:
         seen = looks.look(table, progress=step)
         leaks = leakage.check(table)
+    table.ledger.warnings[:] = warnings(table, leaks)
     plan = plan_views(table, config.data.balance, seed=config.run.seed)
     counted = counts(table, plan)
     return {

@@ -22,7 +22,7 @@ def tell(table: ImageTable, display: Display, *, always: bool = False) -> Leakag
     for line in (ledger.line(), *ledger.notes_and_names()):
         display.note(line, plain=True)
     found = _compare(table, display) if always or (table.source != "sketch" and len(table) <= MOST) else None
-    ledger.warnings[:] = _warnings(table, found)
+    ledger.warnings[:] = warnings(table, found)
     for line in ledger.alarms():
         display.note(line)
     return found
@@ -35,7 +35,7 @@ def _compare(table: ImageTable, display: Display) -> Leakage:
     return found
 
 
-def _warnings(table: ImageTable, found: Leakage | None) -> list[str]:
+def warnings(table: ImageTable, found: Leakage | None) -> list[str]:
     """What the parts of the split share that they should not, a line each."""
     said = []
     people = leakage.shared_subjects(table.subjects, table.split)
@@ -54,10 +54,9 @@ def _warnings(table: ImageTable, found: Leakage | None) -> list[str]:
     if copies := len(found.copies_across(table.split)):
         said.append(f"{many(copies, 'photo lies', 'photos lie')} in two parts of the split, as copies")
     if near := int(found.across.sum()):
-        more = "more than " if found.more else ""
+        more = "More than " if found.more else ""
         said.append(
-            f"{more}{many(near, 'pair')} of near duplicates across the parts of the split: test photos"
-            " that are"
-            " known from training; fedfer data show lists them"
+            f"{more}{many(near, 'pair')} of near duplicates across the parts of the split: held-out photos"
+            " are known from training (fedfer data show lists them)"
         )
     return said
