@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 
 from fer_models.errors import InputError
+from fer_models.file_kinds import is_photo_file
 from fer_models.layout import walk
-from fer_models.listing import is_photo_file
 from fer_models.text import shown
 
 

@@ -1,6 +1,7 @@
-"""Where the emotions lie in a folder: as its sub-folders, levels further down, or under train, val and test.
+"""Where the emotions lie in a folder: as its sub-folders, levels further down, or under train, val and
+test.
 
-Comes before listing (fer_models/listing.py). A sub-folder is an emotion when its name is one in the
+Comes before listing (fer_models/folder_listing.py). A sub-folder is an emotion when its name is one in the
 vocabulary.
 """
 

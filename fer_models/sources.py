@@ -1,8 +1,10 @@
-"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the table.
+"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the
+table.
 
-A source is known by what `data.source` names: a folder or a table of files (fer_models/listing.py), FER2013's
-table of pixels (fer_models/fer2013.py), or a data set of the library `datasets` (fer_models/hub.py). The
-embedded set of drawn faces is none of these: images.py asks fer_models/sketch.py.
+A source is known by what `data.source` names: a folder or a table of files (fer_models/folder_listing.py,
+table_listing.py), FER2013's table of pixels (fer_models/fer2013.py), or a data set of the library
+`datasets` (fer_models/hub.py). The embedded set of drawn faces is none of these: images.py asks
+fer_models/sketch.py.
 """
 
 import os
@@ -15,13 +17,18 @@ from PIL import Image
 
 from fer_models.choice import vocabulary
 from fer_models.config import DataConfig
+from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
 from fer_models.fer2013 import PixelTable, is_pixel_table, pixel_tables
+from fer_models.file_kinds import ARCHIVES, BOOKS
+from fer_models.folder_listing import LABELS, list_folder
 from fer_models.hub import HubTable, is_saved_dataset
 from fer_models.layout import find_layout
 from fer_models.ledger import Ledger
-from fer_models.listing import HUB, LABELS, Listing, Photo, list_files
+from fer_models.listing import HUB, Listing, Photo
 from fer_models.scan import Checked, Progress, check_photos, read_photo
+from fer_models.table_listing import list_table
+from fer_models.tables import is_table
 from fer_models.text import shown
 
 
@@ -93,7 +100,7 @@ class _Files:
         self._missing: dict[str, str] = {}
 
     def listing(self) -> Listing:
-        found = list_files(self._path, vocabulary(self._data), self._data.root)
+        found = _list_files(self._path, vocabulary(self._data), self._data.root)
         self._missing = found.missing
         return found
 
@@ -105,6 +112,42 @@ class _Files:
 
     def reader(self, photos: Sequence[Photo], digests: Sequence[str]) -> Reader:
         return partial(_read_file, tuple(photo.path for photo in photos))
+
+
+def _list_files(source: Path, vocabulary: Vocabulary, root: str) -> Listing:
+    """The photos of a folder or of a table of files; `root` is where the table's names begin.
+
+    Raises InputError for a source that is not there or holds nothing, and for a table that is not sound.
+    """
+    try:
+        if source.is_dir():
+            return list_folder(source, vocabulary)
+        if is_table(source.name) and source.is_file():
+            return list_table(source, root)
+    except OSError as error:
+        raise InputError(
+            f"data.source: cannot read {shown(error.filename or source)}: {error.strerror or error};"
+            " check the path and its permissions"
+        ) from error
+    raise InputError(_no_source(source))
+
+
+def _no_source(source: Path) -> str:
+    if source.name.casefold() == "sketch" and not source.exists():
+        return f'data.source: no such file or folder: {shown(source)}; did you mean "sketch"?'
+    if not source.exists():
+        return (
+            f"data.source: no such file or folder: {shown(source)}; give a folder with one sub-folder per"
+            ' emotion, a .csv file, or "sketch"'
+        )
+    if source.suffix.lower() in BOOKS:
+        return f"data.source: {shown(source)} is a spreadsheet; save it as CSV (UTF-8) and give that"
+    if source.suffix.lower() in ARCHIVES:
+        return f"data.source: {shown(source)} is an archive; unpack it and give the folder that comes out"
+    return (
+        f"data.source: {shown(source)} is neither a folder nor a .csv file; give a folder with one sub-folder"
+        " per emotion, or a CSV with the columns file,emotion[,subject]"
+    )
 
 
 class _Table(Protocol):

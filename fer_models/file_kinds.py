@@ -1,0 +1,53 @@
+"""Which files are photos, by name: the others that lie beside them are known by their endings."""
+
+import os
+
+from fer_models.tables import is_table
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_SIDE = """
+    7z aae avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl landmarks
+    license lnk log mat md md5 mov mp3 mp4 npy npz onnx parquet part pdf pkl pt pth pts py rar rst
+    safetensors sh sha256 sqlite tar tgz thm tmp toml tsv txt url wav xls xlsx xml xmp xz yaml yml zip
+"""
+SIDE_FILES = frozenset(f".{ending}" for ending in _SIDE.split())
+_PHOTOS = frozenset(
+    f".{e}"
+    for e in [
+        "avif",
+        "bmp",
+        "gif",
+        "heic",
+        "heif",
+        "jfif",
+        "jpeg",
+        "jpg",
+        "pgm",
+        "png",
+        "ppm",
+        "tif",
+        "tiff",
+        "webp",
+    ]
+)
+
+
+def is_photo_file(path: str) -> bool:
+    """Whether a file below a folder of photos counts as one: side files and what is no plain file do not."""
+    side = os.path.splitext(path)[1].lower() in SIDE_FILES
+    return not side and not (os.path.exists(path) and not os.path.isfile(path))  # a socket, a pipe
+
+
+def has_photo_name(path: str) -> bool:
+    """Whether the ending is one of photos."""
+    return os.path.splitext(path)[1].lower() in _PHOTOS
+
+
+def why_no_photo(path: str) -> str:
+    """What a file is that counts as no photo."""
+    if is_table(path):
+        return "a table"
+    if os.path.splitext(path)[1].lower() in SIDE_FILES:
+        return "a side file"
+    return "no photo" if os.path.isfile(path) else "not a plain file"
