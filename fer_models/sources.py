@@ -1,5 +1,4 @@
-"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the
-table.
+"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py has the table.
 
 A source is known by what `data.source` names: a folder or a table of files (fer_models/folder_listing.py,
 table_listing.py), FER2013's table of pixels (fer_models/fer2013.py), or a data set of the library

@@ -1,5 +1,4 @@
 """The photos that a table of files names: one row each, with its label, and person and part where told.
-columns.
 
 What a column is for is known by its name (fer_models/tables.py), the file by its name
 (fer_models/file_names.py).
