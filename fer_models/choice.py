@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fer_models.config import DataConfig
-from fer_models.emotions import EMOTIONS, Vocabulary, hint, is_number
+from fer_models.emotions import EMOTIONS, Vocabulary, hint, is_number, meaning
 from fer_models.errors import InputError
-from fer_models.ledger import NO_LABEL, OTHER
+from fer_models.file_kinds import PACKED
+from fer_models.ledger import CLOSED, NO_LABEL, OTHER
 from fer_models.listing import Listing, Photo
 from fer_models.text import listed, shown
 
@@ -33,22 +34,38 @@ def choose(
     """
     words, ledger = vocabulary(data), listing.ledger
     classes = data.classes if classes is None else classes
-    check_classes(classes, listing.counts(missing=True), source, data.names)
+    ledger.found = found(listing, data)
     class_of = {label: words.class_of(label) for label in listing.counts(missing=True)}
-    chosen = []
+    try:
+        check_classes(classes, listing.counts(missing=True), source, data.names)
+        chosen = [
+            p._replace(emotion=name) for p in listing.photos if (name := class_of[p.emotion]) is not None
+        ]
+        check_used(classes, chosen, source)
+    except InputError as error:
+        raise InputError("; ".join([str(error), *_why_not_there(listing)])) from error
+    for label, count in listing.counts(missing=True).items():
+        if class_of[label] is None and label and count:
+            ledger.set_aside[OTHER] += count
+            ledger.other_emotions[shown(label)] += count
+        elif class_of[label] not in (None, label.strip()) and count:
+            ledger.read_as[shown(label)] = str(class_of[label])
     for photo in listing.photos:
-        name = class_of[photo.emotion]
-        if name is not None:
-            chosen.append(photo._replace(emotion=name))
-            if name != photo.emotion.strip():
-                ledger.read_as[shown(photo.emotion)] = name
-        elif photo.emotion:
-            ledger.set_aside[OTHER] += 1
-            ledger.other_emotions[shown(photo.emotion)] += 1
-        else:
+        if not photo.emotion:
             ledger.put_aside(NO_LABEL, shown(photo.path))
-    check_used(classes, chosen, source)
     return sorted(chosen)
+
+
+def _why_not_there(listing: Listing) -> list[str]:
+    """What may be the reason that a class was not found: what was set aside, closed or packed."""
+    ledger = listing.ledger
+    packed = [name for name, what in ledger.files.items() if what == PACKED]
+    said = [f"still packed: {listed(packed, 3)}"] if packed else []
+    if not listing.photos and ledger.set_aside:
+        said.append(f"of the rows, {', '.join(f'{n:,} are {why}' for why, n in ledger.set_aside.items())}")
+    return (
+        said + [f"folder {name} {why}" for name, why in ledger.folders.items() if why.startswith(CLOSED)][:3]
+    )
 
 
 def found(listing: Listing, data: DataConfig) -> dict[str, int]:
@@ -81,7 +98,7 @@ def check_classes(
         f"data.classes: no class {', '.join(f'{chr(34)}{shown(name)}{chr(34)}' for name in missing)} in"
         f" {source}" + (f" (did you mean {asked}?)" if near else ""),
         f"found: {listed(sorted(label or '?' for label in there), 20) or 'nothing that has a label'}",
-        _way_on(classes, there, words, near),
+        _way_on(classes, there, words, near, names),
     ]
     raise InputError("; ".join(line for line in lines if line))
 
@@ -98,24 +115,29 @@ def check_used(classes: Sequence[str], photos: Sequence[Photo], source: str) -> 
 
 
 def _way_on(
-    classes: Sequence[str], there: Mapping[str, int], words: Vocabulary, near: list[tuple[str, str]]
+    classes: Sequence[str],
+    there: Mapping[str, int],
+    words: Vocabulary,
+    near: list[tuple[str, str]],
+    names: Mapping[str, str] | None,
 ) -> str:
     """The setting that makes a run of what is there, ready to be typed; "" where there is none."""
     numbers = sorted((label for label in there if is_number(label) and not words.knows(label)), key=float)
     if len(numbers) > 1:
-        named = ", ".join(f'"{shown(label)}" = "..."' for label in numbers)
+        every = {**(names or {}), **dict.fromkeys(map(shown, numbers), "...")}
+        table = ", ".join(f"{json.dumps(label)} = {json.dumps(name)}" for label, name in every.items())
         return (
             "what a number stands for is not guessed, say it with --set"
-            f" {shlex.quote(f'data.names={{{named}}}')} (docs/datasets.md has it for the public sets)"
+            f" {shlex.quote(f'data.names={{{table}}}')} (docs/datasets.md has it for the public sets)"
         )
     photos = Counter[str]()
     for label, count in there.items():
-        photos[words.name_of(label)] += count
+        photos[meaning(words.name_of(label))] += count
     wanted = [dict(near).get(name, name) for name in classes]
-    enough = [name for name in wanted if photos[words.name_of(name)] >= FEWEST]
+    enough = [name for name in wanted if photos[meaning(name)] >= FEWEST]
     if len(enough) < 2:
-        enough = sorted(name for name, count in photos.items() if count >= FEWEST and name in EMOTIONS)
+        enough = [name for name in EMOTIONS if photos[name] >= FEWEST]
     if len(enough) < 2:
-        return "docs/datasets.md tells how to use the public sets" if not set(photos) & set(EMOTIONS) else ""
+        return "" if set(photos) & set(EMOTIONS) else "docs/datasets.md tells how to use the public sets"
     setting = f"data.classes={json.dumps(enough, ensure_ascii=False)}"
     return f"for those that are there: --set {shlex.quote(setting)}"

@@ -47,6 +47,11 @@ class DataConfig(Section):
             raise ValueError(
                 f'names must say what "{empty[0]}" means, got nothing; for example {{"0" = "neutrality"}}'
             )
+        if len(set(map(meaning, self.names))) != len(self.names):
+            raise ValueError(
+                f"names must name each label once, got {list(self.names)}, of which two mean the same;"
+                " remove one"
+            )
         if self.split != "given" and (min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6):
             raise ValueError(
                 f"split must be three positive shares that add up to 1, got {list(self.split)}; "

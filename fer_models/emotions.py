@@ -23,6 +23,7 @@ _WORDS = {
     "surprise": "surprised surprisingly suprise suprised surprize",
 }
 _EMOTION_OF = {word: name for name, words in _WORDS.items() for word in (name, *words.split())}
+_NEGATIONS = ("un", "non", "not ", "no ", "dis ")
 _NEAR = 0.8  # similarity at which a misspelt name is taken for a spelling
 
 
@@ -95,6 +96,8 @@ def _guess(label: str) -> str | None:
     """The emotion that a perhaps misspelt label is nearest to."""
     if (found := emotion_of(label)) is not None:
         return found
+    if plain(label).startswith(_NEGATIONS):  # unhappy is not happy
+        return None
     near = difflib.get_close_matches(plain(label), _EMOTION_OF, n=1, cutoff=0.75)
     return _EMOTION_OF[near[0]] if near else None
 

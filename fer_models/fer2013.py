@@ -46,9 +46,11 @@ def pixel_tables(folder: Path) -> list[Path]:
     """
     for level in ("*", "*/*", "*/*/*"):
         headers = {path: _folded_header(path) for path in sorted(folder.glob(level)) if _may_be_table(path)}
-        found = [path for path, names in headers.items() if {"emotion", "pixels"} <= names]
+        found = [
+            path for path, names in headers.items() if "pixels" in names and names & set(tables.EMOTIONS)
+        ]
         if found:
-            return [path for path in found if "usage" in headers[path]] or found
+            return [path for path in found if headers[path] & set(tables.PARTS)] or found
     return []
 
 
@@ -73,20 +75,17 @@ class PixelTable:
         self.name = str(path)
         self._path = path
         self._words = Vocabulary(names={**{str(i): name for i, name in enumerate(LABELS)}, **(names or {})})
-        with path.open("rb") as file:
-            self._separator, columns = _header(path, file.readline())
-        uses = {"emotion": "emotion", "pixels": "pixels", "usage": "split"}
-        self.columns = {shown(name): uses.get(name, "not used") for name in columns}
+        self._start, self._separator, columns = _header(path)
         self._pixels = columns.index("pixels")
-        self._part = columns.index("usage") if "usage" in columns else None
-        if "emotion" not in columns:
+        self._emotion, self._part = (_first(columns, names) for names in (tables.EMOTIONS, tables.PARTS))
+        if self._emotion is None:
             raise InputError(
                 f"data.source: {shown(path)} has pixels but no column emotion (columns {listed(columns)}):"
-                " such as"
-                " the challenge's test.csv it has no labels; give fer2013.csv, icml_face_data.csv or"
+                " such as the challenge's test.csv it has no labels; give fer2013.csv, icml_face_data.csv or"
                 " train.csv"
             )
-        self._emotion = columns.index("emotion")
+        uses = {self._emotion: "emotion", self._pixels: "pixels", self._part: "split"}
+        self.columns = {shown(name): uses.get(i, "not used") for i, name in enumerate(columns)}
         self._rows = list(self._find())
         self._photos = [
             Photo(path_of(self.name, number, len(self._rows)), row.emotion, "", row.part)
@@ -118,14 +117,16 @@ class PixelTable:
 
     def _find(self) -> Iterator[_Row]:
         with self._path.open("rb") as file:
-            start = len(file.readline())
-            for number, line in enumerate(file, start=2):
+            before = file.read(self._start).count(b"\n")
+            start = self._start
+            for number, line in enumerate(file, start=before + 1):
                 if line.strip():
                     part = "" if self._part is None else part_of(self._text(line, self._part))
                     yield _Row(start, len(line), self._label(line, number), part)
                 start += len(line)
 
     def _label(self, line: bytes, number: int) -> str:
+        assert self._emotion is not None
         text = self._text(line, self._emotion)
         if not text:
             return ""
@@ -185,15 +186,31 @@ def _digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(b"fer2013 48x48 " + pixels.tobytes()).hexdigest()
 
 
-def _header(path: Path, line: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """What separates the fields, and the folded names in the header line."""
-    if b"\r" in line.rstrip(b"\r\n"):
-        raise InputError(f"data.source: {shown(path)} ends its lines with CR alone; save it with LF or CRLF")
-    if b"\0" in line:
-        raise InputError(f"data.source: {shown(path)} is UTF-16 text; save it as UTF-8 and give that")
-    separator = max(b",;\t", key=lambda byte: line.count(byte)).to_bytes()
-    fields = line.decode("utf-8-sig", "replace").split(separator.decode())
-    return separator, tuple(tables.folded_name(name.strip().strip('"')) for name in fields)
+def _header(path: Path) -> tuple[int, bytes, tuple[str, ...]]:
+    """Where the rows begin, in bytes, what separates the fields, and the folded names of the columns."""
+    with path.open("rb") as file:
+        begin = file.read(4096)
+        if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin:
+            raise InputError(f"data.source: {shown(path)} is UTF-16 text; save it as UTF-8 and give that")
+        if b"\n" not in begin and b"\r" in begin:
+            raise InputError(
+                f"data.source: {shown(path)} ends its lines with CR alone; save it with LF or CRLF"
+            )
+        skipped, separator = tables.begin_of(begin.decode("utf-8", "replace"))
+        file.seek(0)
+        for _ in range(skipped):
+            file.readline()
+        line = file.readline()
+        fields = line.decode("utf-8-sig", "replace").split(separator)
+        return (
+            file.tell(),
+            separator.encode(),
+            tuple(tables.folded_name(name.strip(' "\r\n')) for name in fields),
+        )
+
+
+def _first(columns: tuple[str, ...], names: Sequence[str]) -> int | None:
+    return next((columns.index(name) for name in names if name in columns), None)
 
 
 def _field(line: bytes, column: int, separator: bytes) -> bytes:

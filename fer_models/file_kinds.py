@@ -5,6 +5,7 @@ import os
 from fer_models.tables import is_table
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+TABLE, PACKED = "a table", "an archive, still packed"  # what files are
 BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SIDE = """
     7z aae avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl landmarks
@@ -13,22 +14,44 @@ _SIDE = """
 """
 SIDE_FILES = frozenset(f".{ending}" for ending in _SIDE.split())
 _PHOTOS = frozenset(
-    f".{e}"
-    for e in [
+    f".{ending}"
+    for ending in [
+        "apng",
         "avif",
+        "avifs",
         "bmp",
+        "dib",
         "gif",
         "heic",
+        "heics",
         "heif",
+        "heifs",
+        "hif",
+        "icns",
+        "ico",
+        "j2c",
+        "j2k",
         "jfif",
+        "jp2",
+        "jpc",
+        "jpe",
         "jpeg",
+        "jpf",
         "jpg",
+        "jpx",
+        "pbm",
+        "pcx",
         "pgm",
         "png",
+        "pnm",
         "ppm",
+        "sgi",
+        "tga",
         "tif",
         "tiff",
         "webp",
+        "xbm",
+        "xpm",
     ]
 )
 
@@ -46,8 +69,10 @@ def has_photo_name(path: str) -> bool:
 
 def why_no_photo(path: str) -> str:
     """What a file is that counts as no photo."""
+    if not os.path.isfile(path):
+        return "not a plain file"
     if is_table(path):
-        return "a table"
-    if os.path.splitext(path)[1].lower() in SIDE_FILES:
-        return "a side file"
-    return "no photo" if os.path.isfile(path) else "not a plain file"
+        return TABLE
+    if os.path.splitext(path)[1].lower() in ARCHIVES:
+        return PACKED
+    return "a side file" if os.path.splitext(path)[1].lower() in SIDE_FILES else "no photo"

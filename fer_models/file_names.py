@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_models.text import shown
+from fer_models.text import shown, typed
 
 NO_FILE = "no such file"
+_SAID = 50  # missing files of a table for which something near is looked for
 _ABOVE = 3  # folders above the table in which to look for where names may begin
 
 Same = Callable[[str], str]  # equal for names that count as one
@@ -33,6 +34,7 @@ class FileNames:
         self._root, self._encoding = str(root), encoding
         self._entries: dict[tuple[str, Same], dict[str, list[str]]] = {}
         self._others: list[str] | None = None
+        self._missed = 0
 
     def find(self, name: str) -> Found:
         """The file of that name."""
@@ -56,19 +58,23 @@ class FileNames:
         return list(dict.fromkeys(every))
 
     def _nearest(self, name: str) -> str:
-        """What is there instead, as the end of the reason; "" where nothing is near."""
+        """What is there instead, as the end of the reason; "" where nothing is near, or enough was said."""
+        self._missed += 1
+        if self._missed > _SAID:
+            return ""
         plain = self._readings(name)[-1]
-        if (near := self._search(self._root, plain, _case_alike)) is not None and os.path.isfile(near):
-            return f', but there is "{shown(os.path.relpath(near, self._root))}"'
+        for same in (_case_alike, _stem_alike):
+            if (near := self._search(self._root, plain, same)) is not None and os.path.isfile(near):
+                return f', but there is "{shown(os.path.relpath(near, self._root))}"'
         parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
-        for dropped in range(1, len(parts)):
+        for dropped in range(0 if plain.startswith("/") else 1, len(parts)):
             tail = "/".join(parts[dropped:])
             if os.path.isfile(os.path.join(self._root, tail)):
                 begin = name[: name.replace("\\", "/").rfind(tail)]
                 return f', but there is "{shown(tail)}": take "{shown(begin)}" off the names'
         for folder in self._elsewhere():
             if os.path.isfile(os.path.join(folder, plain)):
-                return f", but it is there below {shown(folder)}: --set data.root={shown(folder)}"
+                return f", but it is there below {shown(folder)}: --set {typed(f'data.root={folder}')}"
         return ""
 
     def _elsewhere(self) -> list[str]:
@@ -94,7 +100,7 @@ class FileNames:
                 folder = os.path.dirname(folder)
                 continue
             end = number == len(parts) - 1
-            same = last if end or last is _case_alike else _alike
+            same = last if end else _case_alike if last is not _suffix_alike else _alike
             found = self._named(folder, same).get(same(part), [])
             found = [part] if part in found else found
             if len(found) != 1:  # none, or several that fit as well
@@ -122,6 +128,10 @@ def _alike(name: str) -> str:
 def _suffix_alike(name: str) -> str:
     stem, suffix = os.path.splitext(_alike(name))
     return stem + suffix.casefold()
+
+
+def _stem_alike(name: str) -> str:
+    return os.path.splitext(_case_alike(name))[0]
 
 
 def _case_alike(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fer_models.errors import InputError
 from fer_models.file_kinds import is_photo_file
 from fer_models.layout import walk
+from fer_models.ledger import CLOSED
 from fer_models.text import shown
 
 
@@ -25,7 +26,7 @@ def given_photos(given: Sequence[str]) -> list[str]:
     found = []
     for path in given:
         if os.path.isdir(path):
-            found += sorted(filter(is_photo_file, walk(path, _closed)))
+            found += sorted(filter(is_photo_file, walk(path, _aside)))
         elif os.path.isfile(path):
             found.append(path)
         else:
@@ -39,7 +40,6 @@ def given_photos(given: Sequence[str]) -> list[str]:
     return found
 
 
-def _closed(folder: str, error: OSError) -> None:
-    raise InputError(
-        f"the folder {shown(folder)} cannot be read ({error.strerror}); check its permissions"
-    ) from error
+def _aside(path: str, why: str) -> None:
+    if why.startswith(CLOSED):
+        raise InputError(f"the folder {shown(path)} {why}; check its permissions")

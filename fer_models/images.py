@@ -110,9 +110,10 @@ def _check_broken(
     whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
     for name in data.classes:
         if lost[name] == whole[name]:
+            first = next(f"{shown(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
             raise InputError(
-                f'data.source: none of the {whole[name]} photos of class "{name}" can be read; mend them or'
-                " leave the class out of data.classes"
+                f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
+                f" {first}); mend them or leave the class out of data.classes"
             )
 
 
@@ -204,7 +205,8 @@ def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
 
 
 def _drawn_ledger(emotions: np.ndarray, used: list[int]) -> Ledger:
-    ledger = Ledger(used=len(used))
+    counts = np.bincount(emotions, minlength=len(EMOTIONS)).tolist()
+    ledger = Ledger(found=dict(zip(EMOTIONS, counts, strict=True)), used=len(used))
     others = np.delete(emotions, used)
     for emotion, count in zip(*np.unique(others, return_counts=True), strict=True):
         ledger.set_aside[OTHER] += int(count)

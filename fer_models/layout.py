@@ -1,5 +1,4 @@
-"""Where the emotions lie in a folder: as its sub-folders, levels further down, or under train, val and
-test.
+"""Where the emotions lie in a folder: as sub-folders, levels further down, or under train, val and test.
 
 Comes before listing (fer_models/folder_listing.py). A sub-folder is an emotion when its name is one in the
 vocabulary.
@@ -9,12 +8,15 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from fer_models.emotions import Vocabulary, is_number, plain
 from fer_models.errors import InputError
+from fer_models.ledger import CLOSED
 from fer_models.split import SPLITS
 from fer_models.text import listed, shown
 
+_SYSTEM = (".", "__MACOSX", "$RECYCLE", "System Volume", "@eaDir")  # what hidden names begin with
 _DEEP = 3  # levels below the named folder that are looked at
 _PART_OF = {
     name: part
@@ -22,16 +24,22 @@ _PART_OF = {
         SPLITS,
         (
             "train training trn",
-            "validation val valid dev publictest",
-            "test testing tst eval evaluation privatetest",
+            "validation valid val dev public publictest",
+            "test testing tst eval evaluation private privatetest",
         ),
         strict=True,
     )
     for name in names.split()
 }
-_AROUND = re.compile(r"\b(set|data|dataset|images|faces|split|folder|fer2013|fer)\b|^fer2013")
+_NAMES = "|".join(sorted(_PART_OF, key=len, reverse=True))
+_PART = re.compile(rf"(?:fer2013|fer|raf)?({_NAMES})(?:set|data)?")
+_BESIDE = re.compile(  # what may stand beside the word of a part
+    r"sets?|data|dataset|images?|imgs?|faces?|photos?|aligned|cropped|split|folder|new|db|\d+"
+    r"|(?:fer|raf|affect).*"
+)
 
 Knows = Callable[[str], bool]
+Aside = Callable[[str, str], None]  # (path, why)
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,16 @@ class Layout:
     beside: dict[str, str] = field(default_factory=dict)  # folders that are none of them -> why they are left
 
 
+@cache
 def part_of(name: str) -> str:
     """The part of the split that a folder, or a value of a column, names; "" where it names none."""
-    text = plain(name).replace(" ", "")
-    if text in _PART_OF:
-        return _PART_OF[text]
-    return _PART_OF.get("".join(_AROUND.sub("", plain(name)).split()), "")
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s_\-.()]+", " ", name)  # PublicTest: two words
+    words = plain(spaced).split()
+    found = {word: _PART_OF[told[1]] for word in words if (told := _PART.fullmatch(word))}
+    if any(word not in found and not _BESIDE.fullmatch(word) for word in words):
+        return ""
+    parts = {found["public"]} if "public" in found else set(found.values())
+    return parts.pop() if len(parts) == 1 else ""
 
 
 def find_layout(root: str, vocabulary: Vocabulary) -> Layout | None:
@@ -76,17 +88,17 @@ def numbered_layout(root: str) -> Layout | None:
 def sub_folders(folder: str) -> list[str]:
     """The names of a folder's sub-folders that can hold photos, sorted; none where it cannot be listed."""
     try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not hidden(entry.name))
+        entries = [entry.name for entry in os.scandir(folder) if not hidden(entry.name)]
     except OSError:  # the listing, which comes later, says so
         return []
+    return sorted(
+        name for name in entries if os.path.isdir(os.path.join(folder, name))
+    )  # not: a looping link
 
 
 def hidden(name: str) -> bool:
     """Whether a file or folder is the system's own."""
-    return name.startswith((".", "__MACOSX", "$RECYCLE", "System Volume")) or name in (
-        "Thumbs.db",
-        "desktop.ini",
-    )
+    return name.startswith(_SYSTEM) or name in ("Thumbs.db", "desktop.ini", "lost+found")
 
 
 def _look(folder: str, knows: Knows, deep: int) -> Layout | None:
@@ -101,7 +113,8 @@ def _look(folder: str, knows: Knows, deep: int) -> Layout | None:
     if len(found) > 1:
         raise InputError(
             f"data.source: emotions lie in several folders below {shown(folder)}:"
-            f" {listed((os.path.relpath(layout.at, folder) for layout in found), 6)}; give one of them"
+            f" {listed((os.path.relpath(layout.at, folder) for layout in found), 6)}; give one of them, or a"
+            " table that names photos, emotions and people"
         )
     return found[0] if found else None
 
@@ -137,32 +150,37 @@ def _parts(folder: str, names: list[str], knows: Knows, deep: int) -> Layout | N
 
 
 def _plain(folder: str, knows: Knows, deep: int) -> Layout | None:
-    """Emotions in `folder`, or in the only one of its sub-folders that has them."""
+    """Emotions in `folder`, or in sub-folders of it."""
     names = sub_folders(folder)
     if any(knows(name) for name in names):
         return _emotions(folder, names, knows)
     if deep == 0:
         return None
     found = [layout for name in names if (layout := _plain(os.path.join(folder, name), knows, deep - 1))]
-    return found[0] if len(found) == 1 else None
+    spots = [spot for layout in found for spot in layout.spots]
+    return (
+        Layout(folder, spots, {k: v for layout in found for k, v in layout.beside.items()}) if found else None
+    )
 
 
-def walk(folder: str, unlisted: Callable[[str, OSError], None], skip: Collection[str] = ()) -> Iterator[str]:
+def walk(folder: str, aside: Aside, skip: Collection[str] = ()) -> Iterator[str]:
     """Every file below `folder`, in no order; a folder linked into itself is entered once.
 
-    `unlisted` is told of folders that cannot be listed. The system's own files and folders, and
-    those of `skip`, are left out.
+    `aside` is told what is left out, and why: folders that cannot be listed, hidden files and folders. So are
+    the folders of `skip`, without a word.
     """
     seen = set()
 
     def closed(error: OSError) -> None:
-        unlisted(str(error.filename), error)
+        aside(str(error.filename), f"{CLOSED} ({error.strerror})")
 
     for here, folders, files in os.walk(folder, followlinks=True, onerror=closed):
         real = os.path.realpath(here)
-        folders[:] = [name for name in folders if not hidden(name) and os.path.join(here, name) not in skip]
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
+        for name in filter(hidden, [*folders, *files]):
+            aside(os.path.join(here, name), "hidden")
+        folders[:] = [name for name in folders if not hidden(name) and os.path.join(here, name) not in skip]
         yield from (os.path.join(here, name) for name in files if not hidden(name))

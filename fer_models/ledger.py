@@ -25,6 +25,7 @@ class Ledger:
     reason.
     """
 
+    found: dict[str, int] = field(default_factory=dict)  # photos of each emotion there is, by our names
     used: int = 0
     unreadable: int = 0
     set_aside: Counter[str] = field(default_factory=Counter)  # why -> photos

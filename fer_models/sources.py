@@ -20,7 +20,7 @@ from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
 from fer_models.fer2013 import PixelTable, is_pixel_table, pixel_tables
 from fer_models.file_kinds import ARCHIVES, BOOKS
-from fer_models.folder_listing import LABELS, list_folder
+from fer_models.folder_listing import list_folder
 from fer_models.hub import HubTable, is_saved_dataset
 from fer_models.layout import find_layout
 from fer_models.ledger import Ledger
@@ -28,7 +28,8 @@ from fer_models.listing import HUB, Listing, Photo
 from fer_models.scan import Checked, Progress, check_photos, read_photo
 from fer_models.table_listing import list_table
 from fer_models.tables import is_table
-from fer_models.text import shown
+from fer_models.tables_beside import LABELS
+from fer_models.text import shown, typed
 
 
 class Reader(Protocol):
@@ -85,7 +86,7 @@ def _pixels_in(folder: Path, data: DataConfig) -> Path | None:
     if len(found) > 1:
         raise InputError(
             f"data.source: {shown(folder)} holds several tables of pixels; give one of them:"
-            f" {', '.join(f'--data {shown(path)}' for path in found)}"
+            f" {', '.join(f'--data {typed(path)}' for path in found)}"
         )
     return found[0] if found else None
 
@@ -101,6 +102,8 @@ class _Files:
     def listing(self) -> Listing:
         found = _list_files(self._path, vocabulary(self._data), self._data.root)
         self._missing = found.missing
+        if self._data.root and self._path.is_dir():
+            found.ledger.notes.append("data.root is where the names in a table begin: not used of a folder")
         return found
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:

@@ -1,55 +1,53 @@
 """The photos that a table of files names: one row each, with its label, and person and part where told.
 
-What a column is for is known by its name (fer_models/tables.py), the file by its name
+What a column is for is known by its name (fer_models/columns.py), the file by its name
 (fer_models/file_names.py).
 """
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
-from fer_models import tables
+from fer_models.columns import Columns
 from fer_models.emotions import meaning
 from fer_models.errors import InputError
 from fer_models.file_names import FileNames
-from fer_models.layout import part_of
-from fer_models.ledger import NO_LABEL, TWICE, TWO_LABELS
+from fer_models.ledger import TWICE, TWO_LABELS
 from fer_models.listing import Listing, Photo
-from fer_models.tables import Table
-from fer_models.text import listed, shown
+from fer_models.tables import Table, read_table
+from fer_models.text import shown
+
+Rows = list[tuple[int, Photo]]  # (line, photo)
 
 
-def list_table(path: Path, root: str = "") -> Listing:
+def list_table(path: Path, root: str = "", *, labels: bool = True) -> Listing:
     """Every photo that the table names; `root` is where its names begin, by default its own folder.
 
-    Raises InputError for a table that is not sound.
+    Without `labels` it need not say what the photos show. Raises InputError for a table that is not sound.
     """
-    table = tables.read_table(path)
-    columns = _Columns.of(table)
+    table = read_table(path)
+    names = FileNames(_root_of(path, root), table.encoding)
+    columns = Columns.of(table, names, labels=labels)
     if not table.rows:
         raise InputError(f"data.source: {shown(path)} has no rows; each row is file,emotion[,subject]")
     listing = Listing()
     listing.ledger.columns = columns.uses(table)
-    listing.ledger.notes += columns.remarks(table)
-    names = FileNames(_root_of(path, root), table.encoding)
-    photos: dict[str, list[tuple[int, Photo]]] = {}  # by path: each row that names it
-    for line, row in table.rows:
-        if why := columns.useless(row, len(table.header)):
-            listing.ledger.put_aside(why, f"line {line}")
-            continue
-        found = names.find(columns.value(row, columns.file))
-        photo = Photo(
-            found.path,
-            columns.value(row, columns.emotion),
-            columns.value(row, columns.subject),
-            columns.part_of(row),
-        )
-        photos.setdefault(found.path, []).append((line, photo))
-        if found.reason is not None:
-            listing.missing[found.path] = found.reason
-    for rows in photos.values():
+    listing.ledger.notes += columns.remarks
+    for rows in _by_photo(listing, table, columns, names).values():
         _take_once(listing, rows)
     return listing
+
+
+def some_rows(path: Path, most: int) -> list[Photo]:
+    """The photos of the first rows of a table that have their files, whatever else is wrong with it."""
+    try:
+        table = read_table(path)
+        names = FileNames(path.parent, table.encoding)
+        columns = Columns.of(table, names)
+    except InputError:  # whoever uses it learns why
+        return []
+    rows = [row for _, row in table.rows[:most] if not columns.useless(row, len(table.header))]
+    found = [(row, names.find(columns.value(row, columns.file))) for row in rows]
+    return [Photo(f.path, columns.value(row, columns.emotion), "") for row, f in found if f.reason is None]
 
 
 def _root_of(table: Path, root: str) -> Path:
@@ -61,72 +59,41 @@ def _root_of(table: Path, root: str) -> Path:
     return Path(root) if root else table.parent
 
 
-def _take_once(listing: Listing, rows: list[tuple[int, Photo]]) -> None:
-    """Takes the photo that these rows name, or none where they do not agree on what it shows."""
-    first, photo = rows[0]
-    if len(rows) > 1 and len({meaning(photo.emotion) for _, photo in rows}) > 1:
-        for line, _ in rows:
-            listing.ledger.put_aside(TWO_LABELS, f"line {line} ({shown(os.path.basename(photo.path))})")
-        listing.missing.pop(photo.path, None)
-        return
-    listing.photos.append(photo)
-    for line, _ in rows[1:]:
-        listing.ledger.put_aside(TWICE, f"line {line} (first in line {first})")
-
-
-class _Columns(NamedTuple):
-    """Which column of a table is for what, as indices; None where there is none."""
-
-    path: Path
-    file: int
-    emotion: int
-    subject: int | None
-    part: int | None
-
-    @classmethod
-    def of(cls, table: Table) -> "_Columns":
-        return cls(
-            table.path,
-            tables.column_or_refuse(table, tables.FILES),
-            tables.column_or_refuse(table, tables.EMOTIONS),
-            table.column(tables.SUBJECTS),
-            table.column(tables.PARTS),
+def _by_photo(listing: Listing, table: Table, columns: Columns, names: FileNames) -> dict[str, Rows]:
+    """The rows that name each photo, by its path; others are in the ledger."""
+    photos: dict[str, Rows] = {}
+    for line, row in table.rows:
+        if why := columns.useless(row, len(table.header)):
+            listing.ledger.put_aside(why, f"line {line}")
+            continue
+        found = names.find(columns.value(row, columns.file))
+        label, person = columns.value(row, columns.emotion), columns.person(row)
+        photos.setdefault(found.path, []).append(
+            (line, Photo(found.path, label, person, columns.part_of(row)))
         )
+        if found.reason is not None:
+            listing.missing[found.path] = found.reason
+    return photos
 
-    def value(self, row: list[str], column: int | None) -> str:
-        return "" if column is None or column >= len(row) else row[column]
 
-    def useless(self, row: list[str], width: int) -> str:
-        """Why a row names no photo with a label; "" where it does. `width`: columns of the table."""
-        if any(row[width:]):
-            return "in rows with too many fields"
-        if not self.value(row, self.file):
-            return "without a file name"
-        return "" if self.value(row, self.emotion) else NO_LABEL
+def _take_once(listing: Listing, rows: Rows) -> None:
+    """Takes the photo that these rows name, or none where they do not agree on it."""
+    first, photo = rows[0]
+    why = _disagree([photo for _, photo in rows]) if len(rows) > 1 else ""
+    if not why:
+        listing.photos.append(photo)
+        for line, _ in rows[1:]:
+            listing.ledger.put_aside(TWICE, f"line {line} (first in line {first})")
+        return
+    listing.missing.pop(photo.path, None)
+    for line, _ in rows:
+        listing.ledger.put_aside(why, f"line {line} ({shown(os.path.basename(photo.path))})")
 
-    def part_of(self, row: list[str]) -> str:
-        return part_of(self.value(row, self.part)) if self.part is not None else ""
 
-    def uses(self, table: Table) -> dict[str, str]:
-        """What each column was used for."""
-        for_what = {self.file: "file", self.emotion: "emotion", self.subject: "subject", self.part: "split"}
-        return {shown(name): for_what.get(i, "not used") for i, name in enumerate(table.header)}
-
-    def remarks(self, table: Table) -> list[str]:
-        """What the user should know of how the table was read."""
-        said = []
-        if table.encoding == "latin-1":
-            said.append(f"{shown(table.path.name)} is not UTF-8: read as Latin-1")
-        if self.subject is None:
-            people = [name for name in table.header if tables.looks_like_people(name)]
-            if people:
-                said.append(
-                    f"Column {listed(people)} was not used: if it says who is on a photo, call it subject,"
-                    " so that"
-                    " nobody is in two parts of the split"
-                )
-        else:
-            name = table.header[self.subject]
-            if tables.folded_name(name) != "subject" or name != "subject":
-                said.append(f"Column {shown(name)} says who is on a photo")
-        return said
+def _disagree(rows: list[Photo]) -> str:
+    """On what rows of the same photo do not agree; "" where they do."""
+    if len({meaning(photo.emotion) for photo in rows}) > 1:
+        return TWO_LABELS
+    if len({photo.part for photo in rows}) > 1:
+        return "in two parts of the split"
+    return "under two people" if len({photo.subject for photo in rows}) > 1 else ""

@@ -36,8 +36,11 @@ PIXELS = ("pixels",)
 
 TABLES = (".csv", ".tsv")  # endings of files that are read as tables
 _PEOPLE = re.compile(
-    r"subject|person|people|participant|actor|identity|individual|volunteer|model|\bname\b|face_id"
+    r"subj|person|people|participant|patient|speaker|actor|celebrity|client|identity|individual|volunteer"
+    r"|model|\bname\b|face_id"
 )
+_IDS = re.compile(r"id|pid|sid")
+_REPEATED = 0.5  # at most such a share of different values: an id that is another in every row is nobody's
 _BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's own files begin
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -68,7 +71,7 @@ class Table:
 
 def folded_name(column: str) -> str:
     """The name of a column without what makes no difference: "Image name" and "image_name" are one."""
-    return re.sub(r"[\s._\-]+", "_", column.strip().casefold()).strip("_")
+    return re.sub(r"[\s._\-\ufeff]+", "_", column.casefold()).strip("_")
 
 
 def read_table(path: Path) -> Table:
@@ -77,7 +80,7 @@ def read_table(path: Path) -> Table:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError(f"{shown(path)}, line {line}: a NUL byte, so it is not text; save it again as CSV")
-    start, separator = _separator(text)
+    start, separator = begin_of(text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     limit = csv.field_size_limit(_LONG)
     try:
@@ -92,7 +95,8 @@ def read_table(path: Path) -> Table:
     rows = [(line, row) for line, row in rows if line > start and any(row)]
     if not rows:
         raise InputError(f"{shown(path)} is empty; its first line names columns: file,emotion[,subject]")
-    return Table(path, tuple(rows[0][1]), rows[1:], encoding, separator)
+    header = tuple(name.strip("\ufeff ") for name in rows[0][1])
+    return Table(path, header, rows[1:], encoding, separator)
 
 
 def header_of(path: Path) -> tuple[str, ...]:
@@ -100,20 +104,12 @@ def header_of(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         start = file.read(65_536)
     text = start.decode(_encoding(start) or "utf-8", "replace")
-    skipped, separator = _separator(text)
+    skipped, separator = begin_of(text)
     try:
         rows = list(csv.reader(text.splitlines()[skipped : skipped + 1], delimiter=separator))
     except csv.Error:  # whoever reads the whole table says so
         return ()
     return tuple(name.strip() for name in rows[0]) if rows else ()
-
-
-def usable_columns(path: Path) -> bool:
-    """Whether a file is a table whose header names a column of photos and one of emotions."""
-    if not is_table(path.name) or not path.is_file():
-        return False
-    names = {folded_name(name) for name in header_of(path)}
-    return bool(names.intersection(FILES)) and bool(names.intersection(EMOTIONS))
 
 
 def column_or_refuse(table: Table, names: Sequence[str]) -> int:
@@ -135,9 +131,13 @@ def column_or_refuse(table: Table, names: Sequence[str]) -> int:
     )
 
 
-def looks_like_people(column: str) -> bool:
-    """Whether a column that is not read may say who is on a photo; who labelled it is no such column."""
-    return bool(_PEOPLE.search(column.casefold()))
+def looks_like_people(column: str, distinct: float) -> bool:
+    """Whether a column that is not read may say who is on a photo; who labelled it is no such column.
+
+    `distinct`: the share of different values among its rows.
+    """
+    name = column.casefold().strip()
+    return bool(_PEOPLE.search(name) or (_IDS.fullmatch(name) and distinct <= _REPEATED))
 
 
 def _decoded(path: Path) -> tuple[str, str]:
@@ -171,19 +171,25 @@ def _encoding(content: bytes) -> str | None:
     return None
 
 
-def _separator(text: str) -> tuple[int, str]:
-    """How many lines stand before the header (Excel's "sep=;"), and what separates its names."""
-    lines = text.split("\n", 2)[:2] if "\n" in text else text.split("\r", 2)[:2]
-    if (told := re.fullmatch(r'"?sep=([,;\t])"?\s*', lines[0].lstrip("\ufeff"))) is not None:
-        return 1, told[1]
-    first = next((line for line in lines if line.strip()), "")
+def begin_of(text: str) -> tuple[int, str]:
+    """How many lines come before the header, blank ones and Excel's "sep=;"; what separates its names."""
     known = {*FILES, *EMOTIONS, *SUBJECTS, *PARTS, *PIXELS}
+    skipped = 0
+    for line in text.splitlines():
+        plain = line.strip('\ufeff \t"')
+        if (told := re.fullmatch(r"sep=([,;\t]?)", plain)) is not None:
+            return skipped + 1, told[1] or "\t"
+        if plain:
+            break
+        skipped += 1
+    else:
+        return 0, _SEPARATORS[0]
 
     def fit(separator: str) -> tuple[int, int]:
-        names = [folded_name(name.strip('" ')) for name in first.split(separator)]
+        names = [folded_name(name.strip('" ')) for name in line.split(separator)]
         return len(known.intersection(names)), len(names)
 
-    return 0, max(_SEPARATORS, key=fit)
+    return skipped, max(_SEPARATORS, key=fit)
 
 
 def is_table(name: str | os.PathLike[str]) -> bool:

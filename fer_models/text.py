@@ -1,8 +1,11 @@
 """Text for people: names and numbers as one printable line."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
+
+_LONG = 60  # characters of a name in a list
 
 
 def shown(path: str | Path) -> str:
@@ -17,7 +20,12 @@ def many(number: int, one: str, several: str = "") -> str:
 
 
 def listed(names: Iterable[str | Path], most: int = 12) -> str:
-    """Names in one line, "a, b and 3 more" where there are more than `most`."""
-    every = [shown(name) for name in names]
+    """Names in one line, "a, b and 3 more" where there are more than `most`; long ones are cut."""
+    every = [text if len(text := shown(name)) <= _LONG else f"{text[:_LONG]}..." for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
+
+
+def typed(path: str | Path) -> str:
+    """A path as it is typed in a shell."""
+    return shlex.quote(shown(path))

@@ -42,8 +42,8 @@ def found(config: Config) -> dict[str, int]:
     return {name: int(np.count_nonzero(drawn.emotions == e)) for e, name in enumerate(EMOTIONS)}
 
 
-def take(config: Config, there: dict[str, int], stage: Stages) -> Census:
-    """The census of the photos of `data.classes`; `there` is what `found` gave.
+def take(config: Config, stage: Stages) -> Census:
+    """The census of the photos of `data.classes`.
 
     However many photos cannot be read, the others are counted. InputError as `fedfer run` has it.
     """
@@ -60,7 +60,7 @@ def take(config: Config, there: dict[str, int], stage: Stages) -> Census:
         "source": shown(table.source),
         "seed": config.run.seed,
         "classes": list(table.classes),
-        "found": there,
+        "found": table.ledger.found,
         "photos": {part: counted[part] for part in SPLITS},
         "subjects": _people(table, counted["subjects"]),
         "sizes": _sizes(seen),

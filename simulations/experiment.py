@@ -216,14 +216,16 @@ def _put(raw: dict[str, Any], section: str, name: str, value: Any) -> None:
 
 
 def _absolute(config: Config) -> Config:
-    source, weights = config.data.source, config.model.weights
+    source, weights, root = config.data.source, config.model.weights, config.data.root
     if source != "sketch" and not source.startswith(HUB):
         source = os.path.abspath(os.path.expanduser(source))
+    if root:
+        root = os.path.abspath(os.path.expanduser(root))
     if weights not in ("imagenet", "random"):
         weights = os.path.abspath(os.path.expanduser(weights))
     return config.model_copy(
         update={
-            "data": config.data.model_copy(update={"source": source}),
+            "data": config.data.model_copy(update={"source": source, "root": root}),
             "model": config.model.model_copy(update={"weights": weights}),
         }
     )

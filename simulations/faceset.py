@@ -29,13 +29,12 @@ def describe(config: Config, folder: Path | None, quiet: bool) -> None:
     """Prints what is in the face set of a configuration, and writes it to `folder` where one is given."""
     check_cache()
     console = Console(highlight=False)
-    there = census.found(config)
     try:
         with Display(quiet) as display:
-            taken = census.take(config, there, display.stage)
+            taken = census.take(config, display.stage)
     except InputError:
         if not quiet:
-            show_found(there, console)
+            show_found(census.found(config), console)
         raise
     if not quiet:
         show(taken, console)

@@ -53,6 +53,8 @@ def warnings(table: ImageTable, found: Leakage | None) -> list[str]:
         return said
     if copies := len(found.copies_across(table.split)):
         said.append(f"{many(copies, 'photo lies', 'photos lie')} in two parts of the split, as copies")
+    if two := sum(len(set(table.labels[list(group)].tolist())) > 1 for group in found.copies):
+        said.append(f"{many(two, 'photo is', 'photos are')} there under two emotions, as copies")
     if near := int(found.across.sum()):
         more = "More than " if found.more else ""
         said.append(

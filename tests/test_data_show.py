@@ -53,7 +53,7 @@ def faces(tmp_path: Path) -> Path:
 
 def taken(faces: Path, *settings: str) -> census.Census:
     _, config = load("quickstart", data=str(faces), settings=[CLASSES, "data.balance=30", *settings])
-    return census.take(config, census.found(config), Display(quiet=True).stage)
+    return census.take(config, Display(quiet=True).stage)
 
 
 def test_the_numbers_of_a_small_set(faces: Path) -> None:

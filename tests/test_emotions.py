@@ -62,6 +62,8 @@ def test_a_class_keeps_the_name_that_the_user_gave_it() -> None:
         ("boredom", ["bordom", "anger"], "bordom"),
         ("boredom", ["1", "2"], None),
         ("neutrality", ["train", "test"], None),
+        ("happiness", ["unhappy", "not happy"], None),
+        ("surprise", ["unsurprised"], None),
     ],
 )
 def test_hints_never_lead_to_another_emotion(wanted: str, there: list[str], found: str | None) -> None:

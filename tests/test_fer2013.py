@@ -79,6 +79,8 @@ def test_only_the_rows_of_the_wanted_classes_are_used(tmp_path: Path) -> None:
         ("\ufeffpixels,emotion", (1, 0), "\n"),
         ('"emotion","pixels","Usage"', (0, 1, 2), "\n"),
         ("emotion,pixels", (0, 1), "\n\n"),
+        ("sep=,\nemotion,pixels", (0, 1), "\n"),
+        ("\n\nLabel,Pixels,Split", (0, 1, 2), "\n"),
     ],
 )
 def test_other_ways_to_write_the_same_table(
@@ -103,6 +105,12 @@ def test_other_ways_to_write_the_same_table(
 def test_tables_of_pixels_that_cannot_be_used(tmp_path: Path, content: str | bytes, words: str) -> None:
     (tmp_path / "x.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert words in refused(tmp_path / "x.csv", classes=ALL)
+
+
+def test_other_names_of_the_columns_are_used(tmp_path: Path) -> None:
+    table = load(write(tmp_path / "x.csv", rows(), "sep=,\nlabel,pixels,split"), split="given")
+    assert table.ledger.columns == {"label": "emotion", "pixels": "pixels", "split": "split"}
+    assert np.bincount(table.split).tolist()[2] == 20
 
 
 def test_labels_in_words_and_in_numbers_that_are_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from photo_folders import PAIR, gray, load, make_folder, refused, write_csv
 
+from fer_models import tables
 from fer_models.layout import part_of
 from fer_models.split import SPLITS
 
@@ -43,7 +44,7 @@ def test_too_far_down_or_in_several_places_is_one_line(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "two")
     line = refused(tmp_path / "a")
     assert "emotions lie in several folders below" in line
-    assert line.endswith("one, two; give one of them")
+    assert "one, two; give one of them, or a table that names photos, emotions and people" in line
     make_folder(tmp_path / "b" / "1" / "2" / "3" / "4")
     assert 'no class "anger", "fear"' in refused(tmp_path / "b")
 
@@ -150,7 +151,9 @@ def test_given_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
         ("train", "train"), ("Training", "train"), ("FER2013Train", "train"), ("train_set", "train"),
         ("PublicTest", "validation"), ("Val", "validation"), ("validation set", "validation"),
         ("test images", "test"), ("PrivateTest", "test"), ("FER2013Test", "test"), ("", ""), ("trainer", ""),
-        ("testimony", ""), ("AF01", ""),
+        ("testimony", ""), ("AF01", ""), ("trainset", "train"), ("test-set", "test"), ("traindata", "train"),
+        ("Train_Aligned_Faces", "train"), ("Val_Aligned_Faces_new", "validation"), ("train_test", ""),
+        ("publictest", "validation"), ("privatetest", "test"), ("RAF-DB_train", "train"), ("fear", ""),
     ],
 )  # fmt: skip
 def test_names_of_parts(name: str, part: str) -> None:
@@ -208,7 +211,7 @@ def test_every_file_is_in_the_ledger(folder: Path) -> None:
     assert ledger.line() == (
         "Photos: 24 used; 6 set aside (3 of other emotions, 3 outside the folders of emotions); 1 unreadable"
     )
-    assert ledger.folders == {"test": "not used, a part of a split beside the emotions"}
+    assert ledger.folders == {"test": "not used, a part of a split beside the emotions", "__MACOSX": "hidden"}
     assert ledger.files == {
         **{f"anger/{name}": "a side file" for name in ("notes.txt", "a.aae", "a.xmp", "a.pts")},
         "README": "no photo",
@@ -286,4 +289,72 @@ def test_a_folder_that_cannot_be_listed_is_in_the_ledger(
     assert ledger.folders == {"fear/closed": "cannot be listed (Permission denied)"}
     assert ledger.alarms() == [
         "Folder fear/closed cannot be listed (Permission denied): its photos are missing"
+    ]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "labels.csv"])
+def test_what_cannot_be_read_beside_the_folders_is_set_aside(folder: Path, name: str) -> None:
+    os.mkfifo(folder / name)
+    assert load(folder).ledger.files == {name: "not a plain file"}
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder / "nowhere")
+    (folder / "loop").symlink_to(folder / "loop")
+    ledger = load(folder).ledger
+    assert ledger.files == {name: "not a plain file", "loop": "not a plain file"}
+    assert ledger.line() == "Photos: 24 used"
+
+
+def test_a_table_that_may_not_be_read_is_set_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_csv(folder / "x.csv", [["file", "emotion"]])
+
+    def closed(path: Path) -> tuple[str, ...]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(tables, "header_of", closed)
+    ledger = load(folder).ledger
+    assert ledger.files == {"x.csv": "a table that cannot be read (Permission denied)"}
+    assert ledger.notes == ["x.csv cannot be read (Permission denied): set aside"]
+
+
+def test_labels_csv_that_disagrees_with_itself_leaves_its_photos_to_the_folders(folder: Path) -> None:
+    rows = [["anger/00.png", "anger"], ["anger/00.png", "fear"], ["anger/01.png", "ANGER"]]
+    write_csv(folder / "labels.csv", [["file", "emotion"], *rows])
+    ledger = load(folder).ledger
+    assert ledger.line() == "Photos: 24 used"
+    assert ledger.notes == ["2 rows of labels.csv set aside (2 under two labels)"]
+
+
+@pytest.mark.parametrize("header", [["file", "subject"], ["File", "Person"]])
+def test_labels_csv_may_tell_people_alone(folder: Path, header: list[str]) -> None:
+    rows = [[f"{e}/{i:02d}.png", f"p{i % 6}"] for e in PAIR for i in range(12)]
+    write_csv(folder / "Labels.csv", [[], header, *rows])
+    table = load(folder)
+    assert table.subjects is not None
+    assert len(set(table.subjects.tolist())) == 6
+    assert np.bincount(table.labels).tolist() == [12, 12]
+
+
+def test_numbers_in_labels_csv_do_not_go_before_words(folder: Path) -> None:
+    rows = [[f"{e}/{i:02d}.png", str(k)] for k, e in enumerate(PAIR) for i in range(12)]
+    write_csv(folder / "labels.csv", [["file", "emotion"], *rows])
+    table = load(folder)
+    assert len(table) == 24
+    assert "labels.csv (columns file, emotion) was set aside" in table.ledger.notes[0]
+
+
+def test_a_part_of_several_folders_is_one_part(tmp_path: Path) -> None:
+    for k, emotion in enumerate(PAIR):
+        photos(tmp_path / "train" / "a" / emotion, 8, 100 * k)
+        photos(tmp_path / "train" / "b" / emotion, 8, 100 * k + 20)
+        photos(tmp_path / "test" / emotion, 4, 100 * k + 50)
+    assert np.bincount(load(tmp_path, split="given").split).tolist()[2] == 8
+
+
+def test_a_class_that_is_closed_or_packed_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(folder / "fear")
+    (folder / "fear").mkdir()
+    (folder / "fear" / "fear.zip").write_bytes(b"PK")
+    assert refused(folder).endswith("still packed: fear/fear.zip")
+    assert load(make_folder(folder / "more"), root="/nowhere").ledger.notes == [
+        "data.root is where the names in a table begin: not used of a folder"
     ]

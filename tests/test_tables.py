@@ -1,6 +1,7 @@
 """Tables as spreadsheets and scripts write them: encodings, separators, headers, names of files."""
 
 import os
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fer_models import tables
 from fer_models.errors import InputError
 from fer_models.file_names import FileNames
 from fer_models.tables import read_table
+from simulations.experiment import load as load_experiment
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -210,3 +212,111 @@ def test_the_header_alone(folder: Path) -> None:
     assert tables.header_of(written(folder, b"")) == ()
     with pytest.raises(InputError, match="is empty"):
         read_table(folder / "t.csv")
+
+
+def people(folder: Path, header: str, *values: str) -> Path:
+    """A table with more columns, whose values take turns."""
+    lines = rows().splitlines()[1:]
+    return written(
+        folder, "\n".join([header, *(f"{line},{values[i % len(values)]}" for i, line in enumerate(lines))])
+    )
+
+
+def test_the_column_of_people_that_says_somebody_is_used(folder: Path) -> None:
+    table = load(people(folder, "file,emotion,subject_id,person", ",a", ",b", ",c"))
+    assert table.subjects is not None
+    assert set(table.subjects.tolist()) == {"a", "b", "c"}
+    assert table.ledger.columns["subject_id"] == "not used"
+    assert table.ledger.notes == ["Column person says who is on a photo"]
+    table = load(people(folder, "file,emotion,subject,person", *(f"p{i},q{i // 2}" for i in range(6))))
+    assert "Column person was not used: if it says who is on a photo" in table.ledger.notes[0]
+    table = load(people(folder, "file,emotion,subject", ""))
+    assert table.subjects is None
+    assert table.ledger.notes == ["Column subject is empty: nobody is known"]
+
+
+def test_words_for_nobody_are_nobody(folder: Path) -> None:
+    table = load(people(folder, "file,emotion,subject", "NA", "nan", "None", "unknown", "-", "p"))
+    assert table.subjects is not None
+    assert {name for name in table.subjects.tolist() if not name.startswith("photo ")} == {"NA", "p"}
+    assert table.ledger.notes == ["16 rows name nobody: each of these photos counts as a person of its own"]
+
+
+@pytest.mark.parametrize(
+    "header", ["Image name,Emotion", "file name,Class name", "Image Name , Emotion Label"]
+)
+def test_columns_in_use_are_not_taken_for_people(folder: Path, header: str) -> None:
+    assert load(written(folder, rows(header=header))).ledger.notes == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "why"),
+    [("split", "train test", "2 in two parts of the split"), ("subject", "p q", "2 under two people")],
+)
+def test_rows_that_do_not_agree_on_a_photo_are_set_aside(
+    folder: Path, columns: str, values: str, why: str
+) -> None:
+    one, two = values.split()
+    more = f"anger/00.png,anger,{one}\nanger/00.png,anger,{two}\n"
+    content = rows(header=f"file,emotion,{columns}").replace("anger/00.png,anger\n", "") + more
+    table = load(written(folder, content))
+    assert table.ledger.line() == f"Photos: 23 used; 2 set aside ({why})"
+
+
+def test_values_that_are_no_parts_are_named(folder: Path) -> None:
+    table = load(people(folder, "file,emotion,split", "Trian", "0", "test"))
+    assert table.ledger.notes == ["Column split: 0, Trian is no part of a split"]
+
+
+def test_of_two_columns_of_files_the_one_whose_files_are_there(folder: Path) -> None:
+    lines = [f"{i},{i:02d}.png,{e}/{i:02d}.png,{e}" for e in PAIR for i in range(12)]
+    table = load(written(folder, "\n".join(["id,file,path,emotion", *lines])))
+    assert table.ledger.columns == {
+        "id": "not used",
+        "file": "not used",
+        "path": "file",
+        "emotion": "emotion",
+    }
+
+
+def test_nothing_left_says_why(folder: Path) -> None:
+    content = "file,emotion\n" + "anger/00.png,anger,more\n" * 3
+    line = refused(written(folder, content))
+    assert "found: nothing that has a label; " in line
+    assert "of the rows, 3 are in rows with too many fields" in line
+
+
+def test_a_swallowed_row_has_its_reason(folder: Path) -> None:
+    content = rows() + '"anger/00.png\nanger/01.png",anger\n'
+    table = load(written(folder, content))
+    assert table.ledger.line().endswith(
+        "1 set aside (1 with a line break, as after a quotation mark that is not closed)"
+    )
+
+
+def test_what_is_to_be_typed_can_be_typed(tmp_path: Path) -> None:
+    root = tmp_path / "my faces (new)"
+    (root / "lists").mkdir(parents=True)
+    for e in PAIR:
+        (root / e).mkdir()
+        for i in range(12):
+            gray(20 * i + PAIR.index(e)).save(root / e / f"{i:02d}.png")
+    path = written(root / "lists", rows())
+    line = refused(path)
+    found = shlex.split(line[line.index("--set") :].split(");")[0])
+    assert found == ["--set", f"data.root={root}"]
+    (root / "alone").mkdir()
+    path = written(root / "alone", "file,emotion\n../anger/00.png,anger\n")
+    line = refused(path.parent)
+    assert shlex.split(line[line.index("--data") :]) == ["--data", str(path)]
+
+
+def test_the_root_is_absolute_in_the_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_experiment("quickstart", settings=["data.root=a/b"])[1].data.root == str(tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize("name", ["anger/00.jpg", "anger/00", "/anger/00.png", "Anger/00.JPEG"])
+def test_other_endings_and_roots_are_shown(folder: Path, name: str) -> None:
+    found = FileNames(folder).find(name)
+    assert 'there is "anger/00.png"' in str(found.reason)
