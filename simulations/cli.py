@@ -12,6 +12,7 @@ import typer
 
 from fer_models.cache import cache_path
 from fer_models.errors import InputError
+from fer_models.quiet import hush
 from simulations.exits import guarded, resumable
 from simulations.interrupt import listen
 from simulations.many import study, sweep
@@ -29,8 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Flower reads these when it is imported: no telemetry, no update check.
-_QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 # torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
 # as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
 _SPIN = ("GOMP_SPINCOUNT", "30000")
@@ -211,7 +210,7 @@ def _top(
 
 def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
-    os.environ.update(_QUIET)
+    hush()
     os.environ.setdefault(*_SPIN)
     listen()
     guarded(app, sys.argv[1:])

@@ -11,15 +11,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from fer_models.errors import InputError
+from fer_models.quiet import OFF, hush
 from simulations.interrupt import SIGNALS
 
 VARIABLE = "RAY_ADDRESS"
-# Ray reads these when it starts: no usage report, no remarks.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
 _PATIENCE = 10.0  # seconds in which a cluster answers
 
 
@@ -40,7 +35,7 @@ def _cpus(named: str) -> int:
 @contextmanager
 def joined() -> Iterator[None]:
     """Connected to the cluster; InputError where it does not answer as one does."""
-    os.environ.update(QUIET)
+    hush()
     named = os.environ[VARIABLE]
     _check(named)
     import ray
@@ -52,7 +47,12 @@ def joined() -> Iterator[None]:
             signal.signal(number, handler)
 
     try:
-        ray.init(address=named, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=named,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": OFF},  # nodes there began without this process's environment
+        )
     except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...
         raise InputError(f"{VARIABLE}={named}: the cluster cannot be joined ({error}); {_ADVICE}") from error
     finally:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_models.backbone import cores
 from fer_models.errors import FedferError, InputError, RunError
+from fer_models.quiet import hush
 from server.app import Job, make_app
 from simulations import cluster
 from simulations.guardian import guarded
@@ -90,7 +91,7 @@ def simulate(
 @contextmanager
 def _ray(actors: int, logs: Path) -> Iterator[None]:
     """The cluster that the environment names, or a Ray of this process alone."""
-    os.environ.update(cluster.QUIET)
+    hush()
     with _own_ray(actors, logs) if cluster.cpus() is None else cluster.joined():
         yield
 

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import serialization as as_bytes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from fer_models.quiet import OFF
+
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -32,12 +34,10 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # Flower starts its parts by name
         "FLWR_HOME": str(home),
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        **OFF,
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
         "RAY_ADDRESS": "local",
-        "RAY_USAGE_STATS_ENABLED": "0",
         "NO_COLOR": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     } | more
