@@ -18,8 +18,13 @@ OFF = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray again: no remarks
     "RAY_DEDUP_LOGS": "0",
 }
+# A Ray for this machine alone keeps to the loopback address, as by itself on Windows and macOS, instead of
+# finding out how a host of a name service would see this one. Read as Ray is imported; not for clusters.
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 def hush() -> None:
     """Switches all of it off in this process and those that it begins, whatever the environment says."""
     os.environ.update(OFF)
+    if os.environ.get("RAY_ADDRESS") == "local":
+        os.environ.update(ALONE)

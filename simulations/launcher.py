@@ -1,4 +1,4 @@
-"""Starts Flower's simulation runtime on a Ray of its own, and sees to it that nothing of it stays behind.
+"""Starts what nodes live on, a Ray of its own or none, and sees to it that nothing of it stays behind.
 
 The one file that knows of `run_simulation` and of Ray. Flower marks that function as deprecated in favour
 of `flwr run`, which starts a service that outlives the run: what one process starts, one process ends.
@@ -7,21 +7,22 @@ of `flwr run`, which starts a service that outlives the run: what one process st
 import logging
 import os
 import shutil
-import signal
+import site
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_models.backbone import cores
-from fer_models.errors import FedferError, InputError, RunError
-from fer_models.quiet import hush
+from fer_models.errors import FedferError, InputError, RunError, first_cause
+from fer_models.quiet import ALONE, hush
 from server.app import Job, make_app
 from simulations import cluster
 from simulations.guardian import guarded
-from simulations.interrupt import SIGNALS, deferred
+from simulations.interrupt import deferred, handlers, restore
+from simulations.standing import environment, nowhere
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
@@ -46,46 +47,66 @@ def node_count(federation: "FederationConfig") -> int:
     return federation.nodes or max(1, min(there or cores(), federation.phones))
 
 
-def launch(job: Job, logs: Path, engine: str = "ray") -> None:
-    """Runs the job on as many nodes as it waits for; their logs go to the folder `logs`.
+@contextmanager
+def begun(engine: str, nodes: int, logs: Path) -> Iterator[Callable[[Job], None]]:
+    """What runs jobs on so many nodes. What these live on starts now, and one of them has loaded its code;
+    RunError where that does not work, so that it is known before anything is computed.
 
     engine "ray": each node is a Ray actor; "flower": one of Flower's simulation runtime, on Ray as well;
-    "process": all of them are in this process. The bits are the same.
+    "process": all of them are in this process. The bits are the same. Logs go to the folder `logs`.
     """
-    from clients.app import app
-
-    if engine == "flower":
-        simulate(make_app(job), app, job.nodes, logs, actors=job.nodes)
-        return
-    from simulations.grid import context
-
     logs.mkdir(parents=True, exist_ok=True)
-    with _log_file(logs / "flower.log"), _reasons(logs):
-        if engine == "process":
-            from simulations.in_process import InProcessGrid
+    with ExitStack() as stack:
+        if engine != "process":
+            with _heard(logs):
+                stack.enter_context(_ray(nodes, logs / "ray"))
+                from simulations.ray_grid import try_node
 
-            make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
-            return
-        with _ray(job.nodes, logs / "ray"):
-            from simulations.ray_grid import RayGrid
+                try_node(logs)
 
-            make_app(job)(RayGrid(app, job.nodes), context())
+        def run(job: Job) -> None:
+            from clients.app import app
+            from simulations.grid import context
+
+            with _heard(logs):
+                if engine == "flower":
+                    _simulate(make_app(job), app, job.nodes)
+                elif engine == "process":
+                    from simulations.in_process import InProcessGrid
+
+                    make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
+                else:
+                    from simulations.ray_grid import RayGrid
+
+                    make_app(job)(RayGrid(app, job.nodes), context())
+
+        yield run
+
+
+def launch(job: Job, logs: Path, engine: str = "ray") -> None:
+    """Runs the job on as many nodes as it waits for, which begin and end with it; as `begun` says."""
+    with begun(engine, job.nodes, logs) as run:
+        run(job)
 
 
 def simulate(
     server_app: "ServerApp", client_app: "ClientApp", nodes: int, logs: Path, *, actors: int
 ) -> None:
     """Runs any two Flower apps on `nodes` simulated nodes, which take turns on `actors` Ray actors."""
+    logs.mkdir(parents=True, exist_ok=True)
+    with _heard(logs), _ray(actors, logs / "ray"):
+        _simulate(server_app, client_app, nodes)
+
+
+def _simulate(server_app: "ServerApp", client_app: "ClientApp", nodes: int) -> None:
     from flwr.simulation import run_simulation
 
-    logs.mkdir(parents=True, exist_ok=True)
-    with _log_file(logs / "flower.log"), _reasons(logs), _ray(actors, logs / "ray"):
-        run_simulation(
-            server_app=server_app,
-            client_app=client_app,
-            num_supernodes=nodes,
-            backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
-        )
+    run_simulation(
+        server_app=server_app,
+        client_app=client_app,
+        num_supernodes=nodes,
+        backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+    )
 
 
 @contextmanager
@@ -99,15 +120,16 @@ def _ray(actors: int, logs: Path) -> Iterator[None]:
 @contextmanager
 def _own_ray(actors: int, logs: Path) -> Iterator[None]:
     """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
-    import ray
+    with environment(**ALONE):
+        import ray
 
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before = handlers()
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
     with guarded(folder, logs):
         others = _children()
         _adopt(True)
         try:
-            with deferred():
+            with deferred(), nowhere(Path(folder)), _homeless(Path(folder)):
                 ray.init(
                     address="local",
                     num_cpus=actors,
@@ -123,22 +145,32 @@ def _own_ray(actors: int, logs: Path) -> Iterator[None]:
             raise KeyboardInterrupt from stopped
         finally:
             begun = _children() - others
-            ray.shutdown()
-            _restore(handlers)
-            _end(begun | _children() - others)
-            _adopt(False)
             try:
-                latest = Path(folder) / "session_latest" / "logs"
-                if latest.is_dir():
-                    shutil.copytree(latest, logs, dirs_exist_ok=True)
+                with deferred():  # a signal does not leave half of it behind
+                    ray.shutdown()
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                restore(before)  # which Ray replaces by its own when it starts, and by none when it ends
+                with deferred():
+                    _end(begun | _children() - others)
+                    _adopt(False)
+                    try:
+                        latest = Path(folder) / "session_latest" / "logs"
+                        if latest.is_dir():
+                            shutil.copytree(latest, logs, dirs_exist_ok=True)
+                    finally:
+                        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _restore(handlers: dict[signal.Signals, Any]) -> None:
-    """Puts back the signal handlers that Ray replaces by its own when it starts, and by none when it ends."""
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+@contextmanager
+def _homeless(folder: Path) -> Iterator[None]:
+    """What begins in the block has this folder for a home, with a file in it that keeps Ray's dashboard from
+    asking the hosts of three cloud providers where it runs, which it does with its usage reports off, too.
+
+    Packages that the user installed in the real home are found there still.
+    """
+    (folder / "ray_bootstrap_config.yaml").touch()
+    with environment(HOME=str(folder), PYTHONUSERBASE=site.getuserbase(), **ALONE):
+        yield
 
 
 def _children() -> set[Any]:
@@ -177,6 +209,13 @@ def _short_folder() -> str:
 
 
 @contextmanager
+def _heard(logs: Path) -> Iterator[None]:
+    """What is said in the block goes to the folder `logs`, and what breaks it off is an error of the run."""
+    with _log_file(logs / "flower.log"), _reasons(logs):
+        yield
+
+
+@contextmanager
 def _reasons(logs: Path) -> Iterator[None]:
     """What breaks off the simulation is an error of the run, with its trace in the log."""
     try:
@@ -185,10 +224,7 @@ def _reasons(logs: Path) -> Iterator[None]:
         raise
     except Exception as error:
         logging.getLogger("flwr").error("the simulation broke off", exc_info=error)
-        cause = error.__cause__ or error
-        raise RunError(
-            f"the simulation broke off ({type(cause).__name__}: {cause}); its logs are in {logs}"
-        ) from error
+        raise RunError(f"the simulation broke off ({first_cause(error)}); its logs are in {logs}") from error
 
 
 @contextmanager
