@@ -137,7 +137,7 @@ def _own_ray(actors: int, logs: Path) -> Iterator[None]:
                     object_store_memory=_OBJECT_STORE,
                     include_dashboard=False,
                     log_to_driver=False,
-                    logging_level=logging.ERROR,
+                    configure_logging=False,  # its messages go where ours do, not to the screen
                     _temp_dir=folder,
                 )
             yield
