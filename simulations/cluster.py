@@ -3,6 +3,7 @@
 Without it, or with RAY_ADDRESS=local, a run begins a Ray of its own.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def joined() -> Iterator[None]:
             ray.init(
                 address=named,
                 log_to_driver=False,
-                configure_logging=False,  # its messages go where ours do, not to the screen
+                logging_level=logging.ERROR,
                 runtime_env={"env_vars": OFF},  # nodes there began without this process's environment
             )
     except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...

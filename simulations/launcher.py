@@ -58,6 +58,7 @@ def begun(engine: str, nodes: int, logs: Path) -> Iterator[Callable[[Job], None]
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if engine != "process":
+            _load_ray()
             with _heard(logs):
                 stack.enter_context(_ray(nodes, logs / "ray"))
                 from simulations.ray_grid import try_node
@@ -94,6 +95,7 @@ def simulate(
 ) -> None:
     """Runs any two Flower apps on `nodes` simulated nodes, which take turns on `actors` Ray actors."""
     logs.mkdir(parents=True, exist_ok=True)
+    _load_ray()
     with _heard(logs), _ray(actors, logs / "ray"):
         _simulate(server_app, client_app, nodes)
 
@@ -109,6 +111,12 @@ def _simulate(server_app: "ServerApp", client_app: "ClientApp", nodes: int) -> N
     )
 
 
+def _load_ray() -> None:
+    """Imports Ray, which then learns where it is alone, and gives its loggers ways to the screen."""
+    with environment(**(ALONE if cluster.cpus() is None else {})):
+        import ray  # noqa: F401
+
+
 @contextmanager
 def _ray(actors: int, logs: Path) -> Iterator[None]:
     """The cluster that the environment names, or a Ray of this process alone."""
@@ -120,8 +128,7 @@ def _ray(actors: int, logs: Path) -> Iterator[None]:
 @contextmanager
 def _own_ray(actors: int, logs: Path) -> Iterator[None]:
     """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
-    with environment(**ALONE):
-        import ray
+    import ray
 
     before = handlers()
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
@@ -137,7 +144,7 @@ def _own_ray(actors: int, logs: Path) -> Iterator[None]:
                     object_store_memory=_OBJECT_STORE,
                     include_dashboard=False,
                     log_to_driver=False,
-                    configure_logging=False,  # its messages go where ours do, not to the screen
+                    logging_level=logging.ERROR,
                     _temp_dir=folder,
                 )
             yield

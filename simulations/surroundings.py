@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from fer_models.cache import cache_path
 from fer_models.errors import InputError
@@ -34,6 +35,14 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, mode), True)  # the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if mode == os.O_RDONLY else "w", closefd=False))
+
+
+def on_terminal(stream: Any) -> bool:
+    """Whether a terminal shows the stream; of a notebook's, which may be no file, none does."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def settle() -> None:
