@@ -19,7 +19,12 @@ from simulations.standing import check_here
 
 _KEPT = ("scan", "looks", "weights", "encoder", "features")  # folders of the cache that hold what is ours
 # What libraries read when they are imported -> the folder of the cache.
-_OF_LIBRARIES = {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib", "FLWR_HOME": "flower"}
+_OF_LIBRARIES = {
+    "NUMBA_CACHE_DIR": "numba",
+    "MPLCONFIGDIR": "matplotlib",
+    "FLWR_HOME": "flower",
+    "TORCHINDUCTOR_CACHE_DIR": "torch",  # else a folder in the temporary one
+}
 _MODES = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)  # of standard input, output and error
 _passing: list[str] = []  # folders that go with this process
 
