@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import suppress
@@ -57,6 +58,7 @@ class Services:
         self.folder, self.env = folder, environment(folder / "home", **more)
         self.port = free_port()
         self.env["FLWR_LOCAL_SUPERLINK_HTTP_API_PORT"] = str(self.port)
+        self.watch: list[str] = []  # a command that begins Flower's, to look at it
         self._processes: list[subprocess.Popen[bytes]] = []
         (folder / "home").mkdir(parents=True)
 
@@ -76,14 +78,16 @@ class Services:
         return process
 
     def flwr(self, *command: str, seconds: float = 200) -> str:
-        """Flower's command; its output."""
+        """Flower's command; its output, for which it is not asked to end what it begins."""
         cwd = self.folder / "cwd"  # not the checkout: the nodes of the simulation import from where it starts
         cwd.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [str(BIN / "flwr"), *command],
-            cwd=cwd, env=self.env, capture_output=True, text=True, timeout=seconds,
-        )  # fmt: skip
-        return done.stdout + done.stderr
+        with tempfile.TemporaryFile("w+") as said:
+            subprocess.run(
+                [*self.watch, str(BIN / "flwr"), *command],
+                cwd=cwd, env=self.env, stdout=said, stderr=said, timeout=seconds,
+            )  # fmt: skip
+            said.seek(0)
+            return said.read()
 
     def run(
         self, where: str, *settings: str, app: Path = CHECKOUT, options: tuple[str, ...] = ()
