@@ -43,12 +43,11 @@ def test_a_run_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cache:
 
 @slow
 def test_a_sweep_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cache: str) -> None:
-    words = [*settings(federation__rounds=2), "--strategies", "fedavg", "--partitions", "iid"]
+    words = [*settings(federation__rounds=2), "--strategies", "fedavg", "--partitions", "iid", "--quiet"]
     traps = lay_traps(tmp_path / "traps")
     done = fedfer("sweep", *words, "--out", tmp_path / "sweep", cwd=traps, FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
-    (summary,) = (tmp_path / "sweep").rglob("summary.json")
-    assert summary.exists()
+    assert "fedavg" in (tmp_path / "sweep" / "table.md").read_text()
 
 
 def other_checkout(folder: Path) -> Path:
@@ -128,23 +127,18 @@ def test_a_reason_is_never_empty() -> None:
     assert first_cause(KeyError("a\nb")) == r"KeyError: 'a\nb'"
     assert first_cause(InputError("give another")) == "give another"
     assert first_cause(InputError()) == "InputError"
-    try:
-        try:
-            raise ZeroDivisionError
-        except ZeroDivisionError as error:
-            raise RuntimeError("the end") from error
-    except RuntimeError as error:
-        assert first_cause(error) == "ZeroDivisionError"
+    error = RuntimeError("the end")
+    error.__cause__ = ZeroDivisionError()
+    assert first_cause(error) == "ZeroDivisionError"
 
 
 def test_nowhere_is_an_empty_folder_and_one_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(KeyboardInterrupt), nowhere(tmp_path):
+    with nowhere(tmp_path):
         assert Path.cwd() == tmp_path / "nowhere"
         assert list(Path.cwd().iterdir()) == []
-        raise KeyboardInterrupt
     assert Path.cwd() == tmp_path
 
 
