@@ -4,13 +4,14 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import FEDFER, Done, Here, assert_refused, fedfer, settings
-from other_user import bound_fedfer
+from other_user import bound_fedfer, nameless
 
 from simulations import surroundings
 from simulations.display import Display
@@ -84,6 +85,21 @@ def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, run_cach
     done = bound_fedfer("data", "show", *SMALL[:4], "--out", "data", cwd=tmp_path, **there)
     assert (done.code, done.err) == (0, "")
     assert list(locked.iterdir()) == []
+
+
+@slow
+def test_a_user_without_a_name_and_a_home() -> None:
+    with tempfile.TemporaryDirectory(prefix="ff") as name:
+        place = Path(name)
+        place.chmod(0o777)
+        refused = nameless("run", *SMALL, cwd=place, HOME="/nonexistent")
+        assert_refused(refused)
+        assert "the cache folder /nonexistent/.cache/fedfer/scan cannot be written" in refused.err
+        assert_refused(refused := nameless("run", *SMALL, cwd=place))
+        assert "the home folder is not known" in refused.err
+        words = ["run", *settings(federation__rounds=2), "--no-baseline", "--out", "run"]
+        done = nameless(*words, cwd=place, FEDFER_CACHE=str(place / "cache"))
+        assert (done.code, done.err) == (0, "")
 
 
 @slow
