@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from commands import Running, fedfer, settings
 from flower_net import CHECKOUT
+from traps import lay_traps
 
 from fer_models.code import digests
 from fer_models.errors import InputError, RunError, first_cause
@@ -15,18 +16,6 @@ from simulations.standing import environment, nowhere
 
 slow = pytest.mark.slow
 SHORT = [*settings(federation__rounds=2), "--no-baseline"]
-
-
-def lay_traps(folder: Path) -> Path:
-    """A folder in which Python must not look for modules: empty packages, files named as those of ours and of
-    Python's own, which end whoever imports them.
-    """
-    folder.mkdir()
-    for name in ("clients", "fer_models"):
-        (folder / name).mkdir()
-    for name in ("server", "simulations", "random", "secrets", "struct", "numpy"):
-        (folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
-    return folder
 
 
 @slow
