@@ -23,6 +23,7 @@ import numpy as np
 from fer_models import seeding
 from fer_models.cache import cache_dir, whole_file
 from fer_models.errors import InputError
+from fer_models.quiet import hush
 from fer_models.weights import Weights, read
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def load(weights: Weights, *, blocks: int = 0, threads: int | None = None) -> En
     is exported and kept there. Raises InputError when the file of the weights is not a state dict of
     MobileNetV2.
     """
+    hush()  # before it is loaded, also where no command of ours began this process
     import onnxruntime
 
     key = _graph_key(weights, blocks)

@@ -29,9 +29,7 @@ def home(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise InputError(
-            f"the home folder is not known ({error}); let FEDFER_CACHE and TORCH_HOME name folders"
-        ) from error
+        raise InputError(f"the home folder is not known ({error}); let FEDFER_CACHE name a folder") from error
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+from fer_models.errors import RunError
 
 _SHOWN = 3  # files that a difference names
 _DIGITS = 16  # of a digest
@@ -17,8 +20,9 @@ def digests(*packages: str) -> Mapping[str, str]:
     found = {}
     for package in packages:
         spec = find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
+        if spec is None or spec.origin is None:  # a folder of that name stands before the package
+            found_at = list(spec.submodule_search_locations or ()) if spec else sys.path
+            raise RunError(f"the package {package} is not there: {', '.join(found_at)} has no such program")
         for path in sorted(Path(spec.origin).parent.glob("*.py")):
             found[f"{package}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
     return found

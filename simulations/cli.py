@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from fer_models.cache import cache_path
 from fer_models.errors import InputError
+from fer_models.quiet import hush
 from simulations.exits import guarded, resumable
 from simulations.interrupt import listen
 from simulations.many import study, sweep
-from simulations.options import Data, Experiment, Out, Quiet, Set, command, named
+from simulations.options import Data, Experiment, Out, Quiet, Set, Working, command, named
+from simulations.surroundings import open_streams
 
 if TYPE_CHECKING:
     from simulations.request import Request
@@ -29,8 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Flower reads these when it is imported: no telemetry, no update check.
-_QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 # torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
 # as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
 _SPIN = ("GOMP_SPINCOUNT", "30000")
@@ -41,7 +40,7 @@ data_app = typer.Typer(help="What is in a face set.", no_args_is_help=True, rich
 app.add_typer(data_app, name="data")
 
 
-@app.command()
+@app.command(cls=Working)
 def run(
     experiment: Experiment = None,
     data: Data = None,
@@ -67,7 +66,7 @@ def run(
         _conduct(experiment, data, settings, out, quiet, baseline=not no_baseline)
 
 
-@app.command()
+@app.command(cls=Working)
 def baseline(
     experiment: Experiment = None,
     data: Data = None,
@@ -82,11 +81,11 @@ def baseline(
     _conduct(experiment, data, settings, out, quiet, federated=False)
 
 
-app.command()(study)
-app.command()(sweep)
+app.command(cls=Working)(study)
+app.command(cls=Working)(sweep)
 
 
-@app.command()
+@app.command(cls=Working)
 def predict(
     folder: Annotated[str, typer.Argument(metavar="RUN", hidden=True)],
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", hidden=True)],
@@ -105,7 +104,7 @@ def predict(
     label_photos(folder, photos, csv, quiet)
 
 
-@app.command()
+@app.command(cls=Working)
 def speed(
     out: Annotated[
         str | None,
@@ -126,7 +125,7 @@ def speed(
         print(f"\nWritten to {folder / 'speed.json'}")
 
 
-@data_app.command("show")
+@data_app.command("show", cls=Working)
 def data_show(
     data: Data = None,
     settings: Set = None,
@@ -205,13 +204,12 @@ def _top(
         print(f"fedfer {importlib.metadata.version('fedfer')}")
     elif context.invoked_subcommand is None:
         raise click.exceptions.NoArgsIsHelpError(context)
-    else:  # before numba is imported anywhere; the nodes inherit it
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
 
 
 def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
-    os.environ.update(_QUIET)
+    open_streams()
+    hush()
     os.environ.setdefault(*_SPIN)
     listen()
     guarded(app, sys.argv[1:])

@@ -5,21 +5,18 @@ Without it, or with RAY_ADDRESS=local, a run begins a Ray of its own.
 
 import logging
 import os
-import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 
-from fer_models.errors import InputError
-from simulations.interrupt import SIGNALS
+from fer_models.errors import InputError, first_cause
+from fer_models.quiet import OFF, hush
+from simulations.interrupt import handlers, restore
+from simulations.standing import nowhere
 
 VARIABLE = "RAY_ADDRESS"
-# Ray reads these when it starts: no usage report, no remarks.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
 _PATIENCE = 10.0  # seconds in which a cluster answers
 
 
@@ -40,28 +37,31 @@ def _cpus(named: str) -> int:
 @contextmanager
 def joined() -> Iterator[None]:
     """Connected to the cluster; InputError where it does not answer as one does."""
-    os.environ.update(QUIET)
+    hush()
     named = os.environ[VARIABLE]
     _check(named)
     import ray
 
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}  # which Ray replaces by its own
-
-    def restore() -> None:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
+    before = handlers()  # which Ray replaces by its own
     try:
-        ray.init(address=named, log_to_driver=False, logging_level=logging.ERROR)
+        with tempfile.TemporaryDirectory(prefix="fedfer-") as empty, nowhere(Path(empty)):
+            ray.init(
+                address=named,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": OFF},  # nodes there began without this process's environment
+            )
     except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...
-        raise InputError(f"{VARIABLE}={named}: the cluster cannot be joined ({error}); {_ADVICE}") from error
+        raise InputError(
+            f"{VARIABLE}={named}: the cluster cannot be joined ({first_cause(error)}); {_ADVICE}"
+        ) from error
     finally:
-        restore()
+        restore(before)
     try:
         yield
     finally:
         ray.shutdown()
-        restore()
+        restore(before)
 
 
 _ADVICE = f"start one (docs/cluster.md), or unset {VARIABLE} to use this machine alone"

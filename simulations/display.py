@@ -21,6 +21,7 @@ from rich.text import Text
 from simulations.comparison import compare
 from simulations.page import duration
 from simulations.stage import Stage, Step
+from simulations.surroundings import on_terminal
 
 __all__ = ["Display", "Step"]
 
@@ -45,7 +46,7 @@ class Display:
         """`console`: standard output unless given. `clock`: seconds that only grow."""
         # This very stream: what others print while a simulation runs goes elsewhere.
         self._console = console or Console(
-            file=sys.stdout, force_interactive=None if sys.stdout.isatty() else False
+            file=sys.stdout, force_interactive=None if on_terminal(sys.stdout) else False
         )
         self._unicode = self._console.encoding.lower().startswith("utf")
         self._tick, self._cross, self._more = "✓✗…" if self._unicode else "+x~"
@@ -54,7 +55,7 @@ class Display:
         self._frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         self._live: Live | None = None
         if not quiet and self._console.is_interactive:
-            errors = sys.stderr.isatty()  # else they go where the user sent them
+            errors = on_terminal(sys.stderr)  # else they go where the user sent them
             self._live = Live(
                 self,
                 console=self._console,

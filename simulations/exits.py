@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ import typer
 
 from fer_models.errors import FedferError, InputError, RunError
 from fer_models.text import shown
+from simulations.surroundings import leave
 
 
 def guarded(app: typer.Typer, arguments: list[str]) -> None:
@@ -23,7 +24,8 @@ def guarded(app: typer.Typer, arguments: list[str]) -> None:
     try:
         _run(app, arguments)
     except BrokenPipeError:  # who read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, AttributeError):  # a notebook's output is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
@@ -40,6 +42,7 @@ def reason(error: Exception) -> str:
 def stop(last: str) -> NoReturn:
     """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
     print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
+    leave()
     os._exit(130)
 
 

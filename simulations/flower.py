@@ -13,6 +13,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import InputError
+from fer_models.quiet import hush
 from server.app import Job, make_app
 from simulations.exits import reason
 from simulations.experiment import Config, load
@@ -20,6 +21,7 @@ from simulations.options import named
 from simulations.request import Request, check_folder, finished, resumed
 from simulations.rounds import Through
 
+hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
 _PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and between looks for more
 

@@ -25,7 +25,7 @@ def guarded(folder: str, logs: Path) -> Iterator[None]:
     A block that ends has cleaned up by itself. Where it is cut off, Ray's logs go to the folder `logs`.
     """
     with subprocess.Popen(
-        [sys.executable, __file__, folder, str(logs.absolute())],
+        [sys.executable, "-P", __file__, folder, str(logs.absolute())],  # -P: its neighbours are no modules
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         bufsize=0,  # nothing is left to write when it is closed, should the guardian have been killed

@@ -1,14 +1,19 @@
-"""Options that commands share, and what they say of a run: its folder, the command as typed."""
+"""What commands share: options, what is done before each, and what they say of a run: its folder, the command
+as typed.
+"""
 
 import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import click
 import typer
+import typer.core
 
 from fer_models.errors import InputError
+from simulations.surroundings import settle
 
 Experiment = Annotated[str | None, typer.Argument()]
 Data = Annotated[
@@ -23,6 +28,15 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="The run folder; runs/<experiment>-<date-time> by default."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+class Working(typer.core.TyperCommand):
+    """A command that works, for which the surroundings are prepared: not where it only prints its help."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Calls the command."""
+        settle()
+        return super().invoke(ctx)
 
 
 def command() -> str:

@@ -27,6 +27,7 @@ from fer_models.text import shown
 from fer_models.weights import sha256_of
 from simulations.experiment import read_toml, validate
 from simulations.request import check_cache
+from simulations.surroundings import on_terminal
 
 HEAD = "head.safetensors"
 STDOUT = "-"
@@ -186,7 +187,7 @@ def _complain(result: Prediction) -> None:
 
 def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
     """Shows results: in columns on a terminal, else as plain lines with tabs between."""
-    console = Console(force_interactive=None if sys.stdout.isatty() else False, highlight=False)
+    console = Console(force_interactive=None if on_terminal(sys.stdout) else False, highlight=False)
     if not console.is_interactive:
         return _plain
     emotion = max(cell_len(shown(name)) for name in ("emotion", UNKNOWN, *classes))

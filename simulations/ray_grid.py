@@ -6,6 +6,7 @@ polls and nothing is kept. A worker that is lost answers with an error, and anot
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -14,7 +15,8 @@ from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 from ray.exceptions import RayError, RayTaskError
 
-from fer_models.errors import RunError
+from fer_models.code import difference, node_code
+from fer_models.errors import RunError, first_cause
 from simulations.grid import PlainGrid, context, sender
 
 _PATIENCE = 60.0  # seconds that a new worker has to start in, where none is left
@@ -83,9 +85,9 @@ class RayGrid(PlainGrid):
             reply: Message = ray.get(call)
             return reply
         except RayTaskError as error:
-            code, why = ErrorCode.CLIENT_APP_RAISED_EXCEPTION, str(error.cause)
+            code, why = ErrorCode.CLIENT_APP_RAISED_EXCEPTION, first_cause(error.cause)
         except RayError as error:  # of which RayActorError is one; others say that its answer was lost
-            code, why = ErrorCode.CLIENT_APP_CRASHED, f"its process was lost ({type(error).__name__})"
+            code, why = ErrorCode.CLIENT_APP_CRASHED, _lost(error)
             self._replace(message.metadata.dst_node_id)
         return Message(Error(code=code, reason=why), reply_to=message)
 
@@ -117,6 +119,44 @@ class Worker:
         """The app's reply to the message with `records` put back under their `names`."""
         message.content.update(zip(names, records, strict=True))
         return self._app(message, context(self._node))
+
+
+def try_node(logs: Path) -> None:
+    """Has one worker of Ray load the code of a node; RunError where it cannot, or has other code than we."""
+    call = ray.remote(num_cpus=1, max_retries=0)(_installed).remote()
+    there, _ = ray.wait([call], timeout=_PATIENCE)
+    if not there:
+        ray.cancel(call, force=True)
+        raise RunError(
+            f"no node started within {_PATIENCE:.0f} s: others use the Ray cluster, or Ray cannot begin a"
+            f" process; wait for them, or look into its logs in {logs}"
+        )
+    try:
+        place, code = ray.get(call)
+    except RayTaskError as error:
+        raise RunError(f"a node cannot start: {first_cause(error.cause)}; its logs are in {logs}") from error
+    except RayError as error:
+        raise RunError(f"a node cannot start: {_lost(error)}; its logs are in {logs}") from error
+    here, own = _installed()
+    if other := difference(own, code):
+        raise RunError(
+            f"nodes run other code than this command ({other}): theirs is in {place}, this one's in {here};"
+            " install the same for both, or call the fedfer of that installation"
+        )
+
+
+def _installed() -> tuple[str, dict[str, str]]:
+    """Where the program lies that this process imports, and what its answers depend on."""
+    from clients import app
+
+    return str(Path(app.__file__).parents[1]), dict(node_code())
+
+
+def _lost(error: RayError) -> str:
+    """How a process was lost, in one line; where it could not begin, Ray's last line has the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    begun = not getattr(error, "actor_init_failed", False)
+    return f"its process was lost ({type(error).__name__})" if begun or not lines else lines[-1]
 
 
 def _put_once(messages: list[Message]) -> dict[int, Any]:

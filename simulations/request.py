@@ -6,18 +6,18 @@ Everything here is checked before anything is computed, and leaves no trace wher
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_models.cache import cache_dir
 from fer_models.errors import InputError
 from fer_models.text import shown
 from simulations import origin
 from simulations.experiment import Config, read_toml, validate
+from simulations.surroundings import check_cache as check_cache
+from simulations.surroundings import try_folder
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(not _begun(path) for path in folder.iterdir())):
             raise InputError(f"--out: {shown(folder)} is in use; give a folder that is new or empty")
-        _try(folder)
+        try_folder(folder)
     except OSError as error:
         raise InputError(
             f"--out: {shown(folder)} cannot be written ({error.strerror or error}); give another folder"
@@ -49,18 +49,6 @@ def check_folder(folder: Path) -> None:
 def _begun(path: Path) -> bool:
     """Whether it is what a run leaves that was killed before it wrote its configuration."""
     return path.name.startswith(("origin.json", "environment.json", ".origin.", ".environment.", ".config."))
-
-
-def check_cache() -> None:
-    """Refuses a cache folder that cannot be written."""
-    try:
-        for name in ("scan", "looks", "weights", "encoder", "features"):
-            _try(cache_dir(name))
-    except OSError as error:
-        raise InputError(
-            f"the cache folder {shown(error.filename or '')} cannot be written ({error.strerror or error});"
-            " let FEDFER_CACHE name a folder that can"
-        ) from error
 
 
 def resumed(folder: Path) -> Request:
@@ -116,25 +104,3 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _try(folder: Path) -> None:
-    """Writes a file in the folder and takes it away again, with every folder made for it.
-
-    Raises OSError where that fails; permissions alone do not tell (root, read-only or full disks).
-    """
-    path = folder.absolute()
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise OSError("its name is not UTF-8") from error
-    made = []
-    try:
-        for one in (*reversed(path.parents), path):
-            if not one.is_dir():
-                one.mkdir()
-                made.append(one)
-        tempfile.TemporaryFile(dir=path).close()
-    finally:
-        for one in reversed(made):
-            one.rmdir()

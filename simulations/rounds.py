@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Through:
-    """A Grid of Flower's that is there already."""
+    """Nodes that are there already: begun for this run, or those of a Grid of Flower's."""
 
     run: Callable[[Job], None]  # runs the job on it
     nodes: int  # that it has
@@ -49,18 +49,15 @@ class Rounds:
     display: Display
     world: World
     prepared: Prepared
-    through: Through | None
+    through: Through
 
     def train(
         self, log: RunLog, start: Checkpoint, took: Totals, began: float
-    ) -> tuple[int, Selection[Classifier], dict[str, Any]]:
-        """Trains the rounds that are not done yet, adding what they take; returns the nodes, the head to
-        report and what was chosen for it on the validation photos.
+    ) -> tuple[Selection[Classifier], dict[str, Any]]:
+        """Trains the rounds that are not done yet, adding what they take; returns the head to report and
+        what was chosen for it on the validation photos.
         """
-        from simulations.launcher import node_count
-
         config, prepared = self.request.config, self.prepared
-        nodes = node_count(config.federation) if self.through is None else self.through.nodes
         states = [start]
         plan = self._plan((log.folder / "prepared").absolute())
 
@@ -81,7 +78,7 @@ class Rounds:
                 plan=plan,
                 start=start,
                 rounds=config.rounds,
-                nodes=nodes,
+                nodes=self.through.nodes,
                 evaluation=config.evaluation,
                 validation=prepared.validation,
                 on_round=on_round,
@@ -92,7 +89,7 @@ class Rounds:
                 recipe=self._recipe if self.request.devices else None,
             )
             if start.number < config.rounds or (len(adapting) and own_heads.load(log.folder) is None):
-                self._launch(job, log.folder / "logs")
+                self.through.run(job)
             if (kept := own_heads.of(states[0].state)) is not None:
                 kept.save(log.folder)
             if (reached := states[0].number) < config.rounds:
@@ -100,15 +97,7 @@ class Rounds:
         chosen = states[0].selection
         model = self.classifier(chosen.head)
         selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
-        return nodes, selection, ridge.chosen(states[0].state)
-
-    def _launch(self, job: Job, logs: Path) -> None:
-        from simulations.launcher import launch
-
-        if self.through is None:
-            launch(job, logs, self.request.config.federation.engine)
-        else:
-            self.through.run(job)
+        return selection, ridge.chosen(states[0].state)
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; what nodes need lies in `folder` then, unless the photos are theirs."""

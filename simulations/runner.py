@@ -5,6 +5,8 @@ from there: `fedfer run --resume DIR`.
 """
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -76,12 +78,30 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
             sweep_up(log.folder)
             origin.write(log, request.config, world.table, world.weights)
             begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
-            features_began = time.perf_counter()
-            with display.stage("Features", unit="views") as step:
-                prepared = world.prepare(step)
-            seconds = time.perf_counter() - features_began
-            run = _Run(request, display, world, prepared, began, seconds, through)
-            return run.federated() if request.federated else run.central()
+            with ExitStack() as nodes:
+                if request.federated and through is None:
+                    through = _nodes(request, display, nodes)
+                features_began = time.perf_counter()
+                with display.stage("Features", unit="views") as step:
+                    prepared = world.prepare(step)
+                seconds = time.perf_counter() - features_began
+                run = _Run(request, display, world, prepared, began, seconds)
+                return run.central() if through is None else run.federated(through, nodes.close)
+
+
+def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
+    """Begins what the nodes live on: what is wrong with it is known before the first feature is computed."""
+    from simulations.launcher import begun, node_count
+
+    federation = request.config.federation
+    number, logs = node_count(federation), request.folder / "logs"
+    if federation.engine == "process":
+        return Through(stack.enter_context(begun("process", number, logs)), number)
+    with display.stage("Nodes", unit="nodes") as step:
+        step(0, number)
+        run = stack.enter_context(begun(federation.engine, number, logs))
+        step(number, number)
+    return Through(run, number)
 
 
 def _check_strategy(config: Config) -> None:
@@ -113,15 +133,15 @@ class _Run:
     prepared: Prepared
     began: float
     seconds_features: float
-    through: Through | None = None
 
-    def federated(self) -> Result:
-        """The rounds, then the baselines beside them."""
+    def federated(self, through: Through, trained: Callable[[], None]) -> Result:
+        """The rounds, after which it calls `trained`, then the baselines beside them."""
         config, log = self.request.config, RunLog(self.request.folder)
-        rounds = Rounds(self.request, self.display, self.world, self.prepared, self.through)
+        rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        nodes, selection, facts = rounds.train(log, start, took, began)
+        selection, facts = rounds.train(log, start, took, began)
+        trained()
         baselines = []
         if self.request.baseline:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
@@ -146,7 +166,7 @@ class _Run:
             },
             rounds=config.rounds,
             phones=federation.phones,
-            nodes=nodes,
+            nodes=through.nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
             began=began,

@@ -5,7 +5,6 @@ What is finished is never trained again: `fedfer sweep --out DIR` goes on with t
 """
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,9 +17,11 @@ from simulations.display import Display
 from simulations.known_photos import tell
 from simulations.prepare import survey
 from simulations.request import Request, alone, check_cache
+from simulations.standing import environment
 from simulations.sweep_request import CENTRAL, Cell, SweepRequest
 
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of each worker
+_PLACE = {"PYTHONSAFEPATH": "1"}  # what lies in the current folder is not taken for one of Python's modules
 
 
 def conduct(sweep: SweepRequest, display: Display) -> list[str]:
@@ -66,21 +67,19 @@ def _workers() -> Iterator[ProcessPoolExecutor]:
     """As many processes as there are cores, each on one; none of them outlives the block."""
     import psutil
 
-    before, mine = dict(os.environ), psutil.Process()
+    mine = psutil.Process()
     others = set(mine.children(recursive=True))
-    os.environ.update(_THREADS)
-    try:
-        with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _begin_worker) as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for child in set(mine.children(recursive=True)) - others:
-                    child.kill()
-                raise
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with (
+        environment(**_THREADS, **_PLACE),
+        ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _begin_worker) as pool,
+    ):
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(mine.children(recursive=True)) - others:
+                child.kill()
+            raise
 
 
 def _begin_worker() -> None:

@@ -9,8 +9,10 @@ from commands import settings, started
 from photo_folders import make_folder
 
 from fer_models.cache import cache_path
+from fer_models.quiet import hush
 from simulations.interrupt import SIGNALS
 
+hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
 

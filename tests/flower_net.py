@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import suppress
@@ -22,6 +23,8 @@ from cryptography.hazmat.primitives import serialization as as_bytes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from fer_models.quiet import OFF
+
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -32,12 +35,10 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # Flower starts its parts by name
         "FLWR_HOME": str(home),
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        **OFF,
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
         "RAY_ADDRESS": "local",
-        "RAY_USAGE_STATS_ENABLED": "0",
         "NO_COLOR": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     } | more
@@ -57,6 +58,7 @@ class Services:
         self.folder, self.env = folder, environment(folder / "home", **more)
         self.port = free_port()
         self.env["FLWR_LOCAL_SUPERLINK_HTTP_API_PORT"] = str(self.port)
+        self.watch: list[str] = []  # a command that begins Flower's, to look at it
         self._processes: list[subprocess.Popen[bytes]] = []
         (folder / "home").mkdir(parents=True)
 
@@ -76,14 +78,16 @@ class Services:
         return process
 
     def flwr(self, *command: str, seconds: float = 200) -> str:
-        """Flower's command; its output."""
+        """Flower's command; its output, for which it is not asked to end what it begins."""
         cwd = self.folder / "cwd"  # not the checkout: the nodes of the simulation import from where it starts
         cwd.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [str(BIN / "flwr"), *command],
-            cwd=cwd, env=self.env, capture_output=True, text=True, timeout=seconds,
-        )  # fmt: skip
-        return done.stdout + done.stderr
+        with tempfile.TemporaryFile("w+") as said:
+            subprocess.run(
+                [*self.watch, str(BIN / "flwr"), *command],
+                cwd=cwd, env=self.env, stdout=said, stderr=said, timeout=seconds,
+            )  # fmt: skip
+            said.seek(0)
+            return said.read()
 
     def run(
         self, where: str, *settings: str, app: Path = CHECKOUT, options: tuple[str, ...] = ()

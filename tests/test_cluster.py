@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from commands import assert_refused, fedfer, settings, started, wait_for_rounds
 from test_resume import assert_same
+from traps import lay_traps
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,8 @@ def test_the_same_bytes_on_every_node(
 ) -> None:
     there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
     asked = settings(federation__nodes=0)
-    done = fedfer("run", *asked, "--out", "run", cwd=tmp_path, **there)
+    traps = lay_traps(tmp_path / "traps")
+    done = fedfer("run", *asked, "--out", tmp_path / "run", cwd=traps, **there)
     assert (done.code, done.err) == (0, "")
     assert_same(tmp_path / "run", whole_run)
     assert '"nodes": 3' in (tmp_path / "run" / "summary.json").read_text()

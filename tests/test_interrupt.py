@@ -57,7 +57,7 @@ def test_while_ray_starts_and_one_run_at_a_time(run_cache: str, tmp_path: Path) 
     run = started(
         "run", *settings(federation__rounds=9999), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache
     )
-    run.until("Federated training: started")
+    run.until("Nodes: started")
     second = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     assert_refused(second)
     assert "run is in use: another fedfer is at work in it" in second.err
@@ -65,11 +65,12 @@ def test_while_ray_starts_and_one_run_at_a_time(run_cache: str, tmp_path: Path) 
 
 
 @slow
-@pytest.mark.parametrize("seconds", [0.7, 1.6])
-def test_early(run_cache: str, tmp_path: Path, seconds: float) -> None:
+@pytest.mark.parametrize(("stage", "seconds"), [("Nodes", 0.7), ("Nodes", 1.6), ("Federated training", 1.6)])
+def test_early(run_cache: str, tmp_path: Path, stage: str, seconds: float) -> None:
+    """While parts of Ray have started, and while it ends, after rounds that are few."""
     run = started("run", *settings(), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    run.until("Federated training: started")
-    time.sleep(seconds)  # parts of Ray have started
+    run.until(f"{stage}: started")
+    time.sleep(seconds)
     stopped(run, GO_ON, signal.SIGINT, signal.SIGTERM)
 
 

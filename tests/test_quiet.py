@@ -1,0 +1,115 @@
+"""Nothing phones home: what a command leaves in an empty home, and whom it asks for anything."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from commands import FEDFER, SMALL, settings
+from flower_net import Services
+from PIL import Image
+
+from fer_models import quiet
+
+slow = pytest.mark.slow
+_LOOPBACK = re.compile(r'inet_addr\("127\.|"::1"|"::ffff:127\.|AF_INET6?[^)]*\}, \d+\) = -1 EAFNOSUPPORT')
+
+
+def watched(trace: Path) -> list[str]:
+    """What begins a command and notes in the file `trace` whom it and all that it begins talk to."""
+    calls = "trace=connect,sendto,sendmsg,sendmmsg"
+    strace = shutil.which("strace")
+    return [strace, "-D", "-f", "--seccomp-bpf", "-qq", "-e", calls, "-o", str(trace)] if strace else []
+
+
+def outside(trace: Path) -> list[str]:
+    """The calls to addresses outside this machine, those of name servers among them; none without strace."""
+    lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
+    return [line for line in lines if "AF_INET" in line and not _LOOPBACK.search(line)]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+def alone(home: Path) -> dict[str, str]:
+    """An environment that switches nothing off and names no folder but the home, and compiled code."""
+    names = [*quiet.OFF, *quiet.ALONE, "FEDFER_CACHE", "XDG_CACHE_HOME", "MPLCONFIGDIR", "FLWR_HOME"]
+    return {k: v for k, v in os.environ.items() if k not in names} | {"HOME": str(home)}
+
+
+@slow
+@pytest.mark.parametrize("engine", ["ray", "flower"])
+def test_a_run_and_a_prediction_keep_to_themselves(home: Path, tmp_path: Path, engine: str) -> None:
+    Image.new("L", (64, 64), 90).save(tmp_path / "photo.png")
+    run = ["run", *settings(federation__rounds=2, federation__engine=engine), "--no-baseline", "--out", "run"]
+    for number, words in enumerate((run, ["predict", "run", "photo.png"], ["study", "--help"])):
+        trace = tmp_path / f"trace{number}"
+        with (tmp_path / "said").open("w") as said:
+            done = subprocess.run(
+                [*watched(trace), FEDFER, *words], cwd=tmp_path, env=alone(home), stdout=said, stderr=said
+            )
+        assert done.returncode == 0, (tmp_path / "said").read_text()
+        assert outside(trace) == []
+    assert [path.name for path in home.iterdir()] == [".cache"]
+    assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
+
+
+@slow
+def test_flwr_run_keeps_to_itself(home: Path, tmp_path: Path, run_cache: str) -> None:
+    """With the two settings and the file that docs/privacy-of-use.md asks for."""
+    (home / "ray_bootstrap_config.yaml").touch()
+    small = " ".join(f"{name}={value}" for name, value in SMALL.items())
+    with Services(Path(tempfile.mkdtemp(prefix="ff")), FEDFER_CACHE=run_cache, HOME=str(home)) as services:
+        services.watch = watched(tmp_path / "trace")
+        log, status = services.run(
+            "local", f'set="{small} federation.rounds=2"', f'out="{tmp_path}/run"',
+            options=("--federation-config", "num-supernodes=2 client-resources-num-cpus=1"),
+        )  # fmt: skip
+        assert status == "finished:completed", log
+    assert outside(tmp_path / "trace") == []
+    assert [path.name for path in home.iterdir()] == ["ray_bootstrap_config.yaml"]
+
+
+@pytest.mark.parametrize("app", ["clients.app", "simulations.flower"])
+def test_the_apps_switch_it_off_as_flower_imports_them(app: str) -> None:
+    """Before Flower starts its Ray, and where nothing of ours began the process."""
+    code = (
+        f"import os, {app}; from fer_models.quiet import ALONE, OFF\n"
+        "print([name for name, value in (OFF | ALONE).items() if os.environ.get(name) != value])"
+    )
+    names = [*quiet.OFF, *quiet.ALONE]
+    env = {k: v for k, v in os.environ.items() if k not in names} | {"RAY_ADDRESS": "local"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_it_is_switched_off_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
+    for name in quiet.OFF:
+        monkeypatch.setenv(name, "1" if quiet.OFF[name] == "0" else "0")
+    for address, alone in [("", False), ("127.0.0.1:6379", False), ("local", True)]:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        quiet.hush()
+        assert {name: os.environ[name] for name in quiet.OFF} == quiet.OFF
+        assert ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" in os.environ) == alone
+
+
+def test_onnx_runtime_is_loaded_with_its_telemetry_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a function is called and no command."""
+    from fer_models import backbone
+
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    monkeypatch.setattr(backbone, "cache_dir", lambda name: pytest.fail("too late"))
+    monkeypatch.setattr(backbone, "_graph_key", lambda weights, blocks: "")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError):
+        backbone.load(None)  # type: ignore[arg-type]
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
