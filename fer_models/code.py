@@ -1,5 +1,6 @@
 """Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same."""
 
+import ast
 import hashlib
 import sys
 from collections.abc import Mapping
@@ -16,16 +17,43 @@ _DIGITS = 16  # of a digest
 
 @lru_cache(maxsize=4)
 def digests(*packages: str) -> Mapping[str, str]:
-    """The digest of each source file of the packages, as they lie on disk: "package/file.py" -> hex."""
+    """The digest of each source file of the packages, as they lie on disk: "package/room/file.py" -> hex."""
     found = {}
     for package in packages:
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:  # a folder of that name stands before the package
-            found_at = list(spec.submodule_search_locations or ()) if spec else sys.path
-            raise RunError(f"the package {package} is not there: {', '.join(found_at)} has no such program")
-        for path in sorted(Path(spec.origin).parent.glob("*.py")):
-            found[f"{package}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+        root = _folder(package)
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root.parent).as_posix()
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
     return found
+
+
+def with_imports(module: str) -> dict[str, Path]:
+    """The modules of its package that a module imports, directly or through others, itself included: their
+    dotted names and files.
+    """
+    package = module.partition(".")[0]
+    root = _folder(package).parent
+    found: dict[str, Path] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        path = root.joinpath(*name.split(".")).with_suffix(".py")
+        if name in found or not path.is_file():
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
+                left += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _folder(package: str) -> Path:
+    """Where a package lies."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:  # a folder of that name stands before the package
+        found_at = list(spec.submodule_search_locations or ()) if spec else sys.path
+        raise RunError(f"the package {package} is not there: {', '.join(found_at)} has no such program")
+    return Path(spec.origin).parent
 
 
 def node_code() -> Mapping[str, str]:

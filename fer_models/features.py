@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import io
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ import numpy as np
 from fer_models.augment import ViewPlan, views
 from fer_models.backbone import cores
 from fer_models.cache import cache_dir, whole_file
+from fer_models.code import digests, with_imports
 from fer_models.encoders import Encoder
 from fer_models.errors import RunError
 from fer_models.images import ImageTable
@@ -34,7 +34,6 @@ from fer_models.weights import sha256_of
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
 READERS = 8  # threads at most that read photos
-_HERE = Path(__file__).parent
 
 Progress = Callable[[int, int], None]
 
@@ -112,9 +111,11 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     """
     drawn = table.source == "sketch"
     styled = plan.cameras is not None and bool((plan.cameras >= 0).any())
-    makers = {"augment", "scan"} | (_with_imports("sketch") if drawn else set())
-    makers |= {"cameras"} if styled else set()
-    sources = [f"{name} {sha256_of(_HERE / f'{name}.py')}" for name in sorted(makers)]
+    makers = {f"fer_models.{name}" for name in ("augment", "scan", "seeding")}
+    makers |= set(with_imports("fer_models.sketch")) if drawn else set()
+    makers |= {"fer_models.cameras"} if styled else set()
+    files = digests("fer_models")
+    sources = [f"{name} {files[name.replace('.', '/') + '.py']}" for name in sorted(makers)]
     libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow", *(["numba"] if drawn else []))]
     used_seed = seed if styled or np.any(plan.views) else None
     lines = [f"features size {size} seed {used_seed}", encoder.key, *sources, *libraries]
@@ -122,15 +123,6 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     rows = zip(plan.photos.tolist(), plan.views.tolist(), taken, strict=True)
     lines += [f"{table.digests[photo]} {view}{camera}" for photo, view, camera in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _with_imports(name: str, known: frozenset[str] = frozenset()) -> set[str]:
-    """The modules of this package that module `name` imports, itself included."""
-    found = set(known) | {name}
-    for other in re.findall(r"^\s*from fer_models\.(\w+) import", (_HERE / f"{name}.py").read_text(), re.M):
-        if other not in found:
-            found |= _with_imports(other, frozenset(found))
-    return found
 
 
 def _whole(final: Path, layout: _Layout) -> bool:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models import features
 from fer_models.augment import ViewPlan, view_pixels
 from fer_models.backbone import FEATURES, Encoder, load
+from fer_models.code import with_imports
 from fer_models.encoders import GrayPixels, gray
 from fer_models.errors import RunError
 from fer_models.features import BATCH, extract, key
@@ -151,7 +151,7 @@ def test_the_seed_matters_only_where_views_are_drawn(encoder: Encoder) -> None:
 
 
 def test_the_key_of_drawn_faces_holds_all_the_code_that_draws() -> None:
-    modules = features._with_imports("sketch")
+    modules = {name.rpartition(".")[2] for name in with_imports("fer_models.sketch")}
     assert {"sketch", "expression", "identity", "seeding", "drawing", "studio"} <= modules
     assert not {"features", "heads", "training"} & modules
 
