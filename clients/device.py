@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from fer_models import features
-from fer_models.augment import ViewPlan
-from fer_models.backbone import load
 from fer_models.cache import cache_dir
-from fer_models.choice import choose, vocabulary
 from fer_models.config import DataConfig
+from fer_models.data.augment import ViewPlan
+from fer_models.data.images import ImageTable
+from fer_models.encoders.backbone import load
+from fer_models.encoders.weights import find
 from fer_models.errors import RunError
-from fer_models.images import ImageTable
-from fer_models.sources import open_source
-from fer_models.training import Shards
-from fer_models.weights import find
+from fer_models.local.training import Shards
+from fer_models.photos.choice import choose, vocabulary
+from fer_models.photos.sources import open_source
 
 _EXAMPLE = "--node-config 'phone=0 data=\"/its/photos\"'"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import draws, network_phones
-from fer_models.draws import Drawn
+from fer_models.data import draws
+from fer_models.data.draws import Drawn
 from fer_models.errors import RunError
-from fer_models.network_phones import NetworkPhones
-from fer_models.training import Holdings, Shards, Trained, Work, train_phones
+from fer_models.local import network_phones
+from fer_models.local.network_phones import NetworkPhones
+from fer_models.local.training import Holdings, Shards, Trained, Work, train_phones
 
 Train = Callable[[Holdings, np.ndarray, Work], Trained]
 

@@ -1,8 +1,8 @@
 """How good a model is on each phone: every phone is judged on a held-out part of its own.
 
-Which held-out photo is whose is decided where the data are prepared (simulations/own_parts.py). Here are only
-answers and counts: one confusion matrix a phone in one pass, and what is reported of them all. Phones count
-equally here, however many photos they have; a phone without any is not counted.
+Which held-out photo is whose is decided where the data are prepared (simulations/world/own_parts.py). Here
+are only answers and counts: one confusion matrix a phone in one pass, and what is reported of them all.
+Phones count equally here, however many photos they have; a phone without any is not counted.
 """
 
 from collections.abc import Callable

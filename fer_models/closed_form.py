@@ -14,7 +14,7 @@ from fer_models.metrics import macro_f1
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.training import Shards
+    from fer_models.local.training import Shards
 
 # Penalties to choose from, the strongest first, in units of the features' mean spread: so one grid does for
 # any number of views and any scale of the features.

@@ -23,14 +23,14 @@ from typing import IO
 
 import numpy as np
 
-from fer_models.augment import ViewPlan, views
-from fer_models.backbone import cores
 from fer_models.cache import cache_dir, whole_file
 from fer_models.code import digests, with_imports
-from fer_models.encoders import Encoder
+from fer_models.data.augment import ViewPlan, views
+from fer_models.data.images import ImageTable
+from fer_models.encoders.backbone import cores
+from fer_models.encoders.encoder import Encoder
+from fer_models.encoders.weights import sha256_of
 from fer_models.errors import RunError
-from fer_models.images import ImageTable
-from fer_models.weights import sha256_of
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
 READERS = 8  # threads at most that read photos
@@ -111,9 +111,9 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     """
     drawn = table.source == "sketch"
     styled = plan.cameras is not None and bool((plan.cameras >= 0).any())
-    makers = {f"fer_models.{name}" for name in ("augment", "scan", "seeding")}
-    makers |= set(with_imports("fer_models.sketch")) if drawn else set()
-    makers |= {"fer_models.cameras"} if styled else set()
+    makers = {f"fer_models.{name}" for name in ("data.augment", "photos.scan", "seeding")}
+    makers |= set(with_imports("fer_models.sketch.faces")) if drawn else set()
+    makers |= {"fer_models.data.cameras"} if styled else set()
     files = digests("fer_models")
     sources = [f"{name} {files[name.replace('.', '/') + '.py']}" for name in sorted(makers)]
     libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow", *(["numba"] if drawn else []))]

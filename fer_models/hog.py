@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_models.encoders import gray
+from fer_models.encoders.encoder import gray
 from fer_models.errors import InputError
 from fer_models.heads import LinearHead
 from fer_models.metrics import macro_f1
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.training import Shards
+    from fer_models.local.training import Shards
 
 ORIENTATIONS = 9  # directions of a gradient, up and down being one
 CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's side at most

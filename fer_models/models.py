@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from fer_models.backbone import FEATURES, MEAN, STD, load
 from fer_models.config import ModelConfig, TrainConfig
-from fer_models.encoders import Encoder, GrayPixels
+from fer_models.encoders.backbone import FEATURES, MEAN, STD, load
+from fer_models.encoders.encoder import Encoder, GrayPixels
+from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
-from fer_models.training import CentralTrainer, Shards
-from fer_models.weights import Weights
+from fer_models.local.training import CentralTrainer, Shards
 
 if TYPE_CHECKING:
-    from fer_models.network_phones import NetworkPhones
-    from fer_models.networks import NetworkClassifier, Spec
+    from fer_models.local.network_phones import NetworkPhones
+    from fer_models.networks.build import NetworkClassifier, Spec
 
 _PASSES = 7
 _BATCH = 16  # photos named together, as in fedfer predict
@@ -103,7 +103,7 @@ def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu
     assert weights is not None
     blocks = model.trainable_blocks if reads == "activations" else 0
     if device != "cpu":
-        from fer_models.torch_encoder import TorchEncoder
+        from fer_models.encoders.torch_encoder import TorchEncoder
 
         return TorchEncoder(weights, device, blocks=blocks)
     return load(weights, blocks=blocks)
@@ -128,7 +128,7 @@ def start(
         return CentralTrainer(
             shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
         )
-    from fer_models.network_training import NetworkTrainer
+    from fer_models.networks.training import NetworkTrainer
 
     network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
     return NetworkTrainer(shards, network, train, seed=seed, device=device)
@@ -147,7 +147,7 @@ def network_phones(
     """What phones need to train the model, started as `start` does; None where it is a linear head."""
     if model.name == "mobilenet":
         return None
-    from fer_models.network_phones import NetworkPhones
+    from fer_models.local.network_phones import NetworkPhones
 
     network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
     return NetworkPhones(network, device)
@@ -156,7 +156,7 @@ def network_phones(
 def _network(
     model: ModelConfig, train: TrainConfig, *, classes: int, size: int, weights: Weights | None, seed: int
 ) -> "NetworkClassifier":
-    from fer_models.networks import build
+    from fer_models.networks.build import build
 
     spec = _spec(model.name, classes, size, model.model_dump(), dropout=train.dropout)
     return build(spec, seed=seed, weights=weights)
@@ -186,7 +186,7 @@ def fit(
 
 def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int) -> dict[str, int]:
     """`parameters` of the whole network, `parameters_trained`, and `multiply_adds` of one photo at `size`."""
-    from fer_models.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
+    from fer_models.networks.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
 
     if isinstance(classifier, LinearHead):
         width = classifier.values.shape[1]
@@ -238,7 +238,7 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
     name = said["model"]
     reads = MODELS[name].reads
     if MODELS[name].epochs and name != "mobilenet":
-        from fer_models.networks import restore as restore_network
+        from fer_models.networks.build import restore as restore_network
 
         return restore_network(_spec(name, classes, size, said), arrays)
     if sorted(arrays) != ["bias", "weight"]:
@@ -267,6 +267,6 @@ def shaped_by(name: str) -> tuple[str, ...]:
 
 
 def _spec(name: str, classes: int, size: int, said: Mapping[str, Any], dropout: float = 0.0) -> "Spec":
-    from fer_models.networks import Spec
+    from fer_models.networks.build import Spec
 
     return Spec(name, classes, size, dropout=dropout, **{key: said[key] for key in shaped_by(name)})

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
-from fer_models.training import Local, round_key
+from fer_models.local.training import Local, round_key
 
 
 @dataclass(frozen=True)

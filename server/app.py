@@ -14,16 +14,16 @@ from fer_models.code import difference, node_code
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead, payload
+from fer_models.local.statistics import payload as sums_payload
+from fer_models.local.statistics import projection
 from fer_models.runlog import RoundRecord
-from fer_models.statistics import payload as sums_payload
-from fer_models.statistics import projection
-from server import own_heads, ridge
-from server.algorithms import make
+from server.block_strategy import BlockStrategy, Folded, Plan
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.evaluation import Judged, judged
 from server.exchange import reason
-from server.strategies import BlockStrategy, Folded, Plan
+from server.strategies import own_heads, ridge
+from server.strategies.registry import make
 
 _PATIENCE = 120  # seconds that nodes have to appear
 _FOREVER = 1e9  # seconds: a round takes as long as it takes

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
 from fer_models.evaluation import Selection
-from server.algorithm import State
+from server.strategies.base import State
 
 FILE = "checkpoint.safetensors"
 _STATE = "state."  # before the names of what the algorithm keeps

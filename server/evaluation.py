@@ -12,7 +12,7 @@ import numpy as np
 from fer_models.across import OwnParts, across, own_answers
 from fer_models.evaluation import HeldOut, judge
 from fer_models.heads import Classifier, LinearHead
-from server.own_heads import OwnHeads
+from server.strategies.own_heads import OwnHeads
 
 
 @dataclass(frozen=True)

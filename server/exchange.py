@@ -15,13 +15,13 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from fer_models import kernel
 from fer_models.closed_form import Moments
 from fer_models.errors import RunError
+from fer_models.local import kernel
+from fer_models.local.training import Update
 from fer_models.order import Order
-from fer_models.training import Update
-from server.algorithm import Asked
 from server.selection import share_out
+from server.strategies.base import Asked
 
 _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
-from fer_models.listing import HUB
+from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from simulations import cli
-from simulations.interrupt import SIGNALS
+from simulations.cli import main as cli
+from simulations.engines.interrupt import SIGNALS
 
 FEDFER = str(Path(sys.executable).with_name("fedfer"))
 SMALL = {  # a whole run in seconds

@@ -10,7 +10,7 @@ from photo_folders import make_folder
 
 from fer_models.cache import cache_path
 from fer_models.quiet import hush
-from simulations.interrupt import SIGNALS
+from simulations.engines.interrupt import SIGNALS
 
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.

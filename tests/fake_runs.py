@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 from fer_models.across import OwnParts, across
 from fer_models.runlog import RunLog
 from fer_models.seeding import stream
-from simulations.across_phones import across_phones
-from simulations.own_parts import deal
-from simulations.skew import described
+from simulations.run.across_phones import across_phones
+from simulations.world.own_parts import deal
+from simulations.world.skew import described
 
 CLASSES = ("anger", "happiness", "neutrality", "sadness", "surprise")
 TRAIN = {"anger": 140, "happiness": 2914, "neutrality": 3108, "sadness": 152, "surprise": 410}

@@ -5,7 +5,7 @@ from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-from server.algorithm import Came
+from server.strategies.base import Came
 
 SHAPE = (3, 7)
 

@@ -9,8 +9,8 @@ from flwr.common import Error
 from flwr.serverapp import ServerApp
 
 from clients.app import app as client_app
-from simulations.grid import context
-from simulations.in_process import InProcessGrid
+from simulations.engines.grid import context
+from simulations.engines.in_process import InProcessGrid
 
 
 class LocalGrid(InProcessGrid):

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.images import ImageTable, load_table
 from fer_models.errors import InputError
-from fer_models.images import ImageTable, load_table
 
 PAIR = ("anger", "fear")
 

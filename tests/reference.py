@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from fer_models import kernel
 from fer_models.config import TrainConfig
-from fer_models.training import Shards
+from fer_models.local import kernel
+from fer_models.local.training import Shards
 
 CLASSES, WIDTH = 5, 37
 

@@ -10,9 +10,9 @@ import pytest
 from fake_runs import make_full_run, make_run
 from test_report import NASTY, read
 
-from simulations import charts
-from simulations.across_page import by_chance
-from simulations.page import percent
+from simulations.report import charts
+from simulations.report.across_page import by_chance
+from simulations.report.page import percent
 
 TITLE = "Across phones"
 

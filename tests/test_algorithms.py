@@ -10,13 +10,13 @@ import pytest
 from flower_steps import SHAPE, came, drawn, flower_step
 
 from fer_models.errors import InputError
-from server.adaptive import FedAdagrad, FedAdam, FedYogi
-from server.algorithm import Algorithm, State
-from server.algorithms import ALGORITHMS, check, make
 from server.config import OPTIONS, StrategyConfig
-from server.fedavg import FedAvg
-from server.fedavgm import FedAvgM
-from server.qfedavg import QFedAvg
+from server.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
+from server.strategies.base import Algorithm, State
+from server.strategies.fedavg import FedAvg
+from server.strategies.fedavgm import FedAvgM
+from server.strategies.qfedavg import QFedAvg
+from server.strategies.registry import ALGORITHMS, check, make
 from simulations.experiment import load
 
 HEAD = np.random.default_rng(9).normal(0, 0.05, SHAPE).astype(np.float32)

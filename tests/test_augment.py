@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_models.augment import ViewPlan, joined_plan, plan_views, render, view_pixels, views
-from fer_models.images import ImageTable
+from fer_models.data.augment import ViewPlan, joined_plan, plan_views, render, view_pixels, views
+from fer_models.data.images import ImageTable
 from fer_models.seeding import stream
 
 

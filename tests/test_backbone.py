@@ -14,9 +14,9 @@ import torch
 import torchvision
 from PIL import Image
 
-from fer_models.backbone import FEATURES, MEAN, STD, Encoder, eager, load
+from fer_models.encoders.backbone import FEATURES, MEAN, STD, Encoder, eager, load
+from fer_models.encoders.weights import Weights, find
 from fer_models.errors import InputError
-from fer_models.weights import Weights, find
 
 USERS_CACHE = os.environ.get("FEDFER_CACHE")
 
@@ -143,7 +143,7 @@ def test_no_image_gives_no_row(encoder: Encoder) -> None:
 
 def test_the_second_start_imports_no_torch(encoder: Encoder) -> None:
     code = (
-        "import sys; from fer_models import backbone, weights\n"
+        "import sys; from fer_models.encoders import backbone, weights\n"
         "encoder = backbone.load(weights.find('random', seed=1))\n"
         "print('torch' in sys.modules, encoder.key)"
     )

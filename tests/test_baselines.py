@@ -9,12 +9,12 @@ from reference import CLASSES, make_shards
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
+from fer_models.local.training import Shards
 from fer_models.runlog import RoundRecord
-from fer_models.training import Shards
 from server.selection import select
-from simulations.baselines import centralize, epoch_views, federated_views
 from simulations.experiment import Config, validate
-from simulations.prepare import Prepared, World
+from simulations.run.baselines import centralize, epoch_views, federated_views
+from simulations.world.prepare import Prepared, World
 
 SIZES = [3, 17, 1, 40, 8]  # 69 views
 

@@ -19,9 +19,11 @@ from rich.console import Console
 
 from fer_models.errors import RunError
 from server.app import Job, make_app
-from simulations import benchmark, cli, launcher
-from simulations.benchmark import Sizes, measure, remarks, table
-from simulations.contenders import (
+from simulations.cli import main as cli
+from simulations.engines import launcher
+from simulations.speed import benchmark
+from simulations.speed.benchmark import Sizes, measure, remarks, table
+from simulations.speed.contenders import (
     Field,
     Row,
     arithmetic,
@@ -32,7 +34,7 @@ from simulations.contenders import (
     torch_loop,
     uneven,
 )
-from simulations.display import Display
+from simulations.terminal.display import Display
 
 PHONES, VIEWS = 6, 21  # a full batch and a short one
 TINY = Sizes(
@@ -243,7 +245,7 @@ def test_a_folder_in_use_is_refused(
 @pytest.mark.slow
 def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path) -> None:
     # In a process of its own: Ray leaves its children to the end of the process, which pytest warns of.
-    code = f"from simulations.benchmark import *; measure(Path('out'), Display(), {TINY})"
+    code = f"from simulations.speed.benchmark import *; measure(Path('out'), Display(), {TINY})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     check(json.loads((tmp_path / "out" / "speed.json").read_text()), tmp_path / "out", TINY)
@@ -256,7 +258,8 @@ def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_within_seconds_and_leaves_nothing(tmp_path: Path) -> None:
     log = tmp_path / "out" / "logs" / "stock-flower" / "flower.log"
     code = (
-        "import sys; from simulations import benchmark, cli; sizes = benchmark.Sizes;"
+        "import sys; from simulations.cli import main as cli; from simulations.speed import benchmark;"
+        " sizes = benchmark.Sizes;"
         "benchmark.Sizes = lambda: sizes(phones=9, many=9, images=1, stock_rounds=10**6, weights='random');"
         f"sys.argv = ['fedfer', 'speed', '--quiet', '--out', {str(tmp_path / 'out')!r}]; cli.main()"
     )

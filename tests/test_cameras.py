@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models import cameras, features
-from fer_models.augment import ViewPlan, views
-from fer_models.cameras import Camera, camera, shoot
+from fer_models import features
 from fer_models.config import DataConfig, SketchConfig
-from fer_models.encoders import GrayPixels
-from fer_models.images import ImageTable, load_table
+from fer_models.data import cameras
+from fer_models.data.augment import ViewPlan, views
+from fer_models.data.cameras import Camera, camera, shoot
+from fer_models.data.images import ImageTable, load_table
+from fer_models.encoders.encoder import GrayPixels
 from fer_models.seeding import stream
 
 PLAIN = Camera(gain=1.0, blur=0.0, noise=0.0)

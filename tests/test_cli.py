@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from simulations import cli\n"
+        "import sys; from simulations.cli import main as cli\n"
         "heavy = {'torch', 'numpy', 'flwr', 'ray', 'onnxruntime', 'numba', 'matplotlib', 'pydantic', 'PIL'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -44,7 +44,7 @@ def test_without_a_home_it_says_what_to_do(tmp_path: Path) -> None:
     code = (
         "import pwd; pwd.getpwuid = lambda user: {}[user]\n"
         "import sys; sys.argv = ['fedfer', 'run', '--out', 'out']\n"
-        "from simulations.cli import main; main()"
+        "from simulations.cli.main import main; main()"
     )
     lonely = {k: v for k, v in os.environ.items() if k not in ("HOME", "FEDFER_CACHE", "XDG_CACHE_HOME")}
     done = subprocess.run(

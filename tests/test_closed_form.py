@@ -11,7 +11,7 @@ from fer_models import closed_form
 from fer_models.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
-from fer_models.training import Shards
+from fer_models.local.training import Shards
 
 CLASSES = 3
 

@@ -6,8 +6,8 @@ from tiny_networks import torchvisions
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2
 
-from fer_models.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
-from fer_models.networks import NAMES, Spec
+from fer_models.networks.build import NAMES, Spec
+from fer_models.networks.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
 
 
 def test_mobilenet_costs_what_was_published() -> None:

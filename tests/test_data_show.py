@@ -12,10 +12,11 @@ from photo_folders import PAIR, write_csv
 from PIL import Image
 from rich.console import Console
 
-from simulations import census, faceset
-from simulations.display import Display
+from simulations.cli import faceset
 from simulations.experiment import load
-from simulations.imbalance import draw_imbalance
+from simulations.report.imbalance import draw_imbalance
+from simulations.terminal.display import Display
+from simulations.world import census
 
 CLASSES = 'data.classes=["anger", "fear"]'
 

@@ -14,7 +14,7 @@ from commands import Here
 from photo_folders import write_csv
 from PIL import Image
 
-from fer_models.images import ImageTable, load_table
+from fer_models.data.images import ImageTable, load_table
 from simulations.experiment import load
 
 PAGE = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")

@@ -6,13 +6,14 @@ import torch
 from commands import Here
 from tiny_networks import CNN, TUNED, rows_for, weights
 
-from fer_models import backbone, device
+from fer_models import device
 from fer_models.config import TrainConfig
+from fer_models.encoders import backbone
+from fer_models.encoders.torch_encoder import TorchEncoder
 from fer_models.errors import InputError
-from fer_models.network_training import NetworkTrainer
-from fer_models.networks import build
-from fer_models.torch_encoder import TorchEncoder
-from fer_models.training import Shards
+from fer_models.local.training import Shards
+from fer_models.networks.build import build
+from fer_models.networks.training import NetworkTrainer
 
 
 @pytest.mark.parametrize(("blocks", "channels"), [(0, 1), (0, 3), (2, 3)])

@@ -13,9 +13,9 @@ import pytest
 from fake_runs import make_full_run
 from rich.console import Console
 
-from simulations import results
-from simulations.display import Display
-from simulations.stage import Stage
+from simulations.report import results
+from simulations.terminal.display import Display
+from simulations.terminal.stage import Stage
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 FACTS = {"loss": "1.234", "accuracy": "0.612", "macro-F1": "0.441", "phones/s": "23,400"}

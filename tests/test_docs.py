@@ -8,7 +8,7 @@ import click
 import pytest
 import typer
 
-from simulations.cli import app
+from simulations.cli.main import app
 from simulations.experiment import Config, keys, load, shipped
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from fer_models.drawing import SIZE, expose, light
-from fer_models.sheet import Pose, Sheet, curve, moved
+from fer_models.sketch.drawing import SIZE, expose, light
+from fer_models.sketch.sheet import Pose, Sheet, curve, moved
 
 FRONT = Pose(0.0, 0.0, 0.0, 1.0, (0.0, 0.0), 65.0, 100.0)
 GRAIN = np.zeros((2, SIZE, SIZE), np.uint8)

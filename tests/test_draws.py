@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_models.draws import Drawn
-from simulations import skew
+from fer_models.data.draws import Drawn
+from simulations.world import skew
 
 CLASSES = 5
 

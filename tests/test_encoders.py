@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from fer_models.encoders import GrayPixels, gray
+from fer_models.encoders.encoder import GrayPixels, gray
 
 
 def test_gray_is_what_pillow_makes_of_colour() -> None:

@@ -13,7 +13,7 @@ from test_federation import EVERY, SIZES, Recorder, head_bytes, run
 
 from clients.app import app
 from fer_models.errors import RunError
-from fer_models.training import Shards
+from fer_models.local.training import Shards
 from server.config import StrategyConfig
 
 ILL = 4  # a phone

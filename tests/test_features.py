@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models.augment import ViewPlan, view_pixels
-from fer_models.backbone import FEATURES, Encoder, load
 from fer_models.code import with_imports
-from fer_models.encoders import GrayPixels, gray
+from fer_models.data.augment import ViewPlan, view_pixels
+from fer_models.data.images import ImageTable
+from fer_models.encoders.backbone import FEATURES, Encoder, load
+from fer_models.encoders.encoder import GrayPixels, gray
+from fer_models.encoders.weights import find
 from fer_models.errors import RunError
 from fer_models.features import BATCH, extract, key
-from fer_models.images import ImageTable
-from fer_models.weights import find
 
 SIZE = 32
 PHOTOS = 100
@@ -151,8 +151,8 @@ def test_the_seed_matters_only_where_views_are_drawn(encoder: Encoder) -> None:
 
 
 def test_the_key_of_drawn_faces_holds_all_the_code_that_draws() -> None:
-    modules = {name.rpartition(".")[2] for name in with_imports("fer_models.sketch")}
-    assert {"sketch", "expression", "identity", "seeding", "drawing", "studio"} <= modules
+    modules = {name.rpartition(".")[2] for name in with_imports("fer_models.sketch.faces")}
+    assert {"faces", "expression", "identity", "seeding", "drawing", "studio"} <= modules
     assert not {"features", "heads", "training"} & modules
 
 

@@ -13,20 +13,20 @@ from reference import CLASSES, WIDTH, make_shards, torch_phone
 from fer_models.across import OwnParts, across, own_answers
 from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
-from fer_models.draws import Drawn
+from fer_models.data.draws import Drawn
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import LinearHead, cross_entropy, named, new_head
+from fer_models.local.statistics import payload
+from fer_models.local.training import Shards, Work, round_key, train_phones
 from fer_models.runlog import RoundRecord
-from fer_models.statistics import payload
-from fer_models.training import Shards, Work, round_key, train_phones
-from server import own_heads
 from server.app import Job, make_app
+from server.block_strategy import Plan
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out
-from server.strategies import Plan
-from simulations.own_parts import own_parts
+from server.strategies import own_heads
+from simulations.world.own_parts import own_parts
 
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 

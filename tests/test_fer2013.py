@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from photo_folders import refused
 
-from fer_models import fer2013
-from fer_models.choice import found
 from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.images import ImageTable, load_table
 from fer_models.errors import InputError, RunError
-from fer_models.fer2013 import LABELS
-from fer_models.images import ImageTable, load_table
-from fer_models.sources import open_source
+from fer_models.photos import fer2013
+from fer_models.photos.choice import found
+from fer_models.photos.fer2013 import LABELS
+from fer_models.photos.sources import open_source
 
 ALL = tuple(sorted(LABELS))
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from fer_models.errors import InputError
 from fer_models.heads import load_head
-from simulations import flower
-from simulations.display import Display
+from simulations.cli import flower
 from simulations.experiment import load
-from simulations.prepare import survey
-from simulations.runner import conduct
+from simulations.run.runner import conduct
+from simulations.terminal.display import Display
+from simulations.world.prepare import survey
 
 slow = pytest.mark.slow
 

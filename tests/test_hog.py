@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from fer_models.errors import InputError
 from fer_models.evaluation import HeldOut
 from fer_models.hog import CHOICES, Hog, fit, grid, length
-from fer_models.training import Shards
+from fer_models.local.training import Shards
 
 
 def noise(n: int, size: int, channels: int = 1, *, seed: int = 0) -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 from photo_folders import encoded, gray, refused
 from PIL import Image
 
-from fer_models import hub
 from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.images import ImageTable, load_table
 from fer_models.errors import InputError
-from fer_models.images import ImageTable, load_table
+from fer_models.photos import hub
 from simulations.experiment import load as load_experiment
 
 CLASSES = ("anger", "happiness")

@@ -14,7 +14,7 @@ import pytest
 from commands import Done, Running, assert_refused, fedfer, settings, started, wait_for_rounds
 from photo_folders import encoded, noise
 
-from simulations import interrupt
+from simulations.engines import interrupt
 
 GO_ON = "fedfer: stopped; go on with: fedfer run --resume run\n"
 slow = pytest.mark.slow
@@ -131,7 +131,7 @@ def test_baseline(run_cache: str, tmp_path: Path) -> None:
 def test_report(run_cache: str, tmp_path: Path) -> None:
     """The page is too quick to be met: this one takes its time."""
     code = (
-        "import sys, time; from simulations import cli, report\n"
+        "import sys, time; from simulations.cli import main as cli; from simulations.report import report\n"
         "report.write_report = lambda folder: time.sleep(60)\n"
         f"sys.argv = ['fedfer', 'baseline', *{settings()!r}, '--out', 'run']; cli.main()"
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from fer_models.seeding import stream
-from simulations.intervals import paired, unpaired, wilson
+from simulations.report.intervals import paired, unpaired, wilson
 
 
 def test_wilson_by_hand() -> None:

@@ -10,7 +10,7 @@ from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
 from fer_models.seeding import stream
 from server.evaluation import Judged, judged
-from server.own_heads import OwnHeads
+from server.strategies.own_heads import OwnHeads
 
 RNG = stream(0, "judged")
 PHOTOS = HeldOut(RNG.normal(size=(30, 4)).astype(np.float32), RNG.integers(2, size=30))

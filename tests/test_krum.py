@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from server import distances
-from server.algorithm import Algorithm, Came
-from server.bulyan import Bulyan, about_median, trusted
-from server.distances import between
-from server.krum import Krum, MultiKrum, scores
+from server.strategies import distances
+from server.strategies.base import Algorithm, Came
+from server.strategies.bulyan import Bulyan, about_median, trusted
+from server.strategies.distances import between
+from server.strategies.krum import Krum, MultiKrum, scores
 
 HEAD = np.random.default_rng(9).normal(0, 0.05, SHAPE).astype(np.float32)
 ZERO = np.zeros((1, 1), np.float32)

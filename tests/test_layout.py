@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from photo_folders import PAIR, gray, load, make_folder, refused, write_csv
 
-from fer_models import tables
-from fer_models.layout import part_of
-from fer_models.split import SPLITS
+from fer_models.data.split import SPLITS
+from fer_models.photos import tables
+from fer_models.photos.layout import part_of
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -12,12 +12,12 @@ from hypothesis.extra import numpy as arrays
 from photo_folders import PAIR, load, write_csv
 from PIL import Image, ImageEnhance
 
-from fer_models import leakage, looks
 from fer_models.config import DataConfig, SketchConfig
+from fer_models.data import leakage, looks
+from fer_models.data.images import ImageTable, load_table
+from fer_models.data.leakage import close_pairs, copies, hashes, near_duplicates, shared_subjects
+from fer_models.data.looks import look, thumbnail
 from fer_models.emotions import EMOTIONS
-from fer_models.images import ImageTable, load_table
-from fer_models.leakage import close_pairs, copies, hashes, near_duplicates, shared_subjects
-from fer_models.looks import look, thumbnail
 
 words = arrays.arrays(np.uint64, st.integers(0, 60), elements=st.integers(0, 2**64 - 1))
 

@@ -10,20 +10,20 @@ from flower_steps import SHAPE, came, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_models.training import Local
-from server import own_heads, phone_state
-from server.algorithm import Algorithm, Asked, Came, State
-from server.algorithms import make
-from server.alone import Alone
-from server.calibrated import BalancedSoftmax, FedLC
+from fer_models.local.training import Local
 from server.config import StrategyConfig
-from server.ditto import Ditto
-from server.fedavg import FedAvg
-from server.feddyn import FedDyn
-from server.fednova import FedNova
-from server.fedprox import FedProx
-from server.fine_tune import FineTune
-from server.scaffold import Scaffold
+from server.strategies import own_heads, phone_state
+from server.strategies.alone import Alone
+from server.strategies.base import Algorithm, Asked, Came, State
+from server.strategies.calibrated import BalancedSoftmax, FedLC
+from server.strategies.ditto import Ditto
+from server.strategies.fedavg import FedAvg
+from server.strategies.feddyn import FedDyn
+from server.strategies.fednova import FedNova
+from server.strategies.fedprox import FedProx
+from server.strategies.fine_tune import FineTune
+from server.strategies.registry import make
+from server.strategies.scaffold import Scaffold
 
 TARGETS = np.array([[[1.0, -2.0]], [[4.0, 0.0]], [[-3.0, 5.0]]])
 CURVATURES, VIEWS, STEPS = np.array([1.0, 3.0, 0.3]), np.array([10, 40, 50]), np.array([2, 8, 10])

@@ -22,12 +22,13 @@ from tiny_networks import (
     weights,
 )
 
-from fer_models import kernel, seeding
+from fer_models import seeding
 from fer_models.config import TrainConfig
-from fer_models.layers import Dropout
-from fer_models.network_training import BELOW_HEAD, NetworkTrainer
-from fer_models.networks import NetworkClassifier, Spec, build, restore
-from fer_models.training import Shards
+from fer_models.local import kernel
+from fer_models.local.training import Shards
+from fer_models.networks.build import NetworkClassifier, Spec, build, restore
+from fer_models.networks.layers import Dropout
+from fer_models.networks.training import BELOW_HEAD, NetworkTrainer
 
 
 def make_shards(spec: Spec, n: int, seed: int = 0) -> Shards:

@@ -26,10 +26,10 @@ from tiny_networks import (
 )
 from torch import nn
 
+from fer_models.encoders.weights import find
 from fer_models.heads import Arrays, new_head
-from fer_models.layers import Dropout, Norm
-from fer_models.networks import Spec, all_cores, build, empty, restore
-from fer_models.weights import find
+from fer_models.networks.build import Spec, all_cores, build, empty, restore
+from fer_models.networks.layers import Dropout, Norm
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:

@@ -12,7 +12,7 @@ from traps import lay_traps
 from fer_models.code import digests
 from fer_models.errors import InputError, RunError, first_cause
 from server.exchange import reason
-from simulations.standing import environment, nowhere
+from simulations.engines.standing import environment, nowhere
 
 slow = pytest.mark.slow
 SHORT = [*settings(federation__rounds=2), "--no-baseline"]
@@ -57,7 +57,7 @@ def test_the_installed_program_runs_from_another_checkout(tmp_path: Path, run_ca
 @slow
 def test_another_checkouts_program_is_refused_with_the_reason_before_features(tmp_path: Path) -> None:
     other, cache = other_checkout(tmp_path / "other"), tmp_path / "cache"
-    code = "import sys; sys.argv[0] = 'fedfer'; from simulations.cli import main; main()"
+    code = "import sys; sys.argv[0] = 'fedfer'; from simulations.cli.main import main; main()"
     words = [sys.executable, "-c", code, "run", *SHORT, "--out", "run"]
     done = Running(words, other, {"FEDFER_CACHE": str(cache), "PYTHONPATH": ""}).wait()
     assert done.code == 1

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import CLASSES, make_shards
 
-from fer_models.augment import ViewPlan, views
-from fer_models.draws import Drawn
+from fer_models.data.augment import ViewPlan, views
+from fer_models.data.draws import Drawn
 from fer_models.evaluation import HeldOut
+from fer_models.local.training import Holdings
 from fer_models.seeding import stream
-from fer_models.training import Holdings
-from simulations import skew
 from simulations.experiment import validate
-from simulations.own_parts import EACH, MOST, candidates, class_views, deal, own_parts
-from simulations.prepare import survey
+from simulations.world import skew
+from simulations.world.own_parts import EACH, MOST, candidates, class_views, deal, own_parts
+from simulations.world.prepare import survey
 
 NAMES = tuple("abcdefgh"[:CLASSES])
 TABLES = st.integers(1, 12).flatmap(

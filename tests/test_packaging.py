@@ -69,7 +69,7 @@ def test_the_wheel_runs_the_quickstart_from_any_folder(tmp_path: Path, run_cache
     subprocess.run([*pip, *install], check=True, capture_output=True, timeout=200)
     (tmp_path / "elsewhere").mkdir()
     code = (
-        "import sys, simulations; from simulations.cli import main;"
+        "import sys, simulations; from simulations.cli.main import main;"
         f" assert simulations.__file__.startswith({str(place)!r}), simulations.__file__; main()"
     )
     done = subprocess.run(

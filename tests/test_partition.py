@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fer_models.errors import InputError
 from simulations.experiment import FederationConfig
-from simulations.partition import partition
+from simulations.world.partition import partition
 
 NAMES = ("iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera")
 

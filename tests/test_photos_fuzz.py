@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from photo_folders import encoded, gray
 
 from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.images import ImageTable, load_table
 from fer_models.errors import InputError
-from fer_models.images import ImageTable, load_table
-from fer_models.layout import hidden
+from fer_models.photos.layout import hidden
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
 
-from fer_models.encoders import Encoder
+from fer_models.encoders.encoder import Encoder
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, load_head, new_head, save_head
 from fer_models.prediction import BATCH, UNKNOWN, Prediction, label, predict, read_head
 from fer_models.runlog import RunLog, Totals
-from fer_models.sketch import SketchSet
-from simulations import predict as command
+from fer_models.sketch.faces import SketchSet
+from simulations.cli import predict as command
 from simulations.experiment import Config, validate
-from simulations.finish import begin, finish
-from simulations.prepare import survey
+from simulations.run.finish import begin, finish
+from simulations.world.prepare import survey
 
 CLASSES = ("anger", "fear", "joy")
 SIZE = 32

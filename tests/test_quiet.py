@@ -78,7 +78,7 @@ def test_flwr_run_keeps_to_itself(home: Path, tmp_path: Path, run_cache: str) ->
     assert [path.name for path in home.iterdir()] == ["ray_bootstrap_config.yaml"]
 
 
-@pytest.mark.parametrize("app", ["clients.app", "simulations.flower"])
+@pytest.mark.parametrize("app", ["clients.app", "simulations.cli.flower"])
 def test_the_apps_switch_it_off_as_flower_imports_them(app: str) -> None:
     """Before Flower starts its Ray, and where nothing of ours began the process."""
     code = (
@@ -104,7 +104,7 @@ def test_it_is_switched_off_whatever_the_environment_says(monkeypatch: pytest.Mo
 
 def test_onnx_runtime_is_loaded_with_its_telemetry_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a function is called and no command."""
-    from fer_models import backbone
+    from fer_models.encoders import backbone
 
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
     monkeypatch.setattr(backbone, "cache_dir", lambda name: pytest.fail("too late"))

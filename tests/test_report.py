@@ -19,9 +19,9 @@ from rich.console import Console
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream
-from simulations import charts, page, results
-from simulations.comparison import compare
-from simulations.report import write_report
+from simulations.report import charts, page, results
+from simulations.report.report import write_report
+from simulations.terminal.comparison import compare
 
 NASTY = ('<b>anger & "rage"</b>', "happy'; <script>alert(1)</script>", "calm>", "sad&amp;", "oh {no}")
 

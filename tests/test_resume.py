@@ -33,7 +33,7 @@ def deadly(*given, **named):
         os.kill(os.getpid(), signal.SIGKILL)
     return whole(*given, **named)
 setattr(owner, name, deadly)
-from simulations import cli
+from simulations.cli import main as cli
 sys.argv = ["fedfer", *arguments]
 cli.main()
 """
@@ -83,11 +83,11 @@ def told(path: Path) -> list[dict[str, object]]:
     [
         ("fer_models.runlog:RunLog.append_round", 8),
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
-        ("simulations.runner:own_heads.of", 1),  # the rounds are done
-        ("simulations.central:show", 3),  # in the third epoch of the baseline
-        ("simulations.finish:_write_predictions", 1),  # of the baseline, whose head is written
-        ("simulations.finish:_write_predictions", 3),  # of the run
-        ("simulations.report:write_report", 3),
+        ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
+        ("simulations.run.central:show", 3),  # in the third epoch of the baseline
+        ("simulations.run.finish:_write_predictions", 1),  # of the baseline, whose head is written
+        ("simulations.run.finish:_write_predictions", 3),  # of the run
+        ("simulations.report.report:write_report", 3),
     ],
 )
 def test_killed_anywhere(whole_run: Path, run_cache: str, tmp_path: Path, at: str, number: int) -> None:
@@ -106,7 +106,7 @@ LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-from simulations import cli
+from simulations.cli import main as cli
 sys.argv = ["fedfer", *sys.argv[1:]]
 cli.main()
 """
@@ -176,7 +176,7 @@ def spoil_config(run: Path) -> None:
 
 
 def spoil_code(run: Path) -> None:
-    change(run, lambda origin: origin["code"].update({"fer_models/kernel.py": "0" * 16}))
+    change(run, lambda origin: origin["code"].update({"fer_models/local/kernel.py": "0" * 16}))
 
 
 def spoil_versions(run: Path) -> None:
@@ -224,7 +224,7 @@ def change(run: Path, by: object) -> None:
     ("spoil", "said"),
     [
         (spoil_config, "train.lr was 0.001, config.toml says 0.002; put it back, or start a new run"),
-        (spoil_code, "the code of fedfer was another in fer_models/kernel.py"),
+        (spoil_code, "the code of fedfer was another in fer_models/local/kernel.py"),
         (spoil_versions, "numpy was 1.0, this is "),
         (spoil_data, "the photos of sketch changed (299 then, 243 now)"),
         (spoil_weights, "the weights were others (SHA-256 was ab, is"),

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from flower_steps import SHAPE, came, drawn, flower_step
 
-from server import coordinates
-from server.coordinates import each, middle
-from server.median import Median
-from server.trimmed_mean import TrimmedMean
+from server.strategies import coordinates
+from server.strategies.coordinates import each, middle
+from server.strategies.median import Median
+from server.strategies.trimmed_mean import TrimmedMean
 
 HEAD = np.random.default_rng(9).normal(0, 0.05, SHAPE).astype(np.float32)
 ZERO = np.zeros((1, 2), np.float32)

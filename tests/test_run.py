@@ -17,7 +17,7 @@ from commands import Done, fedfer, settings, started, wait_for_rounds
 from photo_folders import gray
 from safetensors import safe_open
 
-from server import own_heads
+from server.strategies import own_heads
 from simulations.experiment import keys
 
 pytestmark = pytest.mark.slow

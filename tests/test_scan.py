@@ -8,10 +8,10 @@ import pytest
 from photo_folders import PAIR, encoded, gray, load, noise, refused
 from PIL import Image, ImageFile
 
-from fer_models import scan
 from fer_models.config import DataConfig, SketchConfig
-from fer_models.images import load_table
-from fer_models.scan import check_photos, read_photo
+from fer_models.data.images import load_table
+from fer_models.photos import scan
+from fer_models.photos.scan import check_photos, read_photo
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

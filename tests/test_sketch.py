@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from fer_models.backbone import load
 from fer_models.emotions import EMOTIONS
-from fer_models.expression import UNITS
-from fer_models.sketch import SHARES, FaceParameters, SketchSet
-from fer_models.weights import find
+from fer_models.encoders.backbone import load
+from fer_models.encoders.weights import find
+from fer_models.sketch.expression import UNITS
+from fer_models.sketch.faces import SHARES, FaceParameters, SketchSet
 
 FIVE = [EMOTIONS.index(name) for name in ("anger", "happiness", "neutrality", "sadness", "surprise")]
 

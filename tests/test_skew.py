@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
+from fer_models.local.training import Shards
 from fer_models.runlog import RunLog
-from fer_models.training import Shards
-from simulations import skew
 from simulations.experiment import validate
-from simulations.finish import write_data
-from simulations.prepare import survey
+from simulations.run.finish import write_data
+from simulations.world import skew
+from simulations.world.prepare import survey
 
 
 @st.composite

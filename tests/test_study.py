@@ -15,8 +15,8 @@ from commands import Here, started, wait_for_rounds
 from photo_folders import draw_people
 from PIL import Image
 
-from simulations.request import alone, finished
-from simulations.study_request import ask
+from simulations.run.request import alone, finished
+from simulations.study.request import ask
 
 CLASSES = ("anger", "fear", "joy")
 SETTINGS = {

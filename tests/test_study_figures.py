@@ -7,9 +7,10 @@ from fake_runs import CLASSES, make_study
 from matplotlib.figure import Figure
 from PIL import Image
 
-from simulations import study_curves, study_figures
-from simulations.network import blocks
-from simulations.study_results import Study, read
+from simulations.study import curves as study_curves
+from simulations.study import figures as study_figures
+from simulations.study.network import blocks
+from simulations.study.results import Study, read
 
 LONG = ("anger and annoyance, of any kind", "contempt", "disgust", "fear $1$", "happy_{x}", "neutral",
         "sadness", "surprise --> &")  # fmt: skip

@@ -8,8 +8,11 @@ import pytest
 from fake_runs import make_study
 from test_report import NASTY, Page
 
-from simulations import study_figures, study_files, study_page, study_words
-from simulations.study_results import Study, read
+from simulations.study import figures as study_figures
+from simulations.study import files as study_files
+from simulations.study import page as study_page
+from simulations.study import words as study_words
+from simulations.study.results import Study, read
 
 SKILLS = {"mobilenet": 0.43, "mobilenet-deep": 0.43, "mobilenet-tuned": 0.6, "majority": 0.0}
 LEAKS = {"copies_across_parts": 1, "near_across_parts": 2, "near_pairs": 1234, "subjects_in_two_parts": 0,

@@ -6,7 +6,7 @@ import pytest
 
 from fer_models.errors import InputError
 from fer_models.models import MODELS
-from simulations.study_request import BALANCES, StudyRequest, ask
+from simulations.study.request import BALANCES, StudyRequest, ask
 
 
 def asked(folder: Path, *settings: str, **given: object) -> StudyRequest:

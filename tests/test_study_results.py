@@ -18,11 +18,13 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream
-from simulations import intervals, study_files, study_table
-from simulations.intervals import Judged, holm, p_value, paired, resampled
-from simulations.study_pairs import COMPARED, Pair
-from simulations.study_results import SCORES, Spread, Study, read, run_folder
-from simulations.study_words import counted, findings, headline, pace
+from simulations.report import intervals
+from simulations.report.intervals import Judged, holm, p_value, paired, resampled
+from simulations.study import files as study_files
+from simulations.study import table as study_table
+from simulations.study.pairs import COMPARED, Pair
+from simulations.study.results import SCORES, Spread, Study, read, run_folder
+from simulations.study.words import counted, findings, headline, pace
 
 SKILLS = {"mobilenet": 0.43, "mobilenet-tuned": 0.6, "hog": 0.43, "majority": 0.0}
 SEEDS = (0, 1, 2)

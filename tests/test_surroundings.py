@@ -13,8 +13,8 @@ import pytest
 from commands import FEDFER, Done, Here, assert_refused, fedfer, settings
 from other_user import bound_fedfer, nameless
 
-from simulations import surroundings
-from simulations.display import Display
+from simulations.engines import surroundings
+from simulations.terminal.display import Display
 
 SMALL = [*settings(federation__rounds=2), "--set", "federation.engine=process", "--no-baseline"]
 WORKING = [
@@ -185,7 +185,7 @@ def test_a_notebook_has_streams_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.usefixtures("own_cache")
 def test_from_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where signals cannot be listened to."""
-    from simulations import cli
+    from simulations.cli import main as cli
 
     monkeypatch.chdir(tmp_path)
     ends = []
@@ -212,7 +212,7 @@ def test_from_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_run_in_a_notebook_from_another_thread(tmp_path: Path, run_cache: str, engine: str) -> None:
     code = (
         "import sys, threading; sys.path.append(sys.argv.pop(1)); import test_surroundings as t\n"
-        "from simulations.cli import main\n"
+        "from simulations.cli.main import main\n"
         "sys.stdout, sys.stderr = t.Notebook(), t.Notebook()\n"
         "thread = threading.Thread(target=main); thread.start(); thread.join()\n"
         "print(sys.stderr.text, file=sys.__stderr__, end=''); print(sys.stdout.text, file=sys.__stdout__)"
@@ -235,7 +235,7 @@ def test_a_run_in_a_notebook_from_another_thread(tmp_path: Path, run_cache: str,
 def test_what_a_closed_stream_is_given_is_inherited() -> None:
     code = (
         "import os; os.close(1); import sys; sys.stdout = None\n"
-        "from simulations.surroundings import open_streams; open_streams()\n"
+        "from simulations.engines.surroundings import open_streams; open_streams()\n"
         "print('nothing', flush=True); import subprocess\n"
         "sys.exit(subprocess.run([sys.executable, '-c', 'print(1, flush=True)']).returncode)"
     )

@@ -11,8 +11,8 @@ from commands import Here, settings, started, wait_for_rounds
 from rich.console import Console
 
 from fer_models.errors import InputError
-from simulations import sweep_table
-from simulations.sweep_request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
+from simulations.sweep import table as sweep_table
+from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
 
 SMALL = settings()
 ASKED = ("--strategies", "fedavg,median", "--partitions", "iid,dirichlet")

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_key, torch_phone
 
-from fer_models import kernel
 from fer_models.config import TrainConfig
 from fer_models.heads import new_head
-from fer_models.training import CentralTrainer, Local, Shards, Work, round_key, train_phones
+from fer_models.local import kernel
+from fer_models.local.training import CentralTrainer, Local, Shards, Work, round_key, train_phones
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models import weights
+from fer_models.encoders import weights
+from fer_models.encoders.weights import IMAGENET, Origin, find, read, sha256_of
 from fer_models.errors import InputError
-from fer_models.weights import IMAGENET, Origin, find, read, sha256_of
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
 
@@ -234,7 +234,10 @@ def test_random_weights_are_known_by_their_seed() -> None:
 def test_finding_weights_imports_no_torch() -> None:
     import subprocess
 
-    code = "import sys; from fer_models.weights import find; find('random'); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from fer_models.encoders.weights import find; find('random');"
+        " sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

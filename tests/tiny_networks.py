@@ -5,8 +5,8 @@ import torch
 import torchvision
 from torch import nn
 
-from fer_models.networks import Spec
-from fer_models.weights import Weights, find
+from fer_models.encoders.weights import Weights, find
+from fer_models.networks.build import Spec
 
 CLASSES = 3
 DEEP = Spec("mobilenet-deep", CLASSES, 32)

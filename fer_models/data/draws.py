@@ -1,0 +1,95 @@
+"""Phones that draw what they hold: each takes views of a common pool, with a mix of classes of its own.
+
+Nothing lies in memory for a phone: what it holds is drawn again, to the same, whenever it is asked for,
+from its own counters (fer_models/local/kernel.py). So phones may outnumber photos by far. A view may lie on
+many phones, and twice on one.
+
+A phone's classes follow a Dirichlet distribution, as in the partition `dirichlet`: on a pool with equally
+many views of each class every class has the concentration alpha. They are drawn as Polya's urn (Blackwell
+and MacQueen 1973, doi:10.1214/aos/1176342372), which needs no draw from that distribution itself: with A
+the sum of all concentrations, view i takes with chance A / (A + i) a new class, by the pool's shares, and
+else that of one of the i views before it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.cache import whole_file
+from fer_models.local import kernel
+from fer_models.seeding import key
+
+# Alphas whose phones hold one class each, and whose mixes are the pool's; others under- or overflow.
+_ONE_SIDED, _EVEN = 1e-300, 1e12
+FILE = "drawn.npz"  # in the prepared folder
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Holdings of phones that draw `each` views of the pool."""
+
+    features: np.ndarray  # (m, ...), memory-mapped, one row a view
+    labels: np.ndarray  # (m,) int64
+    pool: np.ndarray  # (n,) int64 into both, sorted by class
+    offsets: np.ndarray  # (C + 1,) int64: the pool's views of class c are pool[offsets[c]:offsets[c + 1]]
+    phones: int
+    each: int
+    concentration: float  # of all classes together
+    seed: int  # a 64-bit key
+
+    @classmethod
+    def of_pool(
+        cls,
+        features: np.ndarray,
+        labels: np.ndarray,
+        rows: np.ndarray,
+        *,
+        phones: int,
+        each: int,
+        alpha: float,
+        classes: int,
+        seed: int,
+    ) -> "Drawn":
+        """Phones that draw from the views `rows` (n,)."""
+        pool = rows[np.argsort(labels[rows], kind="stable")]
+        counts = np.bincount(labels[rows], minlength=classes)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        concentration = min(max(alpha, _ONE_SIDED), _EVEN) * classes
+        return cls(features, labels, pool, offsets, phones, each, concentration, key(seed, "draw"))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Views of each phone, (phones,) int64; takes no room."""
+        return np.broadcast_to(np.int64(self.each), (self.phones,))
+
+    def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `phones` (k,) draw: rows (k * each,), firsts (k,) and lasts (k,)."""
+        phones = np.ascontiguousarray(phones, dtype=np.int64)
+        rows = np.empty(len(phones) * self.each, np.int64)
+        kernel.draw(
+            self.pool, self.offsets, phones, self.each, self.concentration, np.uint64(self.seed), rows
+        )
+        firsts = np.arange(len(phones), dtype=np.int64) * self.each
+        return rows, firsts, firsts + self.each
+
+    def save(self, folder: Path, features: Path) -> None:
+        """Writes what `load` needs to `folder`, and where the features lie."""
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = {"labels": self.labels, "pool": self.pool, "offsets": self.offsets}
+        kept["drawn"] = np.array([self.phones, self.each, self.seed], np.uint64)
+        kept["concentration"] = np.array(self.concentration)
+        with whole_file(folder / FILE) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **kept)
+        with whole_file(folder / "features.path") as temporary:
+            temporary.write_text(str(features), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Drawn":
+        """Opens what `save` wrote."""
+        features = Path((folder / "features.path").read_text(encoding="utf-8"))
+        with np.load(folder / FILE) as kept:
+            phones, each, seed = (int(number) for number in kept["drawn"])
+            arrays = (kept["labels"], kept["pool"], kept["offsets"])
+            concentration = float(kept["concentration"])
+        return cls(np.load(features, mmap_mode="r"), *arrays, phones, each, concentration, seed)

@@ -1,0 +1,75 @@
+"""The split that comes with the data (`data.split = "given"`): folders, FER2013's Usage, a column.
+
+Test is test. Where the data have no validation part, a fifth of the training photos becomes it; where they
+have a validation part and no test part, that one is the test part, as such sets are used.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from fer_models.config import DataConfig
+from fer_models.data.split import SPLITS, split_photos
+from fer_models.errors import InputError
+from fer_models.photos.ledger import Ledger
+
+VALIDATION = 0.2  # share of the training photos, where there is no validation part
+_TRAIN, _VALIDATION, _TEST = range(3)
+
+
+def given_parts(names: Sequence[str], data: DataConfig, ledger: Ledger) -> np.ndarray | None:
+    """The part of each photo, (n,) int8 into SPLITS, from the parts that the photos came with ("" for none).
+
+    None where `data.split` has shares; then a note says that parts were pooled. Raises InputError where parts
+    are asked for and are not there.
+    """
+    counts = Counter(names)
+    said = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if counts[name])
+    if data.split != "given":
+        if sum(1 for name in SPLITS if counts[name]) > 1:
+            ledger.notes.append(
+                f"The parts that came with the photos ({said}) were pooled and split anew; --set"
+                " data.split=given"
+                " keeps them"
+            )
+        return None
+    if not counts["train"] or not (counts["test"] or counts["validation"]):
+        raise InputError(
+            f'data.split is "given" but the photos come with {said or "no parts"}: needed are train and test,'
+            " as folders, as FER2013's Usage or as a column split; give three shares, such as [0.6, 0.2, 0.2]"
+        )
+    if counts[""]:
+        raise InputError(
+            f'data.split is "given" but {counts[""]:,} of {len(names):,} photos are in no part ({said});'
+            " put them"
+            " into one, or give three shares, such as [0.6, 0.2, 0.2]"
+        )
+    parts = np.array([SPLITS.index(name) for name in names], dtype=np.int8)
+    if not counts["test"]:
+        parts[parts == _VALIDATION] = _TEST
+        ledger.notes.append(
+            f"The photos come without a test part: their validation part ({counts['validation']:,} photos) is"
+            f" the test part, and {VALIDATION:.0%} of the training photos became validation"
+        )
+    elif not counts["validation"]:
+        ledger.notes.append(
+            f"The photos come without a validation part: {VALIDATION:.0%} of the training photos became it"
+        )
+    return parts
+
+
+def complete(
+    parts: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, classes: int, seed: int
+) -> np.ndarray:
+    """The parts (n,) with a validation part, cut from training where there is none: seeded, by class, and no
+    group (n,) of the training photos in both.
+    """
+    if (parts == _VALIDATION).any():
+        return parts
+    split = parts.copy()
+    training = np.flatnonzero(parts == _TRAIN)
+    shares = (1 - VALIDATION, VALIDATION)
+    cut = split_photos(labels[training], groups[training], shares, classes=classes, seed=seed)
+    split[training[cut == 1]] = _VALIDATION
+    return split

@@ -1,0 +1,220 @@
+"""The table of photos: which there are, what they show, who is on them, which part of the split they are
+in.
+
+First stage of the way of the data: a source (fer_models/photos/sources.py) or the embedded set ->
+ImageTable. Photos are listed, checked and split (fer_models/data/split.py) here; their pixels are read one
+by one, later.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.given_parts import complete, given_parts
+from fer_models.data.split import SPLITS, split_photos
+from fer_models.emotions import EMOTIONS, ours
+from fer_models.errors import InputError
+from fer_models.photos.choice import FEWEST, check_classes, choose
+from fer_models.photos.file_names import NO_FILE
+from fer_models.photos.ledger import OTHER, Ledger
+from fer_models.photos.listing import Photo
+from fer_models.photos.scan import Progress
+from fer_models.photos.sources import Reader, open_source
+from fer_models.text import shown
+
+if TYPE_CHECKING:
+    from fer_models.sketch.faces import SketchSet
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
+
+    source: str  # "sketch", an absolute path, or "hub:owner/name"
+    classes: tuple[str, ...]  # their order fixes the class indices
+    paths: tuple[str, ...]  # absolute; "sketch/00017" for drawn ones, "FILE#00017" for rows of a table
+    labels: np.ndarray  # (n,) int64 into classes
+    subjects: np.ndarray | None  # (n,) str; a photo of nobody known is a subject of its own
+    split: np.ndarray  # (n,) int8 into SPLITS: 0 train, 1 validation, 2 test
+    digests: tuple[str, ...]  # per photo, identifies the pixels
+    unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
+    reader: Reader
+    ledger: Ledger = field(default_factory=Ledger)  # what was seen of the source, and what became of it
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def load_table(
+    data: DataConfig, sketch: SketchConfig, *, seed: int, progress: Progress | None = None
+) -> ImageTable:
+    """Lists, checks and splits the photos of `data.source`; `progress` sees (photos checked, photos).
+
+    Raises InputError for anything in the settings or the photos that cannot be used.
+    """
+    if data.source == "sketch":
+        return _drawn(data, sketch, seed)
+    source = open_source(data)
+    listing = source.listing()
+    photos = choose(listing, data, shown(source.name))
+    checked = source.check(photos, progress)
+    broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
+    _check_broken(photos, broken, data, source.name)
+    kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
+    paths = tuple(photo.path for photo, _ in kept)
+    subjects = None
+    if any(photo.subject for photo, _ in kept):
+        subjects = np.array([photo.subject or f"photo {photo.path}" for photo, _ in kept])
+    labels = np.array([data.classes.index(photo.emotion) for photo, _ in kept], dtype=np.int64)
+    digests = tuple(digest for _, digest in kept)
+    ledger = listing.ledger
+    ledger.used, ledger.unreadable = len(kept), len(broken)
+    parts = given_parts([photo.part for photo, _ in kept], data, ledger)
+    return ImageTable(
+        source=source.name,
+        classes=data.classes,
+        paths=paths,
+        labels=labels,
+        subjects=subjects,
+        split=_split(data, labels, subjects, digests, seed, parts),
+        digests=digests,
+        unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
+        reader=source.reader([photo for photo, _ in kept], digests),
+        ledger=ledger,
+    )
+
+
+def _check_broken(
+    photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
+) -> None:
+    """Raises InputError where too many photos, or all of a class, cannot be read."""
+    if not broken:
+        return
+    share = len(broken) / len(photos)
+    example = f"{shown(broken[0][0].path)}: {broken[0][1]}"
+    if len(broken) == len(photos):
+        what = "mend the names" if NO_FILE in broken[0][1] else "give photos in a format that Pillow reads"
+        raise InputError(
+            f"data.source: none of the {len(photos)} photos in {shown(source)} can be read (first:"
+            f" {example}); {what}"
+        )
+    if share > data.max_unreadable:
+        raise InputError(
+            f"data.source: {len(broken)} of {len(photos)} photos in {shown(source)} cannot be read"
+            f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); mend or"
+            " remove them, or raise data.max_unreadable"
+        )
+    whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
+    for name in data.classes:
+        if lost[name] == whole[name]:
+            first = next(f"{shown(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
+            raise InputError(
+                f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
+                f" {first}); mend them or leave the class out of data.classes"
+            )
+
+
+def _split(
+    data: DataConfig,
+    labels: np.ndarray,
+    subjects: np.ndarray | None,
+    digests: tuple[str, ...],
+    seed: int,
+    parts: np.ndarray | None = None,
+) -> np.ndarray:
+    """The part of each photo, (n,) int8; as the data came where `parts` (n,) says so. Raises InputError
+    where a class has no photo in some part.
+    """
+    if data.split_by == "subject" and subjects is None:
+        raise InputError(
+            'data.split_by is "subject" but no subjects are known; add a column subject to the CSV'
+            ' (labels.csv in a folder), or set data.split_by to "photo"'
+        )
+    for name, photos in zip(data.classes, np.bincount(labels, minlength=len(data.classes)), strict=True):
+        if photos < FEWEST:
+            raise InputError(
+                f'class "{name}" has {photos} photos that can be used, {FEWEST} are needed to train and judge'
+                f" it; {_more(data)}, or leave the class out of data.classes"
+            )
+    by_subject = subjects is not None and data.split_by != "photo"
+    groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
+    if parts is not None:
+        split = complete(parts, labels, groups, classes=len(data.classes), seed=seed)
+        other = ", or let fedfer split: data.split=[0.6, 0.2, 0.2]"
+    else:
+        assert data.split != "given"
+        split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
+        other = ', or set data.split_by to "photo"' if by_subject else ""
+    for part, name in enumerate(SPLITS):
+        here = np.bincount(labels[split == part], minlength=len(data.classes))
+        for c in np.flatnonzero(here == 0).tolist():
+            photos = np.count_nonzero(labels == c)
+            whose = f" of {len(np.unique(groups[labels == c]))} subjects" if by_subject else ""
+            raise InputError(
+                f'class "{data.classes[c]}" has no photo in the {name} part: its photos ({photos}{whose}) do'
+                f" not reach all three parts; {_more(data)}, leave the class out of data.classes{other}"
+            )
+    return split
+
+
+def _more(data: DataConfig) -> str:
+    return "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
+
+
+def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
+    """Groups (n,) int of photos that share a person or, being copies, pixels, in any number of steps."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    people, person = np.unique(subjects, return_inverse=True)
+    copies, copy = np.unique(np.array(digests), return_inverse=True)
+    nodes = len(people) + len(copies)
+    links = coo_array((np.ones(len(person)), (person, len(people) + copy)), shape=(nodes, nodes))
+    return connected_components(links, directed=False)[1][person]
+
+
+def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
+    from fer_models.sketch.faces import SketchSet
+
+    if data.split == "given":
+        raise InputError('data.split is "given" but the embedded set comes without parts; give three shares')
+    faces = SketchSet(sketch.faces, sketch.subjects, sketch.seed)
+    emotions = np.asarray(faces.emotions)
+    there = dict(zip(EMOTIONS, np.bincount(emotions, minlength=len(EMOTIONS)).tolist(), strict=True))
+    check_classes(data.classes, there, "the embedded set")
+    wanted = [EMOTIONS.index(ours(name)) for name in data.classes]
+    rows = np.flatnonzero(np.isin(emotions, wanted)).tolist()
+    labels = np.array([wanted.index(e) for e in emotions[rows].tolist()], dtype=np.int64)
+    subjects = np.asarray(faces.subject_ids)[rows]
+    digests = tuple(faces.digest(i) for i in rows)
+    return ImageTable(
+        source="sketch",
+        classes=data.classes,
+        paths=tuple(f"sketch/{i:05d}" for i in rows),
+        labels=labels,
+        subjects=subjects,
+        split=_split(data, labels, subjects, digests, seed),
+        digests=digests,
+        unreadable=(),
+        reader=partial(_draw, faces, rows),
+        ledger=_drawn_ledger(emotions, rows),
+    )
+
+
+def _drawn_ledger(emotions: np.ndarray, used: list[int]) -> Ledger:
+    counts = np.bincount(emotions, minlength=len(EMOTIONS)).tolist()
+    ledger = Ledger(found=dict(zip(EMOTIONS, counts, strict=True)), used=len(used))
+    others = np.delete(emotions, used)
+    for emotion, count in zip(*np.unique(others, return_counts=True), strict=True):
+        ledger.set_aside[OTHER] += int(count)
+        ledger.other_emotions[EMOTIONS[emotion]] = int(count)
+    return ledger
+
+
+def _draw(faces: "SketchSet", rows: list[int], photo: int, least: int = 0, /) -> Image.Image:
+    return Image.fromarray(faces.draw(rows[photo]))

@@ -1,0 +1,210 @@
+"""The local update of whole networks: the counterpart of `training.train_phones`, with torch, phone by phone.
+
+A network's head, in the words of the federation, is one row (1, P): all trained parameters, in the order of
+torch's `named_parameters`. What is not trained never travels: BatchNorm's gathered statistics stay as they
+were pretrained, on every phone and at the server, for those of few and one-sided photos do harm (Hsieh,
+Phanishayee, Mutlu and Gibbons 2020, arXiv:1910.00189); its scales and shifts are trained and averaged as any.
+
+Order of views, batches and sums are those of the kernel. Torch works on one thread, so that the bits do not
+depend on who works beside it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from fer_models.cache import whole_file
+from fer_models.device import opened
+from fer_models.local import kernel
+from fer_models.local.training import Holdings, Local, Trained, Work, trained
+from fer_models.networks.build import NetworkClassifier, Spec, restore
+from fer_models.networks.training import make_optimizer
+
+if TYPE_CHECKING:
+    import torch
+
+FILE = "network.safetensors"  # in the prepared folder
+_SPEC = "network.json"
+
+
+@dataclass(frozen=True)
+class NetworkPhones:
+    """Phones that train a network; `start` gives what does not travel, `device` says where they compute."""
+
+    start: NetworkClassifier
+    device: str = "cpu"
+
+    @property
+    def head(self) -> np.ndarray:
+        """The trained parameters of `start`, (1, P) float32."""
+        return _flat(list(self.start.network.parameters()))
+
+    def classifier(self, head: np.ndarray) -> NetworkClassifier:
+        """The network with the parameters `head` (1, P)."""
+        network = self.start.on(opened(self.device))
+        _fill(list(network.network.parameters()), head)
+        return network
+
+    def save(self, folder: Path) -> None:
+        """Writes what a node needs to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / _SPEC) as temporary:
+            temporary.write_text(
+                json.dumps({**asdict(self.start.spec), "device": self.device}), encoding="utf-8"
+            )
+        with whole_file(folder / FILE) as temporary:
+            temporary.write_bytes(save(self.start.arrays()))
+
+    @classmethod
+    def load(cls, folder: Path) -> "NetworkPhones":
+        """Opens what `save` wrote; ValueError where it does not fit."""
+        said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        device = said.pop("device")
+        return cls(restore(Spec(**said), load_file(folder / FILE)), device)
+
+    def train(self, held: Holdings, phones: np.ndarray, work: Work) -> Trained:
+        """Every phone of `phones` (k,) does the work; arrays are (..., 1, P) instead of (..., C, D + 1)."""
+        rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
+        sizes = lasts - firsts
+        weights = sizes.astype(np.float64) if work.weights is None else work.weights
+        starts = work.head[None] if work.starts is None else work.starts
+        total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
+        updates = np.empty((len(phones) if work.each else 0, *work.head.shape), np.float32)
+        losses, sound = np.empty(len(phones)), np.zeros(len(phones), np.bool_)
+        with _one_thread():
+            for place, phone in enumerate(phones):
+                own, start = rows[firsts[place] : lasts[place]], starts[min(place, len(starts) - 1)]
+                if work.losses:
+                    losses[place] = self._loss(held, own, start)
+                head, summed = self._phone(held, own, start, int(phone), place, work)
+                far = float(np.linalg.norm(head - start))
+                if not np.isfinite(far + summed):
+                    continue
+                sound[place] = True
+                kernel.add_exactly(total, head, start, weights[place])
+                reach += weights[place] * far
+                loss += (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
+                if work.each:
+                    updates[place] = head - start
+        sums = total, loss, reach
+        return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
+
+    def _phone(
+        self, held: Holdings, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: Work
+    ) -> tuple[np.ndarray, float]:
+        """One phone's training from `start` (1, P) on its rows `own` (n,); its head and summed loss."""
+        import torch
+
+        learner = self.classifier(start)
+        parameters = list(learner.network.parameters())
+        optimizer = make_optimizer(learner, work.train)
+        added = _added(parameters, work, place)
+        device = parameters[0].device
+        offsets = _offsets(held.labels[own], learner.spec.classes, work.local).to(device)
+        phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
+        learner.network.train()
+        loss = 0.0
+        for epoch in range(work.epochs):
+            epoch_key = np.uint64(kernel.sub_key(phone_key, np.uint64(epoch)))
+            order = kernel.shuffled(np.uint64(kernel.sub_key(epoch_key, np.uint64(0))), len(own))
+            _seed_dropout(learner, epoch_key)
+            for first in range(0, len(own), work.train.batch):
+                chosen = own[order[first : first + work.train.batch]]
+                x = torch.from_numpy(held.features[chosen]).to(device)
+                y = torch.from_numpy(held.labels[chosen]).to(device)
+                optimizer.zero_grad()
+                one = torch.nn.functional.cross_entropy(learner.network(x) + offsets, y)
+                one.backward()
+                added()
+                optimizer.step()
+                loss += one.item() * len(chosen)
+        return _flat(parameters), loss
+
+    def _loss(self, held: Holdings, own: np.ndarray, head: np.ndarray) -> float:
+        """The mean loss of a head on the rows `own` (n,), without dropout."""
+        chances = self.classifier(head).probabilities(held.features[own])
+        of_label = chances[np.arange(len(own)), held.labels[own]]
+        return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+
+
+def _flat(parameters: "list[torch.nn.Parameter]") -> np.ndarray:
+    """All of them in one row (1, P) float32, a copy."""
+    parts = [parameter.detach().reshape(-1).cpu().numpy() for parameter in parameters]
+    return np.concatenate(parts)[None]
+
+
+def _fill(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> None:
+    """Sets them to the values of a row (1, P)."""
+    import torch
+
+    with torch.no_grad():
+        for parameter, part in zip(parameters, _cut(parameters, head), strict=True):
+            parameter.copy_(part)
+
+
+def _cut(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> "Iterator[torch.Tensor]":
+    """The values of a row (1, P) in the parameters' shapes, where these lie."""
+    import torch
+
+    values, first = torch.from_numpy(np.ascontiguousarray(head[0])).to(parameters[0].device), 0
+    for parameter in parameters:
+        last = first + parameter.numel()
+        yield values[first:last].view(parameter.shape)
+        first = last
+
+
+def _added(parameters: "list[torch.nn.Parameter]", work: Work, place: int) -> Callable[[], None]:
+    """What adds to the gradients what the strategy adds: pull * (w - head) + the phone's correction."""
+    import torch
+
+    pull = work.local.pull
+    anchors = list(_cut(parameters, work.head)) if pull else []
+    own = None if work.corrections is None else work.corrections[place]
+    corrections = [] if own is None else list(_cut(parameters, own))
+
+    def add() -> None:
+        with torch.no_grad():
+            for parameter, anchor in zip(parameters, anchors, strict=False):
+                assert parameter.grad is not None
+                parameter.grad.add_(parameter - anchor, alpha=pull)
+            for parameter, correction in zip(parameters, corrections, strict=False):
+                assert parameter.grad is not None
+                parameter.grad.add_(correction)
+
+    return add
+
+
+def _offsets(labels: np.ndarray, classes: int, local: Local) -> "torch.Tensor":
+    """What margin and prior add to the logits of a phone with these labels, (C,)."""
+    import torch
+
+    offsets = np.empty(classes, np.float32)
+    kernel.logit_offsets(np.bincount(labels, minlength=classes), local.margin, local.prior, offsets)
+    return torch.from_numpy(offsets)
+
+
+def _seed_dropout(learner: NetworkClassifier, epoch_key: np.uint64) -> None:
+    """Each dropout of the network draws anew in this epoch of this phone."""
+    from fer_models.networks.layers import Dropout
+
+    modules = [module for module in learner.network.modules() if isinstance(module, Dropout)]
+    for number, module in enumerate(modules, 1):
+        module.generator.manual_seed(int(kernel.sub_key(epoch_key, np.uint64(number))) % 2**63)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

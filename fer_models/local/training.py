@@ -1,0 +1,243 @@
+"""THE local update: phones, alone or many in one pass, and the baselines train through this file.
+
+The arithmetic is `kernel.train_epoch`; this file knows whose rows to train and what to return.
+Source: local Adam as in FedAvg (McMahan et al., 2017), where a phone's optimiser starts fresh.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from fer_models.cache import whole_file
+from fer_models.config import TrainConfig
+from fer_models.heads import LinearHead, cross_entropy, probabilities
+from fer_models.local import kernel
+from fer_models.seeding import key
+
+
+class Holdings(Protocol):
+    """What every phone holds."""
+
+    @property
+    def features(self) -> np.ndarray:
+        """What the model reads of each view, (m, ...); features: (m, D) float32. May be memory-mapped."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Its class, (m,) int64."""
+
+    @property
+    def phones(self) -> int:
+        """How many phones there are."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Views of each phone, (phones,) int64."""
+
+    def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Holdings as they lie on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
+
+    features: np.ndarray  # (m, D) float32, memory-mapped, one row a view
+    labels: np.ndarray  # (m,) int64
+    rows: np.ndarray  # (total,) int64 into features and labels
+    offsets: np.ndarray  # (phones + 1,) int64
+
+    @property
+    def phones(self) -> int:
+        """How many phones there are."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Views of each phone, (phones,) int64."""
+        return np.diff(self.offsets)
+
+    def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
+        return self.rows, self.offsets[phones], self.offsets[phones + 1]
+
+    def save(self, folder: Path, features: Path) -> None:
+        """Writes the rows, offsets and labels to `folder`, and where the features lie."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("labels", "rows", "offsets"):
+            with whole_file(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+                np.save(file, getattr(self, name))
+        with whole_file(folder / "features.path") as temporary:
+            temporary.write_text(str(features), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Shards":
+        """Opens what `save` wrote, memory-mapped."""
+        features = Path((folder / "features.path").read_text(encoding="utf-8"))
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("labels", "rows", "offsets")
+        }
+        return cls(features=np.load(features, mmap_mode="r"), **arrays)
+
+
+@dataclass(frozen=True)
+class Update:
+    """What phones send together: a sum that adds up exactly, in any order and grouping."""
+
+    total: np.ndarray  # (C, D + 1) float64, sum of views * (head - start), multiples of kernel.QUANTUM
+    views: int  # sum of the phones' views: the weight of `total`
+    photos: int  # views processed: views * local epochs
+    phones: int
+    loss: float  # training loss summed over the photos processed, exact as well
+    reach: float  # bound of every partial sum in `total`; exact while below kernel.EXACT_BELOW
+
+    def __add__(self, other: "Update") -> "Update":
+        return Update(
+            self.total + other.total,
+            self.views + other.views,
+            self.photos + other.photos,
+            self.phones + other.phones,
+            self.loss + other.loss,
+            self.reach + other.reach,
+        )
+
+
+def round_key(seed: int, number: int) -> int:
+    """The key from which every phone of round `number` derives its order of views and its dropout."""
+    return key(seed, "train", number)
+
+
+@dataclass(frozen=True)
+class Local:
+    """What a strategy changes in the local update of every phone; as it stands, nothing."""
+
+    pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
+    margin: float = 0.0  # taken from the logits of a class, times n^(-1/4), n the phone's views of it
+    prior: float = 0.0  # times log n added to them; with either, a class without views leaves the softmax
+
+
+@dataclass(frozen=True)
+class Work:
+    """A round of local training for k phones: from where, how long, and what the strategy changes."""
+
+    head: np.ndarray  # (C, D + 1) float32, of the round; every phone starts from it
+    train: TrainConfig
+    epochs: int
+    key: int  # of the round: `round_key`
+    local: Local = Local()
+    starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
+    corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
+    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; else its views
+    each: bool = False  # whether what each phone moved by is asked for
+    losses: bool = False  # and the mean loss on its views of the head it started from
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What phones made of their work; those with numbers that are not finite are left out of everything."""
+
+    phones: np.ndarray  # (k,) int64, the ids of those that are in
+    sum: Update
+    updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each less its start
+    losses: np.ndarray | None = None  # (k,) float64
+
+
+def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
+    """Every phone of `phones` (k,) does the work."""
+    phones, head, train, local = (
+        np.ascontiguousarray(phones, dtype=np.int64),
+        work.head,
+        work.train,
+        work.local,
+    )
+    rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
+    starts = head[None] if work.starts is None else work.starts
+    none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)
+    sizes = lasts - firsts
+    total = np.zeros(head.shape, np.float64)
+    updates = np.empty((len(phones) if work.each else 0, *head.shape), np.float32)
+    sound = np.empty(len(phones), np.bool_)
+    reach, loss = kernel.train_phones(
+        np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
+        sizes.astype(np.float64) if work.weights is None else work.weights,
+        head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
+        np.uint64(work.key), local.pull, local.margin, local.prior,
+        none if work.corrections is None else work.corrections, total, updates, sound,
+    )  # fmt: skip
+    losses = _losses(held, phones, starts, sound) if work.losses else None
+    return trained(phones, sound, sizes, work, (total, float(loss), float(reach)), updates, losses)
+
+
+def trained(
+    phones: np.ndarray,
+    sound: np.ndarray,
+    sizes: np.ndarray,
+    work: Work,
+    sums: tuple[np.ndarray, float, float],
+    updates: np.ndarray,
+    losses: np.ndarray | None,
+) -> Trained:
+    """What came of the work: `sums` (total, loss, reach) of the phones that are `sound` (k,) bool."""
+    total, loss, reach = sums
+    views = int(sizes[sound].sum())
+    return Trained(
+        phones[sound],
+        Update(total, views, views * work.epochs, int(sound.sum()), loss, reach),
+        updates[sound] if work.each else None,
+        None if losses is None else losses[sound],
+    )
+
+
+def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """The mean loss of each phone's start on its views, (k,) float64; nan where the phone is not `sound`."""
+    rows, firsts, lasts = held.of(phones)
+    found = np.full(len(phones), np.nan)
+    for place in np.flatnonzero(sound):
+        own, head = rows[firsts[place] : lasts[place]], starts[min(int(place), len(starts) - 1)]
+        found[place] = cross_entropy(probabilities(head, held.features[own]), held.labels[own])
+    return found
+
+
+class CentralTrainer:
+    """The same training with all views in one place: the optimiser's state lives on between epochs."""
+
+    def __init__(self, shards: Shards, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
+        self.head = start.copy()
+        self._first, self._second = np.zeros_like(start), np.zeros_like(start)
+        self._step, self._epoch = 0, 0
+        self._shards, self._train, self._seed = shards, train, seed
+        self._load()
+
+    def _load(self) -> None:
+        """Compiles the kernel, or loads it, by training no view: no epoch pays for it."""
+        self._trained(0, 0)
+
+    @property
+    def classifier(self) -> LinearHead:
+        """A copy of the head as it is."""
+        return LinearHead(self.head.copy())
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number of the head is one."""
+        return bool(np.isfinite(self.head).all())
+
+    def epoch(self, views: int | None = None) -> float:
+        """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
+        self._epoch += 1
+        every = len(self._shards.rows) if views is None else views
+        return self._trained(every, key(self._seed, "central", self._epoch))
+
+    def _trained(self, views: int, epoch_key: int) -> float:
+        held, train = self._shards, self._train
+        # A read-only memory map is another type to the compiler: plain views of it share the compiled code.
+        features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
+        offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]
+        loss, self._step = kernel.train_epoch(
+            features, labels, rows, views, self.head, self._first, self._second, self._step,
+            train.batch, train.lr, train.optimizer == "adam", train.dropout, np.uint64(epoch_key),
+            offsets, self.head, 0.0, none,
+        )  # fmt: skip
+        return float(loss)

@@ -1,0 +1,120 @@
+"""What a network costs: its parameters, and the multiply-adds of one photo.
+
+Networks are counted, not computed by formula: one pass over meta tensors, which have shapes and no values,
+in which every convolution and matrix product is seen. Whatever else a network does (biases, BatchNorm,
+pooling) is left out, as in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fer_models.encoders import backbone
+from fer_models.networks.build import Spec, empty
+
+if TYPE_CHECKING:
+    import torch
+
+LAYERS = backbone.BLOCKS + 2  # of torchvision's mobilenet_v2().features
+# Expansion, channels, repeats and first stride of its blocks: Sandler et al. 2018, table 2.
+_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network, or of parts in a row, which add up."""
+
+    parameters: int  # BatchNorm statistics are none
+    multiply_adds: int  # per photo
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
+
+
+def linear_cost(classes: int, width: int) -> Cost:
+    """Of a linear head on rows of `width` values."""
+    return Cost(classes * (width + 1), classes * width)
+
+
+def encoder_cost(size: int, layers: int = LAYERS) -> Cost:
+    """Of the first `layers` of MobileNetV2's 19, at images of side `size`; all are the frozen encoder.
+
+    By the paper's table 2, since it is asked for at the end of runs that need no torch.
+    """
+    side = _halved(size, 2)
+    found = [_convolution(3, 32, 9, side)]
+    channels = 32
+    for expansion, out, repeats, first_stride in _STAGES:
+        for stride in (first_stride, *[1] * (repeats - 1)):
+            hidden, after = channels * expansion, _halved(side, stride)
+            block = _convolution(1, hidden, 9, after) + _convolution(hidden, out, 1, after)
+            if expansion > 1:
+                block += _convolution(channels, hidden, 1, side)
+            found.append(block)
+            channels, side = out, after
+    found.append(_convolution(channels, backbone.FEATURES, 1, side))
+    return sum(found[:layers], Cost(0, 0))
+
+
+def _halved(side: int, stride: int) -> int:
+    """The side of a map after a padded 3x3 convolution with that stride."""
+    return (side - 1) // stride + 1
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, side: int) -> Cost:
+    """Of a convolution without bias, of `inputs` channels for each output, and the BatchNorm after it."""
+    weights = inputs * outputs * kernel
+    return Cost(weights + 2 * outputs, weights * side**2)
+
+
+def network_cost(spec: Spec) -> Cost:
+    """Of a network by itself: all of it is trained. What lies below its rows is not counted."""
+    return _counted(empty(spec), _rows(spec))
+
+
+def frozen_cost(spec: Spec) -> Cost:
+    """Of the frozen part of MobileNetV2 below a network, which makes the rows that the network reads."""
+    if spec.name == "mobilenet-deep":
+        return encoder_cost(spec.size)
+    if spec.name == "mobilenet-tuned":
+        return encoder_cost(spec.size, LAYERS - 1 - spec.trainable_blocks)
+    return Cost(0, 0)
+
+
+def _encoder(layers: int) -> "torch.nn.Sequential":
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        encoder: torch.nn.Sequential = torchvision.models.mobilenet_v2().features[:layers]
+    return encoder
+
+
+def _rows(spec: Spec) -> "torch.Tensor":
+    """One row as the network reads it."""
+    import torch
+
+    if spec.name == "mobilenet-deep":
+        return torch.empty(1, backbone.FEATURES, device="meta")
+    if spec.name == "mobilenet-tuned":
+        photo = torch.empty(1, 3, spec.size, spec.size, device="meta")
+        activations: torch.Tensor = _encoder(LAYERS - 1 - spec.trainable_blocks).eval()(photo)
+        return activations
+    return torch.empty(1, 1, spec.size, spec.size, dtype=torch.uint8, device="meta")
+
+
+def _counted(network: "torch.nn.Module", rows: "torch.Tensor") -> Cost:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)  # counts a multiply-add as two operations
+    with counter, torch.no_grad():
+        network.eval()(rows)
+    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2)

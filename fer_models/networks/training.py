@@ -1,0 +1,95 @@
+"""Centralized training of a network with torch: the counterpart of `training.CentralTrainer`.
+
+Same views in the same order and batches, the same loss and optimisers (Adam: Kingma and Ba 2015,
+arXiv:1412.6980). Same seed, same bits, on one machine with one number of cores.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_models.config import TrainConfig
+from fer_models.device import opened
+from fer_models.local import kernel
+from fer_models.local.training import Shards
+from fer_models.networks.build import NetworkClassifier, all_cores
+from fer_models.seeding import key
+
+if TYPE_CHECKING:
+    import torch
+
+BELOW_HEAD = 0.1  # of train.lr: what mobilenet-tuned's pretrained layers learn at
+
+
+class NetworkTrainer:
+    """Trains a copy of `start` on all views of `shards`; the optimiser's state lives on between epochs."""
+
+    def __init__(
+        self, shards: Shards, start: NetworkClassifier, train: TrainConfig, *, seed: int, device: str = "cpu"
+    ) -> None:
+        self._shards, self._train, self._seed, self._epoch = shards, train, seed, 0
+        self._device = opened(device)
+        self._learner = start.on(self._device)
+        self._optimizer = make_optimizer(self._learner, train)
+
+    @property
+    def classifier(self) -> NetworkClassifier:
+        """A copy of what was learned so far."""
+        return self._learner.copy()
+
+    @property
+    def finite(self) -> bool:
+        """Whether all that was learned is finite; training that diverged is over."""
+        tensors = self._learner.network.state_dict().values()
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+    def epoch(self, views: int | None = None) -> float:
+        """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
+        self._epoch += 1
+        rows = np.asarray(self._shards.rows)
+        epoch_key = np.uint64(key(self._seed, "central", self._epoch))
+        order = kernel.shuffled(np.uint64(kernel.sub_key(epoch_key, np.uint64(0))), len(rows))
+        chosen = rows[order[:views]]
+        self._seed_dropout()
+        loss = 0.0
+        self._learner.network.train()
+        try:
+            with all_cores():
+                for first in range(0, len(chosen), self._train.batch):
+                    loss += self._step(chosen[first : first + self._train.batch])
+        finally:
+            self._learner.network.eval()
+        return loss
+
+    def _step(self, rows: np.ndarray) -> float:
+        """One step on a batch: the views of these rows. Returns their summed loss."""
+        import torch
+
+        features = torch.from_numpy(self._shards.features[rows]).to(self._device)
+        labels = torch.from_numpy(self._shards.labels[rows]).to(self._device)
+        self._optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(self._learner.network(features), labels)
+        loss.backward()
+        self._optimizer.step()
+        return loss.item() * len(rows)
+
+    def _seed_dropout(self) -> None:
+        """Starts the dropout of this epoch anew, so that it depends on seed and epoch alone."""
+        from fer_models.networks.layers import Dropout
+
+        for name, module in self._learner.network.named_modules():
+            if isinstance(module, Dropout):
+                module.generator.manual_seed(key(self._seed, "central", self._epoch, name) % 2**63)
+
+
+def make_optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.optim.Optimizer":
+    """The optimiser that `train` names, with torch's own settings; one pass over all parameters a step."""
+    import torch
+
+    pretrained = "features." if learner.spec.name == "mobilenet-tuned" else None
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in learner.network.named_parameters():
+        below = pretrained is not None and name.startswith(pretrained)
+        groups.setdefault(train.lr * (BELOW_HEAD if below else 1), []).append(parameter)
+    make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.SGD
+    return make([{"params": group, "lr": lr} for lr, group in groups.items()], fused=True)

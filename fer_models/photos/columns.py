@@ -1,0 +1,151 @@
+"""Which column of a table of files is for what, and what the user should know of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fer_models.photos import tables
+from fer_models.photos.file_names import FileNames
+from fer_models.photos.layout import part_of
+from fer_models.photos.ledger import NO_LABEL
+from fer_models.photos.tables import Table
+from fer_models.text import listed, many, shown
+
+_NOBODY = (
+    "",
+    "-",
+    "?",
+    "nan",
+    "n/a",
+    "none",
+    "null",
+    "unknown",
+)  # of a column of people; NA is a person of JAFFE
+_TRIED = 20  # rows by which one of several columns of files is chosen
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns as indices; None where there is none."""
+
+    file: int
+    emotion: int | None
+    subject: int | None
+    part: int | None
+    remarks: list[str] = field(default_factory=list)  # what the user should know, a line each
+
+    @classmethod
+    def of(cls, table: Table, names: FileNames, *, labels: bool = True) -> "Columns":
+        """Those of a table whose files have these `names`; without `labels`, one of emotions is not needed.
+
+        Raises InputError where one that is needed is not there.
+        """
+        tables.column_or_refuse(table, tables.FILES)
+        emotion = tables.column_or_refuse(table, tables.EMOTIONS) if labels else None
+        subject, said = _people(table)
+        part = table.column(tables.PARTS)
+        if table.encoding == "latin-1":
+            said.insert(0, f"{shown(table.path.name)} is not UTF-8: read as Latin-1")
+        return cls(_files(table, names), emotion, subject, part, said + _odd_parts(table, part))
+
+    def value(self, row: list[str], column: int | None) -> str:
+        """The field of a row, "" where it has none."""
+        return "" if column is None or column >= len(row) else row[column]
+
+    def useless(self, row: list[str], width: int) -> str:
+        """Why a row names no photo with a label; "" where it does. `width`: columns of the table."""
+        name, label = self.value(row, self.file), self.value(row, self.emotion)
+        if any(row[width:]):
+            return "in rows with too many fields"
+        if "\n" in name + label or "\r" in name + label:
+            return "with a line break, as after a quotation mark that is not closed"
+        if not name:
+            return "without a file name"
+        return NO_LABEL if self.emotion is not None and not label else ""
+
+    def person(self, row: list[str]) -> str:
+        """Who is on the photo; "" for nobody known."""
+        return _known(self.value(row, self.subject))
+
+    def part_of(self, row: list[str]) -> str:
+        """The part of a split that the row names; "" for none."""
+        return part_of(self.value(row, self.part))
+
+    def uses(self, table: Table) -> dict[str, str]:
+        """What each column was used for."""
+        every = dict.fromkeys(map(shown, table.header), "not used")
+        for use, column in (
+            ("file", self.file), ("emotion", self.emotion), ("subject", self.subject), ("split", self.part)
+        ):  # fmt: skip
+            if column is not None:
+                every[shown(table.header[column])] = use
+        return every
+
+
+def _files(table: Table, names: FileNames) -> int:
+    """The column of files: of several that may be, the one of which most are there."""
+    every = _all(table, tables.FILES)
+    some = table.rows[:_TRIED]
+
+    def there(column: int) -> int:
+        return sum(column < len(row) and names.find(row[column]).reason is None for _, row in some)
+
+    return every[0] if len(every) == 1 else max(every, key=there)
+
+
+def _people(table: Table) -> tuple[int | None, list[str]]:
+    """The column that says who is on a photo, the first that does not say nobody, and what to say of it."""
+    every = _all(table, tables.SUBJECTS)
+    filled = {column: _filled(table, column) for column in every}
+    chosen = next((column for column in every if filled[column]), None)
+    used = {*every, *_all(table, tables.FILES), *_all(table, tables.EMOTIONS), *_all(table, tables.PARTS)}
+    others = [column for column in every if column != chosen and filled[column]]
+    others += [
+        column
+        for column in range(len(table.header))
+        if column not in used and tables.looks_like_people(table.header[column], _distinct(table, column))
+    ]
+    said = []
+    if chosen is not None:
+        if table.header[chosen] != "subject":
+            said.append(f"Column {shown(table.header[chosen])} says who is on a photo")
+        if nobody := len(table.rows) - filled[chosen]:
+            said.append(
+                f"{many(nobody, 'row names', 'rows name')} nobody: each of these photos counts as a person of"
+                " its own"
+            )
+    elif every:
+        said.append(f"Column {listed(table.header[column] for column in every)} is empty: nobody is known")
+    if others:
+        said.append(
+            f"Column {listed(table.header[column] for column in others)} was not used: if it says who is on"
+            " a photo, call it subject, so that nobody is in two parts of the split"
+        )
+    return chosen, said
+
+
+def _odd_parts(table: Table, part: int | None) -> list[str]:
+    """A line where values of the column of parts name none."""
+    if part is None:
+        return []
+    values = {row[part] for _, row in table.rows if part < len(row)}
+    odd = sorted(value for value in values if value and not part_of(value))
+    return [f"Column {shown(table.header[part])}: {listed(odd, 5)} is no part of a split"] if odd else []
+
+
+def _all(table: Table, names: Sequence[str]) -> list[int]:
+    """Every column of these (folded) names, the best name first."""
+    folded = [tables.folded_name(name) for name in table.header]
+    return [folded.index(name) for name in names if name in folded]
+
+
+def _filled(table: Table, column: int) -> int:
+    return sum(bool(column < len(row) and _known(row[column])) for _, row in table.rows)
+
+
+def _distinct(table: Table, column: int) -> float:
+    """The share of different values among the rows."""
+    return len({row[column] for _, row in table.rows if column < len(row)}) / max(1, len(table.rows))
+
+
+def _known(person: str) -> str:
+    return "" if person.casefold() in _NOBODY else person

@@ -1,0 +1,79 @@
+"""Adaptive optimisers at the server: the mean update is the gradient of FedAdagrad, FedAdam and FedYogi.
+
+Reddi, Charles, Zaheer, Garrett, Rush, Konečný, Kumar and McMahan, "Adaptive Federated Optimization", 2021,
+arXiv:2003.00295, algorithm 2:
+
+    m <- beta1 * m + (1 - beta1) * mean
+    v <- v + mean^2                                          (FedAdagrad)
+    v <- beta2 * v + (1 - beta2) * mean^2                    (FedAdam)
+    v <- v - (1 - beta2) * mean^2 * sign(v - mean^2)         (FedYogi)
+    head <- head + lr * m / (sqrt(v) + tau)
+
+As in the paper, m starts at 0, v at tau^2 (the least it allows), and neither is corrected for its start:
+v has no bias towards 0 to correct, and m, which grows from 0, lets the first rounds begin gently. Flower
+starts v at 0 and corrects FedAdam alone, counting a round too many.
+
+FedAdagrad wants a tau larger than a mean update: else its first rounds, which m does not soften, move every
+coordinate by about lr, however little its update says, and v lets no later round make up for it.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+
+
+@dataclass(frozen=True)
+class Adaptive(Algorithm):
+    """What the three share; `tau` keeps coordinates that hardly move from being divided by nothing."""
+
+    lr: float
+    beta1: float
+    tau: float
+
+    @abstractmethod
+    def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """The next v from the last one and the squares of the mean update, each (C, D + 1)."""
+
+    def begin(self, head: np.ndarray) -> State:
+        """No direction yet; every coordinate as if it had moved by tau."""
+        return {"m": np.zeros(head.shape), "v": np.full(head.shape, self.tau**2)}
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """Each coordinate's step is divided by the usual size of its mean updates."""
+        m = self.beta1 * state["m"] + (1 - self.beta1) * came.mean
+        v = self.second(state["v"], came.mean**2)
+        return moved(head, self.lr * m / (np.sqrt(v) + self.tau)), {"m": m, "v": v}
+
+
+@dataclass(frozen=True)
+class FedAdagrad(Adaptive):
+    """Steps get smaller for good: v is the sum of all squares."""
+
+    def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """The sum."""
+        return v + squares
+
+
+@dataclass(frozen=True)
+class FedAdam(Adaptive):
+    """v is the moving average of the squares."""
+
+    beta2: float
+
+    def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """The moving average."""
+        return self.beta2 * v + (1 - self.beta2) * squares
+
+
+@dataclass(frozen=True)
+class FedYogi(Adaptive):
+    """v follows the squares by steps that depend on them alone, so it does not fall fast after large ones."""
+
+    beta2: float
+
+    def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """A step towards the squares."""
+        return v - (1 - self.beta2) * squares * np.sign(v - squares)

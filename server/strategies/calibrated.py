@@ -1,0 +1,42 @@
+"""Softmax calibrated by each phone's class counts, so that it does not unlearn what it has little of.
+
+FedLC: Zhang, Li, Li, Xu, Li, Ding, Sha and Ma, "Federated Learning with Label Distribution Skew via Logits
+Calibration", 2022, arXiv:2209.00189, equation 9. Balanced softmax: Ren, Yu, Sheng, Ma, Zhao, Yi and Li,
+"Balanced Meta-Softmax for Long-Tailed Visual Recognition", 2020, arXiv:2007.10740, equation 3, with the
+counts of the phone in place of the data's. With n_c views of class c on the phone, its logits become
+
+    f_c - margin * n_c^(-1/4)           (FedLC)
+    f_c + prior * log n_c               (balanced softmax)
+
+in training only. In both a class that the phone has no view of is out of its softmax (the limit n_c -> 0): so
+its row of the head stays as it was. The head moves by the mean update, as in FedAvg.
+"""
+
+from dataclasses import dataclass
+
+from fer_models.local.training import Local
+from server.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True)
+class FedLC(FedAvg):
+    """FedAvg of phones whose rare classes have to win by a margin."""
+
+    margin: float
+
+    @property
+    def local(self) -> Local:
+        """The margin."""
+        return Local(margin=self.margin)
+
+
+@dataclass(frozen=True)
+class BalancedSoftmax(FedAvg):
+    """FedAvg of phones whose softmax knows how often they see each class."""
+
+    prior: float
+
+    @property
+    def local(self) -> Local:
+        """The weight of the prior; 1 is the paper's."""
+        return Local(prior=self.prior)

@@ -1,0 +1,43 @@
+"""Ditto: beside the shared head each phone trains one of its own, which is pulled towards the shared one.
+
+Li, Hu, Beirami and Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", 2021,
+arXiv:2012.04221, algorithm 1. Beside its part in the shared head, a phone of the round trains its own, v, on
+
+    F_i(v) + own_pull / 2 * |v - head|^2
+
+from where it was, or from the shared head the first time. The shared head is that of FedAvg, bit for bit.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from server.strategies import own_heads, phone_state
+from server.strategies.base import Asked, Came, State
+from server.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True)
+class Ditto(FedAvg):
+    """FedAvg, and a head of its own for each phone; own_pull is the paper's lambda."""
+
+    own_pull: float
+    own: ClassVar[Literal["", "beside", "instead"]] = "beside"
+
+    @property
+    def toward(self) -> float:
+        """The pull of the own heads towards the shared one."""
+        return self.own_pull
+
+    def ask(
+        self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
+    ) -> Asked:
+        """Each phone's own head."""
+        return Asked(starts=phone_state.of(state, own_heads.NAME, phones, head))
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """FedAvg; the own heads are kept."""
+        assert came.own is not None
+        head, state = super().step(head, came, state)
+        return head, phone_state.kept(state, own_heads.NAME, came.phones, came.own)

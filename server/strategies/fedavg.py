@@ -1,0 +1,20 @@
+"""Federated averaging: the head moves by the mean update, weighted by views.
+
+McMahan, Moore, Ramage, Hampson and Agüera y Arcas, "Communication-Efficient Learning of Deep Networks from
+Decentralized Data", 2017, arXiv:1602.05629, algorithm 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+
+
+@dataclass(frozen=True)
+class FedAvg(Algorithm):
+    """head + mean."""
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """The mean of the phones' heads."""
+        return moved(head, came.mean), state

@@ -1,0 +1,64 @@
+"""FedDyn: each phone's loss is bent, a little more in every round, until all phones' optima are one.
+
+Acar, Zhao, Matas Navarro, Mattina, Whatmough and Saligrama, "Federated Learning Based on Dynamic
+Regularization", 2021, arXiv:2111.04263, algorithm 1. Phone i minimises
+
+    F_i(w) - <h_i, w> + alpha / 2 * |w - head|^2,   then   h_i <- h_i - alpha * (w - head)
+
+and the server
+
+    h <- h - alpha * share * mean update,   head <- head + mean update - h / alpha
+
+The paper counts phones equally. Here they are weighted by views: h is then the mean of all h_i, weighted so,
+and where nothing moves any more h_i is the gradient of F_i and h = 0: the gradients, weighted by views, add
+up to 0, which is the optimum that FedAvg is after. `share` is the part of all views in the round (the
+paper's |P| / m). The phones run plain SGD, whose gradients the h_i stand for.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fer_models.local.training import Local
+from server.strategies import phone_state
+from server.strategies.base import Algorithm, Asked, Came, State, moved
+
+_OWN = "bend"  # the name of the h_i in the state
+
+
+@dataclass(frozen=True)
+class FedDyn(Algorithm):
+    """Dynamic regularisation of the phones' losses."""
+
+    alpha: float
+    local_lr: float
+    stacked: ClassVar[bool] = True
+
+    @property
+    def local(self) -> Local:
+        """The pull towards the head."""
+        return Local(pull=self.alpha)
+
+    @property
+    def sgd_rate(self) -> float:
+        """Plain SGD."""
+        return self.local_lr
+
+    def begin(self, head: np.ndarray) -> State:
+        """Nothing is bent yet."""
+        return {"h": np.zeros(head.shape)}
+
+    def ask(
+        self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
+    ) -> Asked:
+        """-h_i is what each gradient gets."""
+        return Asked(corrections=-phone_state.of(state, _OWN, phones, np.zeros(head.shape)))
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """The phones' h_i, the server's h, the head."""
+        assert came.updates is not None
+        own = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape)) - self.alpha * came.updates
+        h = state["h"] - self.alpha * came.share * came.mean
+        state = phone_state.kept(state, _OWN, came.phones, own) | {"h": h}
+        return moved(head, came.mean - h / self.alpha), state

@@ -1,0 +1,26 @@
+"""FedProx: phones that train are held back to the head they started from.
+
+Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated Optimization in Heterogeneous Networks", 2020,
+arXiv:1812.06127, algorithm 2. Each phone minimises
+
+    F_i(w) + mu / 2 * |w - head|^2
+
+and the head moves by the mean update, as in FedAvg, which this is with mu = 0.
+"""
+
+from dataclasses import dataclass
+
+from fer_models.local.training import Local
+from server.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True)
+class FedProx(FedAvg):
+    """FedAvg of phones with a proximal term."""
+
+    mu: float
+
+    @property
+    def local(self) -> Local:
+        """The gradient of the term, mu * (w - head)."""
+        return Local(pull=self.mu)

@@ -1,0 +1,91 @@
+"""Krum and Multi-Krum: trust the phones whose updates have the closest company.
+
+Blanchard, El Mhamdi, Guerraoui and Stainer, "Machine Learning with Adversaries: Byzantine Tolerant Gradient
+Descent", 2017, NeurIPS 30 (arXiv:1703.02757). Of n phones f may send anything. A phone's score is the sum
+of the squared distances from its update to the n - f - 2 closest others. Krum takes the update with the
+lowest score, Multi-Krum the plain mean of the `keep` lowest (weights would be the phones' own claims). Of
+equal scores the lower phone id wins.
+
+Proven for n >= 2f + 3. Krum's update is one phone's, with all that is one-sided about that phone's photos.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.distances import blocks
+
+
+@dataclass(frozen=True)
+class MultiKrum(Algorithm):
+    """The mean of the updates with the lowest scores."""
+
+    byzantine: int | None  # f; None: a tenth of the phones
+    keep: int | None  # None: n - f - 2, as many as a score looks at
+    stacked: ClassVar[bool] = True
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """Scores, the lowest of them, their mean."""
+        assert came.updates is not None
+        n = len(came.updates)
+        f, keep = check_multi_krum(n, self.byzantine, self.keep)
+        trusted = np.zeros(n, bool)
+        trusted[np.argsort(scores(came.updates, f), kind="stable")[:keep]] = True
+        mean = came.updates.mean(axis=0, dtype=np.float64, where=trusted[:, None, None])
+        return moved(head, mean), state
+
+
+@dataclass(frozen=True)
+class Krum(Algorithm):
+    """The update with the lowest score."""
+
+    byzantine: int | None  # f; None: a tenth of the phones
+    stacked: ClassVar[bool] = True
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """Scores, the lowest of them, its update."""
+        assert came.updates is not None
+        f = check_krum(len(came.updates), self.byzantine)
+        best = scores(came.updates, f).argmin()
+        return moved(head, came.updates[best].astype(np.float64)), state
+
+
+def scores(updates: np.ndarray, f: int) -> np.ndarray:
+    """Krum's score of each of updates (k, C, D + 1): (k,) float64."""
+    closest, answer = len(updates) - f - 2, np.empty(len(updates))
+    for rows, distances in blocks(updates):
+        distances.sort(axis=1)  # the first is a phone's distance from itself: 0
+        answer[rows] = distances[:, : closest + 1].sum(axis=1)
+    return answer
+
+
+def check_krum(phones: int, byzantine: int | None, name: str = "krum") -> int:
+    """How many of the phones of a round may be malicious; ValueError where Krum does not allow as many."""
+    return allowed(name, phones, byzantine, (phones - 3) // 2, least=3)
+
+
+def check_multi_krum(phones: int, byzantine: int | None, keep: int | None) -> tuple[int, int]:
+    """The same, and how many updates are averaged; ValueError where these must hold a malicious one."""
+    f = check_krum(phones, byzantine, "multi-krum")
+    if keep is not None and keep > phones - f:
+        raise ValueError(
+            f"keep must be at most {phones - f} with {phones} phones in a round, {f} of them malicious, "
+            f"got {keep}; lower it"
+        )
+    return f, phones - f - 2 if keep is None else keep
+
+
+def allowed(name: str, phones: int, byzantine: int | None, most: int, *, least: int) -> int:
+    """`byzantine`, a tenth of the phones for None; ValueError above `most` or below `least` phones."""
+    if phones < least:
+        raise ValueError(
+            f"name = {name} needs at least {least} phones in a round, got {phones}; let more phones take part"
+        )
+    if byzantine is not None and byzantine > most:
+        raise ValueError(
+            f"byzantine must be at most {most} for {name} with {phones} phones in a round, got {byzantine}; "
+            "lower it, or let more phones take part"
+        )
+    return phones // 10 if byzantine is None else byzantine

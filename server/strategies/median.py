@@ -1,0 +1,26 @@
+"""The coordinate-wise median: no minority of phones can pull a coordinate beyond what the others say.
+
+Yin, Chen, Ramchandran and Bartlett, "Byzantine-Robust Distributed Learning: Towards Optimal Statistical
+Rates", 2018, arXiv:1803.01498, algorithm 1, option I. Phones count equally: a weight would be a phone's own
+claim.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.coordinates import each, middle
+
+
+@dataclass(frozen=True)
+class Median(Algorithm):
+    """The median of the updates, coordinate by coordinate."""
+
+    stacked: ClassVar[bool] = True
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """The mean of the two middle ones where the phones are even in number."""
+        assert came.updates is not None
+        return moved(head, each(came.updates, middle)), state

@@ -1,0 +1,47 @@
+"""Heads that phones keep for themselves: in the state of a strategy, and in the run folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fer_models.cache import whole_file
+from fer_models.errors import InputError
+from server.strategies.base import State
+
+FILE = "own_heads.safetensors"
+NAME = "own"  # of that state (server/strategies/phone_state.py)
+
+
+@dataclass(frozen=True)
+class OwnHeads:
+    """Which phones have a head of their own, and what it is."""
+
+    phones: np.ndarray  # (m,) int64, sorted
+    heads: np.ndarray  # (m, C, D + 1) float32
+
+    def save(self, folder: Path) -> None:
+        """Writes the file of a run folder, whole."""
+        with whole_file(folder / FILE) as temporary:
+            temporary.write_bytes(save({"phones": self.phones, "heads": self.heads}))
+
+
+def of(state: State) -> OwnHeads | None:
+    """The own heads in what a strategy keeps; None where phones have none."""
+    if f"{NAME}.phones" not in state:
+        return None
+    return OwnHeads(state[f"{NAME}.phones"], state[f"{NAME}.values"])
+
+
+def load(folder: Path) -> OwnHeads | None:
+    """The own heads in a run folder; None where there are none; InputError where the file is damaged."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        arrays = load_file(path)
+        return OwnHeads(arrays["phones"], arrays["heads"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove it, and the run makes it anew") from error

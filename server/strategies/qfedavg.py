@@ -1,0 +1,54 @@
+"""q-FedAvg: phones that the head serves badly pull harder, the more so the larger q.
+
+Li, Sanjabi, Beirami and Smith, "Fair Resource Allocation in Federated Learning", 2020, arXiv:1905.10497,
+algorithm 2. Minimises sum of p_i F_i^(q + 1) / (q + 1), F_i being the mean loss of the head on phone i:
+
+    g_i = -L * update_i
+    h_i = q * F_i^(q - 1) * |g_i|^2 + L * F_i^q
+    head <- head - sum of p_i F_i^q g_i / sum of p_i h_i
+
+The paper draws phones with probability p_i and counts each once; here phones are drawn evenly, so p_i, a
+phone's share of the views, is a weight. With q = 0 this is FedAvg, whatever L.
+
+L (`lipschitz`) is the inverse of the step with which an update would be one gradient step: in the paper 1 /
+lr of the phones' SGD. All it does is to damp: a phone's part of h grows by the factor 1 + q L |update_i|^2
+/ F_i. With Adam on the phones 1 / lr is far too much, for an update is then as long as Adam makes it,
+whatever the gradient.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+
+_BLOCK = 256  # phones in float64 at a time
+_LEAST = 1e-10  # a loss is at least this, so that its powers are finite
+
+
+@dataclass(frozen=True)
+class QFedAvg(Algorithm):
+    """FedAvg with weights by loss, and steps damped as far as these weights bend the objective."""
+
+    q: float
+    lipschitz: float
+    stacked: ClassVar[bool] = True
+    losses: ClassVar[bool] = True
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """Both sums of the paper, divided by L and by the largest loss's power, which change nothing."""
+        assert came.updates is not None
+        assert came.losses is not None
+        loss = np.maximum(came.losses, _LEAST)
+        weight = (
+            came.views / came.views.sum() * (loss / loss.max()) ** self.q
+        )  # p F^q: at most 1, never too large
+        total, norms = np.zeros(head.shape), np.empty(len(loss))
+        for first in range(0, len(loss), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            updates = came.updates[block].astype(np.float64)
+            total += (weight[block, None, None] * updates).sum(axis=0)
+            norms[block] = (updates**2).sum(axis=(1, 2))
+        damped = (weight * (1 + self.q * self.lipschitz * norms / loss)).sum()
+        return moved(head, total / damped), state

@@ -1,0 +1,61 @@
+"""SCAFFOLD: control variates take out of each phone's gradients what is peculiar to that phone.
+
+Karimireddy, Kale, Mohri, Reddi, Stich and Suresh, "SCAFFOLD: Stochastic Controlled Averaging for Federated
+Learning", 2020, arXiv:1910.06378, algorithm 1, option II. A phone i that takes K_i steps of size local_lr:
+
+    each step   w <- w - local_lr * (g_i(w) - c_i + c)
+    after       c_i <- c_i - c + (head - w) / (K_i * local_lr)
+    server      head <- head + lr * mean update,  c <- c + share * mean change of c_i
+
+The paper counts phones equally. Here, as in FedAvg, they are weighted by views, so c is the mean of all
+phones' c_i weighted by views; `share` is the part of all views that the phones of the round hold (the paper's
+|S| / N). The phones run plain SGD: with another optimiser the way they went would not be a mean of gradients.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.strategies import phone_state
+from server.strategies.base import Algorithm, Asked, Came, State, moved
+
+_OWN = "control"  # the name of the c_i in the state
+
+
+@dataclass(frozen=True)
+class Scaffold(Algorithm):
+    """The mean update of phones that correct their drift."""
+
+    lr: float
+    local_lr: float
+    stacked: ClassVar[bool] = True
+    heads_down: ClassVar[int] = 2  # the head and c
+    heads_up: ClassVar[int] = 2  # the update and the change of c_i
+
+    @property
+    def sgd_rate(self) -> float:
+        """Plain SGD."""
+        return self.local_lr
+
+    def begin(self, head: np.ndarray) -> State:
+        """No control yet, at the server and at the phones."""
+        return {"c": np.zeros(head.shape)}
+
+    def ask(
+        self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
+    ) -> Asked:
+        """What each gradient gets is c - c_i."""
+        own = phone_state.of(state, _OWN, phones, np.zeros(head.shape))
+        return Asked(corrections=(state["c"] - own).astype(np.float32))
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """The head by the mean update; c by the mean change of the phones' controls."""
+        assert came.updates is not None
+        assert came.steps is not None
+        before = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape))
+        way = came.updates / (came.steps * self.local_lr)[:, None, None]
+        after = (before - state["c"] - way).astype(np.float32)
+        change = np.average(after.astype(np.float64) - before, axis=0, weights=came.views)
+        state = phone_state.kept(state, _OWN, came.phones, after) | {"c": state["c"] + came.share * change}
+        return moved(head, self.lr * came.mean), state

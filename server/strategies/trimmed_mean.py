@@ -1,0 +1,33 @@
+"""The coordinate-wise trimmed mean: the smallest and the largest of each coordinate's updates are left out.
+
+Yin, Chen, Ramchandran and Bartlett, "Byzantine-Robust Distributed Learning: Towards Optimal Statistical
+Rates", 2018, arXiv:1803.01498, algorithm 1, option II. Phones count equally: a weight would be a phone's
+own claim.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.coordinates import each
+
+
+@dataclass(frozen=True)
+class TrimmedMean(Algorithm):
+    """The mean of the middle updates; `trim`, below 0.5, is the share left out on either side."""
+
+    trim: float
+    stacked: ClassVar[bool] = True
+
+    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+        """Coordinate by coordinate."""
+        assert came.updates is not None
+        return moved(head, each(came.updates, self.mean)), state
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Of each row of values (p, k), ascending along k, without its ends: (p,) float64."""
+        k = values.shape[1]
+        cut = int(self.trim * k + 1e-9)  # rounded down, but 0.29 * 100 is 29
+        return values[:, cut : k - cut].mean(axis=1, dtype=np.float64)

@@ -1,0 +1,104 @@
+"""How a command ends: its errors become one plain line and an exit code.
+
+0 all went well; 1 a run failed; 2 the user's input cannot be used; 130 it was stopped.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import typer
+
+from fer_models.errors import FedferError, InputError, RunError
+from fer_models.text import shown
+from simulations.engines.surroundings import leave
+
+
+def guarded(app: typer.Typer, arguments: list[str]) -> None:
+    """Runs the command line; leaves the process with the exit code where it does not end well."""
+    try:
+        _run(app, arguments)
+    except BrokenPipeError:  # who read our output has read enough
+        with suppress(OSError, AttributeError):  # a notebook's output is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def reason(error: Exception) -> str:
+    """Why it failed; what nobody foresaw leaves its trace above."""
+    if isinstance(error, FedferError):
+        return str(error)
+    if isinstance(error, OSError):  # a full disk, a folder that went away: nothing to report to anybody
+        return f"{error.strerror or error}{f': {shown(error.filename)}' if error.filename else ''}"
+    traceback.print_exception(error)
+    return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"
+
+
+def stop(last: str) -> NoReturn:
+    """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
+    print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
+    leave()
+    os._exit(130)
+
+
+@contextmanager
+def resumable(folder: Path, settings: str, command: str) -> Iterator[None]:
+    """Says how to go on when the block is stopped or fails: with `command`, once `settings` are written."""
+
+    def last() -> str:
+        if (folder / settings).exists():
+            return f"go on with: {command}"
+        return "nothing was written; run the same command again"
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop(last())
+    except InputError:
+        raise
+    except Exception as error:
+        hopeless = isinstance(error, RunError) and not error.resumable
+        raise RunError(f"{reason(error)}; {'start a new run' if hopeless else last()}") from error
+
+
+def _run(app: typer.Typer, arguments: list[str]) -> None:
+    try:
+        _check_arguments(arguments)
+        if (
+            app(arguments, prog_name="fedfer", standalone_mode=False) == 130
+        ):  # typer's word for an interruption
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        _fail("no command was given; choose one of those above", 2)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "fedfer"
+        _fail(f"{error.format_message().rstrip('.')}; see {command} --help", 2)
+    except (click.ClickException, InputError) as error:
+        _fail(str(error), 2)
+    except (click.Abort, KeyboardInterrupt):
+        stop("run the same command again")
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        _fail(reason(error), 1)
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuses what is no text: it could be written neither into a configuration nor to a page."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{shown(argument)} is not UTF-8; rename that file or folder") from error
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print("fedfer: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)

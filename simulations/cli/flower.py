@@ -1,0 +1,92 @@
+"""The ServerApp for Flower's own command: `flwr run .` does what `fedfer run` does, on the nodes Flower has.
+
+In Flower's simulation the nodes work for simulated phones; in a deployment each node can be a phone with its
+own photos (`devices=true`). Source fingerprints are compared when the nodes report; see docs/flower.md.
+"""
+
+import os
+import shlex
+import time
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from fer_models.errors import InputError
+from fer_models.quiet import hush
+from server.app import Job, make_app
+from simulations.cli.exits import reason
+from simulations.cli.options import named
+from simulations.experiment import Config, load
+from simulations.run.request import Request, check_folder, finished, resumed
+from simulations.run.rounds import Through
+
+hush()  # Flower imports this and starts Ray before it calls anything here
+app = ServerApp()
+_PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and between looks for more
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Runs the experiment that the run's configuration names; what went wrong is the log's last line."""
+    from simulations.run.runner import conduct
+    from simulations.terminal.display import Display
+
+    try:
+        settings = {name: str(value) for name, value in context.run_config.items()}
+        devices = settings.pop("devices", "False") == "True"
+        asked = request(settings, devices=devices)
+        nodes = _nodes(grid, asked.config.federation.phones if devices else 1)
+
+        def run(job: Job) -> None:
+            make_app(job)(grid, context)
+
+        result = conduct(asked, Display(), Through(run, nodes, devices))
+        print(f"fedfer: done; open {result.page}", flush=True)
+    except Exception as error:
+        print(f"fedfer: {reason(error)}", flush=True)
+        raise
+
+
+def request(settings: dict[str, str], *, devices: bool) -> Request:
+    """What the configuration of the run asks for; InputError where it cannot be done."""
+    experiment = settings.get("experiment") or "quickstart"
+    here = named(None, Path(experiment).stem).absolute()  # where Flower runs the app
+    out = Path(_absolute(settings, "out")) if settings.get("out") else here
+    if (out / "config.toml").exists() and not finished(out):
+        return resumed(out)
+    check_folder(out)
+    data = _absolute(settings, "data") if settings.get("data") else None
+    name, config = load(experiment, data=data, settings=shlex.split(settings.get("set", "")))
+    if devices:
+        _check_devices(config)
+    return Request(name, config, out, "flwr run", baseline=not devices, devices=devices)
+
+
+def _absolute(settings: dict[str, str], name: str) -> str:
+    """A path of the configuration, which must be absolute: the app runs in a folder of Flower's."""
+    path = os.path.expanduser(settings.get(name, ""))
+    if not os.path.isabs(path) and (name, path) != ("data", "sketch"):
+        raise InputError(
+            f'{name}: the absolute path of a folder is needed, got "{path}"; give --run-config'
+            f" '{name}=\"/...\"'"
+        )
+    return path
+
+
+def _check_devices(config: Config) -> None:
+    if config.model.name != "mobilenet":
+        raise InputError(
+            f'model.name: devices train the linear head of "mobilenet", got "{config.model.name}"; set it'
+        )
+
+
+def _nodes(grid: Grid, least: int) -> int:
+    """How many nodes there are, once `least` have come and no more do."""
+    deadline, seen = time.monotonic() + _PATIENCE, -1
+    while (found := len(list(grid.get_node_ids()))) < least or found != seen:
+        if time.monotonic() > deadline:
+            raise InputError(f"only {found} of {least} nodes came within {_PATIENCE:.0f} s; start them")
+        seen = found
+        time.sleep(_PAUSE)
+    return found

@@ -1,0 +1,226 @@
+"""The command `fedfer predict`: which head, which photos, and where the answers go.
+
+Everything the user gave is checked before the first photo is read. Answers go out as they come: to the
+terminal as a table, elsewhere as plain lines, and to a CSV.
+"""
+
+import csv
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from fer_models.cache import whole_file
+from fer_models.encoders.weights import sha256_of
+from fer_models.errors import InputError, RunError
+from fer_models.photos.given_photos import given_photos
+from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
+from fer_models.runlog import RunLog
+from fer_models.text import shown
+from simulations.engines.surroundings import on_terminal
+from simulations.experiment import read_toml, validate
+from simulations.run.request import check_cache
+
+HEAD = "head.safetensors"
+STDOUT = "-"
+_NUMBER = len("confidence")  # columns
+
+Write = Callable[[Prediction], None]
+
+
+def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool) -> None:
+    """Labels photos with the head of a run folder, or of a file.
+
+    `table`: the CSV to write, "-" for standard output. Raises InputError for what cannot be used, RunError
+    when no photo could be read.
+    """
+    path, weights, seed = locate(Path(run).expanduser())
+    head = read_head(path)
+    files = given_photos(photos)
+    target = None if table in (None, STDOUT) else _target(str(table), files)
+    check_cache()
+    encoder = fitting_encoder(head, weights, seed=seed)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be any bytes
+        utf8 = table == STDOUT
+        sys.stdout.reconfigure(
+            encoding="utf-8" if utf8 else None, errors="surrogateescape" if utf8 else "backslashreplace"
+        )
+    show = _complain if quiet or table == STDOUT else _lines(files, head.classes)
+    results = predict(head, encoder, files)
+    if table == STDOUT:
+        unreadable = _answer(results, len(files), head.classes, [_rows(sys.stdout, head.classes), show])
+    elif target:
+        with _whole_table(target) as file:
+            unreadable = _answer(results, len(files), head.classes, [_rows(file, head.classes), show])
+    else:
+        unreadable = _answer(results, len(files), head.classes, [show])
+    if unreadable:
+        sys.stderr.write(f"fedfer: {unreadable} of {len(files)} photos cannot be read\n")
+
+
+def locate(run: Path) -> tuple[Path, str, int]:
+    """The head's file, model.weights and run.seed of a run folder; of a head's file alone: ImageNet weights.
+
+    Raises InputError where there is no head, or where it is not the one that the run wrote.
+    """
+    if run.is_file():
+        return run, "imagenet", 0
+    if not run.is_dir():
+        raise InputError(f"there is no run {shown(run)}; give the folder of a run, or its {HEAD}")
+    if not (run / "config.toml").is_file():
+        raise InputError(f"{shown(run)} is not the folder of a run: it has no config.toml; give one")
+    path = run / HEAD
+    if not path.is_file():
+        raise InputError(
+            f"the run in {shown(run)} has no {HEAD}: it is not finished; go on with it (fedfer run --resume)"
+            " or give another"
+        )
+    _check_written(run, path)
+    raw = read_toml(run / "config.toml")
+    wanted = (("model", "weights"), ("run", "seed"))  # no more, so that other versions' runs can be used
+    config = validate(
+        {
+            section: {name: raw[section][name]}
+            for section, name in wanted
+            if isinstance(raw.get(section), dict) and name in raw[section]
+        }
+    )
+    return path, config.model.weights, config.run.seed
+
+
+def _check_written(run: Path, path: Path) -> None:
+    """Refuses a head that is not the one of the run's summary, where there is a summary."""
+    if not (run / "summary.json").is_file():
+        return
+    try:
+        written = RunLog(run).read_json("summary").get("head_sha256")
+        found = sha256_of(path)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"the run in {shown(run)} is damaged ({error}); give another") from error
+    if written != found:
+        raise InputError(
+            f"{shown(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json says"
+            f" {str(written)[:16]}...; restore it, or train anew"
+        )
+
+
+def _target(table: str, files: Iterable[str]) -> Path:
+    """Where the CSV is written; InputError where it cannot be, or where a photo lies."""
+    if not table:
+        raise InputError("--csv: the name is empty; give a file, or - for standard output")
+    path = Path(table).expanduser().resolve()
+    if path.exists() and not path.is_file():
+        raise InputError(f"--csv: {shown(path)} is not a file; give one, or - for standard output")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+        taken = path.exists() and any(os.path.exists(f) and path.samefile(f) for f in files)
+    except OSError as error:
+        raise InputError(
+            f"--csv: {shown(path)} cannot be written ({error.strerror or error}); give another file"
+        ) from error
+    if taken:
+        raise InputError(f"--csv: {shown(path)} is one of the photos; give another file")
+    return path
+
+
+@contextmanager
+def _whole_table(path: Path) -> Iterator[IO[str]]:
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        yield file
+
+
+def _answer(
+    results: Iterable[Prediction], total: int, classes: Sequence[str], writers: Sequence[Write]
+) -> int:
+    """Hands out the results one by one; returns how many of the `total` photos could not be read.
+
+    Raises RunError when none could.
+    """
+    unreadable, first = 0, ""
+    for result in results:
+        if result.reason is not None:
+            first = first or f"{shown(result.file)}: {result.reason}"
+            unreadable += 1
+        elif result.index is None or not known(result.index, classes):
+            sys.stderr.write(
+                f"fedfer: warning: {shown(result.file)}: class index {result.index} is outside the head's"
+                f" {len(classes)} classes; labelled {UNKNOWN}\n"
+            )
+        for write in writers:
+            write(result)
+    if unreadable == total:
+        raise RunError(f"none of the photos ({total}) can be read (first: {first})")
+    return unreadable
+
+
+def _rows(file: Any, classes: Sequence[str]) -> Write:
+    """Writes rows of the CSV; a photo that cannot be read has only its name."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("file", "emotion", "confidence", *classes))
+
+    def write(result: Prediction) -> None:
+        if result.reason is None:
+            numbers = (result.confidence, *result.probabilities)
+            writer.writerow((result.file, result.emotion, *(f"{value:.6f}" for value in numbers)))
+        else:
+            writer.writerow((result.file, *[""] * (2 + len(classes))))
+
+    return write
+
+
+def _complain(result: Prediction) -> None:
+    """Says on standard error which photo cannot be read, and why."""
+    if result.reason is not None:
+        sys.stderr.write(f"fedfer: {shown(result.file)} cannot be read: {result.reason}\n")
+
+
+def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
+    """Shows results: in columns on a terminal, else as plain lines with tabs between."""
+    console = Console(force_interactive=None if on_terminal(sys.stdout) else False, highlight=False)
+    if not console.is_interactive:
+        return _plain
+    emotion = max(cell_len(shown(name)) for name in ("emotion", UNKNOWN, *classes))
+    widest = max(cell_len(shown(file)) for file in files)
+    room = max(12, min(widest, console.width - emotion - _NUMBER - 5))
+
+    def line(file: str, middle: Text, right: str, style: str = "") -> None:
+        text = Text.assemble((_fitted(file, room), style), "  ", middle)
+        text.append(" " * (emotion - middle.cell_len) + f"  {right:>{_NUMBER}}" if right else "", style)
+        console.print(text, soft_wrap=True)
+
+    line("file", Text("emotion", "dim"), "confidence", "dim")
+
+    def write(result: Prediction) -> None:
+        if result.reason is None:
+            line(shown(result.file), Text(shown(result.emotion)), f"{result.confidence:.3f}")
+        else:
+            line(shown(result.file), Text(f"cannot be read: {result.reason}", "yellow"), "")
+
+    return write
+
+
+def _plain(result: Prediction) -> None:
+    said = (
+        ("unreadable", result.reason)
+        if result.reason
+        else (shown(result.emotion), f"{result.confidence:.3f}")
+    )
+    sys.stdout.write(f"{shown(result.file)}\t{said[0]}\t{said[1]}\n")
+
+
+def _fitted(name: str, room: int) -> str:
+    """A name in `room` columns; of a longer one its end, which tells files apart."""
+    while cell_len(name) > room:
+        name = f"~{name[2:]}"
+    return set_cell_size(name, room)

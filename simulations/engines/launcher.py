@@ -1,0 +1,144 @@
+"""Starts what nodes live on, and runs jobs on them; what is said there goes to the logs of the run.
+
+The one file that knows of `run_simulation`. Flower marks that function as deprecated in favour of `flwr run`,
+which starts a service that outlives the run: what one process starts, one process ends.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_models.encoders.backbone import cores
+from fer_models.errors import FedferError, InputError, RunError, first_cause
+from server.app import Job, make_app
+from simulations.engines import cluster
+from simulations.engines.own_ray import load, own_ray
+
+if TYPE_CHECKING:
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp import ServerApp
+
+    from simulations.experiment import FederationConfig
+
+
+def node_count(federation: "FederationConfig") -> int:
+    """The number of nodes: as set, or for 0 one per core, of the Ray cluster if one is used, but no more than
+    there are phones. InputError where a cluster does not answer, or has fewer CPUs.
+    """
+    there = None if federation.engine == "process" else cluster.cpus()
+    if there is not None and federation.nodes > there:
+        raise InputError(
+            f"federation.nodes is {federation.nodes}, but the Ray cluster has {there} CPUs; lower it, or add"
+            " machines"
+        )
+    return federation.nodes or max(1, min(there or cores(), federation.phones))
+
+
+@contextmanager
+def begun(engine: str, nodes: int, logs: Path) -> Iterator[Callable[[Job], None]]:
+    """What runs jobs on so many nodes. What these live on starts now, and one of them has loaded its code;
+    RunError where that does not work, so that it is known before anything is computed.
+
+    engine "ray": each node is a Ray actor; "flower": one of Flower's simulation runtime, on Ray as well;
+    "process": all of them are in this process. The bits are the same. Logs go to the folder `logs`.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if engine != "process":
+            load()
+            with _heard(logs):
+                stack.enter_context(_ray(nodes, logs / "ray"))
+                from simulations.engines.ray_grid import try_node
+
+                try_node(logs)
+
+        def run(job: Job) -> None:
+            from clients.app import app
+            from simulations.engines.grid import context
+
+            with _heard(logs):
+                if engine == "flower":
+                    _simulate(make_app(job), app, job.nodes)
+                elif engine == "process":
+                    from simulations.engines.in_process import InProcessGrid
+
+                    make_app(job)(InProcessGrid(app, range(1, job.nodes + 1)), context())
+                else:
+                    from simulations.engines.ray_grid import RayGrid
+
+                    make_app(job)(RayGrid(app, job.nodes), context())
+
+        yield run
+
+
+def launch(job: Job, logs: Path, engine: str = "ray") -> None:
+    """Runs the job on as many nodes as it waits for, which begin and end with it; as `begun` says."""
+    with begun(engine, job.nodes, logs) as run:
+        run(job)
+
+
+def simulate(
+    server_app: "ServerApp", client_app: "ClientApp", nodes: int, logs: Path, *, actors: int
+) -> None:
+    """Runs any two Flower apps on `nodes` simulated nodes, which take turns on `actors` Ray actors."""
+    logs.mkdir(parents=True, exist_ok=True)
+    load()
+    with _heard(logs), _ray(actors, logs / "ray"):
+        _simulate(server_app, client_app, nodes)
+
+
+def _simulate(server_app: "ServerApp", client_app: "ClientApp", nodes: int) -> None:
+    from flwr.simulation import run_simulation
+
+    run_simulation(
+        server_app=server_app,
+        client_app=client_app,
+        num_supernodes=nodes,
+        backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+    )
+
+
+@contextmanager
+def _ray(actors: int, logs: Path) -> Iterator[None]:
+    """The cluster that the environment names, or a Ray of this process alone."""
+    with own_ray(actors, logs) if cluster.cpus() is None else cluster.joined():
+        yield
+
+
+@contextmanager
+def _heard(logs: Path) -> Iterator[None]:
+    """What is said in the block goes to the folder `logs`, and what breaks it off is an error of the run."""
+    with _log_file(logs / "flower.log"), _reasons(logs):
+        yield
+
+
+@contextmanager
+def _reasons(logs: Path) -> Iterator[None]:
+    """What breaks off the simulation is an error of the run, with its trace in the log."""
+    try:
+        yield
+    except (FedferError, OSError):
+        raise
+    except Exception as error:
+        logging.getLogger("flwr").error("the simulation broke off", exc_info=error)
+        raise RunError(f"the simulation broke off ({first_cause(error)}); its logs are in {logs}") from error
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Flower's and Ray's messages go to the file `path` instead of the screen; some of Ray's are printed."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("flwr", "ray")]
+    before = [(logger, logger.handlers[:], logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [handler], False
+    try:
+        with redirect_stdout(handler.stream):
+            yield
+    finally:
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
+        handler.close()

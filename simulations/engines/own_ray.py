@@ -1,0 +1,122 @@
+"""A Ray of this process alone: it keeps to this machine, stands nowhere, and nothing of it stays behind."""
+
+import logging
+import os
+import shutil
+import site
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fer_models.quiet import ALONE, hush
+from simulations.engines import cluster
+from simulations.engines.guardian import guarded
+from simulations.engines.interrupt import deferred, handlers, restore
+from simulations.engines.standing import environment, nowhere
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
+
+
+def load() -> None:
+    """Imports Ray, which then learns where it is alone, and gives its loggers ways to the screen."""
+    hush()
+    with environment(**(ALONE if cluster.cpus() is None else {})):
+        import ray  # noqa: F401
+
+
+@contextmanager
+def own_ray(actors: int, logs: Path) -> Iterator[None]:
+    """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
+    import ray
+
+    before = handlers()
+    folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
+    with guarded(folder, logs):
+        others = _children()
+        _adopt(True)
+        try:
+            with deferred(), nowhere(Path(folder)), _homeless(Path(folder)):
+                ray.init(
+                    address="local",
+                    num_cpus=actors,
+                    num_gpus=0,
+                    object_store_memory=_OBJECT_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=folder,
+                )
+            yield
+        except SystemExit as stopped:  # from Ray's handler
+            raise KeyboardInterrupt from stopped
+        finally:
+            begun = _children() - others
+            try:
+                with deferred():  # a signal does not leave half of it behind
+                    ray.shutdown()
+            finally:
+                restore(before)  # which Ray replaces by its own when it starts, and by none when it ends
+                with deferred():
+                    _end(begun | _children() - others)
+                    _adopt(False)
+                    _clear(Path(folder), logs)
+
+
+@contextmanager
+def _homeless(folder: Path) -> Iterator[None]:
+    """What begins in the block has this folder for a home, with a file in it that keeps Ray's dashboard from
+    asking the hosts of three cloud providers where it runs, which it does with its usage reports off, too.
+
+    Packages that the user installed in the real home are found there still.
+    """
+    (folder / "ray_bootstrap_config.yaml").touch()
+    with environment(HOME=str(folder), PYTHONUSERBASE=site.getuserbase(), **ALONE):
+        yield
+
+
+def _children() -> set[Any]:
+    """Every process that comes from this one, as psutil.Process."""
+    import psutil
+
+    return set(psutil.Process().children(recursive=True))
+
+
+def _adopt(orphans: bool) -> None:
+    """Whether processes whose parent has ended become children of this one, where the system is Linux.
+
+    Actors outlive the process that began them by a moment, and so do parts of a Ray that was stopped while
+    it started: only as children can they be found, and ended for certain.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_SUBREAPER, int(orphans), 0, 0, 0)
+
+
+def _end(processes: set[Any]) -> None:
+    """Ends processes that may have ended already."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
+
+
+def _clear(folder: Path, logs: Path) -> None:
+    """Removes Ray's folder, all but its logs."""
+    try:
+        if (latest := folder / "session_latest" / "logs").is_dir():
+            shutil.copytree(latest, logs, dirs_exist_ok=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder() -> str:
+    """Where Ray's folder can lie: the names of Unix sockets in it have room for about 107 bytes."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= 24 else "/tmp"

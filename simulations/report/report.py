@@ -1,0 +1,42 @@
+"""A finished run folder -> report.html: what was run, how good it is, beside what, and how sure one may be.
+
+Reads files only (the run folder and, of a federated run, its baselines in `centralized` and
+`centralized-matched`); the same folder gives the same page, byte for byte. The page refers to nothing
+outside itself but the files beside it, and needs no script.
+"""
+
+from html import escape
+from pathlib import Path
+
+from fer_models.cache import whole_file
+from simulations.report import across_page, ledger_page, outcome, page, phones, setting
+from simulations.report.results import read_all
+from simulations.report.verdict import verdict
+
+
+def write_report(folder: Path) -> Path:
+    """Write `folder/report.html` whole and return its path; InputError when the run is not a finished one."""
+    every = read_all(folder)
+    run, baselines = every[0], every[1:]
+    sections = [
+        verdict(run, baselines),
+        setting.setting(run),
+        ledger_page.photos(run),
+        outcome.training(every),
+        outcome.counts(run),
+        phones.phones(run),
+        across_page.across_phones(every),
+        outcome.confusion(run, baselines),
+        outcome.per_class(every),
+        outcome.examples(run),
+        setting.cost(run, baselines),
+        setting.again(run),
+    ]
+    version = escape(str(run.environment.get("versions", {}).get("fedfer", "")))
+    footer = f"Written by fedfer {version} from the files of this run folder. No scripts, no network."
+    body = "\n".join(part for part in sections if part)
+    path = folder / "report.html"
+    with whole_file(path) as temporary:
+        title = f"{run.summary['experiment']}: fedfer report"
+        temporary.write_text(page.skeleton(title, body, footer), encoding="utf-8")
+    return path

@@ -1,0 +1,131 @@
+"""What the files of finished runs say: read once, then handed to the sections of the report."""
+
+import csv
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_models.errors import InputError
+from fer_models.models import MODELS
+from simulations.report import intervals
+
+BASELINES = ("centralized-matched", "centralized")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the files of one run say, and its place on the page.
+
+    Fields:
+        name: how the page calls it. series: its colour, dash and marker.
+        rounds: the lines of rounds.jsonl. said: test photo -> (emotion, predicted, subject or "").
+    """
+
+    folder: Path
+    name: str
+    series: int
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    data: dict[str, Any]
+    summary: dict[str, Any]
+    rounds: list[dict[str, Any]]
+    said: dict[str, tuple[str, str, str]]
+
+    @property
+    def federated(self) -> bool:
+        """Whether phones took part."""
+        return self.summary["kind"] in ("federated", "local")
+
+    @property
+    def matched(self) -> bool:
+        """Whether it is the baseline that saw as many views as the federated run."""
+        return bool(self.summary.get("matched"))
+
+    @property
+    def step(self) -> str:
+        """What a line of rounds.jsonl is."""
+        return "round" if self.federated else "epoch"
+
+    @property
+    def steps(self) -> str:
+        """How long it trained, in words."""
+        count = self.summary.get("rounds") or self.summary.get("epochs") or len(self.rounds)
+        return f"{count:,.4g} {self.step}{'' if count == 1 else 's'}"
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(c, c) counts of test photos, rows true."""
+        return np.array(self.summary["confusion"], dtype=np.int64)
+
+
+def read_all(folder: Path) -> list[Run]:
+    """The run in `folder`, then its baselines, the one with the same budget first."""
+    run = read_run(folder, series=0)
+    if not run.federated:
+        return [run]
+    named = [(folder / name, series) for series, name in enumerate(BASELINES, start=1)]
+    return [run, *(read_run(place, series=i) for place, i in named if (place / "summary.json").is_file())]
+
+
+def read_run(folder: Path, *, series: int) -> Run:
+    """Read the files of one run; InputError when one that every finished run has is missing or broken."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        lines = (folder / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
+        return Run(
+            folder=folder,
+            name=_name(summary),
+            series=series,
+            config=tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")),
+            environment=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
+            data=json.loads((folder / "data.json").read_text(encoding="utf-8")),
+            summary=summary,
+            rounds=[json.loads(line) for line in lines if line.strip()],
+            said=_said(folder / "predictions.csv"),
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"no report of {folder}: {error}; give the folder of a finished run") from error
+
+
+def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], str]:
+    """Run minus baseline with 95% intervals, and in words what the bootstrap drew."""
+    classes = {name: i for i, name in enumerate(run.summary["classes"])}
+    if not run.said or run.said.keys() != baseline.said.keys():
+        return intervals.unpaired(run.confusion, baseline.confusion), "photos not compared one by one"
+    files = sorted(run.said)
+    true, first, second = (
+        np.array([classes[said[file][which]] for file in files])
+        for said, which in ((run.said, 0), (run.said, 1), (baseline.said, 1))
+    )
+    people = np.array([run.said[file][2] for file in files])
+    if (people == "").any():
+        return intervals.paired(true, first, second, len(classes)), "the same photos compared one by one"
+    gaps = intervals.paired(true, first, second, len(classes), people)
+    return gaps, "the same photos compared one by one, people drawn with all their photos"
+
+
+def _name(summary: dict[str, Any]) -> str:
+    if summary["kind"] == "federated":
+        return "Federated"
+    if summary["kind"] == "local":
+        return "Each phone alone"
+    if summary.get("matched"):
+        return "Centralized, matched"
+    model = summary.get("model")
+    if model in MODELS and not MODELS[model].epochs:
+        return f"Centralized, {model}"
+    epochs = summary.get("epochs")
+    return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"
+
+
+def _said(path: Path) -> dict[str, tuple[str, str, str]]:
+    if not path.is_file():
+        return {}
+    # By place, not by name: classes have columns too, and may be called anything.
+    with path.open(encoding="utf-8", newline="") as lines:
+        _, *rows = csv.reader(lines)
+    return {file: (emotion, predicted, subject) for file, emotion, predicted, *_, subject in rows}

@@ -1,0 +1,133 @@
+"""The head of the report: one sentence that says how the run ended, and how sure one may be of it."""
+
+from simulations.report import charts, intervals, page
+from simulations.report.page import esc, percent, signed
+from simulations.report.results import Run, differences
+
+# A baseline, and run minus baseline by metric, and how the intervals came about.
+Compared = tuple[Run, dict[str, intervals.Difference], str]
+
+
+def verdict(run: Run, baselines: list[Run]) -> str:
+    """Headline, a paragraph with the numbers, the intervals as a figure, the differences as a table."""
+    compared = [(baseline, *differences(run, baseline)) for baseline in baselines]
+    lede = [_result(run), *(_compare(base, gaps) for base, gaps, _ in compared), _guessing(run)]
+    return "\n".join(
+        [
+            "<header>",
+            f'<p class="eyebrow">fedfer report &middot; experiment {esc(run.summary["experiment"])}</p>',
+            f"<h1>{esc(_headline(run, compared))}</h1>",
+            page.paragraph(" ".join(part for part in lede if part), "lede"),
+            _drawings(run),
+            f'<div class="grid pair">{_accuracy(run, baselines)}{_table(run, compared)}</div>',
+            "</header>",
+        ]
+    )
+
+
+def _headline(run: Run, compared: list[Compared]) -> str:
+    """The verdict in one sentence, against the first baseline there is."""
+    kinds = {"federated": "Federated", "local": "Local", "centralized": "Central"}
+    how, reached = kinds[run.summary["kind"]], percent(run.summary["accuracy"])
+    sentence = f"{how} training names {reached} of the test photos correctly"
+    if not compared:
+        return f"{sentence}."
+    baseline, gaps, _ = compared[0]
+    gap, other = gaps["accuracy"], _training(baseline)
+    if gap.within_noise:
+        there = percent(baseline.summary["accuracy"])
+        return f"{sentence}, {other} {there}: the difference is within noise."
+    return f"{sentence}, {abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}."
+
+
+def _training(baseline: Run) -> str:
+    return f"central training {'on as many views' if baseline.matched else f'for {baseline.steps}'}"
+
+
+def _result(run: Run) -> str:
+    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.get("subjects")
+    unseen = subjects and run.config["data"]["split_by"] != "photo"
+    people = f" of {subjects['test']:,} people it was not trained on" if subjects and unseen else ""
+    heads = {
+        "federated": "The head trained on phones is",
+        "local": "The phones' own heads, each on photos of its phone, are",
+        "centralized": "The head trained centrally is",
+    }
+    return (
+        f"{heads[run.summary['kind']]} right on {hits:,} of {total:,} test photos{people}: "
+        f"accuracy {percent(run.summary['accuracy'])}, macro-F1 {run.summary['macro_f1']:.3f}."
+    )
+
+
+def _compare(baseline: Run, gaps: dict[str, intervals.Difference]) -> str:
+    accuracy, f1 = gaps["accuracy"], gaps["macro_f1"]
+    scores = f"{percent(baseline.summary['accuracy'])}, {baseline.summary['macro_f1']:.3f}"
+    return (
+        f"Against {_training(baseline)} ({scores}) that is "
+        f"{signed(100 * accuracy.value, 1)} points of accuracy, {_reading(accuracy)}, and "
+        f"{signed(f1.value, 3)} macro-F1, {_reading(f1)}."
+    )
+
+
+def _reading(gap: intervals.Difference) -> str:
+    return "within noise" if gap.within_noise else "beyond noise"
+
+
+def _guessing(run: Run) -> str:
+    support = run.confusion.sum(axis=1)
+    most = int(support.argmax())
+    share = percent(support[most] / support.sum())
+    return f"Always answering the largest class, {run.summary['classes'][most]}, would give {share}."
+
+
+def _drawings(run: Run) -> str:
+    if run.data["source"] != "sketch":
+        return ""
+    return (
+        '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '
+        "<em>sketch</em> is there to try the whole way without a download; its numbers say nothing about "
+        "real faces. To run on photos, give a folder with one sub-folder per emotion: "
+        "<code>fedfer run --data FOLDER</code></p></div>"
+    )
+
+
+def _accuracy(run: Run, baselines: list[Run]) -> str:
+    """Accuracy of each run with its interval."""
+    rows, words = [], []
+    for each in (run, *baselines):
+        hits, total = int(each.confusion.trace()), int(each.confusion.sum())
+        low, high = intervals.wilson(hits, total)
+        rows.append((each.name, [charts.Dot(each.series, hits / total, (low, high))]))
+        words.append(f"{each.name} {percent(hits / total)} ({percent(low)} to {percent(high)})")
+    figure = charts.dots(rows, label="Accuracy on the test photos: " + "; ".join(words), percent=True)
+    return (
+        f"<figure><h3>Accuracy on the test photos, with 95% intervals</h3>{figure}"
+        f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (Wilson) say how far "
+        "accuracy could move with other photos of the same kind.</figcaption></figure>"
+    )
+
+
+def _table(run: Run, compared: list[Compared]) -> str:
+    if not compared:
+        return ""
+    rows = []
+    for baseline, gaps, _ in compared:
+        cells = [esc(baseline.name)]
+        for metric, scale, digits in (("accuracy", 100, 1), ("macro_f1", 1, 3)):
+            gap = gaps[metric]
+            low, high = (signed(scale * bound, digits) for bound in (gap.low, gap.high))
+            cells.append(
+                f"{signed(scale * gap.value, digits)}<small>{low} to {high}</small>"
+                f"<small>{_reading(gap)}</small>"
+            )
+        rows.append(cells)
+    how = compared[-1][2]
+    title = f"{run.name} minus each baseline"
+    return (
+        f"<figure><h3>{title}</h3>"
+        + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
+        + f"<figcaption>Below each difference its 95% interval (bootstrap, {how}); &ldquo;within "
+        "noise&rdquo; means that the interval holds zero. It covers the choice of test photos only; "
+        "another seed or split adds to it, and of several intervals one in twenty misses by chance."
+        "</figcaption></figure>"
+    )

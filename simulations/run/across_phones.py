@@ -1,0 +1,85 @@
+"""How a finished run fares on every phone's own test photos: what summary.json says of it, and phones.csv."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
+from fer_models.heads import Classifier, LinearHead
+from fer_models.metrics import confusion, report
+from fer_models.runlog import RunLog
+from server.strategies.own_heads import OwnHeads
+from simulations.world.prepare import Prepared
+
+FILE = "phones"
+
+
+def answers(
+    prepared: Prepared,
+    classifier: Classifier,
+    chances: np.ndarray,
+    own: OwnHeads | None,
+    make: Callable[[np.ndarray], Classifier] = LinearHead,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Class probabilities (n, C) of the test photos as their phones see them: of the model, of own heads.
+
+    `chances` (n, C) are the model's for the photos as they are; `make` makes of an own head what answers. The
+    second is None where phones have no heads of their own.
+    """
+    parts = prepared.own_test
+    if parts is None:
+        return chances, None
+    # A phone may see photos in its own way (the partition `camera`): then these are other features.
+    same = parts.features is prepared.test.features
+    on_phones = chances if same else classifier.probabilities(parts.features)
+    return on_phones, None if own is None else own_answers(parts, on_phones, own.phones, own.heads, make)
+
+
+def across_phones(
+    log: RunLog, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
+) -> dict[str, Any]:
+    """The fields across_phones and own_heads of summary.json, from what `answers` gave; writes phones.csv."""
+    if parts is None:
+        return {"across_phones": None}
+    shared = confusions(parts, chances.argmax(axis=1))
+    theirs = None if own is None else confusions(parts, own.argmax(axis=1))
+    _write(log, parts, shared, theirs)
+    found: dict[str, Any] = {"across_phones": measure(shared, parts.largest, parts.classes)}
+    if own is not None and theirs is not None:
+        said = own.argmax(axis=1)
+        found["own_heads"] = {
+            **report(parts.labels, said, parts.classes)[0],
+            "confusion": confusion(parts.labels, said, len(parts.classes)).tolist(),
+            "across_phones": measure(theirs, parts.largest, parts.classes),
+        }
+    return found
+
+
+def _write(log: RunLog, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
+    """phones.csv: a line a phone; what has no photos has no ratios."""
+    header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
+    for name in parts.classes:
+        header += [f"{name}", f"{name} correct"]
+    log.write_csv(FILE, header, _rows(parts, shared, own))
+
+
+def _names(kind: str) -> list[str]:
+    return [f"{kind}{name}" for name in ("correct", "accuracy", "macro_f1")]
+
+
+def _rows(parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> Iterator[list[object]]:
+    photos, support = shared.sum(axis=(1, 2)).tolist(), shared.sum(axis=2).tolist()
+    hits = np.diagonal(shared, axis1=1, axis2=2).tolist()
+    judged = [
+        (np.trace(counts, axis1=1, axis2=2).tolist(), accuracies(counts).tolist(), macro_f1s(counts).tolist())
+        for counts in (shared, own)
+        if counts is not None
+    ]
+    for i, phone in enumerate(parts.phones.tolist()):
+        row: list[object] = [phone, parts.classes[parts.largest[i]], photos[i]]
+        for correct, accuracy, f1 in judged:
+            row += [correct[i], *((f"{accuracy[i]:.6f}", f"{f1[i]:.6f}") if photos[i] else ("", ""))]
+        for pair in zip(support[i], hits[i], strict=True):
+            row += pair
+        yield row

@@ -1,0 +1,92 @@
+"""A centralized run in its own folder: trained, judged and written down, or read where that was done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fer_models import stamp
+from fer_models.models import MODELS
+from fer_models.runlog import RoundRecord, RunLog
+from simulations.experiment import BaselineConfig
+from simulations.run.baselines import centralize, epoch_views
+from simulations.run.finish import begin, finish, write_data
+from simulations.terminal.display import Display, Step
+from simulations.world.prepare import Prepared, World
+
+
+@dataclass(frozen=True)
+class Central:
+    """A model to train centrally, and what has been prepared for it."""
+
+    world: World
+    prepared: Prepared
+    experiment: str  # its name
+    command: str  # as typed
+    seconds_features: float
+
+    def name(self, epochs: int | Literal["matched"]) -> str:
+        """How the display calls its training."""
+        model = self.world.config.model.name
+        if not MODELS[model].epochs:
+            return f"centralized, {model}"
+        length = sum(self._views(epochs)) / len(self.prepared.central.rows)
+        matched = "matched, " if epochs == "matched" else ""
+        return f"centralized, {matched}{length:.4g} epoch{'' if length == 1 else 's'}"
+
+    def train(
+        self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
+    ) -> dict[str, Any]:
+        """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
+        log, views, model = RunLog(folder), self._views(epochs), self.world.config.model.name
+        took = log.keep_rounds(0)
+        config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
+        asked = {"experiment": self.experiment, "command": self.command}
+        begin(log, self.world, {**asked, "federated": False, "baseline": True}, config)
+        path = self.prepared.features_path
+        files = stamp.stamp([] if path is None else [path])
+        with display.stage(title, unit="epochs") as step:
+
+            def on_epoch(record: RoundRecord) -> None:
+                stamp.check(files)
+                log.append_round(record)
+                took.add(record)
+                show(step, record, len(views))
+
+            step(0, len(views))
+            selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
+        write_data(log, self.world, None)
+        length = sum(views) / len(self.prepared.central.rows)
+        return finish(
+            log,
+            self.world,
+            self.prepared,
+            selection,
+            took,
+            kind="centralized",
+            strategy=None,
+            partition=None,
+            alpha=None,
+            epochs=len(views) if length == len(views) else round(length, 4),
+            matched=epochs == "matched" and MODELS[model].epochs,
+            chosen=chosen,
+            phones=0,
+            nodes=0,
+            experiment=self.experiment,
+            seconds_features=self.seconds_features,
+            began=began,
+        )
+
+    def _views(self, epochs: int | Literal["matched"]) -> list[int]:
+        return epoch_views(epochs, self.world.config, self.prepared)
+
+
+def show(step: Step, record: RoundRecord, total: int) -> None:
+    """Tells the display how a round, or an epoch, went."""
+    facts = {} if record.train_loss is None else {"loss": f"{record.train_loss:.3f}"}
+    if record.val_accuracy is not None and record.val_macro_f1 is not None:
+        facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}
+    if record.phones:
+        facts["phones/s"] = f"{record.phones / record.seconds:,.0f}"
+    if record.dropped:
+        facts["dropped"] = f"{record.dropped:,}"
+    step(record.round, total, **facts)

@@ -1,0 +1,106 @@
+"""What the user asked for, and the folders it needs: the run folder, new or to go on with, and the cache.
+
+Everything here is checked before anything is computed, and leaves no trace where it is refused.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_models.errors import InputError
+from fer_models.text import shown
+from simulations.engines.surroundings import check_cache as check_cache
+from simulations.engines.surroundings import try_folder
+from simulations.experiment import Config, read_toml, validate
+from simulations.run import origin
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    experiment: str  # its name
+    config: Config
+    folder: Path  # the run folder
+    command: str  # as typed
+    federated: bool = True  # False: the baseline alone
+    baseline: bool = True  # True: train the baseline, or both of them beside a federated run
+    devices: bool = False  # whether each phone is a node with photos of its own
+    origin: dict[str, Any] | None = None  # of a run to go on with: what it was begun with
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a run folder that is in use or cannot be made."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(not _begun(path) for path in folder.iterdir())):
+            raise InputError(f"--out: {shown(folder)} is in use; give a folder that is new or empty")
+        try_folder(folder)
+    except OSError as error:
+        raise InputError(
+            f"--out: {shown(folder)} cannot be written ({error.strerror or error}); give another folder"
+        ) from error
+
+
+def _begun(path: Path) -> bool:
+    """Whether it is what a run leaves that was killed before it wrote its configuration."""
+    return path.name.startswith(("origin.json", "environment.json", ".origin.", ".environment.", ".config."))
+
+
+def resumed(folder: Path) -> Request:
+    """The request that began the run in `folder`; InputError where there is no run to go on with, or it was
+    begun with other settings, code or libraries.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--resume: there is no folder {shown(folder)}; give the folder of a run")
+    environment, config = folder / "environment.json", folder / "config.toml"
+    for path in (environment, config):
+        if not path.is_file():
+            raise InputError(
+                f"--resume: {shown(folder)} is not the folder of a run: it has no {path.name}; give one"
+            )
+    try:
+        asked = json.loads(environment.read_text(encoding="utf-8"))
+        names = ("experiment", "command", "federated", "baseline")
+        known = {name: asked[name] for name in names} | {"devices": asked.get("devices", False)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"--resume: {shown(environment)} is damaged ({type(error).__name__}: {error}); start a new run"
+        ) from error
+    if finished(folder):
+        return Request(config=Config(), folder=folder, **known)
+    now = validate(read_toml(config))
+    begun = origin.read(folder)
+    origin.check(folder, begun, now)
+    return Request(config=now, folder=folder, origin=begun, **known)
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run in `folder` came to its end."""
+    return (folder / "report.html").exists()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds the run folder; InputError while another process holds it.
+
+    The system frees it with the process, however that ends. File systems without locks go without.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise InputError(
+            f"{shown(folder)} is in use: another fedfer is at work in it; wait for it or stop it"
+        ) from error
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)

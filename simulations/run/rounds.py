@@ -1,0 +1,188 @@
+"""The rounds of a federated run: where they begin, what phones train, and the checkpoints between them."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_models import stamp
+from fer_models.errors import InputError, RunError
+from fer_models.evaluation import Selection
+from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.models import network_phones
+from fer_models.runlog import RoundRecord, RunLog, Totals
+from server import checkpoint
+from server.app import Job
+from server.block_strategy import Plan
+from server.checkpoint import Checkpoint
+from server.strategies import own_heads, ridge
+from server.strategies.base import Algorithm
+from server.strategies.own_heads import OwnHeads
+from server.strategies.registry import make
+from simulations.run.central import show
+from simulations.run.request import Request
+from simulations.terminal.display import Display
+from simulations.world.prepare import Prepared, World
+
+if TYPE_CHECKING:
+    from fer_models.local.network_phones import NetworkPhones
+
+
+@dataclass(frozen=True)
+class Through:
+    """Nodes that are there already: begun for this run, or those of a Grid of Flower's."""
+
+    run: Callable[[Job], None]  # runs the job on it
+    nodes: int  # that it has
+    devices: bool = False  # whether each node is a phone, with its own photos
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What was requested, and what has been prepared for it."""
+
+    request: Request
+    display: Display
+    world: World
+    prepared: Prepared
+    through: Through
+
+    def train(
+        self, log: RunLog, start: Checkpoint, took: Totals, began: float
+    ) -> tuple[Selection[Classifier], dict[str, Any]]:
+        """Trains the rounds that are not done yet, adding what they take; returns the head to report and
+        what was chosen for it on the validation photos.
+        """
+        config, prepared = self.request.config, self.prepared
+        states = [start]
+        plan = self._plan((log.folder / "prepared").absolute())
+
+        with self.display.stage("Federated training", unit="rounds") as step:
+
+            def on_round(record: RoundRecord, state: Checkpoint) -> None:
+                stamp.check(plan.stamp)
+                log.append_round(record)
+                took.add(record)
+                states[:] = [state]
+                if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
+                    log.settle()
+                    replace(state, seconds=time.perf_counter() - began).save(log.folder)
+                show(step, record, config.rounds)
+
+            step(start.number, config.rounds)
+            job = Job(
+                plan=plan,
+                start=start,
+                rounds=config.rounds,
+                nodes=self.through.nodes,
+                evaluation=config.evaluation,
+                validation=prepared.validation,
+                on_round=on_round,
+                classifier=self.classifier,
+                own_validation=prepared.own_validation,
+                adapting=(adapting := self._adapting()),
+                on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.folder),
+                recipe=self._recipe if self.request.devices else None,
+            )
+            if start.number < config.rounds or (len(adapting) and own_heads.load(log.folder) is None):
+                self.through.run(job)
+            if (kept := own_heads.of(states[0].state)) is not None:
+                kept.save(log.folder)
+            if (reached := states[0].number) < config.rounds:
+                raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
+        chosen = states[0].selection
+        model = self.classifier(chosen.head)
+        selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
+        return selection, ridge.chosen(states[0].state)
+
+    def _plan(self, folder: Path) -> Plan:
+        """What the strategy needs; what nodes need lies in `folder` then, unless the photos are theirs."""
+        config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
+        lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
+        if not self.request.devices:
+            assert prepared.features_path is not None  # the model that phones train reads features
+            prepared.shards.save(folder, prepared.features_path)
+            if network := self._network:
+                network.save(folder)
+            files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
+            lies, sizes = str(folder), prepared.shards.sizes
+        return Plan(
+            prepared=lies,
+            sizes=sizes,
+            phones_per_round=config.phones_per_round,
+            epochs=federation.local_epochs,
+            block=federation.block,
+            train=config.train,
+            seed=config.run.seed,
+            strategy=config.strategy,
+            min_phones=federation.min_phones,
+            stamp=files,
+        )
+
+    @property
+    def _recipe(self) -> dict[str, Any]:
+        """What a node that is a phone needs to prepare its photos; see clients/device.py."""
+        config, weights = self.request.config, self.world.weights
+        assert weights is not None  # of the frozen part of the one model that devices train
+        return {
+            "classes": list(config.data.classes),
+            "names": json.dumps(config.data.names),
+            "size": self.world.size,
+            "weights": weights.name,
+            "weights_sha256": weights.sha256,
+            "seed": config.run.seed,
+        }
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm that the settings name."""
+        return make(self.request.config.strategy)
+
+    def _adapting(self) -> np.ndarray:
+        """The phones, sorted, that train the chosen head further for themselves in the end: those that test
+        photos were dealt to, which are all but where phones outnumber photos.
+        """
+        phones, parts = self.request.config.federation.phones, self.prepared.own_test
+        if not self.algorithm.epochs_after:
+            return np.empty(0, np.int64)
+        return np.arange(phones) if parts is None else parts.phones
+
+    @cached_property
+    def _network(self) -> "NetworkPhones | None":
+        """The network that phones train, as it starts; None for a linear head."""
+        config, world = self.request.config, self.world
+        return network_phones(
+            config.model, config.train, classes=len(config.data.classes), size=world.size,
+            weights=world.weights, seed=config.run.seed, device=config.run.device,
+        )  # fmt: skip
+
+    def classifier(self, head: np.ndarray) -> Classifier:
+        """What answers with this head."""
+        return LinearHead(head) if self._network is None else self._network.classifier(head)
+
+    def start(self, log: RunLog) -> tuple[Checkpoint, Totals]:
+        """Where the rounds begin, and what those before took; InputError where they do not fit."""
+        config, prepared = self.request.config, self.prepared
+        if self._network is None:
+            width = prepared.central.features.shape[1]
+            head = new_head(len(config.data.classes), width, seed=config.run.seed)
+        else:
+            head = self._network.head
+        rule = config.evaluation.select
+        start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
+        whole = start.head.shape == start.selection.head.shape == head.shape
+        try:
+            took = log.keep_rounds(start.number)
+        except (ValueError, TypeError):  # a line that was cut off
+            took = Totals()
+        if not whole or took.rounds != start.number:
+            raise InputError(
+                f"{checkpoint.FILE} and rounds.jsonl in {log.folder} do not fit the run; remove them to start"
+                " it from its first round"
+            )
+        return start, took

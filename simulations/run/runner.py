@@ -1,0 +1,206 @@
+"""A run from beginning to end: survey, features, rounds, baselines, page.
+
+Every stage leaves its result in the run folder or the cache, so a run that is stopped anywhere goes on
+from there: `fedfer run --resume DIR`.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fer_models.cache import sweep_up
+from fer_models.encoders.backbone import FEATURES
+from fer_models.errors import InputError
+from fer_models.models import MODELS
+from fer_models.runlog import RunLog
+from fer_models.text import shown
+from server.strategies import own_heads
+from server.strategies.registry import check
+from simulations.experiment import Config
+from simulations.run import origin
+from simulations.run.central import Central
+from simulations.run.finish import begin, finish, write_data
+from simulations.run.request import Request, alone, check_cache
+from simulations.run.rounds import Rounds, Through
+from simulations.terminal.display import Display
+from simulations.world.known_photos import tell
+from simulations.world.partition import READS
+from simulations.world.prepare import Prepared, World, survey
+
+
+@dataclass(frozen=True)
+class Result:
+    """What there is to show at the end."""
+
+    summary: dict[str, Any]
+    baselines: list[tuple[str, dict[str, Any]]]
+    page: Path
+
+
+def conduct(request: Request, display: Display, through: Through | None = None) -> Result:
+    """Does what was requested; the run folder appears once nothing the user gave can be wrong any more.
+
+    The rounds go through a Grid that is there already, if one is given.
+    """
+    began = time.perf_counter()
+    if request.devices != (through is not None and through.devices):
+        real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
+        kind, way = real if request.devices else simulated
+        raise InputError(f"the run in {shown(request.folder)} {kind} one of devices; go on with {way}")
+    if request.federated and not MODELS[request.config.model.name].federated:
+        known = ", ".join(name for name, model in MODELS.items() if model.federated)
+        raise InputError(
+            f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
+            f" set model.name to one of {known}"
+        )
+    if request.federated:
+        from simulations.engines.launcher import node_count
+
+        _check_strategy(request.config)
+        if through is None:
+            node_count(request.config.federation)
+    check_cache()
+    with display:
+        with display.stage("Photos", unit="photos") as step:
+            shared_out = request.federated or request.config.baseline.epochs == "matched"
+            shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
+            world = survey(request.config, step, phones=shared_out and not request.devices)
+            step(len(world.table), len(world.table))
+        tell(world.table, display)
+        log = RunLog(request.folder)
+        asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
+        if request.origin:
+            origin.check_data(request.folder, request.origin, world.table, world.weights)
+        with alone(log.folder):
+            sweep_up(log.folder)
+            origin.write(log, request.config, world.table, world.weights)
+            begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
+            with ExitStack() as nodes:
+                if request.federated and through is None:
+                    through = _nodes(request, display, nodes)
+                features_began = time.perf_counter()
+                with display.stage("Features", unit="views") as step:
+                    prepared = world.prepare(step)
+                seconds = time.perf_counter() - features_began
+                run = _Run(request, display, world, prepared, began, seconds)
+                return run.central() if through is None else run.federated(through, nodes.close)
+
+
+def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
+    """Begins what the nodes live on: what is wrong with it is known before the first feature is computed."""
+    from simulations.engines.launcher import begun, node_count
+
+    federation = request.config.federation
+    number, logs = node_count(federation), request.folder / "logs"
+    if federation.engine == "process":
+        return Through(stack.enter_context(begun("process", number, logs)), number)
+    with display.stage("Nodes", unit="nodes") as step:
+        step(0, number)
+        run = stack.enter_context(begun(federation.engine, number, logs))
+        step(number, number)
+    return Through(run, number)
+
+
+def _check_strategy(config: Config) -> None:
+    """InputError where the strategy cannot work with the model, or with the phones of a round."""
+    strategy = config.strategy
+    if strategy.sums and config.model.name != "mobilenet":
+        raise InputError(
+            f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
+            f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
+        )
+    if strategy.projection > FEATURES:
+        raise InputError(
+            f"strategy.projection must be at most {FEATURES}, as many as there are features, got "
+            f"{strategy.projection}; lower it"
+        )
+    try:
+        check(strategy, config.phones_per_round or config.federation.phones)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A request, and what has been prepared for it."""
+
+    request: Request
+    display: Display
+    world: World
+    prepared: Prepared
+    began: float
+    seconds_features: float
+
+    def federated(self, through: Through, trained: Callable[[], None]) -> Result:
+        """The rounds, after which it calls `trained`, then the baselines beside them."""
+        config, log = self.request.config, RunLog(self.request.folder)
+        rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
+        start, took = rounds.start(log)
+        began = self.began - start.seconds  # as if the run had never been interrupted
+        selection, facts = rounds.train(log, start, took, began)
+        trained()
+        baselines = []
+        if self.request.baseline:
+            kinds = dict.fromkeys((config.baseline.epochs, "matched"))
+            folders = ["centralized", "centralized-matched"]
+            for name, epochs in zip(folders, kinds, strict=False):
+                baselines.append(self._baseline(log.folder / name, epochs))
+        federation = config.federation
+        simulated = not self.request.devices
+        write_data(log, self.world, self.prepared.shards if simulated else None)
+        summary = finish(
+            log,
+            self.world,
+            self.prepared,
+            selection,
+            took,
+            kind="local" if rounds.algorithm.own == "instead" else "federated",
+            strategy=config.strategy.name,
+            partition=federation.partition if simulated else "devices",
+            alpha=federation.alpha if simulated else None,
+            partition_options={
+                name: getattr(federation, name) for name in READS[federation.partition] if simulated
+            },
+            rounds=config.rounds,
+            phones=federation.phones,
+            nodes=through.nodes,
+            experiment=self.request.experiment,
+            seconds_features=self.seconds_features,
+            began=began,
+            **({"chosen": facts} if facts else {}),
+            own=own_heads.load(log.folder),
+            classifier=rounds.classifier,
+        )
+        return self._report(summary, baselines)
+
+    def central(self) -> Result:
+        """The baseline alone."""
+        _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
+        return self._report(summary, [])
+
+    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, dict[str, Any]]:
+        """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
+        request = self.request
+        central = Central(
+            self.world, self.prepared, request.experiment, request.command, self.seconds_features
+        )
+        name = central.name(epochs)
+        if (folder / "summary.json").exists():
+            return name, RunLog(folder).read_json("summary")
+        began = self.began if folder == request.folder else time.perf_counter()
+        return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
+
+    def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:
+        from simulations.report.report import write_report
+
+        folder = self.request.folder
+        with self.display.stage("Report", unit="pages") as step:
+            folders = [folder / name for name in ("centralized", "centralized-matched")]
+            pages = [place for place in folders if (place / "summary.json").exists()] + [folder]
+            for done, place in enumerate(pages, 1):
+                page = write_report(place)
+                step(done, len(pages))
+        return Result(summary, baselines, page)

@@ -1,0 +1,193 @@
+"""How fast, side by side in one run, on this machine: `fedfer speed`. docs/speed.md says how it is measured.
+
+Features and phones lie in a temporary folder; what stays is speed.json and the logs.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_models.config import SketchConfig
+from fer_models.encoders import backbone, weights
+from fer_models.runlog import RunLog
+from fer_models.sketch.faces import SketchSet
+from simulations.run.origin import versions
+from simulations.speed import contenders
+from simulations.speed.contenders import Field, Outcome
+from simulations.terminal.display import Display, Step
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_EAGER_BATCH = 32
+_BUSY = 1.0  # mean load of the last minute
+
+
+_HEADLINE, _SAME_WORK = 3, 2  # rows: the headline, and this project at the work of stock Flower
+_FLOOR = (10, 100)  # phones of the smallest rounds, of which hardly anything is arithmetic
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured; of rounds and repeats one more is done before, to warm up."""
+
+    phones: int = 1_000  # of stock Flower, with `views` each
+    many: int = (
+        10_000  # of the headline, with uneven numbers of views, `views` on average, of the same photos
+    )
+    views: int = 40
+    stock_rounds: int = 3
+    rounds: int = 50
+    many_rounds: int = 12
+    repeats: int = 5  # of what has no rounds
+    images: int = 64
+    weights: str = "imagenet"
+
+
+def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[str, Any]:
+    """Measures everything; writes speed.json and the logs to `folder`, and returns what speed.json holds.
+
+    InputError where there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
+    leaves nothing.
+    """
+    sizes, load = sizes or Sizes(), os.getloadavg()[0]
+    with display, _workplace(folder) as temporary:
+        if load > _BUSY:
+            display.note(f"busy in the minute before (load {load:.1f}): the figures may be noisy")
+        with display.stage("Features", unit="repeats") as step:
+            features = compare_encoders(sizes, step)
+        outcomes = _race(sizes, temporary, folder / "logs", display)
+    stock, same, ours = outcomes[0], outcomes[_SAME_WORK], outcomes[_HEADLINE]
+    speed = {
+        "phones_per_second": ours.row.phones_per_second,
+        "stock_flower_phones_per_second": stock.row.phones_per_second,
+        "ratio_to_stock_flower": ours.row.phones_per_second / stock.row.phones_per_second,
+        "largest_difference_to_stock_flower": float(np.abs(same.head - stock.head).max()),
+        "milliseconds_per_round": {
+            str(one.row.phones): one.row.milliseconds_per_round
+            for one in outcomes
+            if one.row.phones in _FLOOR
+        },
+        "rows": [asdict(outcome.row) for outcome in outcomes],
+        "features": features,
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "cpus": backbone.cores(),
+        "load": load,
+        "versions": versions(),
+    }
+    RunLog(folder).write_json("speed", speed)
+    return speed
+
+
+def compare_encoders(sizes: Sizes, step: Step) -> dict[str, Any]:
+    """Images a second of the encoder and of eager torchvision, in turns, on the same drawn photos."""
+    found = weights.find(sizes.weights)
+    ours, eager = backbone.load(found), backbone.eager(found)
+    drawn = SketchSet(faces=sizes.images, subjects=sizes.images, seed=SketchConfig().seed)
+    images = np.stack([drawn.draw(i)[None] for i in range(sizes.images)])
+    batches = range(0, len(images), _EAGER_BATCH)
+    seconds: list[tuple[float, float]] = []
+    step(0, sizes.repeats)
+    for done in range(sizes.repeats + 1):
+        began = time.perf_counter()
+        reference = np.concatenate([eager(images[first : first + _EAGER_BATCH]) for first in batches])
+        between = time.perf_counter()
+        rows = ours(images)
+        seconds.append((between - began, time.perf_counter() - between))
+        step(done, sizes.repeats)
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(reference, axis=1)
+    slow, fast = (median(part) for part in zip(*seconds[1:], strict=True))
+    return {
+        "images_per_second": len(images) / fast,
+        "eager_images_per_second": len(images) / slow,
+        "ratio": slow / fast,
+        "cosine": float((np.sum(rows * reference, axis=1) / norms).min()),
+    }
+
+
+def table(speed: dict[str, Any]) -> "Table":
+    """The rows for the terminal; only the same work is set against stock Flower."""
+    from rich.table import Table
+
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    shown.add_column("", no_wrap=True)
+    for name in ("phones", "dropout", "ms/round", "phones/s", "x stock"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    stock = speed["rows"][0]
+    for number, row in enumerate(speed["rows"]):
+        rate = row["phones_per_second"]
+        fair = row["dropout"] == stock["dropout"] and row["phones"] >= stock["phones"]
+        facts = (
+            f"{row['phones']:,}",
+            f"{row['dropout']:g}",
+            f"{row['milliseconds_per_round']:,.0f}",
+            f"{rate:,.0f}",
+            f"{rate / stock['phones_per_second']:.1f}" if fair else "",
+        )
+        shown.add_row(row["name"], *facts, style="bold" if number == _HEADLINE else None)
+    return shown
+
+
+def remarks(speed: dict[str, Any]) -> str:
+    """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
+    stock, features = speed["rows"][0], speed["features"]
+    return (
+        f"{stock['photos'] // stock['phones']} views on each of {stock['phones']:,} phones, elsewhere"
+        " log-normal numbers with that mean.\n"
+        f"Batches of 16, Adam, one epoch a round, {speed['cpus']} cores.\n"
+        f"The heads of stock Flower and fedfer differ by {speed['largest_difference_to_stock_flower']:.0e}"
+        " at most.\n"
+        f"Features: {features['images_per_second']:,.0f} images/s, {features['ratio']:.1f} times eager "
+        f"torchvision ({features['eager_images_per_second']:,.0f}), cosine {features['cosine']:.6f}."
+    )
+
+
+def _race(sizes: Sizes, folder: Path, logs: Path, display: Display) -> list[Outcome]:
+    """All contenders, one after another; stock Flower first, then the loop, then this project."""
+    path = contenders.draw_features(folder, sizes.phones * sizes.views)
+
+    def field(phones: int, *, even: bool) -> Field:
+        views = np.full(phones, sizes.views) if even else contenders.uneven(phones, sizes.views)
+        return contenders.lay_out(path, views, folder / f"{phones}-phones{'-even' if even else ''}")
+
+    def ours(on: Field, dropout: float, rounds: int, engine: str = "ray") -> Outcome:
+        name = f"fedfer, {on.phones:,} phones{f', dropout {dropout}' if dropout else ''}"
+        with display.stage(name if engine == "ray" else f"{name}, Flower's runtime", unit="rounds") as step:
+            place = logs / f"fedfer-{engine}-{on.folder.name}-dropout-{dropout}"
+            return contenders.through_flower(on, dropout, rounds, place, step, engine)
+
+    few, many = field(sizes.phones, even=True), field(sizes.many, even=False)
+    with display.stage("Stock Flower", unit="rounds") as step:
+        outcomes = [contenders.stock_flower(few, sizes.stock_rounds, logs / "stock-flower", step)]
+    with display.stage("PyTorch loop", unit="rounds") as step:
+        outcomes += [contenders.torch_loop(few, sizes.repeats, step)]
+    outcomes += [ours(few, 0.0, sizes.rounds)]
+    outcomes += [ours(many, dropout, sizes.many_rounds) for dropout in (0.0, 0.2)]
+    outcomes += [ours(many, 0.0, sizes.many_rounds, "flower")]
+    outcomes += [ours(field(phones, even=False), 0.0, sizes.rounds) for phones in _FLOOR]
+    for dropout in (0.0, 0.2):
+        with display.stage(f"Arithmetic{f', dropout {dropout}' if dropout else ''}", unit="rounds") as step:
+            outcomes += [contenders.arithmetic(many, dropout, sizes.repeats, step)]
+    return outcomes
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """A temporary folder; where the block is interrupted, the logs in `folder` go as well."""
+    new = not folder.exists()
+    with tempfile.TemporaryDirectory(prefix="fedfer-speed-") as temporary:
+        try:
+            yield Path(temporary)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder if new else folder / "logs", ignore_errors=True)
+            raise

@@ -1,0 +1,194 @@
+"""The centralized study: every model at every balance over several seeds, each in a run folder of its own.
+
+What is finished is never trained again, so a study that was stopped goes on where it was. All models and
+balances of a seed share the split, and the rows that several of them read are computed once.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.data.augment import ViewPlan, joined_plan, plan_views
+from fer_models.data.images import ImageTable, load_table
+from fer_models.encoders.weights import sha256_of
+from fer_models.errors import InputError, RunError
+from fer_models.models import MODELS
+from fer_models.runlog import RunLog
+from fer_models.text import shown
+from simulations.experiment import read_toml, validate
+from simulations.report.report import write_report
+from simulations.run.central import Central
+from simulations.run.finish import fingerprint, versions
+from simulations.run.request import alone, check_cache
+from simulations.study import figures as study_figures
+from simulations.study import files as study_files
+from simulations.study import page as study_page
+from simulations.study import results as study_results
+from simulations.study.request import StudyRequest, check_same
+from simulations.terminal.display import Display
+from simulations.world.known_photos import tell
+from simulations.world.prepare import Prepared, World, world_of
+
+_EXAMPLES = 10  # pairs of near duplicates that are named
+
+
+def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study, Path, list[str]]:
+    """Trains what is not trained yet, in run folders below `study.folder`, then writes tables, figures, page.
+
+    Returns what they show, the page, and what failed: a model that diverges does not stop the others. The
+    folder appears once nothing the user gave can be wrong any more.
+    """
+    check_cache()
+    if study.left_out:
+        display.note(f"left out, as scikit-image is not installed: {', '.join(study.left_out)}")
+    tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
+    first = study.config.run.seed
+    for model in study.models:  # their libraries and weights must be there
+        world_of(study.config_of(model, study.balances[0], first), tables[first], phones=False)
+    study.folder.mkdir(parents=True, exist_ok=True)
+    with alone(study.folder):
+        study.begin()
+        _check_finished(study, tables, display)
+        _check_leakage(study, tables[first], display)
+        failed = [words for seed, table in tables.items() for words in _train(study, seed, table, display)]
+        done = [model for model in study.models if _whole(study, model)]
+        if not done:
+            raise RunError(f"no model came to its end; {failed[0]}", resumable=False)
+        with display.stage("Tables and figures", unit="pages") as step:
+            result = study_results.read(study.folder, done, study.balances, study.every_seed)
+            study_files.write(result, study.folder)
+            study_figures.draw(result, study.folder)
+            page = study_page.write(result, study.folder)
+            step(1, 1)
+    return result, page, failed
+
+
+def _photos(study: StudyRequest, seed: int, display: Display) -> ImageTable:
+    config = study.config
+    with display.stage(f"Photos{_of(study, seed)}", unit="photos") as step:
+        table = load_table(config.data, config.sketch, seed=seed, progress=step)
+        step(len(table), len(table))
+    return table
+
+
+def _of(study: StudyRequest, seed: int) -> str:
+    return f", seed {seed}" if study.seeds > 1 else ""
+
+
+def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> None:
+    """Tells what is known of the photos, and writes leakage.json: what the parts of the first seed's split
+    share that they should not.
+    """
+    found = tell(table, display, always=True)
+    assert found is not None
+    across = found.near[found.across]
+    result = {
+        "seed": study.config.run.seed,
+        "photos": len(table),
+        "copies_across_parts": len(found.copies_across(table.split)),
+        "near_pairs": len(found.near),
+        "near_across_parts": len(across),
+        "more": found.more,
+        "subjects": None if table.subjects is None else len(np.unique(table.subjects)),
+        "subjects_in_two_parts": len(found.shared),
+        "examples": [[shown(table.paths[int(i)]) for i in pair] for pair in across[:_EXAMPLES]],
+    }
+    RunLog(study.folder).write_json("leakage", result)
+
+
+def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
+    """Trains what is missing of one seed; what diverged, in words."""
+    whole = joined_plan(table, [plan_views(table, balance, seed=seed) for balance in study.balances])
+    prepare, runs, failed = _preparer(study, whole, display), study.runs, []
+    for number, (own, model, balance) in enumerate(runs, 1):
+        folder = study.place_of(model, balance, seed)
+        if own != seed:
+            continue
+        if not (folder / "summary.json").exists():
+            began, config = time.perf_counter(), study.config_of(model, balance, seed)
+            world = world_of(config, table, phones=False)
+            prepared, seconds = prepare(world)
+            name = f"{model}, balance {balance}{_of(study, seed)}"
+            central = Central(world, prepared, "study", study.command, seconds)
+            try:
+                title = f"{number}/{len(runs)} {name}"
+                central.train(folder, config.baseline.epochs, display, title, began=began)
+            except RunError as error:
+                if error.resumable:
+                    raise
+                failed.append(f"{name}: {error}")
+                continue
+        if not (folder / "report.html").exists():
+            write_report(folder)
+    return failed
+
+
+def _whole(study: StudyRequest, model: str) -> bool:
+    """Whether every run of a model came to its end."""
+    places = (study.place_of(model, balance, seed) for seed in study.every_seed for balance in study.balances)
+    return all((place / "summary.json").exists() for place in places)
+
+
+def _preparer(
+    study: StudyRequest, whole: ViewPlan, display: Display
+) -> Callable[[World], tuple[Prepared, float]]:
+    """Prepares worlds of one seed and says how long it took; shows it where rows are new to this study."""
+    seen = set[tuple[str, int]]()
+
+    def prepare(world: World) -> tuple[Prepared, float]:
+        began = time.perf_counter()
+        reads = MODELS[world.config.model.name].reads
+        new = reads != "nothing" and (reads, world.size) not in seen
+        seen.add((reads, world.size))
+        name = f"{reads.capitalize()}{_of(study, world.config.run.seed)}"
+        with display.stage(name, unit="views") if new else nullcontext(lambda done, total: None) as step:
+            prepared = world.prepare(step, whole)
+        return prepared, time.perf_counter() - began
+
+    return prepare
+
+
+def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display: Display) -> None:
+    """InputError unless every finished run is sound, and the one that would be trained now."""
+    fingerprints = {seed: fingerprint(table) for seed, table in tables.items()}
+    others = set()
+    for seed, model, balance in study.runs:
+        folder = study.place_of(model, balance, seed)
+        if not (folder / "summary.json").exists():
+            continue
+        photos, made_by = _read_finished(folder)
+        config = validate(read_toml(folder / "config.toml"))
+        check_same(config, study.config_of(model, balance, seed), folder)
+        if photos != fingerprints[seed]:
+            raise InputError(
+                f"the photos changed since {shown(folder)} was trained; give another folder for a new study"
+            )
+        others |= {name for name, number in versions().items() if made_by.get(name) != number}
+    if others:
+        display.note(f"some runs were made with other versions of {', '.join(sorted(others))}")
+
+
+def _read_finished(folder: Path) -> tuple[str, dict[str, str]]:
+    """The fingerprint of a finished run's photos and the versions that made it; InputError where files of it
+    are missing or damaged.
+    """
+    log = RunLog(folder)
+    try:
+        summary, photos = log.read_json("summary"), log.read_json("data")["photos_sha256"]
+        for name in ("config.toml", "environment.json", "rounds.jsonl", "predictions.csv"):
+            (folder / name).read_bytes()
+        if summary["head_sha256"] != sha256_of(folder / "head.safetensors"):
+            raise ValueError("head.safetensors is not the one of summary.json")
+        return photos, dict(summary["versions"])
+    except OSError as error:
+        why = f"{Path(str(error.filename)).name}: {error.strerror}"
+        raise _damaged(folder, why) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, " ".join(str(error).split())) from error
+
+
+def _damaged(folder: Path, why: str) -> InputError:
+    return InputError(f"the run in {shown(folder)} is damaged ({why}); remove that folder and run again")

@@ -1,0 +1,173 @@
+"""What a study found, in words: which differences between models are beyond noise and which are not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+from simulations.report.charts import short
+from simulations.report.intervals import MANY
+from simulations.report.page import percent, signed
+from simulations.study.pairs import COMPARED, Pair
+from simulations.study.results import Spread, Study
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+    "weighted_f1": "Weighted F1",
+}
+SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
+READINGS = ("beyond noise", "within noise", "unclear")
+BALANCE = "Balance: training views of each class; none: the classes as they are."
+_STANDING = {"within noise": "not told apart from", "unclear": "unclear against"}
+_GROUPS = ("above", "below", *_STANDING.values())
+_FEW = 2  # so many models are always named
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the differences between models are worth, at one balance in one measure.
+
+    Fields:
+        lines: (model, its mean, how it stands against the others), best first.
+        counts: how many pairs have each reading.
+    """
+
+    balance: int
+    measure: str
+    lines: tuple[tuple[str, str, str], ...]
+    counts: dict[str, int]
+
+
+def findings(study: Study) -> list[Finding]:
+    """By balance, then measure."""
+    return [_finding(study, balance, measure) for balance in study.balances for measure in COMPARED]
+
+
+def _finding(study: Study, balance: int, measure: str) -> Finding:
+    means = {model: study.row(model, balance).scores[measure].mean for model in study.models}
+    order = sorted(study.models, key=lambda model: -means[model])
+    pairs = study.compared(balance, measure)
+    readings = {(one, other): pair.reading for pair in pairs
+                for one, other in ((pair.first, pair.second), (pair.second, pair.first))}  # fmt: skip
+    lines = tuple((model, share(means[model], measure), _standing(model, order, readings)) for model in order)
+    counts = {reading: sum(pair.reading == reading for pair in pairs) for reading in READINGS}
+    return Finding(balance, measure, lines, counts)
+
+
+def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str], str]) -> str:
+    """As in: not told apart from cnn; above the others. `order`: the models, best first.
+
+    A group of more than a few comes last and is not listed.
+    """
+    groups: dict[str, list[str]] = {}
+    for other in order:
+        if other != model:
+            clear = "below" if order.index(other) < order.index(model) else "above"
+            reading = readings[model, other]
+            groups.setdefault(clear if reading == "beyond noise" else _STANDING[reading], []).append(other)
+    largest = max(groups, key=lambda group: len(groups[group]))
+    if len(groups[largest]) == len(order) - 1 > 1:
+        return f"{largest} all others"
+    many = {largest} if len(groups[largest]) > _FEW else set()
+    named = [f"{group} {listed(groups[group])}" for group in _GROUPS if group in groups.keys() - many]
+    return "; ".join([*named, *(f"{group} the others" for group in many)])
+
+
+def counted(finding: Finding) -> str:
+    """As in: 22 of 28 pairs beyond noise, 4 within noise, 2 unclear."""
+    parts = [f"{number} {reading}" for reading, number in finding.counts.items() if number]
+    first, rest = parts[0].split(" ", 1)
+    total = sum(finding.counts.values())
+    return ", ".join([f"{first} of {total} {'pair' if total == 1 else 'pairs'} {rest}", *parts[1:]])
+
+
+def headline(study: Study) -> str:
+    """The study in one sentence: the best model at the last balance, and whether another is as good."""
+    balance = study.balances[-1]
+    where = f"On the test photos at {balanced(balance)}"
+    best = max((study.row(m, balance) for m in study.models), key=lambda row: row.scores["macro_f1"].mean)
+    f1, hits = best.scores["macro_f1"].mean, best.scores["accuracy"].mean
+    scores = f"macro-F1 {f1:.3f}, {percent(hits)} named correctly"
+    if len(study.models) == 1:
+        return f"{where} {best.model} has {scores}."
+    rivals = [
+        pair.second if pair.first == best.model else pair.first
+        for pair in study.compared(balance, "macro_f1")
+        if best.model in (pair.first, pair.second) and pair.reading != "beyond noise"
+    ]
+    if not rivals:
+        return f"{where} {best.model} is best: {scores}; its macro-F1 is beyond noise above every other."
+    level = f"its macro-F1 is not clearly above that of {listed(rivals)}"
+    return f"{where} {best.model} scores highest: {scores}; {level}."
+
+
+def share(value: float, measure: str) -> str:
+    """Accuracies in percent, F1 as it is."""
+    return f"{value:.3f}" if measure.endswith("f1") else percent(value)
+
+
+def spread(value: Spread, measure: str) -> tuple[str, str]:
+    """Mean and standard deviation as they are written beside one another; the latter may be empty."""
+    if value.sd is None:
+        return share(value.mean, measure), ""
+    digits = f"{value.sd:.3f}" if measure.endswith("f1") else f"{100 * value.sd:.1f}"
+    return share(value.mean, measure), digits
+
+
+def gap(pair: Pair) -> tuple[str, str]:
+    """A difference and its interval: points of accuracy, or F1."""
+    scale, digits = (1, 3) if pair.measure.endswith("f1") else (100, 1)
+    value, low, high = (signed(scale * x, digits) for x in (pair.gap.value, pair.gap.low, pair.gap.high))
+    return value, f"{low} to {high}"
+
+
+def balanced(balance: int) -> str:
+    """What a balance is called."""
+    return f"balance {views(balance)}"
+
+
+def views(balance: int) -> str:
+    """The balance alone: its training views of a class, or none."""
+    return f"{balance:,}" if balance else "none"
+
+
+def pace(milliseconds: float | None) -> str:
+    """Three digits that count; an empty text for None."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 0.01:
+        return "<0.01"
+    value = float(f"{milliseconds:.3g}")
+    return f"{value:,.{max(0, 2 - floor(log10(value)))}f}"
+
+
+def count(number: float | None) -> str:
+    """2230277 -> "2.23M"; an empty text for None."""
+    return "" if number is None else short(float(f"{number:.3g}"))
+
+
+def listed(names: Sequence[str]) -> str:
+    """As in: a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def method(study: Study) -> str:
+    """How the differences were judged, in a few sentences."""
+    drawn = "people, each with all their photos," if study.drawn == "people" else "photos"
+    pairs = len(study.models) * (len(study.models) - 1) // 2
+    text = f"Paired bootstrap over the test photos: {drawn} drawn {MANY:,} times, the same for both models"
+    text += f"{', in all seeds together' if len(study.seeds) > 1 else ''}. "
+    several = len(study.seeds) > 1
+    same = " and the better model is the same at every seed; " if several else "; "
+    alone = ", unclear when the better model is not the same at every seed" if several else ""
+    if pairs > 1:
+        text += (
+            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a "
+            "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05"
+            f"{same}unclear when its own interval leaves out zero all the same. "
+        )
+    else:
+        text += f"A difference is within noise when its 95% interval holds zero{alone}. "
+    text += "Above and below mean beyond noise, not told apart means within it. "
+    return text + "Other seeds, and photos of another kind, add to the noise."

@@ -1,0 +1,184 @@
+"""What a sweep is asked for: strategies, partitions and seeds, and what its folder holds already."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import tomli_w
+
+from fer_models.cache import whole_file
+from fer_models.errors import InputError
+from fer_models.text import shown
+from server.config import StrategyConfig
+from server.strategies.registry import check
+from simulations.experiment import Config, FederationConfig, load, read_toml, validate
+from simulations.explain import nearest
+from simulations.run.request import check_folder
+from simulations.study.request import check_same
+
+SETTINGS = "sweep.toml"
+STRATEGIES: tuple[str, ...] = get_args(StrategyConfig.model_fields["name"].annotation)
+PARTITIONS: tuple[str, ...] = get_args(FederationConfig.model_fields["partition"].annotation)
+CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
+_OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
+_ASKED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
+_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the sweep. `name`: a strategy, or one of CENTRAL."""
+
+    partition: str
+    name: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}, {self.name}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Every strategy on every partition over several seeds, and the baselines beside them."""
+
+    config: Config  # of every run, but for what differs between them
+    strategies: tuple[str, ...]
+    partitions: tuple[str, ...]
+    seeds: int
+    folder: Path
+    command: str  # as typed
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds themselves, from run.seed on."""
+        return range(self.config.run.seed, self.config.run.seed + self.seeds)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every run, the baselines first."""
+        shared = dict.fromkeys(baseline_of(partition, self.partitions) for partition in self.partitions)
+        return [
+            *(Cell(p, name, seed) for seed in self.every_seed for p in shared for name in CENTRAL),
+            *(Cell(p, name, s) for s in self.every_seed for p in self.partitions for name in self.strategies),
+        ]
+
+    @property
+    def how_to_go_on(self) -> str:
+        """The command that goes on with it."""
+        return f"fedfer sweep --out {shlex.quote(str(self.folder))}"
+
+    def config_of(self, cell: Cell) -> Config:
+        """The settings of one run; InputError where they do not go together."""
+        raw = self.config.model_dump(mode="json")
+        raw["federation"] |= {"partition": cell.partition, "engine": "process"}
+        raw["report"]["examples"] = False
+        raw["run"]["seed"] = cell.seed
+        if cell.name in CENTRAL:
+            raw["model"]["name"] = CENTRAL[cell.name] or raw["model"]["name"]
+        else:
+            raw["strategy"]["name"] = cell.name
+        return validate(raw)
+
+    def place_of(self, cell: Cell) -> Path:
+        """The folder of one run."""
+        return self.folder / cell.partition / cell.name / f"seed-{cell.seed}"
+
+    def begin(self) -> None:
+        """Writes the settings to the folder, which must be there; InputError where others lie there."""
+        if before := _begun(self.folder):
+            check_same(before[0], self.config, self.folder)
+        asked = {
+            "strategies": list(self.strategies),
+            "partitions": list(self.partitions),
+            "seeds": self.seeds,
+        }
+        with whole_file(self.folder / SETTINGS) as temporary:
+            text = tomli_w.dumps({**asked, **self.config.model_dump(mode="json")})
+            temporary.write_text(text, encoding="utf-8")
+
+
+def baseline_of(partition: str, partitions: Sequence[str]) -> str:
+    """The partition whose baseline serves this one: all have the same views, but for those of cameras."""
+    return partition if partition == "camera" else next(p for p in partitions if p != "camera")
+
+
+def ask(
+    experiment: str | None,
+    *,
+    data: str | None,
+    settings: Sequence[str],
+    strategies: str | None,
+    partitions: str | None,
+    seeds: int | None,
+    folder: Path,
+    command: str,
+) -> SweepRequest:
+    """The sweep that the command line asks for; InputError for anything that cannot be used.
+
+    A sweep that was begun only grows: its strategies, partitions and seeds stay, and so do its settings where
+    none are given.
+    """
+    before = _begun(folder)
+    if before is None:
+        check_folder(folder)
+    for setting in settings:
+        if instead := _OWN.get(setting.partition("=")[0].strip()):
+            raise InputError(f"--set {setting}: a sweep sets that itself; use {instead}")
+    config, asked = before or (None, {"strategies": [], "partitions": [], "seeds": 0})
+    if config is None or experiment is not None or data is not None or settings:
+        _, config = load(experiment or "quickstart", data=data, settings=settings)
+    sweep = SweepRequest(
+        config,
+        _named("--strategies", strategies, STRATEGIES, asked["strategies"]),
+        _named("--partitions", partitions, PARTITIONS, asked["partitions"]),
+        max(asked["seeds"], seeds or 1),
+        folder,
+        command,
+    )
+    for cell in sweep.cells:
+        if cell.name not in CENTRAL:
+            _check(sweep.config_of(cell))
+    return sweep
+
+
+def _check(config: Config) -> None:
+    try:
+        check(config.strategy, config.federation.phones_per_round or config.federation.phones)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _named(option: str, text: str | None, known: Sequence[str], before: Iterable[str]) -> tuple[str, ...]:
+    """The names that an option lists, after those of the sweep that was begun; all where it says nothing."""
+    names = [name.strip() for name in text.split(",")] if text is not None else []
+    for name in names:
+        if name not in known:
+            raise InputError(f'{option}: "{shown(name)}" is none of them{nearest(name, known)}')
+    return tuple(dict.fromkeys([*before, *names])) or tuple(known)
+
+
+def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
+    """The settings of the sweep that was begun in `folder`, and what was asked for; None without one."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return None
+    raw = read_toml(path)
+    asked = {name: raw.pop(name, None) for name in _ASKED}
+    sound = (
+        isinstance(asked["seeds"], int)
+        and 1 <= asked["seeds"] <= _SEEDS
+        and _all_in(asked["strategies"], STRATEGIES)
+        and _all_in(asked["partitions"], PARTITIONS)
+    )
+    if not sound:
+        raise InputError(
+            f"{shown(path)} is damaged: its strategies, partitions or seeds are not those of a sweep;"
+            " restore it, or give another folder"
+        )
+    return validate(raw), asked
+
+
+def _all_in(names: Any, known: Sequence[str]) -> bool:
+    return isinstance(names, list) and len(names) > 0 and all(name in known for name in names)

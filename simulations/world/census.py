@@ -1,0 +1,191 @@
+"""What is in a face set, as numbers: classes, people, sizes, broken photos, leaks, balance.
+
+`fedfer data show` prints it (simulations/cli/faceset.py) and writes it as data.json. No features are
+computed.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_models.cache import whole_file
+from fer_models.data import leakage, looks
+from fer_models.data.augment import counts, plan_views
+from fer_models.data.images import ImageTable, load_table
+from fer_models.data.leakage import Leakage
+from fer_models.data.looks import Looks
+from fer_models.data.split import SPLITS
+from fer_models.emotions import EMOTIONS
+from fer_models.photos import choice
+from fer_models.photos.sources import open_source
+from fer_models.text import shown
+from simulations.experiment import Config
+from simulations.report.imbalance import draw_imbalance
+from simulations.terminal.stage import Step
+from simulations.world.known_photos import warnings
+
+Census = dict[str, Any]
+Stages = Callable[..., AbstractContextManager[Step]]  # display.stage
+
+
+def found(config: Config) -> dict[str, int]:
+    """Photos of each emotion in the source, used or not, sound or broken; InputError where there is none."""
+    if config.data.source != "sketch":
+        return choice.found(open_source(config.data).listing(), config.data)
+    from fer_models.sketch.faces import SketchSet
+
+    drawn = SketchSet(config.sketch.faces, config.sketch.subjects, config.sketch.seed)
+    return {name: int(np.count_nonzero(drawn.emotions == e)) for e, name in enumerate(EMOTIONS)}
+
+
+def take(config: Config, stage: Stages) -> Census:
+    """The census of the photos of `data.classes`.
+
+    However many photos cannot be read, the others are counted. InputError as `fedfer run` has it.
+    """
+    lenient = config.data.model_copy(update={"max_unreadable": 1.0})
+    with stage("Photos", unit="photos") as step:
+        table = load_table(lenient, config.sketch, seed=config.run.seed, progress=step)
+    with stage("Likeness", unit="photos") as step:
+        seen = looks.look(table, progress=step)
+        leaks = leakage.check(table)
+    table.ledger.warnings[:] = warnings(table, leaks)
+    plan = plan_views(table, config.data.balance, seed=config.run.seed)
+    counted = counts(table, plan)
+    return {
+        "source": shown(table.source),
+        "seed": config.run.seed,
+        "classes": list(table.classes),
+        "found": table.ledger.found,
+        "photos": {part: counted[part] for part in SPLITS},
+        "subjects": _people(table, counted["subjects"]),
+        "sizes": _sizes(seen),
+        "unreadable": _unreadable(table, config.data.max_unreadable),
+        "copies": _copies(table, leaks),
+        "near_duplicates": _near(table, leaks),
+        "subjects_in_two_parts": list(leaks.shared),
+        "ledger": table.ledger.record(),
+        "balance": _balance(config.data.balance, counted["train"], counted["views"]),
+    }
+
+
+def write(census: Census, folder: Path) -> None:
+    """Writes data.json and the figure of imbalance to `folder`, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_imbalance(census["balance"]["before"], census["balance"]["after"], folder)
+    with whole_file(folder / "data.json") as temporary:
+        temporary.write_text(json.dumps(census, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _people(table: ImageTable, per_part: dict[str, int] | None) -> Census | None:
+    """How many there are, and how many photos each has; photos of nobody known are counted apart."""
+    if table.subjects is None or per_part is None:
+        return None
+    known = table.subjects != np.array([f"photo {path}" for path in table.paths])
+    return {
+        "all": _photos_each(table.subjects[known]),
+        "classes": {
+            name: _photos_each(table.subjects[known & (table.labels == c)])
+            for c, name in enumerate(table.classes)
+        },
+        "parts": {
+            part: len(np.unique(table.subjects[known & (table.split == p)])) for p, part in enumerate(SPLITS)
+        },
+        "photos_of_nobody_known": int(np.count_nonzero(~known)),
+    }
+
+
+def _photos_each(subjects: np.ndarray) -> Census:
+    _, photos = np.unique(subjects, return_counts=True)
+    if not len(photos):
+        return {"subjects": 0, "min": 0, "median": 0.0, "max": 0}
+    return {
+        "subjects": len(photos),
+        "min": int(photos.min()),
+        "median": float(np.median(photos)),
+        "max": int(photos.max()),
+    }
+
+
+def _sizes(seen: Looks) -> list[Census]:
+    names = ("width", "height", "mode", "photos")
+    return [dict(zip(names, kind, strict=True)) for kind in looks.sizes(seen)]
+
+
+def _unreadable(table: ImageTable, allowed: float) -> Census:
+    total = len(table) + len(table.unreadable)
+    return {
+        "photos": len(table.unreadable),
+        "share": len(table.unreadable) / total,
+        "allowed": allowed,
+        "reasons": dict(Counter(reason for _, reason in table.unreadable).most_common()),
+        "files": [{"file": _short(table, path), "reason": reason} for path, reason in table.unreadable],
+    }
+
+
+def _copies(table: ImageTable, leaks: Leakage) -> Census:
+    return {
+        "photos": sum(len(group) - 1 for group in leaks.copies),  # beyond the first of each group
+        "groups": [[_photo(table, i) for i in group] for group in leaks.copies],
+        "across_parts": len(leaks.copies_across(table.split)),
+        "of_two_classes": sum(len(set(table.labels[list(group)].tolist())) > 1 for group in leaks.copies),
+    }
+
+
+def _near(table: ImageTable, leaks: Leakage) -> Census:
+    order = np.argsort(~leaks.across, kind="stable")
+    labels, people = table.labels[leaks.near], table.subjects
+    two = 0 if people is None else np.count_nonzero(people[leaks.near[:, 0]] != people[leaks.near[:, 1]])
+    return {
+        "pairs": len(leaks.near),
+        "more": leaks.more,
+        "across_parts": int(np.count_nonzero(leaks.across)),
+        "of_two_classes": int(np.count_nonzero(labels[:, 0] != labels[:, 1])),
+        "of_two_subjects": int(two),
+        "bits": leakage.BITS,
+        "correlation": leakage.CORRELATION,
+        "list": [
+            {
+                "photos": [_photo(table, int(i)) for i in leaks.near[k]],
+                "correlation": round(float(leaks.correlation[k]), 4),
+                "across": bool(leaks.across[k]),
+            }
+            for k in order.tolist()
+        ],
+    }
+
+
+def _balance(wanted: int, before: dict[str, int], after: dict[str, int]) -> Census:
+    """Training photos and training views per class; ratio: the largest class to the smallest."""
+
+    def ratio(each: dict[str, int]) -> float:
+        return round(max(each.values()) / min(each.values()), 2)
+
+    return {
+        "views_per_class": wanted,
+        "before": before,
+        "after": after,
+        "ratio_before": ratio(before),
+        "ratio_after": ratio(after),
+    }
+
+
+def _photo(table: ImageTable, photo: int) -> Census:
+    return {
+        "file": _short(table, table.paths[photo]),
+        "emotion": table.classes[int(table.labels[photo])],
+        "subject": None if table.subjects is None else shown(str(table.subjects[photo])),
+        "part": SPLITS[int(table.split[photo])],
+    }
+
+
+def _short(table: ImageTable, path: str) -> str:
+    """The path as seen from the source's folder, where it lies below."""
+    root = table.source if os.path.isdir(table.source) else str(Path(table.source).parent)
+    return shown(path.removeprefix(root + os.sep)) if os.path.isabs(root) else shown(path)

@@ -1,0 +1,84 @@
+"""Which held-out photo is whose, so that every phone can be judged on photos like its own.
+
+Class by class, photos are dealt to phones in proportion to the phones' training views of that class: a photo
+is on one phone, none is left over, and the phones' confusion counts add up to the whole one. A phone gets its
+share of each class's photos, rounded up or down: systematic sampling (Madow, 1949,
+doi:10.1214/aoms/1177729988).
+"""
+
+import numpy as np
+
+from fer_models.across import OwnParts
+from fer_models.evaluation import HeldOut
+from fer_models.local.training import Holdings
+from fer_models.seeding import stream
+
+EACH, MOST = 10, 1_000  # where phones outnumber photos: photos that some of them get, and how many at most
+_AT_ONCE = 500_000  # views counted: phones of the partition `draw` have none in memory before
+
+
+def candidates(phones: int, photos: int, *, seed: int) -> np.ndarray:
+    """The phones that `photos` held-out photos are dealt to, (r,) int64, sorted.
+
+    All of them; where they outnumber the photos a seeded draw of so many that each gets about EACH, since one
+    photo tells nothing of a phone; MOST at most. Fewer photos draw some of the same phones.
+    """
+    if phones <= photos:
+        return np.arange(phones)
+    drawn = min(max(photos // EACH, 1), MOST)
+    return np.sort(stream(seed, "own parts", "phones").permutation(phones)[:drawn])
+
+
+def deal(labels: np.ndarray, views: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The row of `views` (r, C), training views of each phone, that gets each of n photos, (n,) int64.
+
+    A class that none of these phones holds is dealt in proportion to all their views.
+    """
+    place = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        photos = rng.permutation(np.flatnonzero(labels == label))
+        weights = views[:, label] if views[:, label].any() else views.sum(axis=1)
+        order = rng.permutation(len(views))
+        place[photos] = np.repeat(order, _shares(weights[order], len(photos), rng))
+    return place
+
+
+def own_parts(
+    photos: HeldOut, held: Holdings, classes: tuple[str, ...], *, seed: int, part: str
+) -> OwnParts | None:
+    """What each phone of `held` gets of the held-out `photos`; None where one phone holds everything."""
+    if held.phones == 1:
+        return None
+    phones = candidates(held.phones, len(photos.labels), seed=seed)
+    views = class_views(held, phones, len(classes))
+    place = deal(photos.labels, views, stream(seed, "own parts", part))
+    return OwnParts(photos.features, photos.labels, place, phones, views.argmax(axis=1), classes)
+
+
+def class_views(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
+    """Training views of each class on each of `phones` (r,), (r, classes) int64; some phones at a time."""
+    ends = np.cumsum(held.sizes[phones])
+    cuts = np.flatnonzero(np.diff(ends // _AT_ONCE)) + 1
+    return np.concatenate([_counted(held, some, classes) for some in np.split(phones, cuts)])
+
+
+def _counted(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
+    rows, firsts, lasts = held.of(phones)
+    sizes = lasts - firsts
+    starts = np.cumsum(sizes) - sizes  # of each phone's views, were all of them laid end to end
+    phone = np.repeat(np.arange(len(phones)), sizes)
+    own = rows[np.arange(len(phone)) + (firsts - starts)[phone]]
+    return np.bincount(phone * classes + held.labels[own], minlength=len(phones) * classes).reshape(
+        -1, classes
+    )
+
+
+def _shares(weights: np.ndarray, photos: int, rng: np.random.Generator) -> np.ndarray:
+    """`photos` in proportion to whole-number weights (r,): each share rounded up or down, in sum `photos`.
+
+    Photo k lies at (k + r / W) / photos of the way along the weights laid end to end, W their sum and r drawn
+    once; in whole numbers, so that nothing is lost to rounding.
+    """
+    ends = np.cumsum(weights)
+    whole = int(ends[-1])
+    return np.diff((photos * ends + (whole - 1 - rng.integers(whole))) // whole, prepend=0)

@@ -1,0 +1,194 @@
+"""From a configuration to what the phones, the baseline and the judge hold: the way of the data.
+
+`survey` does everything that can go wrong by the user's hand, and is quick; `World.prepare` computes the
+features. Below this line only arrays and counts travel.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fer_models import device, features
+from fer_models.across import OwnParts
+from fer_models.data.augment import ViewPlan, plan_views
+from fer_models.data.draws import Drawn
+from fer_models.data.images import ImageTable, load_table
+from fer_models.encoders.encoder import Encoder
+from fer_models.encoders.weights import Weights, find
+from fer_models.evaluation import HeldOut
+from fer_models.local.training import Shards
+from fer_models.models import MODELS, open_encoder
+from fer_models.seeding import stream
+from simulations.experiment import Config
+from simulations.world.own_parts import own_parts
+from simulations.world.partition import partition
+
+Step = Callable[[int, int], None]
+PARTS = ("validation", "test")  # the held-out ones
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The learning problem as arrays. Rows of `features`: training views, validation, then test photos."""
+
+    features_path: Path | None  # in the cache: what the model reads of each view; None where it is nothing
+    central: Shards  # all training views in one place
+    shards: Shards | Drawn  # the same views, on phones
+    validation: HeldOut
+    test: HeldOut
+    test_photos: np.ndarray  # (n,) int64, rows of the table
+    own_validation: OwnParts | None = None  # the same photos, each on one phone; None where there is but one
+    own_test: OwnParts | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """Photos, plan and partition, checked; nothing computed yet."""
+
+    config: Config
+    table: ImageTable
+    plan: ViewPlan
+    owner: np.ndarray  # (training views,) int64: the phone of each
+    encoder: Encoder | None  # None where the model reads nothing
+    weights: Weights | None  # of MobileNetV2, where the model starts from them
+    drawn: bool = False  # whether phones draw from all training views; then nobody owns any
+    seen: ViewPlan | None = None  # the held-out photos once more, each taken by the camera of its phone
+
+    @property
+    def size(self) -> int:
+        """Side of the images, in pixels."""
+        chosen = self.config.data.image_size
+        return MODELS[self.config.model.name].size if chosen == "auto" else chosen
+
+    @property
+    def photos(self) -> np.ndarray:
+        """Training photos of each class before balancing, (C,) int64."""
+        return np.bincount(self.table.labels[self.table.split == 0], minlength=len(self.table.classes))
+
+    def prepare(self, step: Step, among: ViewPlan | None = None) -> Prepared:
+        """Computes the features, or finds them in the cache, and lays out who holds what.
+
+        `among`: a plan of this table with more views, whose matrix several worlds share.
+        """
+        whole = among or self.plan
+        path = self._extract(whole if self.seen is None else whole + self.seen, step)
+        matrix = np.zeros((len(whole), 0), np.float32) if path is None else np.load(path, mmap_mode="r")
+        labels, parts = self.table.labels[whole.photos], self.table.split[whole.photos]
+        held_out = []
+        for part in (1, 2):  # their rows lie side by side
+            rows = np.flatnonzero(parts == part)
+            held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
+        training = self.plan.rows_in(whole)[: len(self.owner)]
+        shards = self._holdings(matrix, labels, training)
+        own = [
+            _own_part(self.config, self.table, shards, part, photos)
+            for part, photos in zip(PARTS, held_out, strict=True)
+        ]
+        if self.seen is not None:
+            taken = np.split(matrix[len(whole) :], [len(held_out[0].labels)])
+            own = [part and replace(part, features=rows) for part, rows in zip(own, taken, strict=True)]
+        return Prepared(
+            features_path=path,
+            central=Shards(matrix, labels, training, np.array([0, len(training)])),
+            shards=shards,
+            validation=held_out[0],
+            test=held_out[1],
+            test_photos=whole.photos[parts == 2],
+            own_validation=own[0],
+            own_test=own[1],
+        )
+
+    def _holdings(self, matrix: np.ndarray, labels: np.ndarray, training: np.ndarray) -> Shards | Drawn:
+        """What each phone holds of the rows `training` (n,) of matrix and labels (m,)."""
+        federation = self.config.federation
+        if self.drawn:
+            return Drawn.of_pool(
+                matrix,
+                labels,
+                training,
+                phones=federation.phones,
+                each=federation.photos_per_phone,
+                alpha=federation.alpha,
+                classes=len(self.table.classes),
+                seed=self.config.run.seed,
+            )
+        return _shards(matrix, labels, training, self.owner)
+
+    def _extract(self, plan: ViewPlan, step: Step) -> Path | None:
+        if self.encoder is None:
+            return None
+        return features.extract(
+            self.table, plan, self.encoder, self.size, seed=self.config.run.seed, progress=step
+        )
+
+
+def survey(config: Config, step: Step, *, phones: bool = True) -> World:
+    """Finds and checks photos, split, plan, partition and weights; `step` sees (photos checked, photos).
+
+    Without `phones` there is no federation to share photos out to: one phone holds everything.
+    """
+    table = load_table(config.data, config.sketch, seed=config.run.seed, progress=step)
+    return world_of(config, table, phones=phones)
+
+
+def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
+    """The same for photos that were found, checked and split before."""
+    seed = config.run.seed
+    device.check(config.run.device)
+    plan = plan_views(table, config.data.balance, seed=seed)
+    photos = plan.photos[table.split[plan.photos] == 0]
+    used, of_view = np.unique(photos, return_inverse=True)
+    drawn = phones and config.federation.partition == "draw"
+    owner = (
+        np.zeros(len(used), np.int64)
+        if drawn or not phones
+        else partition(
+            config.federation,
+            table.labels[used],
+            None if table.subjects is None else table.subjects[used],
+            stream(seed, "partition"),
+        )
+    )
+    weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
+    world = World(
+        config,
+        table,
+        plan,
+        owner[of_view],
+        open_encoder(config.model, weights, config.run.device),
+        weights,
+        drawn,
+    )
+    return _through_cameras(world) if phones and config.federation.partition == "camera" else world
+
+
+def _through_cameras(world: World) -> World:
+    """The world in which every phone takes its own photos: training views, and held-out ones once more."""
+    plan, table, n = world.plan, world.table, len(world.owner)
+    training = plan.photos[:n]
+    taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))
+    nothing = np.empty((len(table), 0), np.float32)
+    shards = _shards(nothing, table.labels, training, world.owner)
+    photos, cameras = [], []
+    for number, part in enumerate(PARTS, 1):
+        rows = np.flatnonzero(table.split == number)
+        own = _own_part(world.config, table, shards, part, HeldOut(nothing[rows], table.labels[rows]))
+        photos.append(rows)
+        cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
+    held_out = np.concatenate(photos)
+    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras))
+    return replace(world, plan=taken, seen=seen)
+
+
+def _shards(matrix: np.ndarray, labels: np.ndarray, rows: np.ndarray, owner: np.ndarray) -> Shards:
+    """Phones that own `rows` (n,) of matrix and labels as `owner` (n,) says; none is empty."""
+    order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
+    return Shards(matrix, labels, rows[order], offsets)
+
+
+def _own_part(
+    config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
+) -> OwnParts | None:
+    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part)
