@@ -11,11 +11,11 @@ from flwr.clientapp import ClientApp
 from clients import device
 from clients.phones import phones_of, trainer_of
 from fer_models.code import node_code
-from fer_models.local.statistics import phone_sums, projection
 from fer_models.local.training import Holdings, Local, Trained, Work
 from fer_models.order import Order
 from fer_models.quiet import hush
 from fer_models.stamp import check
+from fer_models.statistics import phone_sums, projection
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ClientApp()

@@ -10,9 +10,9 @@ import numpy as np
 from fer_models.data import draws
 from fer_models.data.draws import Drawn
 from fer_models.errors import RunError
-from fer_models.local import network_phones
-from fer_models.local.network_phones import NetworkPhones
 from fer_models.local.training import Holdings, Shards, Trained, Work, train_phones
+from fer_models.networks import phones as network_phones
+from fer_models.networks.phones import NetworkPhones
 
 Train = Callable[[Holdings, np.ndarray, Work], Trained]
 

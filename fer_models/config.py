@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fer_models.emotions import meaning
 
+SPLITS = ("train", "validation", "test")  # the parts of a face set
+
 
 class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no silent conversion of types."""

@@ -21,8 +21,8 @@ from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
 from fer_models.local.training import CentralTrainer, Shards
 
 if TYPE_CHECKING:
-    from fer_models.local.network_phones import NetworkPhones
     from fer_models.networks.build import NetworkClassifier, Spec
+    from fer_models.networks.phones import NetworkPhones
 
 _PASSES = 7
 _BATCH = 16  # photos named together, as in fedfer predict
@@ -147,7 +147,7 @@ def network_phones(
     """What phones need to train the model, started as `start` does; None where it is a linear head."""
     if model.name == "mobilenet":
         return None
-    from fer_models.local.network_phones import NetworkPhones
+    from fer_models.networks.phones import NetworkPhones
 
     network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
     return NetworkPhones(network, device)

@@ -13,6 +13,8 @@ from typing import Any
 
 from fer_models.cache import named, whole_file
 
+PHONES = "phones"  # the table of how each phone fares, .csv
+
 
 @dataclass(frozen=True)
 class RoundRecord:

@@ -14,9 +14,9 @@ from fer_models.code import difference, node_code
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead, payload
-from fer_models.local.statistics import payload as sums_payload
-from fer_models.local.statistics import projection
 from fer_models.runlog import RoundRecord
+from fer_models.statistics import payload as sums_payload
+from fer_models.statistics import projection
 from server.block_strategy import BlockStrategy, Folded, Plan
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig

@@ -20,8 +20,8 @@ from fer_models import stamp
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.statistics import check_exact
 from fer_models.order import Order
+from fer_models.statistics import check_exact
 from server.config import StrategyConfig
 from server.exchange import NOT_FINITE, Answers, Exchange, Sums
 from server.selection import select

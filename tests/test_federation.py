@@ -17,9 +17,9 @@ from fer_models.data.draws import Drawn
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import LinearHead, cross_entropy, named, new_head
-from fer_models.local.statistics import payload
 from fer_models.local.training import Shards, Work, round_key, train_phones
 from fer_models.runlog import RoundRecord
+from fer_models.statistics import payload
 from server.app import Job, make_app
 from server.block_strategy import Plan
 from server.checkpoint import Checkpoint, load

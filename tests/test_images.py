@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from photo_folders import PAIR, gray, load, make_folder, write_csv
 
-from fer_models.config import DataConfig, SketchConfig
+from fer_models.config import SPLITS, DataConfig, SketchConfig
 from fer_models.data.augment import counts, plan_views
 from fer_models.data.images import load_table
-from fer_models.data.split import SPLITS
 from fer_models.emotions import EMOTIONS
 from fer_models.errors import InputError, RunError
 from fer_models.text import shown

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from photo_folders import PAIR, gray, load, make_folder, refused, write_csv
 
-from fer_models.data.split import SPLITS
+from fer_models.config import SPLITS
 from fer_models.photos import tables
 from fer_models.photos.layout import part_of
 

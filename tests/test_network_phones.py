@@ -13,9 +13,9 @@ from tiny_networks import ALL, CLASSES, CNN, DEEP, TUNED, rows_for, weights
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.local import kernel
-from fer_models.local.network_phones import NetworkPhones
 from fer_models.local.training import Local, Shards, Work, round_key
 from fer_models.networks.build import Spec, build
+from fer_models.networks.phones import NetworkPhones
 from server.app import Job, make_app
 from server.block_strategy import Plan
 from server.checkpoint import Checkpoint, load

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_models.data.split import SPLITS, split_photos
+from fer_models.config import SPLITS
+from fer_models.data.split import split_photos
 
 WANTED = (0.6, 0.2, 0.2)
 

@@ -9,8 +9,8 @@ from reference import CLASSES, make_shards
 from fer_models.closed_form import Moments, moments, ridge
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
-from fer_models.local.statistics import check_exact, expanded, payload, phone_sums, projection
 from fer_models.local.training import Shards
+from fer_models.statistics import check_exact, expanded, payload, phone_sums, projection
 from server.strategies import ridge as federated
 
 VIEWS, WIDTH = 90, 23

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_models.config import SPLITS
 from fer_models.data import cameras
 from fer_models.data.images import ImageTable
-from fer_models.data.split import SPLITS
 from fer_models.photos.scan import read_photo
 from fer_models.seeding import stream
 

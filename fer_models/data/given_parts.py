@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_models.config import DataConfig
-from fer_models.data.split import SPLITS, split_photos
+from fer_models.config import SPLITS, DataConfig
+from fer_models.data.split import split_photos
 from fer_models.errors import InputError
 from fer_models.photos.ledger import Ledger
 

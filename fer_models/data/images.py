@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from fer_models.config import DataConfig, SketchConfig
+from fer_models.config import SPLITS, DataConfig, SketchConfig
 from fer_models.data.given_parts import complete, given_parts
-from fer_models.data.split import SPLITS, split_photos
+from fer_models.data.split import split_photos
 from fer_models.emotions import EMOTIONS, ours
 from fer_models.errors import InputError
 from fer_models.photos.choice import FEWEST, check_classes, choose

@@ -13,8 +13,6 @@ import numpy as np
 
 from fer_models.seeding import stream
 
-SPLITS = ("train", "validation", "test")
-
 _SEARCH_STEPS = 50_000
 _PASSES = 10
 _HEADS = 0.3  # what an even share of the groups counts, beside 1 for an even share of a class

@@ -2,5 +2,5 @@
 
 In: a head, views and terms of the loss. Out: an update, summed exactly over phones, or one for each
 (training.py). The arithmetic is one compiled loop (kernel.py); whole networks have theirs in torch
-(network_phones.py).
+(networks/phones.py).
 """

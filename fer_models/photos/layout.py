@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
-from fer_models.data.split import SPLITS
+from fer_models.config import SPLITS
 from fer_models.emotions import Vocabulary, is_number, plain
 from fer_models.errors import InputError
 from fer_models.photos.ledger import CLOSED

@@ -4,7 +4,6 @@ The last step behind SketchSet.draw: marks in order, back to front, then paint, 
 """
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +13,11 @@ from fer_models.sketch.eyes import add_brows, add_eyes
 from fer_models.sketch.hair import add_beard, add_hair, add_hanging_hair, lay_hair
 from fer_models.sketch.mouth import add_mouth
 from fer_models.sketch.portrait import Face, add_cheeks, add_forehead, add_head, add_neck, add_nose
+from fer_models.sketch.scene import FaceParameters, Scene
 from fer_models.sketch.sheet import Pose, Sheet
 
-if TYPE_CHECKING:
-    from fer_models.sketch.faces import FaceParameters, Scene
 
-
-def _backdrop(scene: "Scene", rng: np.random.Generator) -> np.ndarray:
+def _backdrop(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """The background, float32 (224, 224): a slope of grey with soft clouds."""
     across = np.linspace(-1, 1, SIZE, dtype=np.float32)
     clouds = rng.normal(0.0, 0.14, (2, 6)).astype(np.float32)
@@ -31,7 +28,7 @@ def _backdrop(scene: "Scene", rng: np.random.Generator) -> np.ndarray:
     return np.clip(tone, 0.02, 1)
 
 
-def photograph(parameters: "FaceParameters", rng: np.random.Generator) -> np.ndarray:
+def photograph(parameters: FaceParameters, rng: np.random.Generator) -> np.ndarray:
     """The photo, uint8 (224, 224), of a face with these parameters; `rng` gives strands, clouds and grain."""
     who, scene = parameters.identity, parameters.scene
     face = Face.of(who, parameters.expression, scene.gaze)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_models.closed_form import Moments, Ridge, choose
 from fer_models.evaluation import HeldOut
-from fer_models.local.statistics import expanded
+from fer_models.statistics import expanded
 from server.strategies.base import State
 
 

@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fer_models.data.split import SPLITS
+from fer_models.config import SPLITS
 from fer_models.errors import InputError
 from fer_models.photos.ledger import Ledger
 from simulations.experiment import Config

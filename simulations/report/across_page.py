@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.runlog import PHONES
 from simulations.report import charts
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
-from simulations.run.across_phones import FILE
 
 _CHANCE, _OWN = 3, 4  # series of the figures beside those of runs
 
@@ -25,7 +25,7 @@ def across_phones(every: list[Run]) -> str:
     if (
         not run.federated
         or not run.summary.get("across_phones")
-        or not (run.folder / f"{FILE}.csv").is_file()
+        or not (run.folder / f"{PHONES}.csv").is_file()
     ):
         return ""
     rows = _phones(run)
@@ -47,7 +47,7 @@ def _phones(run: Run) -> np.ndarray:
 
     Photos, accuracy, that of own heads or NaN, and photos of the class that the phone holds most of.
     """
-    path = run.folder / f"{FILE}.csv"
+    path = run.folder / f"{PHONES}.csv"
     if not path.is_file():
         return np.empty((0, 4))
     with path.open(encoding="utf-8", newline="") as lines:  # by place: classes may be called anything

@@ -8,11 +8,9 @@ import numpy as np
 from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import confusion, report
-from fer_models.runlog import RunLog
+from fer_models.runlog import PHONES, RunLog
 from server.strategies.own_heads import OwnHeads
 from simulations.world.prepare import Prepared
-
-FILE = "phones"
 
 
 def answers(
@@ -61,7 +59,7 @@ def _write(log: RunLog, parts: OwnParts, shared: np.ndarray, own: np.ndarray | N
     header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
     for name in parts.classes:
         header += [f"{name}", f"{name} correct"]
-    log.write_csv(FILE, header, _rows(parts, shared, own))
+    log.write_csv(PHONES, header, _rows(parts, shared, own))
 
 
 def _names(kind: str) -> list[str]:

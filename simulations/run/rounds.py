@@ -30,7 +30,7 @@ from simulations.terminal.display import Display
 from simulations.world.prepare import Prepared, World
 
 if TYPE_CHECKING:
-    from fer_models.local.network_phones import NetworkPhones
+    from fer_models.networks.phones import NetworkPhones
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from fer_models.cache import whole_file
+from fer_models.config import SPLITS
 from fer_models.data import leakage, looks
 from fer_models.data.augment import counts, plan_views
 from fer_models.data.images import ImageTable, load_table
 from fer_models.data.leakage import Leakage
 from fer_models.data.looks import Looks
-from fer_models.data.split import SPLITS
 from fer_models.emotions import EMOTIONS
 from fer_models.photos import choice
 from fer_models.photos.sources import open_source
