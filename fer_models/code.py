@@ -1,4 +1,7 @@
-"""Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same."""
+"""Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same.
+
+It stands on this floor because kept features depend on code, too, and both ends of the wire on theirs.
+"""
 
 import ast
 import hashlib

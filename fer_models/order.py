@@ -1,4 +1,8 @@
-"""What a node is told to do: one frozen value, as plain scalars on the wire."""
+"""What a node is told to do: one frozen value, as plain scalars on the wire.
+
+It stands on this floor because both ends of the wire read it and neither imports the other: it knows rounds
+as a number and a key, and nothing of who sends it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -6,7 +6,7 @@ import torch
 from commands import Here
 from tiny_networks import CNN, TUNED, rows_for, weights
 
-from fer_models import device
+from fer_models import torch_device as device
 from fer_models.config import TrainConfig
 from fer_models.encoders import backbone
 from fer_models.encoders.torch_encoder import TorchEncoder

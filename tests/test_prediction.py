@@ -25,7 +25,8 @@ from fer_models.runlog import RunLog, Totals
 from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
-from simulations.run.finish import begin, finish
+from simulations.run.begin import begin
+from simulations.run.finish import finish
 from simulations.world.prepare import survey
 
 CLASSES = ("anger", "fear", "joy")

@@ -8,7 +8,6 @@ is several times faster than eager torchvision on a CPU. `eager` is the referenc
 
 import hashlib
 import io
-import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from fer_models import seeding
 from fer_models.cache import cache_dir, whole_file
 from fer_models.encoders.weights import Weights, read
 from fer_models.errors import InputError
+from fer_models.machine import cores
 from fer_models.quiet import hush
 
 if TYPE_CHECKING:
@@ -114,11 +114,6 @@ def eager(weights: Weights, *, threads: int | None = None) -> Callable[[np.ndarr
             torch.set_num_threads(before)
 
     return encode
-
-
-def cores() -> int:
-    """The number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _graph_key(weights: Weights, blocks: int) -> str:

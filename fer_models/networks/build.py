@@ -16,6 +16,7 @@ import numpy as np
 from fer_models.encoders import backbone
 from fer_models.encoders.weights import Weights
 from fer_models.heads import Arrays, new_head
+from fer_models.machine import cores
 from fer_models.seeding import stream
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def all_cores() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(backbone.cores())
+    torch.set_num_threads(cores())
     try:
         yield
     finally:

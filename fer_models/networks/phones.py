@@ -20,11 +20,11 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from fer_models.cache import whole_file
-from fer_models.device import opened
 from fer_models.local import kernel
 from fer_models.local.training import Holdings, Local, Trained, Work, trained
 from fer_models.networks.build import NetworkClassifier, Spec, restore
 from fer_models.networks.training import make_optimizer
+from fer_models.torch_device import opened
 
 if TYPE_CHECKING:
     import torch

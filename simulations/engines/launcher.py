@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_models.encoders.backbone import cores
 from fer_models.errors import FedferError, InputError, RunError, first_cause
+from fer_models.machine import cores
 from server.app import Job, make_app
 from simulations.engines import cluster
 from simulations.engines.own_ray import load, own_ray

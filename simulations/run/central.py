@@ -9,7 +9,8 @@ from fer_models.models import MODELS
 from fer_models.runlog import RoundRecord, RunLog
 from simulations.experiment import BaselineConfig
 from simulations.run.baselines import centralize, epoch_views
-from simulations.run.finish import begin, finish, write_data
+from simulations.run.begin import begin
+from simulations.run.finish import finish, write_data
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
 

@@ -5,10 +5,8 @@ The test photos are looked at here, once.
 
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from PIL import Image
 from fer_models import models
 from fer_models.cache import whole_file
 from fer_models.data.augment import ViewPlan, counts, views
-from fer_models.encoders.backbone import cores
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
@@ -27,7 +24,6 @@ from fer_models.runlog import RunLog, Totals
 from fer_models.seeding import stream
 from fer_models.text import shown
 from server.strategies.own_heads import OwnHeads
-from simulations.experiment import Config
 from simulations.run.across_phones import across_phones, answers
 from simulations.run.origin import fingerprint, versions
 from simulations.world import skew
@@ -35,29 +31,6 @@ from simulations.world.prepare import Prepared, World
 
 _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
-
-
-def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | None = None) -> None:
-    """Writes what is known before training: the configuration (`config` where it is not that of the world),
-    what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
-    """
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    known = (log.folder / "environment.json").exists()
-    log.write_json(
-        "environment",
-        {
-            **asked,
-            "date": log.read_json("environment").get("date", now) if known else now,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "machine": platform.machine(),
-            "cpus": cores(),
-            "versions": versions(),
-        },
-    )
-    (config or world.config).save(log.folder / "config.toml")  # last: with it there is a run to go on with
-    if world.table.unreadable:
-        log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)
 
 
 def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:

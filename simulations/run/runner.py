@@ -21,8 +21,9 @@ from server.strategies import own_heads
 from server.strategies.registry import check
 from simulations.experiment import Config
 from simulations.run import origin
+from simulations.run.begin import begin
 from simulations.run.central import Central
-from simulations.run.finish import begin, finish, write_data
+from simulations.run.finish import finish, write_data
 from simulations.run.request import Request, alone, check_cache
 from simulations.run.rounds import Rounds, Through
 from simulations.terminal.display import Display

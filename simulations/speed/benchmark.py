@@ -19,6 +19,7 @@ import numpy as np
 
 from fer_models.config import SketchConfig
 from fer_models.encoders import backbone, weights
+from fer_models.machine import cores
 from fer_models.runlog import RunLog
 from fer_models.sketch.faces import SketchSet
 from simulations.run.origin import versions
@@ -81,7 +82,7 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
         "rows": [asdict(outcome.row) for outcome in outcomes],
         "features": features,
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "cpus": backbone.cores(),
+        "cpus": cores(),
         "load": load,
         "versions": versions(),
     }

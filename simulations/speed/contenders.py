@@ -20,6 +20,7 @@ from fer_models.encoders import backbone
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import joined, named, new_head
 from fer_models.local.training import Shards, Update, Work, round_key, train_phones
+from fer_models.machine import cores
 from fer_models.order import Order
 from fer_models.runlog import RoundRecord
 from fer_models.seeding import stream
@@ -111,7 +112,7 @@ def stock_flower(field: Field, rounds: int, logs: Path, step: Step) -> Outcome:
 
     laps = _Laps(field, rounds, step)
     server = make_server(_order(field), field.phones, rounds + 1, field.head, laps)
-    simulate(server, app, field.phones, logs, actors=backbone.cores())
+    simulate(server, app, field.phones, logs, actors=cores())
     return laps.outcome("stock Flower, one node per phone", 0.0)
 
 
@@ -170,7 +171,7 @@ def through_flower(
 
 def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome:
     """The local update of this project without any Flower, in as many threads as there are cores."""
-    train, threads = TrainConfig(dropout=dropout), backbone.cores()
+    train, threads = TrainConfig(dropout=dropout), cores()
 
     def update(phones: np.ndarray) -> Update:
         return train_phones(field.shards, phones, Work(field.head, train, 1, round_key(_SEED, 1))).sum

@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from fer_models.encoders.backbone import cores
 from fer_models.errors import RunError
+from fer_models.machine import cores
 from simulations.engines.standing import environment
 from simulations.run.request import Request, alone, check_cache
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest

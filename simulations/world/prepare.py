@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models import device, features
+from fer_models import features
+from fer_models import torch_device as device
 from fer_models.across import OwnParts
 from fer_models.data.augment import ViewPlan, plan_views
 from fer_models.data.draws import Drawn
