@@ -18,7 +18,8 @@ from local_grid import LocalGrid, serve
 from rich.console import Console
 
 from fer_models.errors import RunError
-from server.app import Job, make_app
+from server.app import make_app
+from server.job import Job
 from simulations.cli import main as cli
 from simulations.engines import launcher
 from simulations.speed import benchmark

@@ -20,10 +20,10 @@ from fer_models.heads import LinearHead, cross_entropy, named, new_head
 from fer_models.local.training import Shards, Work, round_key, train_phones
 from fer_models.runlog import RoundRecord
 from fer_models.statistics import payload
-from server.app import Job, make_app
-from server.block_strategy import Plan
+from server.app import make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
+from server.job import Job, Plan
 from server.selection import select, share_out
 from server.strategies import own_heads
 from simulations.world.own_parts import own_parts

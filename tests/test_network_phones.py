@@ -16,10 +16,10 @@ from fer_models.local import kernel
 from fer_models.local.training import Local, Shards, Work, round_key
 from fer_models.networks.build import Spec, build
 from fer_models.networks.phones import NetworkPhones
-from server.app import Job, make_app
-from server.block_strategy import Plan
+from server.app import make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
+from server.job import Job, Plan
 
 SIZES = [5, 1, 9, 3]
 FEDERATED = ["mobilenet-deep", "mobilenet-tuned", "cnn"]

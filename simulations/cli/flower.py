@@ -14,7 +14,8 @@ from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import InputError
 from fer_models.quiet import hush
-from server.app import Job, make_app
+from server.app import make_app
+from server.job import Job
 from simulations.cli.exits import reason
 from simulations.cli.options import named
 from simulations.experiment import Config, load

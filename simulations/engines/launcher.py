@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from fer_models.errors import FedferError, InputError, RunError, first_cause
 from fer_models.machine import cores
-from server.app import Job, make_app
+from server.app import make_app
+from server.job import Job
 from simulations.engines import cluster
 from simulations.engines.own_ray import load, own_ray
 

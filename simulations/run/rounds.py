@@ -17,9 +17,8 @@ from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.models import network_phones
 from fer_models.runlog import RoundRecord, RunLog, Totals
 from server import checkpoint
-from server.app import Job
-from server.block_strategy import Plan
 from server.checkpoint import Checkpoint
+from server.job import Job, Plan
 from server.strategies import own_heads, ridge
 from server.strategies.base import Algorithm
 from server.strategies.own_heads import OwnHeads

@@ -24,10 +24,9 @@ from fer_models.machine import cores
 from fer_models.order import Order
 from fer_models.runlog import RoundRecord
 from fer_models.seeding import stream
-from server.app import Job
-from server.block_strategy import Plan
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
+from server.job import Job, Plan
 from simulations.experiment import FederationConfig
 from simulations.terminal.display import Step
 

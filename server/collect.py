@@ -1,0 +1,72 @@
+"""Collecting what phones answer until enough can be used: once more where too few can, then an error."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from flwr.serverapp import Grid
+
+from fer_models import stamp
+from fer_models.errors import RunError
+from server.exchange import NOT_FINITE, Answers, Exchange, Sums
+from server.job import Plan
+from server.strategies.registry import check
+
+_T = TypeVar("_T", Answers, Sums)
+_NAMED = 10  # phones that an error names
+
+
+def enough(
+    grid: Grid,
+    plan: Plan,
+    number: int,
+    ask: Callable[[], Exchange],
+    read: Callable[[Exchange], _T],
+    phones: int,
+) -> tuple[_T, int]:
+    """What `read` makes of what was asked in round `number`, and the bytes on the wire.
+
+    Asked once more where too few of `phones` can be used; RunError where they still are.
+    """
+    wire_bytes, short = 0, ""
+    for _ in range(2):
+        exchange = ask()
+        finish(exchange, grid, plan)
+        wire_bytes += exchange.wire_bytes
+        came = read(exchange)
+        if not (short := _short(plan, came.phones)):
+            return came, wire_bytes
+    raise _too_few(came, phones, number, short)
+
+
+def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
+    """Has every phone answered for; where prepared files changed, the error says so."""
+    try:
+        exchange.finish(grid)
+    except RunError:
+        stamp.check(plan.stamp)
+        raise
+
+
+def _short(plan: Plan, phones: int) -> str:
+    """Why so many phones are too few for a round; "" where they are enough."""
+    if phones < plan.min_phones:
+        return f"fewer than federation.min_phones = {plan.min_phones}"
+    try:
+        check(plan.strategy, phones)
+    except ValueError as error:
+        return f"too few for the strategy: {error}"
+    return ""
+
+
+def _too_few(came: Answers | Sums, asked: int, number: int, short: str) -> RunError:
+    """Why a round could not be folded."""
+    named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
+    reasons = Counter(came.dropped.values()).most_common(1)
+    why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
+    diverged = bool(reasons) and reasons[0][0] == NOT_FINITE
+    return RunError(
+        f"in round {number} the updates of {came.phones} of {asked} phones can be used, {short}, also when "
+        f"it was repeated{why}{'; lower train.lr if training diverged' if diverged else ''}",
+        resumable=not diverged,
+    )

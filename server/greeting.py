@@ -1,0 +1,80 @@
+"""Before the first round: waits for the nodes, and has each open its data and say which code it has."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, RecordDict
+from flwr.serverapp import Grid
+
+from fer_models.code import difference, node_code
+from fer_models.errors import RunError
+from fer_models.order import Order
+from server.exchange import reason
+from server.job import Job, Plan
+
+_PATIENCE = 120  # seconds that nodes have to appear
+
+
+def greet(grid: Grid, job: Job, order: Order) -> Plan:
+    """The plan, once every node is ready for its first order, so that no round pays for it.
+
+    Where nodes are phones of their own, it says which is which, and how many views each has. RunError where a
+    node cannot get ready, has other code, or found other phones.
+    """
+    _wait(grid, job.nodes)
+    content = RecordDict(
+        {
+            "head": ArrayRecord({"values": Array(job.start.head)}),
+            "order": ConfigRecord(order.scalars()),
+        }
+    )
+    if job.recipe is not None:
+        content["recipe"] = ConfigRecord(dict(job.recipe))
+    messages = [
+        Message(content, dst_node_id=node, message_type=MessageType.QUERY)
+        for node in sorted(grid.get_node_ids())
+    ]
+    said = {}
+    for reply in grid.send_and_receive(messages):
+        if reply.has_error():
+            raise RunError(f"a node could not get ready: {reason(reply)}")
+        if other := difference(node_code(), dict(reply.content.config_records["code"])):
+            raise RunError(
+                f"a node runs other code than the server ({other}); install the same on both, and start what"
+                " starts the nodes anew"
+            )
+        said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
+    if job.recipe is not None:
+        phones = {int(s["phone"]): (node, int(s["views"])) for node, s in said.items()}  # type: ignore[arg-type]
+        return _settled(job.plan, phones, len(said))
+    expected = len(job.plan.sizes)
+    for found in said.values():
+        if (there := found["phones"]) != expected:
+            raise RunError(
+                f"a node found {there} phones in the prepared data, the server {expected}; start again"
+            )
+    return job.plan
+
+
+def _wait(grid: Grid, nodes: int) -> None:
+    """Until so many nodes are there."""
+    deadline = time.monotonic() + _PATIENCE
+    while (found := len(list(grid.get_node_ids()))) < nodes:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"only {found} of {nodes} nodes came within {_PATIENCE} s; see the logs of the run"
+            )
+        time.sleep(0.01)
+
+
+def _settled(plan: Plan, phones: dict[int, tuple[int, int]], nodes: int) -> Plan:
+    """The plan with the node and the views of each phone; RunError unless they are the phones of the plan."""
+    expected = len(plan.sizes)
+    if sorted(phones) != list(range(expected)) or nodes != expected:
+        raise RunError(
+            f"the {nodes} nodes are the phones {', '.join(map(str, sorted(phones)))}; there must be one node"
+            f" for each of 0 to {expected - 1}: see federation.phones, and phone in each node's configuration"
+        )
+    sizes = np.array([phones[phone][1] for phone in range(expected)])
+    return replace(plan, sizes=sizes, homes={phone: node for phone, (node, _) in phones.items()})

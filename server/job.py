@@ -1,0 +1,71 @@
+"""What a federated run is asked for: the phones and their training, where it begins, and who is told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fer_models.across import OwnParts
+from fer_models.config import TrainConfig
+from fer_models.evaluation import HeldOut
+from fer_models.heads import Classifier, LinearHead
+from fer_models.order import Order
+from fer_models.runlog import RoundRecord
+from server.checkpoint import Checkpoint
+from server.config import EvaluationConfig, StrategyConfig
+from server.strategies.base import Algorithm
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the rounds need to know of the phones; every field is fixed from start to end."""
+
+    prepared: str  # absolute path of the prepared shards
+    sizes: np.ndarray  # (phones,) int64, views of each phone
+    phones_per_round: int  # 0: all
+    epochs: int  # local epochs
+    block: int  # phones that a node is given at a time, at most
+    train: TrainConfig
+    seed: int
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    min_phones: int = 1  # whose updates a round needs
+    stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
+    homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
+
+    def order(self, algorithm: Algorithm, number: int) -> Order:
+        """The order of round `number`."""
+        train = self.train
+        if algorithm.sgd_rate is not None:
+            train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.sgd_rate})
+        return Order.of(
+            self.prepared,
+            train,
+            epochs=self.epochs,
+            seed=self.seed,
+            number=number,
+            stamp=self.stamp,
+            each=algorithm.stacked,
+            losses=algorithm.losses,
+            **asdict(algorithm.local),
+            own=algorithm.own,
+            own_pull=algorithm.toward,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A federated run from `start` to the end of round `rounds`."""
+
+    plan: Plan
+    start: Checkpoint  # round 0 with a new head, or where a run left off
+    rounds: int
+    nodes: int  # that the run waits for
+    evaluation: EvaluationConfig
+    validation: HeldOut
+    on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
+    classifier: Callable[[np.ndarray], Classifier] = LinearHead  # makes of a head what answers
+    own_validation: OwnParts | None = None  # the validation photos, each on one phone
+    adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
+    on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
+    recipe: Mapping[str, Any] | None = None  # where nodes are phones: what they need to prepare their photos

@@ -1,0 +1,242 @@
+"""A federated run, as one page: round by round from one checkpoint to the next.
+
+A round (`Rounds.round`):
+1. select: which phones train, by the seed and the round's number (server/selection.py);
+2. ask: what the algorithm gives each phone beside the head; one order goes to each node (server/exchange.py);
+3. collect: a lost node's phones are asked for elsewhere; a round with too few phones is repeated once;
+4. step: the algorithm makes the next head of the mean update, or of all updates (server/strategies);
+5. judge: the new head on the validation photos, over all and phone by phone (server/evaluation.py);
+6. hand out: the round's record and the checkpoint after it go to the one callback.
+
+Ridge regression is one round of sums instead (`Rounds.ridge`), from whose head other strategies may start;
+the last step of fine-tuning is `Rounds.adapt`.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from flwr.app import MessageType
+from flwr.serverapp import Grid
+
+from fer_models.errors import RunError
+from fer_models.heads import payload
+from fer_models.local import kernel
+from fer_models.order import Order
+from fer_models.runlog import RoundRecord
+from fer_models.statistics import check_exact, projection
+from fer_models.statistics import payload as sums_payload
+from server.checkpoint import Checkpoint
+from server.collect import enough, finish
+from server.evaluation import Judged, judged
+from server.exchange import Answers, Exchange, Sums
+from server.greeting import greet
+from server.job import Job, Plan
+from server.selection import select
+from server.strategies import own_heads, ridge
+from server.strategies.base import Algorithm, Asked, Came, State
+from server.strategies.registry import make
+
+
+def run(grid: Grid, job: Job) -> None:
+    """Runs the job on the nodes of the grid; what it finds out, it hands to the job's callbacks."""
+    algorithm = make(job.plan.strategy)
+    plan = greet(grid, job, job.plan.order(algorithm, 0))
+    rounds = Rounds(grid, job, plan, algorithm)
+    if plan.strategy.name == "ridge":
+        rounds.ridge(job.start)
+        return
+    reached, sent = job.start, 0
+    if plan.strategy.start == "ridge" and reached.number == 0:
+        sums, head, _ = rounds.sums(reached.head)
+        reached, sent = replace(reached, head=head), rounds.sums_bytes(sums, head)
+    while reached.number < job.rounds:
+        reached, sent = rounds.round(reached, sent), 0
+    if len(job.adapting):
+        job.on_adapted(rounds.adapt(reached.selection.head, job.adapting))
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What came back in one round."""
+
+    number: int
+    phones: int
+    photos: int  # views processed
+    train_loss: float | None  # mean over the views processed; None where phones do not say it
+    seconds: float  # from writing the orders to the new head
+    wire_bytes: int  # payload of the simulation's own messages, both ways
+    dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were left out, and why
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The steps of a run. Nothing here changes: a checkpoint goes in, the next one comes out."""
+
+    grid: Grid
+    job: Job
+    plan: Plan
+    algorithm: Algorithm
+
+    def round(self, before: Checkpoint, sent_before: int = 0) -> Checkpoint:
+        """The round after `before`; `sent_before` bytes that phones sent for its head count to it."""
+        plan, algorithm, number, began = self.plan, self.algorithm, before.number + 1, time.perf_counter()
+        phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
+        state = before.state or algorithm.begin(before.head)
+        answers, wire_bytes = self._collect(number, before.head, phones, state)
+        head, state = algorithm.step(before.head, self._came(answers), state)
+        update = answers.update
+        result = RoundResult(
+            number=number,
+            phones=update.phones,
+            photos=update.photos,
+            train_loss=update.loss / update.photos,
+            seconds=time.perf_counter() - began,
+            wire_bytes=wire_bytes,
+            dropped=answers.dropped,
+        )
+        size = result.phones * payload(head)
+        up = algorithm.heads_up * size + sent_before
+        return self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
+
+    def ridge(self, before: Checkpoint) -> Checkpoint:
+        """The one round of ridge regression."""
+        began = time.perf_counter()
+        sums, head, state = self.sums(before.head)
+        seconds = time.perf_counter() - began
+        result = RoundResult(1, sums.phones, sums.moments.n, None, seconds, sums.wire_bytes, sums.dropped)
+        return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
+
+    def sums(self, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
+        """The sums of all phones, the head that follows from them, and what is kept of how it was chosen.
+
+        Raises RunError where too few phones can be used.
+        """
+        plan = self.plan
+        order = replace(plan.order(self.algorithm, 0), projection=plan.strategy.projection)
+        shape = (order.projection or head.shape[1] - 1) + 1, len(head)
+        sums, wire_bytes = enough(
+            self.grid,
+            plan,
+            1,
+            lambda: self._exchange(order, head, np.arange(len(plan.sizes)), kind="query.sums"),
+            lambda exchange: exchange.sums(shape),
+            len(plan.sizes),
+        )
+        check_exact(sums.moments)
+        smaller = projection(head.shape[1] - 1, plan.strategy.projection, seed=plan.seed)
+        solved, state = ridge.solve(sums.moments, self.job.validation, smaller)
+        return replace(sums, wire_bytes=wire_bytes), solved, state
+
+    def sums_bytes(self, sums: Sums, head: np.ndarray) -> int:
+        """Bytes that real phones would have sent as these sums, for a head (C, D + 1)."""
+        return sums.phones * sums_payload(self.plan.strategy.projection or head.shape[1] - 1, len(head))
+
+    def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
+        """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after the last round.
+
+        A phone whose update cannot be used keeps the head as it is.
+        """
+        order = self.plan.order(self.algorithm, self.job.rounds + 1)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
+        exchange = self._exchange(order, head, phones)
+        finish(exchange, self.grid, self.plan)
+        came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
+        own[np.searchsorted(phones, came.ids)] += came.each.get("updates", own[:0])
+        return own
+
+    def _collect(
+        self, number: int, head: np.ndarray, phones: np.ndarray, state: State
+    ) -> tuple[Answers, int]:
+        """What came of enough of `phones`, and the bytes on the wire."""
+        order = self.plan.order(self.algorithm, number)
+
+        def exchange() -> Exchange:
+            asked = self.algorithm.ask(head, phones, *self._lengths(phones), state)
+            return self._exchange(order, head, phones, asked=asked)
+
+        answers, wire_bytes = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
+        if not answers.update.reach < kernel.EXACT_BELOW:
+            raise RunError(
+                f"training diverged in round {number}: the updates are too large; lower train.lr",
+                resumable=False,
+            )
+        return answers, wire_bytes
+
+    def _exchange(
+        self,
+        order: Order,
+        head: np.ndarray,
+        phones: np.ndarray,
+        *,
+        kind: str = MessageType.TRAIN,
+        asked: Asked | None = None,
+    ) -> Exchange:
+        plan = self.plan
+        return Exchange(
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
+        )
+
+    def _came(self, answers: Answers) -> Came:
+        """The answers as the algorithm reads them."""
+        views, steps = self._lengths(answers.ids)
+        update = answers.update
+        return Came(
+            answers.ids,
+            views,
+            update.total / update.views,
+            answers.each.get("updates"),
+            answers.each.get("losses"),
+            steps,
+            update.views / int(self.plan.sizes.sum()),
+            answers.own.get("heads"),
+        )
+
+    def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Views of `phones`, (k,) int64, and the optimiser steps that each takes in a round."""
+        views = self.plan.sizes[phones]
+        return views, self.plan.epochs * -(-views // self.plan.train.batch)
+
+    def _hand_out(
+        self,
+        before: Checkpoint,
+        result: RoundResult,
+        head: np.ndarray,
+        state: State,
+        *,
+        down: int,
+        up: int,
+    ) -> Checkpoint:
+        """Judges the head and tells of the round; `down` and `up` are bytes of real phones."""
+        found = self._judged(result.number, head, state)
+        record = RoundRecord(
+            round=result.number,
+            phones=result.phones,
+            photos=result.photos,
+            train_loss=result.train_loss,
+            seconds=result.seconds,
+            bytes_down=down,
+            bytes_up=up,
+            wire_bytes=result.wire_bytes,
+            dropped=len(result.dropped),
+            dropped_phones={str(phone): why for phone, why in result.dropped.items()},
+            **vars(found),
+        )
+        selection = before.selection.after(head, result.number, record.val_macro_f1)
+        reached = Checkpoint(result.number, head, selection, state=state)
+        self.job.on_round(record, reached)
+        return reached
+
+    def _judged(self, number: int, head: np.ndarray, state: State) -> Judged:
+        """The head on the validation photos; nothing in rounds without evaluation."""
+        job = self.job
+        if number % job.evaluation.every and number != job.rounds:
+            return Judged()
+        return judged(
+            head,
+            job.validation,
+            job.own_validation,
+            own_heads.of(state),
+            instead=self.algorithm.own == "instead",
+            classifier=job.classifier,
+        )
