@@ -243,7 +243,7 @@ def test_broken_photos_are_left_out_counted_and_listed(here: Here) -> None:
         "--set", "model.weights=random", "--set", "data.image_size=32", "--set", "data.balance=30",
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
-    assert "left out 7 photos that cannot be read: unreadable.csv" in done.out
+    assert "Photos: 81 used; 7 unreadable" in done.out
     with (here.folder / "out" / "unreadable.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["file", "reason"]
