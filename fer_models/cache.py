@@ -29,7 +29,8 @@ def home(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise InputError(f"the home folder is not known ({error}); let FEDFER_CACHE name a folder") from error
+        where = "the home folder" if str(path).startswith("~/") else f"the folder {path}"
+        raise InputError(f"{where} is not known ({error}); let FEDFER_CACHE name a folder") from error
 
 
 @contextmanager

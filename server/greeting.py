@@ -42,7 +42,7 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
         if other := difference(node_code(), dict(reply.content.config_records["code"])):
             raise RunError(
                 f"a node runs other code than the server ({other}); install the same on both, and start what"
-                " starts the nodes anew"
+                " starts the nodes anew, unless its files changed since the run began"
             )
         said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
     if job.recipe is not None:

@@ -136,10 +136,14 @@ def test_given_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
     )
     lines = [[f"{e}/{i:02d}.png", e, "train" if i else "extra"] for e in PAIR for i in range(12)]
     path = write_csv(folder / "t.csv", [["file", "emotion", "split"], *lines])
-    assert "come with train 22: needed" in refused(path, split="given")
+    assert "come with train 22 (Column split: extra is no part of a split): needed" in refused(
+        path, split="given"
+    )
     lines[3][2] = "test"
     write_csv(path, [["file", "emotion", "split"], *lines])
-    assert "2 of 24 photos are in no part (train 21, test 1)" in refused(path, split="given")
+    assert "2 of 24 photos are in no part (train 21, test 1) (Column split: extra" in refused(
+        path, split="given"
+    )
     assert "the embedded set comes without parts" in refused(
         Path("sketch"), split="given", classes=("anger", "fear")
     )

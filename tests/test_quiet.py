@@ -23,12 +23,14 @@ def watched(trace: Path) -> list[str]:
     """What begins a command and notes in the file `trace` whom it and all that it begins talk to."""
     calls = "trace=connect,sendto,sendmsg,sendmmsg"
     strace = shutil.which("strace")
-    return [strace, "-D", "-f", "--seccomp-bpf", "-qq", "-e", calls, "-o", str(trace)] if strace else []
+    if strace is None:
+        pytest.skip("no strace here, by which to watch")
+    return [strace, "-D", "-f", "--seccomp-bpf", "-qq", "-e", calls, "-o", str(trace)]
 
 
 def outside(trace: Path) -> list[str]:
-    """The calls to addresses outside this machine, those of name servers among them; none without strace."""
-    lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
+    """The calls to addresses outside this machine, those of name servers among them."""
+    lines = trace.read_text(errors="replace").splitlines()
     return [line for line in lines if "AF_INET" in line and not _LOOPBACK.search(line)]
 
 

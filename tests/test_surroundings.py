@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,22 @@ def test_a_user_without_a_name_and_a_home() -> None:
         words = ["run", *settings(federation__rounds=2), "--no-baseline", "--out", "run"]
         done = nameless(*words, cwd=place, FEDFER_CACHE=str(place / "cache"))
         assert (done.code, done.err) == (0, "")
+
+
+@slow
+def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cache: str) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(run_cache, cache)
+    (cache / "numba" / "local_0").mkdir(parents=True)
+    (cache / "numba" / "local_0").chmod(0o555)
+    words = ["run", *SMALL, "--out", "run"]
+    done = bound_fedfer(*words, cwd=tmp_path, FEDFER_CACHE=str(cache))
+    assert done.code == 0, done.err
+    assert done.err.startswith("fedfer: numba compiles anew")
+    (cache / "scan" / "x.json").write_text("{}")
+    (cache / "scan" / "x.json").chmod(0o000)
+    assert_refused(refused := bound_fedfer("run", *SMALL, cwd=tmp_path, FEDFER_CACHE=str(cache)))
+    assert f"holds {cache}/scan/x.json, which this user may not use; make it yours" in refused.err
 
 
 @slow

@@ -320,3 +320,38 @@ def test_the_root_is_absolute_in_the_configuration(monkeypatch: pytest.MonkeyPat
 def test_other_endings_and_roots_are_shown(folder: Path, name: str) -> None:
     found = FileNames(folder).find(name)
     assert 'there is "anger/00.png"' in str(found.reason)
+
+
+@pytest.mark.parametrize(
+    ("header", "read", "left"),
+    [("file,emotion,label", "emotion", "label"), ("file,emotion,emotion", "emotion", "emotion")],
+)
+def test_a_second_column_of_its_kind_is_mentioned(folder: Path, header: str, read: str, left: str) -> None:
+    table = load(people(folder, header, "sad"))
+    said = f"Column {read} was read for what photos show, and {left} was not used"
+    assert table.ledger.notes == [said]
+    line = refused(people(folder, "file,label,emotion", "sad"))
+    assert "found: sad" in line
+    assert "Column emotion was read for what photos show, and label was not used" in line
+
+
+def test_names_that_begin_two_folders_below(folder: Path) -> None:
+    path = written(folder.parent, rows().replace("anger/", "").replace("fear/", ""))
+    (folder.parent / "b").mkdir()
+    folder.rename(folder.parent / "b" / "img")
+    line = refused(path)
+    assert f"it is there below {folder.parent}/b/img" not in line  # the names lack their folders
+    path = written(folder.parent, rows())
+    assert f"--set data.root={folder.parent}/b/img" in refused(path)
+
+
+def test_parts_that_are_not_understood_are_named_where_they_are_wanted(folder: Path) -> None:
+    line = refused(people(folder, "file,emotion,split", "fold1"), split="given")
+    assert "come with no parts (Column split: fold1 is no part of a split): needed are train and test" in line
+    assert line.endswith("let fedfer split: --set 'data.split=[0.6, 0.2, 0.2]'")
+
+
+def test_a_number_that_was_forgotten_is_asked_for(folder: Path) -> None:
+    numbered = rows().replace(",anger", ",0").replace(",fear", ",1")
+    line = refused(written(folder, numbered), names={"0": "anger"})
+    assert """--set 'data.names={"0" = "anger", "1" = "..."}'""" in line

@@ -12,9 +12,10 @@ import numpy as np
 from fer_models.config import SPLITS, DataConfig
 from fer_models.data.split import split_photos
 from fer_models.errors import InputError
-from fer_models.photos.ledger import Ledger
+from fer_models.photos.ledger import NO_PART, Ledger
 
 VALIDATION = 0.2  # share of the training photos, where there is no validation part
+_SHARES = "let fedfer split: --set 'data.split=[0.6, 0.2, 0.2]'"
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 
@@ -36,14 +37,13 @@ def given_parts(names: Sequence[str], data: DataConfig, ledger: Ledger) -> np.nd
         return None
     if not counts["train"] or not (counts["test"] or counts["validation"]):
         raise InputError(
-            f'data.split is "given" but the photos come with {said or "no parts"}: needed are train and test,'
-            " as folders, as FER2013's Usage or as a column split; give three shares, such as [0.6, 0.2, 0.2]"
+            f'data.split is "given" but the photos come with {said or "no parts"}{_odd(ledger)}: needed are'
+            f" train and test, as folders, as FER2013's Usage or as a column split; or {_SHARES}"
         )
     if counts[""]:
         raise InputError(
-            f'data.split is "given" but {counts[""]:,} of {len(names):,} photos are in no part ({said});'
-            " put them"
-            " into one, or give three shares, such as [0.6, 0.2, 0.2]"
+            f'data.split is "given" but {counts[""]:,} of {len(names):,} photos are in no part'
+            f" ({said}){_odd(ledger)}; put them into one, or {_SHARES}"
         )
     parts = np.array([SPLITS.index(name) for name in names], dtype=np.int8)
     if not counts["test"]:
@@ -57,6 +57,12 @@ def given_parts(names: Sequence[str], data: DataConfig, ledger: Ledger) -> np.nd
             f"The photos come without a validation part: {VALIDATION:.0%} of the training photos became it"
         )
     return parts
+
+
+def _odd(ledger: Ledger) -> str:
+    """What was read of parts and is none, in brackets."""
+    odd = [note for note in ledger.notes if note.endswith(NO_PART)]
+    return f" ({'; '.join(odd)})" if odd else ""
 
 
 def complete(

@@ -98,7 +98,9 @@ def _check_broken(
     share = len(broken) / len(photos)
     example = f"{shown(broken[0][0].path)}: {broken[0][1]}"
     if len(broken) == len(photos):
-        what = "mend the names" if NO_FILE in broken[0][1] else "give photos in a format that Pillow reads"
+        what = "give photos in a format that Pillow reads"
+        if NO_FILE in broken[0][1]:
+            what = "mend the names, or let data.root name the folder in which they begin"
         raise InputError(
             f"data.source: none of the {len(photos)} photos in {shown(source)} can be read (first:"
             f" {example}); {what}"

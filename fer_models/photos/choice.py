@@ -63,6 +63,7 @@ def _why_not_there(listing: Listing) -> list[str]:
     said = [f"still packed: {listed(packed, 3)}"] if packed else []
     if not listing.photos and ledger.set_aside:
         said.append(f"of the rows, {', '.join(f'{n:,} are {why}' for why, n in ledger.set_aside.items())}")
+    said += [note for note in ledger.notes if note.startswith("Column")]
     return (
         said + [f"folder {name} {why}" for name, why in ledger.folders.items() if why.startswith(CLOSED)][:3]
     )
@@ -73,7 +74,7 @@ def found(listing: Listing, data: DataConfig) -> dict[str, int]:
     label.
     """
     words, counted = vocabulary(data), Counter[str]()
-    for label, photos in sorted(listing.counts().items()):
+    for label, photos in sorted(listing.counts(missing=True).items()):
         counted[words.name_of(label) or "?"] += photos
     return dict(sorted(counted.items()))
 
@@ -123,7 +124,7 @@ def _way_on(
 ) -> str:
     """The setting that makes a run of what is there, ready to be typed; "" where there is none."""
     numbers = sorted((label for label in there if is_number(label) and not words.knows(label)), key=float)
-    if len(numbers) > 1:
+    if len(numbers) > 1 or (numbers and names):
         every = {**(names or {}), **dict.fromkeys(map(shown, numbers), "...")}
         table = ", ".join(f"{json.dumps(label)} = {json.dumps(name)}" for label, name in every.items())
         return (

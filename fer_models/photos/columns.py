@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fer_models.photos import tables
 from fer_models.photos.file_names import FileNames
 from fer_models.photos.layout import part_of
-from fer_models.photos.ledger import NO_LABEL
+from fer_models.photos.ledger import NO_LABEL, NO_PART
 from fer_models.photos.tables import Table
 from fer_models.text import listed, many, shown
 
@@ -43,9 +43,12 @@ class Columns:
         emotion = tables.column_or_refuse(table, tables.EMOTIONS) if labels else None
         subject, said = _people(table)
         part = table.column(tables.PARTS)
+        said += _doubles(table, tables.EMOTIONS, emotion, "what photos show")
         if table.encoding == "latin-1":
             said.insert(0, f"{shown(table.path.name)} is not UTF-8: read as Latin-1")
-        return cls(_files(table, names), emotion, subject, part, said + _odd_parts(table, part))
+        file = _files(table, names)
+        said += _doubles(table, tables.FILES, file, "the names of files")
+        return cls(file, emotion, subject, part, said + _odd_parts(table, part))
 
     def value(self, row: list[str], column: int | None) -> str:
         """The field of a row, "" where it has none."""
@@ -123,13 +126,25 @@ def _people(table: Table) -> tuple[int | None, list[str]]:
     return chosen, said
 
 
+def _doubles(table: Table, names: Sequence[str], chosen: int | None, what: str) -> list[str]:
+    """A line where other columns than the one that is read have a name of its kind, or its own name."""
+    others = [
+        name
+        for column, name in enumerate(table.header)
+        if chosen is not None and column != chosen and tables.folded_name(name) in names
+    ]
+    if chosen is None or not others:
+        return []
+    return [f"Column {shown(table.header[chosen])} was read for {what}, and {listed(others)} was not used"]
+
+
 def _odd_parts(table: Table, part: int | None) -> list[str]:
     """A line where values of the column of parts name none."""
     if part is None:
         return []
     values = {row[part] for _, row in table.rows if part < len(row)}
     odd = sorted(value for value in values if value and not part_of(value))
-    return [f"Column {shown(table.header[part])}: {listed(odd, 5)} is no part of a split"] if odd else []
+    return [f"Column {shown(table.header[part])}: {listed(odd, 5)} {NO_PART}"] if odd else []
 
 
 def _all(table: Table, names: Sequence[str]) -> list[int]:

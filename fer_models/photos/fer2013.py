@@ -19,6 +19,7 @@ from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
 from fer_models.photos import tables
 from fer_models.photos.layout import part_of
+from fer_models.photos.ledger import NO_PART
 from fer_models.photos.listing import Photo
 from fer_models.photos.rows import check_rows, path_of, row_of
 from fer_models.photos.scan import Checked, Progress
@@ -86,6 +87,7 @@ class PixelTable:
             )
         uses = {self._emotion: "emotion", self._pixels: "pixels", self._part: "split"}
         self.columns = {shown(name): uses.get(i, "not used") for i, name in enumerate(columns)}
+        self.notes: list[str] = []
         self._rows = list(self._find())
         self._photos = [
             Photo(path_of(self.name, number, len(self._rows)), row.emotion, "", row.part)
@@ -118,12 +120,17 @@ class PixelTable:
     def _find(self) -> Iterator[_Row]:
         with self._path.open("rb") as file:
             before = file.read(self._start).count(b"\n")
-            start = self._start
+            start, odd = self._start, set[str]()
             for number, line in enumerate(file, start=before + 1):
                 if line.strip():
-                    part = "" if self._part is None else part_of(self._text(line, self._part))
+                    named = "" if self._part is None else self._text(line, self._part)
+                    part = part_of(named)
+                    if named and not part:
+                        odd.add(named)
                     yield _Row(start, len(line), self._label(line, number), part)
                 start += len(line)
+        if odd:
+            self.notes.append(f"{listed(sorted(odd), 5)} {NO_PART}")
 
     def _label(self, line: bytes, number: int) -> str:
         assert self._emotion is not None

@@ -14,6 +14,7 @@ from fer_models.text import shown, typed
 
 NO_FILE = "no such file"
 _SAID = 50  # missing files of a table for which something near is looked for
+_INSIDE = 100  # folders below the table's that are looked into, and as many below those
 _ABOVE = 3  # folders above the table in which to look for where names may begin
 
 Same = Callable[[str], str]  # equal for names that count as one
@@ -82,7 +83,8 @@ class FileNames:
         if self._others is None:
             above = [str(folder) for folder in list(Path(self._root).parents)[:_ABOVE]]
             try:
-                inside = sorted(entry.path for entry in os.scandir(self._root) if entry.is_dir())[:100]
+                inside = [entry.path for entry in os.scandir(self._root) if entry.is_dir()][:_INSIDE]
+                inside += [e.path for folder in inside for e in os.scandir(folder) if e.is_dir()][:_INSIDE]
             except OSError:  # then there is nothing to look into
                 inside = []
             self._others = [*above, os.path.abspath(os.curdir), *inside]

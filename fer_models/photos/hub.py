@@ -53,6 +53,7 @@ class HubTable:
             for column, use in zip(found, ("photo", "emotion", "subject"), strict=True)
             if column is not None
         }
+        self.notes: list[str] = []
         self.columns = {shown(c): uses.get(shown(c), "not used") for part in parts for c in part.features}
         self._images = [
             part.select_columns([image]).cast_column(image, datasets.Image(decode=False))

@@ -17,6 +17,7 @@ TWICE = "twice"
 TWO_LABELS = "under two labels"
 NO_LABEL = "without a label"
 CLOSED = "cannot be listed"
+NO_PART = "is no part of a split"  # how a note of values ends that name none
 
 
 @dataclass

@@ -157,6 +157,7 @@ class _Table(Protocol):
 
     name: str
     columns: dict[str, str]  # what each was used for
+    notes: list[str]  # what the user should know of it, a line each
 
     def all_photos(self) -> list[Photo]: ...
 
@@ -178,7 +179,9 @@ class _Rows:
         every = self._table.all_photos()
         if not every:
             raise InputError(f"data.source: {shown(self.name)} has no rows; give one that has photos")
-        return Listing(list(every), ledger=Ledger(columns=self._table.columns, notes=list(self._notes)))
+        return Listing(
+            list(every), ledger=Ledger(columns=self._table.columns, notes=[*self._notes, *self._table.notes])
+        )
 
     def reader(self, photos: Sequence[Photo], digests: Sequence[str]) -> Reader:
         return partial(_read_row, self._table, tuple(photos), tuple(digests))

@@ -5,6 +5,7 @@ no such folder can be written, one that lasts as long as the command.
 """
 
 import atexit
+import errno
 import os
 import shutil
 import sys
@@ -64,7 +65,7 @@ def settle() -> None:
 
 
 def check_cache() -> None:
-    """InputError where the cache cannot be written."""
+    """InputError where the cache cannot be written, or holds what cannot be read."""
     for name in _KEPT:
         folder = cache_path(name)
         try:
@@ -74,6 +75,23 @@ def check_cache() -> None:
                 f"the cache folder {shown(folder)} cannot be written ({error.strerror or error});"
                 " let FEDFER_CACHE name a folder that can"
             ) from error
+        if strange := _not_ours(folder):
+            raise InputError(
+                f"the cache folder {shown(folder)} holds {shown(strange)}, which this user may not use; make"
+                " it yours, or let FEDFER_CACHE name another folder"
+            )
+
+
+def _not_ours(folder: Path) -> str:
+    """The first folder below that cannot be written, or file that cannot be read; "" where none is."""
+    for here, folders, files in os.walk(folder):
+        for name in folders:
+            if not os.access(path := os.path.join(here, name), os.W_OK | os.X_OK):
+                return path
+        for name in files:
+            if not os.access(path := os.path.join(here, name), os.R_OK):
+                return path
+    return ""
 
 
 def try_folder(folder: Path) -> None:
@@ -108,6 +126,8 @@ def _folder(kept: Path) -> Path:
     """The folder `kept`, or where it cannot be written one that goes with this process."""
     try:
         try_folder(kept)
+        if strange := _not_ours(kept):  # what one command as another user leaves
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), strange)
         return kept
     except OSError as error:
         if not _passing:
