@@ -67,8 +67,9 @@ def test_while_ray_starts_and_one_run_at_a_time(run_cache: str, tmp_path: Path) 
 @slow
 @pytest.mark.parametrize(("stage", "seconds"), [("Nodes", 0.7), ("Nodes", 1.6), ("Federated training", 1.6)])
 def test_early(run_cache: str, tmp_path: Path, stage: str, seconds: float) -> None:
-    """While parts of Ray have started, and while it ends, after rounds that are few."""
-    run = started("run", *settings(), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    """While parts of Ray have started, and while it ends, after rounds that are few and before much else."""
+    long = settings(baseline__epochs=1_000_000)
+    run = started("run", *long, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     run.until(f"{stage}: started")
     time.sleep(seconds)
     stopped(run, GO_ON, signal.SIGINT, signal.SIGTERM)
