@@ -85,11 +85,12 @@ class Exchange:
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
         self._tries = self.wire_bytes = 0
+        self._all_failed = False
         self.lost = dict[int, str]()  # phones on devices that failed, and why
         self.replies = list[tuple[np.ndarray, Message]]()  # with the phones that each was asked for
 
     def messages(self, grid: Grid) -> list[Message]:
-        """One for each node that has phones to work for; RunError where none is left that has not failed."""
+        """One for each node that has phones to work for; RunError where all have failed, and failed again."""
         self._tries += 1
         self._sent = self._shares(grid)
         messages = []
@@ -105,7 +106,11 @@ class Exchange:
     def _shares(self, grid: Grid) -> dict[int, np.ndarray]:
         if self._homes is not None:
             return {self._homes[int(phone)]: np.array([phone]) for phone in self._left}
-        nodes = [node for node in sorted(grid.get_node_ids()) if node not in self._failed]
+        every = sorted(grid.get_node_ids())
+        nodes = [node for node in every if node not in self._failed]
+        if not nodes and not self._all_failed:  # once more: Flower's pool hands work to actors that are gone
+            self._all_failed, nodes = True, every
+            self._failed.clear()
         if not nodes or self._tries > _TRIES:
             raise RunError(f"a node failed, and none is left to take its work: {self._why}")
         shares = share_out(self._left, self._sizes, self._block, len(nodes))

@@ -12,6 +12,7 @@ Ridge regression is one round of sums instead (`Rounds.ridge`), from whose head 
 the last step of fine-tuning is `Rounds.adapt`.
 """
 
+import logging
 import time
 from dataclasses import dataclass, field, replace
 
@@ -221,6 +222,10 @@ class Rounds:
             dropped=len(result.dropped),
             dropped_phones={str(phone): why for phone, why in result.dropped.items()},
             **vars(found),
+        )
+        logging.getLogger("flwr").info(
+            "round %d: %d phones, %d dropped, %.3f s, training loss %s",
+            *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
         )
         selection = before.selection.after(head, result.number, record.val_macro_f1)
         reached = Checkpoint(result.number, head, selection, state=state)

@@ -113,6 +113,7 @@ def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cac
     done = bound_fedfer(*words, cwd=tmp_path, FEDFER_CACHE=str(cache))
     assert done.code == 0, done.err
     assert done.err.startswith("fedfer: numba compiles anew")
+    (cache / "scan").mkdir(exist_ok=True)
     (cache / "scan" / "x.json").write_text("{}")
     (cache / "scan" / "x.json").chmod(0o000)
     assert_refused(refused := bound_fedfer("run", *SMALL, cwd=tmp_path, FEDFER_CACHE=str(cache)))

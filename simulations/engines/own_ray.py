@@ -7,6 +7,7 @@ import site
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from simulations.engines.interrupt import deferred, handlers, restore
 from simulations.engines.standing import environment, nowhere
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_BETWEEN = 0.01  # seconds
 _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
 
@@ -57,13 +59,28 @@ def own_ray(actors: int, logs: Path) -> Iterator[None]:
             begun = _children() - others
             try:
                 with deferred():  # a signal does not leave half of it behind
-                    ray.shutdown()
+                    _shut_down()
             finally:
                 restore(before)  # which Ray replaces by its own when it starts, and by none when it ends
                 with deferred():
                     _end(begun | _children() - others)
                     _adopt(False)
                     _clear(Path(folder), logs)
+
+
+def _shut_down() -> None:
+    """Ends Ray, in a thread of its own: for about a second it takes the handler of SIGTERM away, which would
+    then end this process on the spot, so this thread puts it back all the while.
+    """
+    import ray
+
+    ours = handlers()
+    with ThreadPoolExecutor(1) as thread:
+        ending = thread.submit(ray.shutdown)
+        while not ending.done():
+            wait([ending], timeout=_BETWEEN)
+            restore(ours)
+        ending.result()
 
 
 @contextmanager
