@@ -25,7 +25,7 @@ from server.strategies.base import Asked
 
 _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown
-_TRIES = 5  # times at most that phones are asked for, each time on nodes that have not failed
+_TRIES = 5  # times at most that phones are asked for, on nodes that have not failed while there are some
 NOT_FINITE, _WRONG = "not finite", "not of the shape that was asked for"
 _LARGE = "too large to be added exactly"
 _SLACK = 1.001  # by which rounding lets a sum exceed the bound that travels with it
@@ -85,12 +85,11 @@ class Exchange:
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
         self._tries = self.wire_bytes = 0
-        self._all_failed = False
         self.lost = dict[int, str]()  # phones on devices that failed, and why
         self.replies = list[tuple[np.ndarray, Message]]()  # with the phones that each was asked for
 
     def messages(self, grid: Grid) -> list[Message]:
-        """One for each node that has phones to work for; RunError where all have failed, and failed again."""
+        """One for each node that has phones to work for; RunError where all fail again and again."""
         self._tries += 1
         self._sent = self._shares(grid)
         messages = []
@@ -108,8 +107,8 @@ class Exchange:
             return {self._homes[int(phone)]: np.array([phone]) for phone in self._left}
         every = sorted(grid.get_node_ids())
         nodes = [node for node in every if node not in self._failed]
-        if not nodes and not self._all_failed:  # once more: Flower's pool hands work to actors that are gone
-            self._all_failed, nodes = True, every
+        if not nodes and self._tries <= _TRIES:  # anew: Flower's pool hands work to actors that are gone
+            nodes = every
             self._failed.clear()
         if not nodes or self._tries > _TRIES:
             raise RunError(f"a node failed, and none is left to take its work: {self._why}")
