@@ -243,6 +243,10 @@ def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path
     assert np.bincount(table.labels).tolist() == [11, 13]
     assert table.ledger.line() == "Photos: 24 used; 1 unreadable"
     assert table.ledger.notes == ["labels.csv gives 1 photo another emotion than the folder: it is followed"]
+    write_csv(folder / "train_labels.csv", [["id", "score"], ["0", "1"]])
+    files = load(folder).ledger.files
+    assert files["labels.csv"] == "the labels of these photos"
+    assert files["train_labels.csv"] == "a table, set aside; columns id, score"
 
 
 def test_a_table_or_an_archive_in_a_folder_without_emotions_is_named(tmp_path: Path) -> None:

@@ -35,16 +35,17 @@ def choose(
     words, ledger = vocabulary(data), listing.ledger
     classes = data.classes if classes is None else classes
     ledger.found = found(listing, data)
-    class_of = {label: words.class_of(label) for label in listing.counts(missing=True)}
+    there = listing.counts(missing=True)
+    class_of = {label: words.class_of(label) for label in there}
     try:
-        check_classes(classes, listing.counts(missing=True), source, data.names)
+        check_classes(classes, there, source, data.names)
         chosen = [
             p._replace(emotion=name) for p in listing.photos if (name := class_of[p.emotion]) is not None
         ]
         check_used(classes, chosen, source)
     except InputError as error:
         raise InputError("; ".join([str(error), *_why_not_there(listing)])) from error
-    for label, count in listing.counts(missing=True).items():
+    for label, count in there.items():
         if class_of[label] is None and label and count:
             ledger.set_aside[OTHER] += count
             ledger.other_emotions[shown(label)] += count

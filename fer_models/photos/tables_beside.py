@@ -58,7 +58,7 @@ def note_tables(root: Path, listing: Listing) -> None:
     """Says which tables beside the emotions were set aside, and how to use them instead."""
     ledger, lines = listing.ledger, []
     for name in sorted(name for name, why in ledger.files.items() if why == TABLE):
-        path, is_labels = root / name, name.casefold().endswith(LABELS)
+        path, is_labels = root / name, os.path.basename(name).casefold() == LABELS
         if is_labels and ledger.columns:
             ledger.files[name] = "the labels of these photos"
             continue

@@ -43,8 +43,7 @@ def warnings(table: ImageTable, found: Leakage | None) -> list[str]:
     if people:
         said.append(
             f"{many(len(people), 'person is', 'people are')} in two parts of the split: the test photos"
-            " show people"
-            ' known from training (data.split_by="subject" keeps people together)'
+            ' show people known from training (data.split_by="subject" keeps people together)'
         )
     if found is None:
         if table.source != "sketch":
