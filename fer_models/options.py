@@ -112,8 +112,6 @@ def allowed(annotation: Any, metadata: Iterable[Any]) -> str:
     bounds = [
         f"{sign} {getattr(m, name)}" for m in metadata for name, sign in signs.items() if hasattr(m, name)
     ]
-    if any(getattr(m, "pattern", None) for m in metadata):
-        return "MODULE:CLASS of your own"
     if any(getattr(m, "min_length", 0) for m in metadata):
         return f"{words} that is not empty"
     return f"{words} {' and '.join(bounds)}" if bounds else words
