@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import make_full_run, make_run
-from test_report import NASTY, read
+from support_fake_runs import make_full_run, make_run
+from support_pages import NASTY, read
 
 from simulations.report import charts
 from simulations.report.across_page import by_chance

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import make_full_run
 from rich.console import Console
+from support_fake_runs import make_full_run
 
 from simulations.report import results
 from simulations.terminal.display import Display

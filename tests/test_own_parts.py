@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import CLASSES, make_shards
+from support_reference import CLASSES, make_shards
 
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.draws import Drawn

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here, assert_refused, fedfer, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
+from support_commands import Here, assert_refused, fedfer, settings
 
 from fer_models.encoders.encoder import Encoder
 from fer_models.evaluation import Selection
