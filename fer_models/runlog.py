@@ -35,6 +35,7 @@ class RoundRecord:
     dropped_phones: dict[str, str] = field(default_factory=dict)  # their ids, and why
     across: dict[str, Any] | None = None  # of the same evaluation over phones: `across.measure`
     own_heads: dict[str, Any] | None = None  # accuracy, macro_f1, loss, across of the phones' own heads
+    metrics: dict[str, float] = field(default_factory=dict)  # what transforms and mechanisms measured
 
 
 @dataclass

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
+from fer_models.local.registry import AttackConfig, UpdateConfig
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
@@ -90,6 +91,8 @@ class Config(Section):
     baseline: BaselineConfig = BaselineConfig()
     federation: FederationConfig = FederationConfig()
     strategy: StrategyConfig = StrategyConfig()
+    update: UpdateConfig = UpdateConfig()
+    attack: AttackConfig = AttackConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()

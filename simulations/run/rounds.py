@@ -14,6 +14,7 @@ from fer_models import stamp
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.local.registry import chosen, written
 from fer_models.models import network_phones
 from fer_models.runlog import RoundRecord, RunLog, Totals
 from server import checkpoint
@@ -121,6 +122,8 @@ class Rounds:
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
+            transforms=written(chosen(config.update, config.attack)),
+            classes=len(config.data.classes),
         )
 
     @property

@@ -14,11 +14,12 @@ from typing import Any, Literal
 from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
+from fer_models.local.registry import chosen
 from fer_models.models import MODELS
 from fer_models.runlog import RunLog
 from fer_models.text import shown
 from server.strategies import own_heads
-from server.strategies.registry import check
+from server.strategies.registry import check, make
 from simulations.experiment import Config
 from simulations.run import origin
 from simulations.run.begin import begin
@@ -112,6 +113,12 @@ def _check_strategy(config: Config) -> None:
         raise InputError(
             f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
+        )
+    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+        raise InputError(
+            "update.clip_norm and attack.name change the updates that phones send in every round;"
+            f" strategy.name = {strategy.name} with strategy.start = {strategy.start} has phones that send"
+            " something else, or nothing; leave them out, or set another strategy"
         )
     if strategy.projection > FEATURES:
         raise InputError(
