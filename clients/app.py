@@ -10,7 +10,7 @@ from flwr.clientapp import ClientApp
 
 from clients import device
 from clients.phones import phones_of, trainer_of
-from fer_models.code import node_code
+from fer_models.code import check_node, node_code
 from fer_models.local.training import Holdings, Local, Trained, Work
 from fer_models.order import Order
 from fer_models.quiet import hush
@@ -104,7 +104,8 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
 
 
 def _held(order: Order, context: Context) -> Holdings:
-    """What the phones of this node hold; RunError where prepared files have changed."""
+    """What the phones of this node hold; RunError where prepared files or the node's code are others."""
+    check_node(order.code)
     if not order.prepared:
         return device.held(context.node_config)
     check(order.stamp)

@@ -27,6 +27,7 @@ class Order:
     dropout: float
     optimizer: str
     stamp: str = ""  # of the prepared files: `stamp.stamp`
+    code: str = ""  # of the server's code: `code.node_digest`
     each: bool = False  # whether the phones' updates come back one by one, beside their sum
     losses: bool = False  # and with them the loss of the head on each phone's views
     pull: float = 0.0  # of `Local`, as the next two

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fer_models.across import OwnParts
+from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
@@ -49,6 +50,7 @@ class Plan:
             seed=self.seed,
             number=number,
             stamp=self.stamp,
+            code=node_digest(),
             each=algorithm.stacked,
             losses=algorithm.losses,
             **asdict(algorithm.local),

@@ -42,7 +42,7 @@ def test_what_is_reported_worked_out_by_hand() -> None:
         [[[2, 0], [0, 2]], [[1, 1], [0, 0]], [[0, 0], [1, 1]], [[0, 2], [0, 0]], [[0, 0], [0, 0]]]
     )
     found = across.measure(counts, np.array([0, 0, 1, 0, 1]), NAMES)
-    assert (found["phones"], found["of"]) == (4, 5)
+    assert (found["phones"], found["of"], found["ranked"]) == (4, 5, 4)
     # Accuracies 0, 0.5, 0.5, 1; quantiles lie between them as NumPy's: place 0.1 * 3 and so on.
     assert found["accuracy"] == pytest.approx(
         {
@@ -53,9 +53,40 @@ def test_what_is_reported_worked_out_by_hand() -> None:
     # F1s: (1 + 1) / 2; (2 / 3 + 0) / 2; (0 + 2 / 3) / 2; (0 + 0) / 2.
     assert found["macro_f1"]["mean"] == pytest.approx((1 + 1 / 3 + 1 / 3 + 0) / 4)
     assert found["classes"] == {
-        "anger": {"phones": 3, "accuracy": 0.5, "share_of_worst_tenth": 1.0},
-        "fear": {"phones": 1, "accuracy": 0.5, "share_of_worst_tenth": 0.0},
+        "anger": {"phones": 3, "accuracy": 0.5, "ranked": 3, "share_of_worst_tenth": 1.0},
+        "fear": {"phones": 1, "accuracy": 0.5, "ranked": 1, "share_of_worst_tenth": 0.0},
     }
+
+
+def test_phones_with_few_photos_count_for_means_and_are_not_ranked() -> None:
+    """Photos 4, 3, 3, 2, 1 and none, of which 4, 1, 2, 0 and 0 are named rightly; three are enough."""
+    counts = np.array(
+        [
+            [[2, 0], [0, 2]], [[1, 1], [1, 0]], [[0, 0], [1, 2]],
+            [[0, 2], [0, 0]], [[0, 0], [1, 0]], [[0, 0], [0, 0]],
+        ]
+    )  # fmt: skip
+    largest = np.array([0, 0, 1, 0, 1, 1])
+    found = across.measure(counts, largest, NAMES, min_photos=3)
+    assert (found["phones"], found["of"], found["ranked"], found["min_photos"]) == (5, 6, 3, 3)
+    assert found["accuracy"] == pytest.approx(
+        {
+            "mean": 0.4, "p10": 1 / 3 + 0.2 / 3, "median": 2 / 3, "p90": 2 / 3 + 0.8 / 3, "worst": 1 / 3,
+            "worst_tenth": 1 / 3, "variance": np.var([1, 1 / 3, 2 / 3, 0, 0]),
+            "variance_by_chance": 7 / 13 * 6 / 13 * (1 / 4 + 2 / 3 + 1 / 2 + 1) / 5,
+        }
+    )  # fmt: skip
+    assert found["classes"] == {
+        "anger": {"phones": 3, "accuracy": (1 + 1 / 3) / 3, "ranked": 2, "share_of_worst_tenth": 1.0},
+        "fear": {"phones": 2, "accuracy": 1 / 3, "ranked": 1, "share_of_worst_tenth": 0.0},
+    }
+    nobody = across.measure(counts, largest, NAMES, min_photos=5)
+    assert nobody["ranked"] == 0
+    assert nobody["accuracy"] == found["accuracy"] | dict.fromkeys(
+        ("p10", "median", "p90", "worst", "worst_tenth")
+    )
+    assert nobody["macro_f1"]["mean"] == found["macro_f1"]["mean"]
+    assert nobody["classes"]["anger"]["share_of_worst_tenth"] is None
 
 
 def test_every_field_is_documented() -> None:
@@ -67,7 +98,7 @@ def test_every_field_is_documented() -> None:
 
 def test_a_class_that_no_phone_holds_most_of_has_no_accuracy() -> None:
     found = across.measure(np.array([[[1, 0], [0, 0]]]), np.array([0]), NAMES)
-    assert found["classes"]["fear"] == {"phones": 0, "accuracy": None, "share_of_worst_tenth": 0}
+    assert found["classes"]["fear"] == {"phones": 0, "accuracy": None, "ranked": 0, "share_of_worst_tenth": 0}
     with pytest.raises(ValueError, match="no photos"):
         across.measure(np.zeros((3, 2, 2), np.int64), np.zeros(3, np.int64), NAMES)
 

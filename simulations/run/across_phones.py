@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
+from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure_parts, own_answers
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import confusion, report
 from fer_models.runlog import PHONES, RunLog
@@ -43,13 +43,13 @@ def across_phones(
     shared = confusions(parts, chances.argmax(axis=1))
     theirs = None if own is None else confusions(parts, own.argmax(axis=1))
     _write(log, parts, shared, theirs)
-    found: dict[str, Any] = {"across_phones": measure(shared, parts.largest, parts.classes)}
+    found: dict[str, Any] = {"across_phones": measure_parts(parts, shared)}
     if own is not None and theirs is not None:
         said = own.argmax(axis=1)
         found["own_heads"] = {
             **report(parts.labels, said, parts.classes)[0],
             "confusion": confusion(parts.labels, said, len(parts.classes)).tolist(),
-            "across_phones": measure(theirs, parts.largest, parts.classes),
+            "across_phones": measure_parts(parts, theirs),
         }
     return found
 

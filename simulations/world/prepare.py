@@ -192,4 +192,5 @@ def _shards(matrix: np.ndarray, labels: np.ndarray, rows: np.ndarray, owner: np.
 def _own_part(
     config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
 ) -> OwnParts | None:
-    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part)
+    least = config.evaluation.min_photos
+    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)
