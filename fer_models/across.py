@@ -8,13 +8,13 @@ Phones count equally here, however many photos they have; a phone without any is
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import ratio
+from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOfClass, Spread
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def macro_f1s(counts: np.ndarray) -> np.ndarray:
     return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
 
 
-def across(parts: OwnParts, chances: np.ndarray) -> dict[str, Any]:
+def across(parts: OwnParts, chances: np.ndarray) -> AcrossPhones:
     """What is reported of answers with class probabilities (n, C); see `measure`."""
     return measure(confusions(parts, chances.argmax(axis=1)), parts.largest, parts.classes)
 
 
-def measure(counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+def measure(counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...]) -> AcrossPhones:
     """How phones with confusion counts (r, C, C) fare; `largest` (r,) is the class each holds most of.
 
     As docs/architecture.md says it: phones counted, of how many; accuracy and macro_f1 over phones; and of
@@ -90,18 +90,19 @@ def measure(counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...]) -
     by_class = {}
     for c, name in enumerate(classes):
         here = largest == c
-        by_class[name] = {
-            "phones": int(here.sum()),
-            "accuracy": float(right[here].mean()) if here.any() else None,
-            "share_of_worst_tenth": float(behind[here].sum()),
-        }
-    return {
-        "phones": len(counts),
-        "of": len(counted),
-        "accuracy": {**_spread(right), "variance_by_chance": float((whole * (1 - whole) / photos).mean())},
-        "macro_f1": _spread(macro_f1s(counts)),
-        "classes": by_class,
-    }
+        by_class[name] = PhonesOfClass(
+            phones=int(here.sum()),
+            accuracy=float(right[here].mean()) if here.any() else None,
+            share_of_worst_tenth=float(behind[here].sum()),
+        )
+    by_chance = float((whole * (1 - whole) / photos).mean())
+    return AcrossPhones(
+        phones=len(counts),
+        of=len(counted),
+        accuracy=AccuracySpread(**vars(_spread(right)), variance_by_chance=by_chance),
+        macro_f1=_spread(macro_f1s(counts)),
+        classes=by_class,
+    )
 
 
 def worst_tenth(values: np.ndarray) -> np.ndarray:
@@ -116,14 +117,14 @@ def worst_tenth(values: np.ndarray) -> np.ndarray:
     return np.asarray(weights / places)
 
 
-def _spread(values: np.ndarray) -> dict[str, float]:
+def _spread(values: np.ndarray) -> Spread:
     low, middle, high = np.quantile(values, (0.1, 0.5, 0.9)).tolist()
-    return {
-        "mean": float(values.mean()),
-        "p10": low,
-        "median": middle,
-        "p90": high,
-        "worst": float(values.min()),
-        "worst_tenth": float(worst_tenth(values) @ values),
-        "variance": float(values.var()),
-    }
+    return Spread(
+        mean=float(values.mean()),
+        p10=low,
+        median=middle,
+        p90=high,
+        worst=float(values.min()),
+        worst_tenth=float(worst_tenth(values) @ values),
+        variance=float(values.var()),
+    )

@@ -18,7 +18,7 @@ from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import LinearHead, cross_entropy, named, new_head
 from fer_models.local.training import Shards, Work, round_key, train_phones
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from fer_models.statistics import payload
 from server.app import make_app
 from server.checkpoint import Checkpoint, load
@@ -294,11 +294,11 @@ def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Sha
     assert len(kept.phones) < len(SIZES)  # some phone has not been asked yet: the shared head answers there
     shared = LinearHead(got.states[-1].head).probabilities(shards.features)
     answers = own_answers(parts, shared, kept.phones, kept.heads)
-    assert record.own_heads["accuracy"] == (answers.argmax(axis=1) == shards.labels).mean()
-    assert record.own_heads["across"] == across(parts, answers)
+    assert record.own_heads.accuracy == (answers.argmax(axis=1) == shards.labels).mean()
+    assert record.own_heads.across == across(parts, answers)
     of_shared, of_own = (cross_entropy(chances, shards.labels) for chances in (shared, answers))
     assert abs(of_shared - of_own) > 1e-3
-    assert record.own_heads["loss"] == pytest.approx(of_own)
+    assert record.own_heads.loss == pytest.approx(of_own)
     assert record.val_loss == pytest.approx(of_own if name == "local" else of_shared)
 
 
