@@ -10,13 +10,13 @@ is either the best or the worst.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import ratio
+from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOfClass, Spread
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,19 @@ def macro_f1s(counts: np.ndarray) -> np.ndarray:
     return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
 
 
-def across(parts: OwnParts, chances: np.ndarray) -> dict[str, Any]:
+def across(parts: OwnParts, chances: np.ndarray) -> AcrossPhones:
     """What is reported of answers with class probabilities (n, C); see `measure`."""
     return measure_parts(parts, confusions(parts, chances.argmax(axis=1)))
 
 
-def measure_parts(parts: OwnParts, counts: np.ndarray) -> dict[str, Any]:
+def measure_parts(parts: OwnParts, counts: np.ndarray) -> AcrossPhones:
     """What is reported of phones with these confusion counts (r, C, C); see `measure`."""
     return measure(counts, parts.largest, parts.classes, parts.min_photos)
 
 
 def measure(
     counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...], min_photos: int = 1
-) -> dict[str, Any]:
+) -> AcrossPhones:
     """How phones with confusion counts (r, C, C) fare; `largest` (r,) is the class each holds most of.
 
     As docs/across-phones.md says it: phones counted, of how many, and how many of them have at least
@@ -104,24 +104,22 @@ def measure(
     by_class = {}
     for c, name in enumerate(classes):
         here = largest == c
-        by_class[name] = {
-            "phones": int(here.sum()),
-            "accuracy": float(right[here].mean()) if here.any() else None,
-            "ranked": int((here & ranked).sum()),
-            "share_of_worst_tenth": float(behind[here].sum()) if ranked.any() else None,
-        }
-    return {
-        "phones": len(counts),
-        "of": len(counted),
-        "ranked": int(ranked.sum()),
-        "min_photos": min_photos,
-        "accuracy": {
-            **_spread(right, ranked),
-            "variance_by_chance": float((whole * (1 - whole) / photos).mean()),
-        },
-        "macro_f1": _spread(macro_f1s(counts), ranked),
-        "classes": by_class,
-    }
+        by_class[name] = PhonesOfClass(
+            phones=int(here.sum()),
+            accuracy=float(right[here].mean()) if here.any() else None,
+            ranked=int((here & ranked).sum()),
+            share_of_worst_tenth=float(behind[here].sum()) if ranked.any() else None,
+        )
+    by_chance = float((whole * (1 - whole) / photos).mean())
+    return AcrossPhones(
+        phones=len(counts),
+        of=len(counted),
+        ranked=int(ranked.sum()),
+        min_photos=min_photos,
+        accuracy=AccuracySpread(**vars(_spread(right, ranked)), variance_by_chance=by_chance),
+        macro_f1=_spread(macro_f1s(counts), ranked),
+        classes=by_class,
+    )
 
 
 def worst_tenth(values: np.ndarray) -> np.ndarray:
@@ -136,12 +134,11 @@ def worst_tenth(values: np.ndarray) -> np.ndarray:
     return np.asarray(weights / places)
 
 
-def _spread(values: np.ndarray, ranked: np.ndarray) -> dict[str, float | None]:
+def _spread(values: np.ndarray, ranked: np.ndarray) -> Spread:
     """Mean and variance of `values` (r,); what orders them is of the `ranked` (r,) alone, or None."""
-    order = dict[str, float | None].fromkeys(("p10", "median", "p90", "worst", "worst_tenth"))
-    if ranked.any():
-        some = values[ranked]
-        low, middle, high = np.quantile(some, (0.1, 0.5, 0.9)).tolist()
-        lowest = float(worst_tenth(some) @ some)
-        order = {"p10": low, "median": middle, "p90": high, "worst": float(some.min()), "worst_tenth": lowest}
-    return {"mean": float(values.mean()), **order, "variance": float(values.var())}
+    mean, variance = float(values.mean()), float(values.var())
+    if not ranked.any():
+        return Spread(mean, None, None, None, None, None, variance)
+    some = values[ranked]
+    low, middle, high = np.quantile(some, (0.1, 0.5, 0.9)).tolist()
+    return Spread(mean, low, middle, high, float(some.min()), float(worst_tenth(some) @ some), variance)

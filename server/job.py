@@ -12,7 +12,7 @@ from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
 from fer_models.order import Order
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig, StrategyConfig
 from server.mechanisms.base import Mechanism

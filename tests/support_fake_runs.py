@@ -10,7 +10,8 @@ import tomli_w
 from PIL import Image, ImageDraw
 
 from fer_models.across import OwnParts, across
-from fer_models.runlog import RunLog
+from fer_models.run_folder.files import as_json
+from fer_models.run_folder.folder import RunFolder
 from fer_models.seeding import stream
 from simulations.run.across_phones import across_phones
 from simulations.world.own_parts import deal
@@ -196,7 +197,7 @@ def _across(
     luck: np.ndarray, own: float | None, min_photos: int,
 ) -> None:  # fmt: skip
     """What is said of the phones: in summary.json, in phones.csv, and in the rounds, always the same."""
-    log, sure = RunLog(folder), np.eye(len(classes))
+    log, sure = RunFolder(folder), np.eye(len(classes))
     place = deal(true, views, stream(7, "deal"))
     phones, largest = np.arange(len(views)), views.argmax(axis=1)
     parts = OwnParts(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
@@ -204,7 +205,7 @@ def _across(
     log.write_json("summary", log.read_json("summary") | across_phones(log, parts, sure[said], theirs))
     lines = [json.loads(line) for line in log.rounds_path.read_text(encoding="utf-8").splitlines()]
     for line in lines:
-        line["across"] = None if line["val_accuracy"] is None else across(parts, sure[said])
+        line["across"] = None if line["val_accuracy"] is None else as_json(across(parts, sure[said]))
     log.rounds_path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 

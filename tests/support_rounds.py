@@ -12,7 +12,7 @@ from fer_models.data.draws import Drawn
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
 from fer_models.local.training import Shards
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from server.app import make_app
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig, StrategyConfig

@@ -57,7 +57,7 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
 @pytest.mark.parametrize(
     ("at", "number"),
     [
-        ("fer_models.runlog:RunLog.append_round", 8),
+        ("fer_models.run_folder.folder:RunFolder.append_round", 8),
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
         ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
         ("simulations.run.central:show", 3),  # in the third epoch of the baseline
@@ -122,7 +122,7 @@ def test_killed_with_a_state(run_cache: str, tmp_path: Path, name: str) -> None:
     )  # fmt: skip
     whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
     assert whole.code == 0
-    at = ("fer_models.runlog:RunLog.append_round", 1 if name == "ridge" else 15)
+    at = ("fer_models.run_folder.folder:RunFolder.append_round", 1 if name == "ridge" else 15)
     die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")

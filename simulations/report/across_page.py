@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.runlog import PHONES
+from fer_models.run_folder.folder import PHONES
 from simulations.report import charts
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
