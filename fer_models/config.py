@@ -4,7 +4,8 @@ Each section is a small frozen value that checks itself; unknown keys are refuse
 the federation live with the floor that reads them (`simulations/experiment.py` puts all together).
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +18,11 @@ class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
+        """The keys that it takes, where these raw values are `given`: some bring others with them."""
+        return cls.model_fields
 
 
 # TOML writes arrays, which arrive as lists: these fields take them as tuples.

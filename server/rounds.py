@@ -49,7 +49,7 @@ def run(grid: Grid, job: Job) -> None:
     algorithm = make(job.plan.strategy)
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
-    if plan.strategy.name == "ridge":
+    if algorithm.closed_form:
         rounds.ridge(job.start)
         return
     reached = Reached(job.start)

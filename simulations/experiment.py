@@ -7,7 +7,7 @@ one line that names the key, what was got and what is allowed.
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
+from fer_models.extensions import named
 from fer_models.local.registry import AttackConfig, UpdateConfig
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
@@ -100,13 +101,18 @@ class Config(Section):
 
     @property
     def rounds(self) -> int:
-        """Rounds of the federated run: ridge regression has one, whatever is set."""
-        return 1 if self.strategy.name == "ridge" else self.federation.rounds
+        """Rounds of the federated run: a closed form has one, whatever is set."""
+        return 1 if self.strategy.page.closed_form else self.federation.rounds
 
     @property
     def phones_per_round(self) -> int:
-        """Phones of a round, 0 for all: for ridge regression each sends its sums once."""
-        return 0 if self.strategy.name == "ridge" else self.federation.phones_per_round
+        """Phones of a round, 0 for all: for a closed form each sends its sums once."""
+        return 0 if self.strategy.page.closed_form else self.federation.phones_per_round
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The classes of the user's own that it names, as module:Class."""
+        return tuple(name for name in (self.strategy.name, self.federation.partition) if named(name))
 
     def save(self, path: Path) -> None:
         """Writes the configuration as TOML, whole."""
@@ -114,11 +120,14 @@ class Config(Section):
             temporary.write_text(tomli_w.dumps(self.model_dump(mode="json")), encoding="utf-8")
 
 
-def keys() -> Iterator[str]:
-    """Every configuration key, as `section.name`."""
+def keys(raw: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Every configuration key, as `section.name`; with those that come with the raw values, where given."""
     for section, field in Config.model_fields.items():
         assert isinstance(field.annotation, type)
-        yield from (f"{section}.{name}" for name in field.annotation.model_fields)
+        assert issubclass(field.annotation, Section)
+        given = (raw or {}).get(section)
+        known = field.annotation.known_keys(given if isinstance(given, dict) else {})
+        yield from (f"{section}.{name}" for name in known)
 
 
 def shipped() -> dict[str, Path]:
@@ -167,6 +176,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def validate(raw: dict[str, Any]) -> Config:
     """The configuration that raw values make; InputError for the first thing that is wrong."""
+    known = set(keys(raw))
     for section, values in raw.items():
         if section not in Config.model_fields:
             if not isinstance(values, dict):
@@ -178,18 +188,19 @@ def validate(raw: dict[str, Any]) -> Config:
                 f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
             )
         for name in values:
-            if f"{section}.{name}" not in keys():
-                raise InputError(f"unknown key {section}.{name}{_nearest_key(name, section)}")
+            if f"{section}.{name}" not in known:
+                raise InputError(f"unknown key {section}.{name}{_nearest_key(name, section, raw)}")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
         raise InputError(explain(Config, error)) from error
 
 
-def _nearest_key(name: str, section: str = "") -> str:
+def _nearest_key(name: str, section: str = "", raw: Mapping[str, Any] | None = None) -> str:
     """The known key nearest to `name`: of its own section first, then of another, else the section's."""
-    own = [key.partition(".")[2] for key in keys() if key.startswith(f"{section}.")]
-    every = {key.partition(".")[2]: key for key in reversed(list(keys()))}  # of equals the first section's
+    known = list(keys(raw))
+    own = [key.partition(".")[2] for key in known if key.startswith(f"{section}.")]
+    every = {key.partition(".")[2]: key for key in reversed(known)}  # of equals the first section's
     if near := difflib.get_close_matches(name, own, n=1, cutoff=0.5):
         return f"; did you mean {section}.{near[0]}?"
     if near := difflib.get_close_matches(name, every, n=1, cutoff=0.75):

@@ -1,7 +1,6 @@
 """Rounds through the real ServerApp and ClientApp, on a Grid in this process."""
 
 from pathlib import Path
-from typing import get_args
 
 from support_local_grid import LocalGrid, serve
 from support_reference import CLASSES, WIDTH
@@ -15,12 +14,13 @@ from fer_models.local.training import Shards
 from fer_models.run_folder.rounds import RoundRecord
 from server.app import make_app
 from server.checkpoint import Checkpoint
-from server.config import EvaluationConfig, StrategyConfig
+from server.config import EvaluationConfig
 from server.job import Job, Plan
 from server.mechanisms.base import Mechanism
 from server.scheduler import Barrier, Scheduler
+from server.strategies.registry import ALGORITHMS
 
-EVERY = list(get_args(StrategyConfig.model_fields["name"].annotation))
+EVERY = list(ALGORITHMS)
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 
 

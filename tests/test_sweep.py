@@ -25,7 +25,7 @@ def asked(folder: Path, *changes: str, **given: object) -> SweepRequest:
 
 def test_everything_is_asked_for_by_default_and_baselines_come_first(tmp_path: Path) -> None:
     sweep = asked(tmp_path / "new")
-    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (STRATEGIES, PARTITIONS, 1)
+    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (tuple(STRATEGIES), tuple(PARTITIONS), 1)
     assert [cell.name for cell in sweep.cells[:2]] == ["centralized", "centralized-ridge"]
     assert len({str(cell) for cell in sweep.cells}) == len(sweep.cells)
     assert not sweep.folder.exists()

@@ -3,7 +3,9 @@
 from html import escape as esc
 from typing import Any
 
+from fer_models.errors import InputError
 from fer_models.models import MODELS
+from fer_models.options import AUTO
 from server.config import StrategyConfig
 from server.strategies.registry import make
 from simulations.report import page
@@ -54,7 +56,8 @@ def _split(run: Run) -> str:
 
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
-    chosen = 0 if s["strategy"] == "ridge" else federation["phones_per_round"]
+    strategy = _strategy(run)
+    chosen = 0 if strategy and strategy.page.closed_form else federation["phones_per_round"]
     pairs = [
         ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
         ("Local epochs in a round", str(federation["local_epochs"])),
@@ -73,29 +76,36 @@ def _update(run: Run, train: dict[str, Any]) -> str:
     if not MODELS[run.summary["model"]].epochs:
         return ""
     rate, optimizer = train["lr"], train["optimizer"]
-    if run.federated:
-        if run.summary["strategy"] == "ridge":
+    if strategy := _strategy(run) if run.federated else None:
+        algorithm = make(strategy)
+        if algorithm.closed_form:
             return "sums of the views, sent once"
-        if (own := make(_strategy(run)).sgd_rate) is not None:
+        if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
     return f"{optimizer}, learning rate {rate:g}, batch {train['batch']}, dropout {train['dropout']:g}"
 
 
-def _strategy(run: Run) -> StrategyConfig:
-    return StrategyConfig.model_validate(run.config["strategy"])
+def _strategy(run: Run) -> StrategyConfig | None:
+    """The settings of the strategy; None where it is a class of the user's own that cannot be used here."""
+    try:
+        return StrategyConfig.model_validate(run.config["strategy"])
+    except InputError:
+        return None
 
 
 def _options(run: Run) -> list[str]:
     """The strategy's options in words, but for the phones' rate, which is told with their update."""
-    said = _strategy(run)
+    said, strategy = run.config["strategy"], _strategy(run)
     shown: dict[str, object] = {}
-    if said.start != "random":
-        shown["start"] = said.start
-    if said.projection:
-        shown["projection"] = said.projection
-    shown |= {
-        name: value for name, value in said.options().items() if name != "local_lr" and value is not None
+    if (start := said.get("start", "random")) != "random":
+        shown["start"] = start
+    if projection := said.get("projection"):
+        shown["projection"] = projection
+    given = {
+        key: value for key, value in said.items() if value != AUTO and key not in StrategyConfig.model_fields
     }
+    owned = strategy.options() if strategy else given
+    shown |= {name: value for name, value in owned.items() if name != "local_lr" and value is not None}
     return [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in shown.items()

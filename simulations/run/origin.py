@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fer_models import code
+from fer_models import code, extensions
 from fer_models.data.images import ImageTable
 from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
@@ -38,7 +38,7 @@ def known(config: Config) -> dict[str, Any]:
     return {
         "settings": config.model_dump(mode="json"),
         "versions": versions(),
-        "code": dict(code.digests(*_PACKAGES)),
+        "code": {**code.digests(*_PACKAGES), **extensions.digests(config.extensions)},
     }
 
 

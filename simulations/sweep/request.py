@@ -1,7 +1,7 @@
 """What a sweep is asked for: strategies, partitions and seeds, and what its folder holds already."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -10,16 +10,16 @@ import tomli_w
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.extensions import file_name
+from fer_models.options import AUTO
 from fer_models.text import shown
-from server.config import StrategyConfig
-from server.strategies.registry import check
+from server.strategies.registry import STRATEGIES, check
 from simulations.experiment import Config, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
 
 SETTINGS = "sweep.toml"
-STRATEGIES: tuple[str, ...] = get_args(StrategyConfig.model_fields["name"].annotation)
 PARTITIONS: tuple[str, ...] = get_args(FederationConfig.model_fields["partition"].annotation)
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
@@ -72,6 +72,7 @@ class SweepRequest:
     def config_of(self, cell: Cell) -> Config:
         """The settings of one run; InputError where they do not go together."""
         raw = self.config.model_dump(mode="json")
+        raw["strategy"] = {key: value for key, value in raw["strategy"].items() if value != AUTO}
         raw["federation"] |= {"partition": cell.partition, "engine": "process"}
         raw["report"]["examples"] = False
         raw["run"]["seed"] = cell.seed
@@ -83,7 +84,7 @@ class SweepRequest:
 
     def place_of(self, cell: Cell) -> Path:
         """The folder of one run."""
-        return self.folder / cell.partition / cell.name / f"seed-{cell.seed}"
+        return self.folder / file_name(cell.partition) / file_name(cell.name) / f"seed-{cell.seed}"
 
     def begin(self) -> None:
         """Writes the settings to the folder, which must be there; InputError where others lie there."""
@@ -150,7 +151,7 @@ def _check(config: Config) -> None:
         raise InputError(str(error)) from error
 
 
-def _named(option: str, text: str | None, known: Sequence[str], before: Iterable[str]) -> tuple[str, ...]:
+def _named(option: str, text: str | None, known: Collection[str], before: Iterable[str]) -> tuple[str, ...]:
     """The names that an option lists, after those of the sweep that was begun; all where it says nothing."""
     names = [name.strip() for name in text.split(",")] if text is not None else []
     for name in names:
@@ -180,5 +181,5 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     return validate(raw), asked
 
 
-def _all_in(names: Any, known: Sequence[str]) -> bool:
+def _all_in(names: Any, known: Container[str]) -> bool:
     return isinstance(names, list) and len(names) > 0 and all(name in known for name in names)

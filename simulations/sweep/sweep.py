@@ -58,7 +58,7 @@ def _prepare(sweep: SweepRequest, display: Display) -> None:
             if not told:
                 tell(world.table, display)
                 told = True
-            with display.stage(f"{partition.capitalize()}, seed {seed}", unit="views") as step:
+            with display.stage(f"{partition[0].upper()}{partition[1:]}, seed {seed}", unit="views") as step:
                 world.prepare(step)
 
 
