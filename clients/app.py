@@ -10,7 +10,7 @@ from flwr.clientapp import ClientApp
 
 from clients import device
 from clients.phones import phones_of, trainer_of
-from fer_models.code import node_code
+from fer_models.code import check_node, node_code
 from fer_models.local.training import Holdings, Local, Trained, Work
 from fer_models.order import Order
 from fer_models.quiet import hush
@@ -37,7 +37,8 @@ def ready(message: Message, context: Context) -> Message:
             {},
         )  # where the folder is not seen from here, this says so best
         check(order.stamp)
-    trainer_of(order.prepared)(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
+    nothing = Work(head, order.train, order.epochs, order.key, transforms=order.changes)
+    trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
     reply["code"] = ConfigRecord(dict(node_code()))
     return Message(reply, reply_to=message)
@@ -69,6 +70,7 @@ def train(message: Message, context: Context) -> Message:
         weights=asked.get("weights"),
         each=order.each or order.own == "instead",
         losses=order.losses,
+        transforms=order.changes,
     )
     trained = trainer(held, asked["ids"], work)
     reply = _packed(trained, order.each)
@@ -102,7 +104,8 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
 
 
 def _held(order: Order, context: Context) -> Holdings:
-    """What the phones of this node hold; RunError where prepared files have changed."""
+    """What the phones of this node hold; RunError where prepared files or the node's code are others."""
+    check_node(order.code)
     if not order.prepared:
         return device.held(context.node_config)
     check(order.stamp)
@@ -122,6 +125,9 @@ def _packed(trained: Trained, each: bool) -> RecordDict:
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
     if each:
-        arrays = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
-        reply["each"] = ArrayRecord({name: Array(a) for name, a in arrays.items() if a is not None})
+        each_of = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
+        reply["each"] = ArrayRecord({name: Array(a) for name, a in each_of.items() if a is not None})
+    if trained.metrics:
+        arrays = {"phones": trained.phones, **trained.metrics}
+        reply["metrics"] = ArrayRecord({name: Array(a) for name, a in arrays.items()})
     return reply

@@ -5,6 +5,8 @@ It stands on this floor because kept features depend on code, too, and both ends
 
 import ast
 import hashlib
+import json
+import platform
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -63,6 +65,26 @@ def node_code() -> Mapping[str, str]:
     """What a node's answers depend on: the digests of its code, and the libraries that compute."""
     libraries = {name: version(name) for name in ("numba", "numpy", "torch")}
     return {**digests("clients", "fer_models"), **libraries}
+
+
+@lru_cache(maxsize=1)
+def node_digest() -> str:
+    """`node_code` in short, taken once in a process: what travels with every order."""
+    text = json.dumps(dict(node_code()), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def check_node(expected: str) -> None:
+    """RunError where this node has other code than the server, whose digest is `expected`; "" is not checked.
+
+    All nodes are compared when they report; this is for one that comes later, in the place of a lost one.
+    """
+    if expected and expected != node_digest():
+        place = _folder("clients").parent
+        raise RunError(
+            f"the node on {platform.node()} has other code than the server, in {place}: it changed since the"
+            " run began; put it back, or start a new run"
+        )
 
 
 def difference(one: Mapping[str, object], other: Mapping[str, object]) -> str:

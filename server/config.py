@@ -77,10 +77,11 @@ class StrategyConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """When the head is judged on the validation photos, and which head is the result."""
+    """When the head is judged, which head is the result, and how many photos rank a phone among others."""
 
     every: int = Field(1, ge=1)
     select: Literal["last", "best"] = "last"
+    min_photos: int = Field(5, ge=1, le=1_000_000)
 
 
 class CheckpointConfig(Section):

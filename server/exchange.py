@@ -40,6 +40,7 @@ class Answers:
     dropped: dict[int, str]  # the others, by id, and why
     each: dict[str, np.ndarray] = field(default_factory=dict)  # with a row for each of `ids`, if asked for
     own: dict[str, np.ndarray] = field(default_factory=dict)
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)  # of transforms, (k,) each
 
     @property
     def phones(self) -> int:
@@ -80,7 +81,8 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or Asked())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        self._asked = ("each",) * order.each + ("own",) * bool(order.own)  # records beside the sum
+        beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
+        self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
@@ -140,7 +142,7 @@ class Exchange:
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
         rest = self._sizes, self._head.shape, self._epochs, self._asked
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
-        parts.append(_Read(self._phones[:0], nothing, {}, {}))
+        parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
         order = np.argsort(ids)
         return Answers(
@@ -149,6 +151,7 @@ class Exchange:
             dropped,
             _joined([part.each for part in parts], order),
             _joined([part.own for part in parts], order),
+            _joined([part.metrics for part in parts], order),
         )
 
     def sums(self, shape: tuple[int, int]) -> Sums:
@@ -182,6 +185,7 @@ class _Read:
     update: Update
     each: dict[str, np.ndarray]
     own: dict[str, np.ndarray]
+    metrics: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,7 @@ def _read(
     records = reply.content.array_records
     parts = {name: _rows(records[name], phones, shape) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
-    return _Read(phones, update, parts.get("each", {}), parts.get("own", {}))
+    return _Read(phones, update, *(parts.get(name, {}) for name in ("each", "own", "metrics")))
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:

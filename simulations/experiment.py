@@ -19,6 +19,7 @@ from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.extensions import named
+from fer_models.local.registry import AttackConfig, UpdateConfig
 from fer_models.options import declared
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
@@ -121,6 +122,8 @@ class Config(Section):
     baseline: BaselineConfig = BaselineConfig()
     federation: FederationConfig = FederationConfig()
     strategy: StrategyConfig = StrategyConfig()
+    update: UpdateConfig = UpdateConfig()
+    attack: AttackConfig = AttackConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()

@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import settings, started
-from photo_folders import make_folder
+from support_commands import settings, started
+from support_photo_folders import make_folder
 
 from fer_models.cache import cache_path
 from fer_models.quiet import hush

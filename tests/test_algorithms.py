@@ -7,7 +7,7 @@ from pathlib import Path
 import flwr.serverapp.strategy as flower
 import numpy as np
 import pytest
-from flower_steps import SHAPE, came, drawn, flower_step
+from support_flower_steps import SHAPE, came, drawn, flower_step
 
 from fer_models.errors import InputError
 from server.config import StrategyConfig

@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import assert_refused, fedfer, settings, started, wait_for_rounds
-from test_resume import assert_same
-from traps import lay_traps
+from support_commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from support_same import assert_same
+from support_traps import lay_traps
 
 pytestmark = pytest.mark.slow
 
 
 class Cluster:
-    """The program ray_cluster.py."""
+    """The program support_ray_cluster.py."""
 
     def __init__(self, folder: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("ray_cluster.py"), folder],
+            [sys.executable, Path(__file__).with_name("support_ray_cluster.py"), folder],
             env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_networks import torchvisions
+from support_tiny_networks import torchvisions
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2
 

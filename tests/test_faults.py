@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord
-from local_grid import LocalGrid
-from reference import make_shards
-from test_federation import EVERY, SIZES, Recorder, head_bytes, run
+from support_local_grid import LocalGrid
+from support_reference import make_shards
+from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 
 from clients.app import app
 from fer_models.errors import RunError

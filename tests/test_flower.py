@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, fedfer, settings
-from flower_net import CHECKOUT, Services, make_keys, until_healthy
 from PIL import Image
+from support_commands import SMALL, fedfer, settings
+from support_flower_net import CHECKOUT, Services, make_keys, until_healthy
 
 from fer_models.errors import InputError
 from fer_models.heads import load_head

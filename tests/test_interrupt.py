@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Done, Running, assert_refused, fedfer, settings, started, wait_for_rounds
-from photo_folders import encoded, noise
+from support_commands import Done, Running, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_photo_folders import encoded, noise
 
 from simulations.engines import interrupt
 

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import Here
-from photo_folders import draw_people, write_csv
 from PIL import Image
+from support_commands import Here
+from support_photo_folders import draw_people, write_csv
 
 SMALL = {
     "federation.phones": 3, "federation.rounds": 1, "federation.engine": "process", "data.balance": 8,

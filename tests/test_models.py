@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here
-from photo_folders import draw_people
 from safetensors.numpy import load_file, save_file
+from support_commands import Here
+from support_photo_folders import draw_people
 
 from fer_models.config import ModelConfig
 from fer_models.encoders.encoder import GrayPixels

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from tiny_networks import (
+from support_tiny_networks import (
     ALL,
     CLASSES,
     CNN,

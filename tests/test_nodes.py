@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import Running, fedfer, settings
-from flower_net import CHECKOUT
-from traps import lay_traps
+from support_commands import Running, fedfer, settings
+from support_flower_net import CHECKOUT
+from support_traps import lay_traps
 
 from fer_models.code import digests
 from fer_models.errors import InputError, RunError, first_cause

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here, assert_refused, fedfer, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
+from support_commands import Here, assert_refused, fedfer, settings
 
 from fer_models.encoders.encoder import Encoder
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, load_head, new_head, save_head
 from fer_models.prediction import BATCH, UNKNOWN, Prediction, label, predict, read_head
-from fer_models.runlog import RunLog, Totals
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import Totals
 from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
@@ -60,7 +61,7 @@ def draw_faces(root: Path) -> Path:
 def write_run(folder: Path, config: Config) -> Encoder:
     """A run folder as a run leaves it, but that nobody trained the head."""
     world = survey(config, lambda done, total: None)
-    log = RunLog(folder)
+    log = RunFolder(folder)
     begin(log, world, {"experiment": "test", "command": "fedfer", "federated": False, "baseline": True})
     prepared = world.prepare(lambda done, total: None)
     chosen = Selection[Classifier]("last", LinearHead(new_head(len(CLASSES), 1280, seed=1)))

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, SMALL, settings
-from flower_net import Services
 from PIL import Image
+from support_commands import FEDFER, SMALL, settings
+from support_flower_net import Services
 
 from fer_models import quiet
 

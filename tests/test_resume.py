@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from support_same import assert_same
 
 pytestmark = pytest.mark.slow
 
@@ -53,35 +54,10 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
     assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr)
 
 
-def assert_same(one: Path, other: Path) -> None:
-    """All that two runs found out, to the byte, but for the time it took."""
-    for name in ("head.safetensors", "own_heads.safetensors", "predictions.csv", "phones.csv", "data.json"):
-        assert (one / name).exists() == (other / name).exists()
-        if (one / name).exists():
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    assert told(one / "rounds.jsonl") == told(other / "rounds.jsonl")
-    assert told(one / "summary.json") == told(other / "summary.json")
-    for folder in ("centralized", "centralized-matched"):
-        assert (one / folder).exists() == (other / folder).exists()
-        if (one / folder).exists():
-            assert_same(one / folder, other / folder)
-    assert not [path for path in one.rglob(".*") if path.is_file()]
-
-
-def told(path: Path) -> list[dict[str, object]]:
-    """What a file of JSON says, without times and the nodes that did it."""
-    text = path.read_text()
-    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes")
-    return [
-        {key: value for key, value in json.loads(line).items() if not key.startswith(timed)} for line in lines
-    ]
-
-
 @pytest.mark.parametrize(
     ("at", "number"),
     [
-        ("fer_models.runlog:RunLog.append_round", 8),
+        ("fer_models.run_folder.folder:RunFolder.append_round", 8),
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
         ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
         ("simulations.run.central:show", 3),  # in the third epoch of the baseline
@@ -146,7 +122,7 @@ def test_killed_with_a_state(run_cache: str, tmp_path: Path, name: str) -> None:
     )  # fmt: skip
     whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
     assert whole.code == 0
-    at = ("fer_models.runlog:RunLog.append_round", 1 if name == "ridge" else 15)
+    at = ("fer_models.run_folder.folder:RunFolder.append_round", 1 if name == "ridge" else 15)
     die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import Done, fedfer, settings, started, wait_for_rounds
-from photo_folders import gray
 from safetensors import safe_open
+from support_commands import Done, fedfer, settings, started, wait_for_rounds
+from support_photo_folders import gray
 
 from server.strategies import own_heads
 from simulations.experiment import keys

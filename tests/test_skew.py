@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from fer_models.local.training import Shards
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from simulations.experiment import validate
 from simulations.run.finish import write_data
 from simulations.world import skew
@@ -115,7 +115,7 @@ def test_a_run_writes_what_lies_on_its_phones(folder: Path, tmp_path: Path, name
     )
     world = survey(config, lambda done, total: None)
     (tmp_path / "run").mkdir()
-    log = RunLog(tmp_path / "run")
+    log = RunFolder(tmp_path / "run")
     write_data(log, world, world.prepare(lambda done, total: None).shards)
     said = log.read_json("data")["phones"]
     assert (said["phones"], said["views"], said["kept"]["phones"]) == (5, 40, [0, 1, 2, 3, 4])

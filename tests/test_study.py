@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Here, started, wait_for_rounds
-from photo_folders import draw_people
 from PIL import Image
+from support_commands import Here, started, wait_for_rounds
+from support_photo_folders import draw_people
 
 from simulations.run.request import alone, finished
 from simulations.study.request import ask

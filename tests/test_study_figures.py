@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from fake_runs import CLASSES, make_study
 from matplotlib.figure import Figure
 from PIL import Image
+from support_fake_runs import CLASSES, make_study
 
 from simulations.study import curves as study_curves
 from simulations.study import figures as study_figures

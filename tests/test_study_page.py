@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from fake_runs import make_study
-from test_report import NASTY, Page
+from support_fake_runs import make_study
+from support_pages import NASTY, Page
 
 from simulations.study import figures as study_figures
 from simulations.study import files as study_files

@@ -1,6 +1,5 @@
 """What a command finds around it: each works, or is refused in one line before anything is done."""
 
-import io
 import os
 import shutil
 import subprocess
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done, Here, assert_refused, fedfer, settings
-from other_user import bound_fedfer, nameless
+from support_commands import FEDFER, Done, Here, assert_refused, fedfer, settings
+from support_notebook import Notebook
+from support_other_user import bound_fedfer, nameless
 
 from simulations.engines import surroundings
 from simulations.terminal.display import Display
@@ -173,17 +173,6 @@ def test_a_run_with_streams_that_are_closed(tmp_path: Path, run_cache: str, clos
     assert (tmp_path / "run" / "report.html").exists()
 
 
-class Notebook(io.TextIOBase):
-    """What a notebook has for a stream: no file and no terminal."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
-
-
 def test_a_notebook_has_streams_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bare:
         def write(self, text: str) -> int:
@@ -229,9 +218,9 @@ def test_from_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("engine", ["ray", "flower"])
 def test_a_run_in_a_notebook_from_another_thread(tmp_path: Path, run_cache: str, engine: str) -> None:
     code = (
-        "import sys, threading; sys.path.append(sys.argv.pop(1)); import test_surroundings as t\n"
+        "import sys, threading; sys.path.append(sys.argv.pop(1)); from support_notebook import Notebook\n"
         "from simulations.cli.main import main\n"
-        "sys.stdout, sys.stderr = t.Notebook(), t.Notebook()\n"
+        "sys.stdout, sys.stderr = Notebook(), Notebook()\n"
         "thread = threading.Thread(target=main); thread.start(); thread.join()\n"
         "print(sys.stderr.text, file=sys.__stderr__, end=''); print(sys.stdout.text, file=sys.__stdout__)"
     )

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import Here, settings, started, wait_for_rounds
 from rich.console import Console
+from support_commands import Here, settings, started, wait_for_rounds
 
 from fer_models.errors import InputError
 from simulations.sweep import table as sweep_table

@@ -1,6 +1,7 @@
 """The section of the report about how phones fare, each on photos of its own, and who is left behind.
 
-What chance alone would give is said beside it: phones with few photos differ by luck, whatever the head.
+What chance alone would give is said beside it: phones with few photos differ by luck, whatever the head. What
+orders phones leaves out those with fewer photos than `evaluation.min_photos`, and the page says how many.
 """
 
 import csv
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.runlog import PHONES
+from fer_models.run_folder.folder import PHONES
 from simulations.report import charts
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
@@ -34,12 +35,18 @@ def across_phones(every: list[Run]) -> str:
     return section(
         "Across phones",
         paragraph(_what(found, rows, run.summary["phones"])),
+        _too_few(found),
         paragraph(_luck(found, rows)),
         paragraph(_own(run, rows)) if "own_heads" in run.summary else "",
-        f'<div class="grid pair">{_sorted(shown, rows)}{_rounds(run)}</div>',
+        f'<div class="grid pair">{_sorted(shown, rows, found.get("min_photos", 1))}{_rounds(run)}</div>',
         _numbers(shown),
         _behind(found),
     )
+
+
+def ranked(found: dict[str, Any]) -> int:
+    """How many phones have enough photos to be ranked; in runs of before all that have any were."""
+    return int(found.get("ranked", found["phones"]))
 
 
 def _phones(run: Run) -> np.ndarray:
@@ -70,6 +77,18 @@ def _of(run: Run, rows: np.ndarray) -> list[Shown]:
     if "own_heads" in run.summary and run.summary["kind"] != "local":
         shown.append(("Phones' own heads", _OWN, run.summary["own_heads"]["across_phones"], rows[:, 2]))
     return shown
+
+
+def _too_few(found: dict[str, Any]) -> str:
+    """How many phones are left out of rankings, as a paragraph; "" where none is."""
+    left, least = found["phones"] - ranked(found), found.get("min_photos", 1)
+    if not left:
+        return ""
+    return paragraph(
+        f"{left:,} of the {found['phones']:,} phones with photos have fewer than {least} "
+        "(evaluation.min_photos). They count for means and spreads, but are left out of percentiles, worst, "
+        "worst tenth and the sorted curve: on a few photos the worst phone is the unluckiest one."
+    )
 
 
 def _what(found: dict[str, Any], rows: np.ndarray, phones: int) -> str:
@@ -112,8 +131,12 @@ def _own(run: Run, rows: np.ndarray) -> str:
     )
 
 
-def _sorted(shown: list[Shown], rows: np.ndarray) -> str:
-    """Phones from the worst to the best, and where chance alone would have put them."""
+def _sorted(shown: list[Shown], rows: np.ndarray, min_photos: int) -> str:
+    """Phones from the worst to the best, and where chance alone would have put them; "" if none is ranked."""
+    enough = rows[:, 0] >= min_photos  # the same phones have the same photos in every run
+    if not enough.any():
+        return ""
+    rows, shown = rows[enough], [(name, series, found, each[enough]) for name, series, found, each in shown]
     lines = [
         charts.Curve(series, range(1, len(each) + 1), np.sort(each).tolist()) for _, series, _, each in shown
     ]
@@ -156,9 +179,14 @@ def by_chance(photos: np.ndarray, chance: float) -> np.ndarray:
     return np.asarray(values[order][np.minimum(places, len(values) - 1)])
 
 
+def _in_order(found: dict[str, Any] | None) -> bool:
+    """Whether phones were judged, and some of them ranked."""
+    return found is not None and ranked(found) > 0
+
+
 def _rounds(run: Run) -> str:
     """p10, median and p90 of the phones over the rounds, on validation photos."""
-    judged = [line for line in run.rounds if line.get("across")]
+    judged = [line for line in run.rounds if _in_order(line.get("across"))]
     if len(judged) < 2:
         return ""
 
@@ -193,7 +221,10 @@ def _numbers(shown: list[Shown]) -> str:
     rows = []
     for name, series, found, _ in shown:
         accuracy, f1 = found["accuracy"], found["macro_f1"]
-        cells = [f"{percent(accuracy[key])}<small>{f1[key]:.3f}</small>" for key in names]
+        cells = [
+            "" if accuracy[key] is None else f"{percent(accuracy[key])}<small>{f1[key]:.3f}</small>"
+            for key in names
+        ]
         spread, luck = (f"{100 * accuracy[key] ** 0.5:.1f}" for key in ("variance", "variance_by_chance"))
         rows.append(
             [
@@ -225,7 +256,8 @@ def _numbers(shown: list[Shown]) -> str:
 
 def _behind(found: dict[str, Any]) -> str:
     """Who is left behind: phones by the class they hold most of."""
-    all_ = found["phones"]
+    all_, in_order = found["phones"], ranked(found)
+    some = {name: each.get("ranked", each["phones"]) for name, each in found["classes"].items()}
     rows = []
     for i, (name, each) in enumerate(found["classes"].items()):
         rows.append(
@@ -233,17 +265,19 @@ def _behind(found: dict[str, Any]) -> str:
                 f'<span class="run"><i class="dot {charts.kind(i)}"></i><span>{esc(name)}</span></span>',
                 f"{each['phones']:,}<small>{100 * each['phones'] / all_:.0f}%</small>",
                 "" if each["accuracy"] is None else percent(each["accuracy"]),
-                f"{100 * each['share_of_worst_tenth']:.0f}%",
+                f"{100 * each['share_of_worst_tenth']:.0f}%" if in_order else "",
             ]
         )
-    name, most = max(
-        found["classes"].items(), key=lambda one: one[1]["share_of_worst_tenth"] - one[1]["phones"] / all_
-    )
-    text = (
-        f"Phones by the class they hold most training views of. Those of {name} are "
-        f"{100 * most['phones'] / all_:.0f}% of the phones and {100 * most['share_of_worst_tenth']:.0f}% of "
-        "the worst tenth. Phones that tie share the last places of that tenth."
-    )
+    text = "Phones by the class they hold most training views of."
+    if in_order:
+        shares = {name: each["share_of_worst_tenth"] for name, each in found["classes"].items()}
+        name = max(shares, key=lambda one: shares[one] - some[one] / in_order)
+        them = "the phones" if in_order == all_ else f"the {in_order:,} phones with enough photos"
+        text += (
+            f" Those of {name} are {100 * some[name] / in_order:.0f}% of {them} and "
+            f"{100 * shares[name]:.0f}% of the worst tenth. Phones that tie share the last places of that "
+            "tenth."
+        )
     head = ["Holds most of", "Phones", "Mean<br>accuracy", "Of worst<br>tenth"]
     return f"<h3>Who is left behind</h3>{paragraph(text, 'small')}" + table(
         "Phones by the class they hold most of", head, rows

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
+from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure_parts, own_answers
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import confusion, report
-from fer_models.runlog import PHONES, RunLog
+from fer_models.run_folder.files import as_json
+from fer_models.run_folder.folder import PHONES, RunFolder
 from server.strategies.own_heads import OwnHeads
 from simulations.world.prepare import Prepared
 
@@ -35,7 +36,7 @@ def answers(
 
 
 def across_phones(
-    log: RunLog, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
+    log: RunFolder, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
 ) -> dict[str, Any]:
     """The fields across_phones and own_heads of summary.json, from what `answers` gave; writes phones.csv."""
     if parts is None:
@@ -43,18 +44,18 @@ def across_phones(
     shared = confusions(parts, chances.argmax(axis=1))
     theirs = None if own is None else confusions(parts, own.argmax(axis=1))
     _write(log, parts, shared, theirs)
-    found: dict[str, Any] = {"across_phones": measure(shared, parts.largest, parts.classes)}
+    found: dict[str, Any] = {"across_phones": as_json(measure_parts(parts, shared))}
     if own is not None and theirs is not None:
         said = own.argmax(axis=1)
         found["own_heads"] = {
             **report(parts.labels, said, parts.classes)[0],
             "confusion": confusion(parts.labels, said, len(parts.classes)).tolist(),
-            "across_phones": measure(theirs, parts.largest, parts.classes),
+            "across_phones": as_json(measure_parts(parts, theirs)),
         }
     return found
 
 
-def _write(log: RunLog, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
+def _write(log: RunFolder, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
     """phones.csv: a line a phone; what has no photos has no ratios."""
     header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
     for name in parts.classes:

@@ -10,7 +10,7 @@ from fer_models import models
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection, evaluate
 from fer_models.heads import Classifier, cross_entropy
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from server.selection import select
 from simulations.experiment import Config
 from simulations.world.prepare import Prepared, World

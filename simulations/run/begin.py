@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import Any
 
 from fer_models.machine import cores
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from simulations.experiment import Config
 from simulations.run.origin import versions
 from simulations.world.prepare import World
 
 
-def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | None = None) -> None:
+def begin(log: RunFolder, world: World, asked: dict[str, Any], config: Config | None = None) -> None:
     """Writes what is known before training: the configuration (`config` where it is not that of the world),
     what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
     """
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    known = (log.folder / "environment.json").exists()
+    known = (log.path / "environment.json").exists()
     log.write_json(
         "environment",
         {
@@ -29,6 +29,6 @@ def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | Non
             "versions": versions(),
         },
     )
-    (config or world.config).save(log.folder / "config.toml")  # last: with it there is a run to go on with
+    (config or world.config).save(log.path / "config.toml")  # last: with it there is a run to go on with
     if world.table.unreadable:
         log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from fer_models import stamp
 from fer_models.models import MODELS
-from fer_models.runlog import RoundRecord, RunLog
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import RoundRecord
 from simulations.experiment import BaselineConfig
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.begin import begin
@@ -38,7 +39,7 @@ class Central:
         self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
     ) -> dict[str, Any]:
         """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
-        log, views, model = RunLog(folder), self._views(epochs), self.world.config.model.name
+        log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
         asked = {"experiment": self.experiment, "command": self.command}

@@ -20,7 +20,8 @@ from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.local.training import Holdings
 from fer_models.metrics import confusion, report
-from fer_models.runlog import RunLog, Totals
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import Totals
 from fer_models.seeding import stream
 from fer_models.text import shown
 from server.strategies.own_heads import OwnHeads
@@ -33,7 +34,7 @@ _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:
+def write_data(log: RunFolder, world: World, shards: Holdings | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
     table = world.table
     found = counts(table, world.plan)
@@ -55,7 +56,7 @@ def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:
 
 
 def finish(
-    log: RunLog,
+    log: RunFolder,
     world: World,
     prepared: Prepared,
     selection: Selection[Classifier],
@@ -72,7 +73,7 @@ def finish(
     stand for the run where its kind is "local"; `classifier` makes of such a head what answers. `facts` are
     the fields that only the caller knows: kind, experiment, nodes ...
     """
-    path = log.folder / "head.safetensors"
+    path = log.path / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
     on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
@@ -106,12 +107,12 @@ def _metadata(world: World) -> dict[str, object]:
 
 
 def _quality(
-    log: RunLog, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]
+    log: RunFolder, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]
 ) -> dict[str, Any]:
     """How good the answers are, from class probabilities (n, C); writes classification_report.txt."""
     predicted = chances.argmax(axis=1)
     result, text = report(labels, predicted, classes)
-    with whole_file(log.folder / "classification_report.txt") as temporary:
+    with whole_file(log.path / "classification_report.txt") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return {
         "classes": list(classes),
@@ -146,7 +147,7 @@ def _cost(took: Totals) -> dict[str, Any]:
     }
 
 
-def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     classes, table = world.table.classes, world.table
     people = [""] * len(table) if table.subjects is None else table.subjects.tolist()
     rows = (
@@ -158,9 +159,9 @@ def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: n
     log.write_csv("predictions", ("file", "emotion", "predicted", "confidence", *classes, "subject"), rows)
 
 
-def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     """Thumbnails of a seeded draw of test photos, so that the page shows what the accuracy says."""
-    table, folder = world.table, log.folder / "examples"
+    table, folder = world.table, log.path / "examples"
     folder.mkdir(exist_ok=True)
     rng = stream(world.config.run.seed, "examples")
     drawn = rng.permutation(len(chances))[:_EXAMPLES]

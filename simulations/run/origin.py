@@ -11,7 +11,7 @@ from fer_models import code, extensions
 from fer_models.data.images import ImageTable
 from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from fer_models.text import shown
 from simulations.experiment import Config
 from simulations.explain import shown as value_shown
@@ -51,7 +51,7 @@ def data(table: ImageTable, weights: Weights | None) -> dict[str, Any]:
     }
 
 
-def write(log: RunLog, config: Config, table: ImageTable, weights: Weights | None) -> None:
+def write(log: RunFolder, config: Config, table: ImageTable, weights: Weights | None) -> None:
     """Writes origin.json of a new run."""
     log.write_json(NAME, {**known(config), "data": data(table, weights)})
 

@@ -14,11 +14,12 @@ from typing import Any, Literal
 from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
+from fer_models.local.registry import chosen
 from fer_models.models import MODELS
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from fer_models.text import shown
 from server.strategies import own_heads
-from server.strategies.registry import check
+from server.strategies.registry import check, make
 from simulations.experiment import Config
 from simulations.run import origin
 from simulations.run.begin import begin
@@ -70,12 +71,12 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
             world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
         tell(world.table, display)
-        log = RunLog(request.folder)
+        log = RunFolder(request.folder)
         asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
         if request.origin:
             origin.check_data(request.folder, request.origin, world.table, world.weights)
-        with alone(log.folder):
-            sweep_up(log.folder)
+        with alone(log.path):
+            sweep_up(log.path)
             origin.write(log, request.config, world.table, world.weights)
             begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
             with ExitStack() as nodes:
@@ -112,6 +113,12 @@ def _check_strategy(config: Config) -> None:
             f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
+    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+        raise InputError(
+            "update.clip_norm and attack.name change the updates that phones send in every round;"
+            f" strategy.name = {strategy.name} with strategy.start = {strategy.start} has phones that send"
+            " something else, or nothing; leave them out, or set another strategy"
+        )
     if strategy.projection > FEATURES:
         raise InputError(
             f"strategy.projection must be at most {FEATURES}, as many as there are features, got "
@@ -136,7 +143,7 @@ class _Run:
 
     def federated(self, through: Through, trained: Callable[[], None]) -> Result:
         """The rounds, after which it calls `trained`, then the baselines beside them."""
-        config, log = self.request.config, RunLog(self.request.folder)
+        config, log = self.request.config, RunFolder(self.request.folder)
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
@@ -147,7 +154,7 @@ class _Run:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
             folders = ["centralized", "centralized-matched"]
             for name, epochs in zip(folders, kinds, strict=False):
-                baselines.append(self._baseline(log.folder / name, epochs))
+                baselines.append(self._baseline(log.path / name, epochs))
         federation = config.federation
         simulated = not self.request.devices
         write_data(log, self.world, self.prepared.shards if simulated else None)
@@ -169,7 +176,7 @@ class _Run:
             seconds_features=self.seconds_features,
             began=began,
             **({"chosen": facts} if facts else {}),
-            own=own_heads.load(log.folder),
+            own=own_heads.load(log.path),
             classifier=rounds.classifier,
         )
         return self._report(summary, baselines)
@@ -187,7 +194,7 @@ class _Run:
         )
         name = central.name(epochs)
         if (folder / "summary.json").exists():
-            return name, RunLog(folder).read_json("summary")
+            return name, RunFolder(folder).read_json("summary")
         began = self.began if folder == request.folder else time.perf_counter()
         return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
 

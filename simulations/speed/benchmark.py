@@ -20,7 +20,7 @@ import numpy as np
 from fer_models.config import SketchConfig
 from fer_models.encoders import backbone, weights
 from fer_models.machine import cores
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from fer_models.sketch.faces import SketchSet
 from simulations.run.origin import versions
 from simulations.speed import contenders
@@ -86,7 +86,7 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
         "load": load,
         "versions": versions(),
     }
-    RunLog(folder).write_json("speed", speed)
+    RunFolder(folder).write_json("speed", speed)
     return speed
 
 

@@ -22,7 +22,7 @@ from fer_models.heads import joined, named, new_head
 from fer_models.local.training import Shards, Update, Work, round_key, train_phones
 from fer_models.machine import cores
 from fer_models.order import Order
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from fer_models.seeding import stream
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig

@@ -16,7 +16,7 @@ from fer_models.data.images import ImageTable, load_table
 from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
 from fer_models.models import MODELS
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
 from fer_models.text import shown
 from simulations.experiment import read_toml, validate
 from simulations.report.report import write_report
@@ -96,7 +96,7 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
         "subjects_in_two_parts": len(found.shared),
         "examples": [[shown(table.paths[int(i)]) for i in pair] for pair in across[:_EXAMPLES]],
     }
-    RunLog(study.folder).write_json("leakage", result)
+    RunFolder(study.folder).write_json("leakage", result)
 
 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
@@ -175,7 +175,7 @@ def _read_finished(folder: Path) -> tuple[str, dict[str, str]]:
     """The fingerprint of a finished run's photos and the versions that made it; InputError where files of it
     are missing or damaged.
     """
-    log = RunLog(folder)
+    log = RunFolder(folder)
     try:
         summary, photos = log.read_json("summary"), log.read_json("data")["photos_sha256"]
         for name in ("config.toml", "environment.json", "rounds.jsonl", "predictions.csv"):

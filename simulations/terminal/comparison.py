@@ -26,6 +26,8 @@ Named = tuple[str, dict[str, Any]]  # a baseline's name and its summary
 def compare(summary: dict[str, Any], baselines: list[Named], page: Path | None) -> RenderableType:
     """Runs side by side, then run minus each baseline; photos are paired by the files beside `page`."""
     parts: list[RenderableType] = ["", _table([(str(summary["kind"]), summary), *baselines])]
+    if left_out := _too_few(summary.get("across_phones")):
+        parts += [Text(left_out, style="dim")]
     runs = results.read_all(page.parent) if page and (page.parent / "summary.json").is_file() else []
     for name, other in baselines:
         parts += ["", _gap(str(summary["kind"]), name, _differences(summary, other, runs))]
@@ -59,7 +61,19 @@ def _table(runs: list[Named]) -> Table:
 def _worst_tenth(summary: dict[str, Any]) -> str:
     """The mean accuracy of the tenth of phones that fare worst, where phones were judged."""
     phones = summary.get("across_phones")
-    return percent(phones["accuracy"]["worst_tenth"]) if phones else ""
+    worst = phones["accuracy"]["worst_tenth"] if phones else None
+    return "" if worst is None else percent(worst)
+
+
+def _too_few(phones: dict[str, Any] | None) -> str:
+    """How many phones have too few photos to count for the worst tenth; "" where none has."""
+    left = phones["phones"] - phones.get("ranked", phones["phones"]) if phones else 0
+    if not phones or not left:
+        return ""
+    return (
+        f"  worst tenth: without {left:,} of {phones['phones']:,} phones that have fewer than "
+        f"{phones['min_photos']} test photos"
+    )
 
 
 def _steps(summary: dict[str, Any]) -> str:

@@ -173,4 +173,5 @@ def _through_cameras(world: World) -> World:
 def _own_part(
     config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
 ) -> OwnParts | None:
-    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part)
+    least = config.evaluation.min_photos
+    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)

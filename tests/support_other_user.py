@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done
+from support_commands import FEDFER, Done
 
 _BARE = (
     "HOME",

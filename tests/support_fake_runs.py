@@ -10,7 +10,8 @@ import tomli_w
 from PIL import Image, ImageDraw
 
 from fer_models.across import OwnParts, across
-from fer_models.runlog import RunLog
+from fer_models.run_folder.files import as_json
+from fer_models.run_folder.folder import RunFolder
 from fer_models.seeding import stream
 from simulations.run.across_phones import across_phones
 from simulations.world.own_parts import deal
@@ -54,11 +55,13 @@ def make_run(
     every: int = 1,
     phones: int = 100,
     own: float | None = None,
+    min_photos: int = 5,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
     Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
     `every`: epochs from one evaluation to the next. `own`: the skill of phones' own heads, if there are.
+    `min_photos`: that rank a phone.
     """
     labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
     rng = stream(7, "fake", kind, str(steps), *labels)
@@ -78,7 +81,7 @@ def make_run(
     _data(folder, kind, source, counts, held, len(unreadable), balance, views)
     _rounds(folder, kind, steps, skill, rng, every)
     _summary(folder, kind, classes, confusion, steps, model, balance, seed, every)
-    _across(folder, classes, true, said, views, luck, own)
+    _across(folder, classes, true, said, views, luck, own, min_photos)
     if predictions:
         _predictions(folder / "predictions.csv", classes, true, said, seed, people)
     if examples:
@@ -191,19 +194,18 @@ def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
 
 def _across(
     folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, views: np.ndarray,
-    luck: np.ndarray, own: float | None,
+    luck: np.ndarray, own: float | None, min_photos: int,
 ) -> None:  # fmt: skip
     """What is said of the phones: in summary.json, in phones.csv, and in the rounds, always the same."""
-    log, sure = RunLog(folder), np.eye(len(classes))
+    log, sure = RunFolder(folder), np.eye(len(classes))
     place = deal(true, views, stream(7, "deal"))
-    parts = OwnParts(
-        np.empty((len(true), 0)), true, place, np.arange(len(views)), views.argmax(axis=1), classes
-    )
+    phones, largest = np.arange(len(views)), views.argmax(axis=1)
+    parts = OwnParts(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
     theirs = None if own is None else sure[np.where(luck < own, true, (true + 1) % len(classes))]
     log.write_json("summary", log.read_json("summary") | across_phones(log, parts, sure[said], theirs))
     lines = [json.loads(line) for line in log.rounds_path.read_text(encoding="utf-8").splitlines()]
     for line in lines:
-        line["across"] = None if line["val_accuracy"] is None else across(parts, sure[said])
+        line["across"] = None if line["val_accuracy"] is None else as_json(across(parts, sure[said]))
     log.rounds_path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
