@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from commands import Here, settings
-from photo_folders import make_folder
+from support_commands import Here, settings
+from support_photo_folders import make_folder
 
 from simulations.experiment import FederationConfig
 
