@@ -1,4 +1,4 @@
-"""The settings that the learning problem reads: photos, model, training.
+"""The settings that the learning problem reads: photos and training (the model: models.py).
 
 Each section is a small frozen value that checks itself; unknown keys are refused. The sections of
 the federation live with the floor that reads them (`simulations/experiment.py` puts all together).
@@ -80,20 +80,6 @@ class SketchConfig(Section):
         if self.subjects > self.faces:
             raise ValueError(f"subjects must not exceed faces ({self.faces}), got {self.subjects}; lower it")
         return self
-
-
-ModelName = Literal[
-    "mobilenet", "mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch", "hog", "ridge", "majority"
-]
-
-
-class ModelConfig(Section):
-    """What is trained; fer_models/models.py knows each of them."""
-
-    name: ModelName = "mobilenet"
-    weights: str = Field("imagenet", min_length=1)
-    trainable_blocks: int = Field(3, ge=1, le=17)
-    width: float = Field(1.0, ge=0.1, le=2)
 
 
 class TrainConfig(Section):

@@ -64,7 +64,7 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
         raise InputError(f'{key}: "{text}" lacks {", ".join(missing)}; see {said}')
     try:
-        declared(found)  # type: ignore[arg-type]  # every class can be hashed
+        declared(found)
     except ValueError as error:
         raise InputError(f'{key}: "{text}": {error}') from error
     return found

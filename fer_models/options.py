@@ -48,9 +48,13 @@ class Option:
             ) from error
 
 
+def declared(page: Any) -> Mapping[str, Option]:
+    """The options of a page, a class, by name; ValueError, one line, where one is declared otherwise."""
+    return _declared(page)
+
+
 @lru_cache(maxsize=256)
-def declared(page: type) -> Mapping[str, Option]:
-    """The options of a page by name; ValueError, one line, where one is not declared as it should be."""
+def _declared(page: type) -> Mapping[str, Option]:
     if not dataclasses.is_dataclass(page):
         raise ValueError("it is no dataclass; put @dataclass(frozen=True) above it")
     fields = {field.name: field for field in dataclasses.fields(page)}

@@ -10,18 +10,19 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.cache import whole_file
-from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
+from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.extensions import named
 from fer_models.local.registry import AttackConfig, UpdateConfig
-from fer_models.options import declared
+from fer_models.models import ModelConfig
 from fer_models.photos.listing import HUB
+from fer_models.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
 from simulations.partitions.base import Partition
@@ -34,17 +35,14 @@ class BaselineConfig(Section):
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
 
 
-_NAME = "partition"  # the key of [federation] that names one
-
-
-class FederationConfig(Section):
+class FederationConfig(PageSection):
     """The simulated phones, what lies on them, and the nodes that work for them.
 
     Beside these keys it has the options of all partitions, which their pages declare
     (simulations/partitions); those of another partition than the chosen one change nothing.
     """
 
-    model_config = ConfigDict(extra="allow")
+    pages: ClassVar[Registry[Partition]] = PARTITIONS
 
     phones: int = Field(100, ge=1, le=10_000_000)
     phones_per_round: int = Field(0, ge=0)
@@ -56,30 +54,9 @@ class FederationConfig(Section):
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "flower", "process"] = "ray"
 
-    @classmethod
-    def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
-        """With the options; also those of a partition of the user's own, where `given` names one."""
-        name = given.get(_NAME, PARTITIONS.default)
-        return [*cls.model_fields, *PARTITIONS.options(*[name] if name in PARTITIONS else [])]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_options(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or (name := given.get(_NAME, PARTITIONS.default)) not in PARTITIONS:
-            return given
-        options = PARTITIONS.checked(name, given, cls.model_fields, auto=False)
-        if unknown := sorted(given.keys() - options.keys() - cls.model_fields.keys()):
-            raise ValueError(f"{unknown[0]} is unknown; leave it out")
-        return {**{key: given[key] for key in cls.model_fields if key in given}, **options}
-
     def make(self) -> Partition:
         """The partition, with its options."""
         return PARTITIONS.page(self.partition)(**self.options())
-
-    def options(self) -> dict[str, Any]:
-        """The options that the chosen partition reads."""
-        values = self.model_extra or {}
-        return {option: values[option] for option in declared(PARTITIONS.page(self.partition))}
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":

@@ -108,7 +108,7 @@ def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
 def _check_strategy(config: Config) -> None:
     """InputError where the strategy cannot work with the model, or with the phones of a round."""
     strategy = config.strategy
-    if strategy.sums and config.model.name != "mobilenet":
+    if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
             f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'

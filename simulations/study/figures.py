@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_models.models import ModelConfig
 from simulations.report.imbalance import draw_balances
 from simulations.study import words as words
 from simulations.study.curves import draw_epochs, models_with_epochs
@@ -64,7 +65,9 @@ def _size(study: Study) -> int:
 
 
 def _trained(study: Study) -> int | None:
-    """The blocks that mobilenet-tuned trains, where it is there."""
-    tuned = (run for (model, _, _), run in study.runs.items() if model == "mobilenet-tuned")
-    run = next(tuned, None)
-    return None if run is None else int(run.config["model"].get("trainable_blocks", 3))
+    """The blocks of MobileNetV2 that a model of the study trains, where one does; of several the most."""
+    found = (
+        ModelConfig.model_validate({**run.config["model"], "name": model}).make().blocks
+        for (model, _, _), run in study.runs.items()
+    )
+    return max(found, default=0) or None
