@@ -40,7 +40,7 @@ def ready(message: Message, context: Context) -> Message:
     nothing = Work(head, order.train, order.epochs, order.key, transforms=order.changes)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
-    reply["code"] = ConfigRecord(dict(node_code()))
+    reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
     return Message(reply, reply_to=message)
 
 
@@ -105,7 +105,7 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
 
 def _held(order: Order, context: Context) -> Holdings:
     """What the phones of this node hold; RunError where prepared files or the node's code are others."""
-    check_node(order.code)
+    check_node(order.code, order.own_classes)
     if not order.prepared:
         return device.held(context.node_config)
     check(order.stamp)

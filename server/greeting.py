@@ -39,7 +39,7 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
     for reply in grid.send_and_receive(messages):
         if reply.has_error():
             raise RunError(f"a node could not get ready: {reason(reply)}")
-        if other := difference(node_code(), dict(reply.content.config_records["code"])):
+        if other := difference(node_code(order.own_classes), dict(reply.content.config_records["code"])):
             raise RunError(
                 f"a node runs other code than the server ({other}); install the same on both, and start what"
                 " starts the nodes anew, unless its files changed since the run began"

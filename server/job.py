@@ -11,6 +11,7 @@ from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
+from fer_models.local.registry import own_classes
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
@@ -50,7 +51,7 @@ class Plan:
             seed=self.seed,
             number=number,
             stamp=self.stamp,
-            code=node_digest(),
+            code=node_digest(own_classes(self.transforms)),
             each=algorithm.stacked,
             losses=algorithm.losses,
             **asdict(algorithm.local),

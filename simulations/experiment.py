@@ -112,7 +112,16 @@ class Config(Section):
     @property
     def extensions(self) -> tuple[str, ...]:
         """The classes of the user's own that it names, as module:Class."""
-        return tuple(name for name in (self.strategy.name, self.federation.partition) if named(name))
+        return tuple(
+            name
+            for name in (
+                self.strategy.name,
+                self.federation.partition,
+                *self.update.transforms,
+                self.attack.name,
+            )
+            if named(name)
+        )
 
     def save(self, path: Path) -> None:
         """Writes the configuration as TOML, whole."""
