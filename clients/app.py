@@ -73,7 +73,7 @@ def train(message: Message, context: Context) -> Message:
         transforms=order.changes,
     )
     trained = trainer(held, asked["ids"], work)
-    reply = _packed(trained, order.each)
+    reply = _packed(trained, order)
     if starts is not None:
         own = own or trained
         assert own.updates is not None
@@ -118,16 +118,16 @@ def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:
     return Work(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 
 
-def _packed(trained: Trained, each: bool) -> RecordDict:
+def _packed(trained: Trained, order: Order) -> RecordDict:
     update = trained.sum
     sent = {"total": update.total, "phones": trained.phones}
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
-    if each:
+    if order.each:
         each_of = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
         reply["each"] = ArrayRecord({name: Array(a) for name, a in each_of.items() if a is not None})
-    if trained.metrics:
+    if order.transforms:
         arrays = {"phones": trained.phones, **trained.metrics}
         reply["metrics"] = ArrayRecord({name: Array(a) for name, a in arrays.items()})
     return reply

@@ -314,6 +314,11 @@ class Shrink(Transform):
 
 
 @dataclass(frozen=True)
+class Nothing(Transform):
+    pass
+
+
+@dataclass(frozen=True)
 class Lazy(Attack):
     def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
         return np.zeros(update.shape)
@@ -346,6 +351,14 @@ def test_transforms_and_attacks_of_the_users_own() -> None:
     np.testing.assert_allclose(shrunk.updates[rest], plain.updates[rest] / 4, rtol=1e-6)  # type: ignore[index]
     assert steps.summary(shrunk.metrics) == {"malicious": 5.0, "shrunk": 10.0}
     assert UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"]}).model_dump()["factor"] == 0.5
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_transform_that_measures_nothing(tmp_path: Path, shards: Shards) -> None:
+    text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Nothing"]}), AttackConfig())
+    got = run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1)
+    assert head_bytes(got) == head_bytes(run(tmp_path, shards, rounds=1))
+    assert got.records[0].metrics == {}
 
 
 @pytest.mark.parametrize(
