@@ -48,7 +48,7 @@ class Honest(Attack):
 class SignFlip(Attack):
     """Malicious phones pull the other way."""
 
-    scale: Scale = 1.0
+    scale: Scale = 4.0
 
     def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
         """The update, turned round."""
@@ -59,7 +59,7 @@ class SignFlip(Attack):
 class Noise(Attack):
     """Malicious phones send noise."""
 
-    scale: Scale = 10.0
+    scale: Scale = 50.0
 
     def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
         """Gaussian noise, fresh in every round."""
