@@ -190,7 +190,7 @@ def test_networks_go_the_same_way() -> None:
     assert same.sum.total.tobytes() == plain.sum.total.tobytes()
     assert same.updates.tobytes() == plain.updates.tobytes()  # type: ignore[union-attr]
     flip = network.train(
-        held, phones, replace(task, transforms=with_steps(Malicious(0.5, SignFlip()), population=4))
+        held, phones, replace(task, transforms=with_steps(Malicious(0.5, SignFlip(1.0)), population=4))
     )
     bad = malicious(4, 0.5, 0)
     assert np.array_equal(flip.updates[bad], -plain.updates[bad])  # type: ignore[index]
