@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support_commands import LONG, Here, fedfer, settings, started
 from support_photo_folders import make_folder
@@ -20,6 +21,10 @@ from simulations.engines.interrupt import SIGNALS
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Time limits of single examples say more about what else the machine does.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
@@ -40,6 +45,10 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays: Flower has all of it searched for garbage with every message it reads."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
