@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.extensions import named
 from fer_models.local.registry import AttackConfig, UpdateConfig
+from fer_models.options import declared
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
+from simulations.partitions.base import Partition
+from simulations.partitions.registry import PARTITIONS
 
 
 class BaselineConfig(Section):
@@ -31,25 +34,52 @@ class BaselineConfig(Section):
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
 
 
+_NAME = "partition"  # the key of [federation] that names one
+
+
 class FederationConfig(Section):
-    """The simulated phones, what lies on them, and the nodes that work for them."""
+    """The simulated phones, what lies on them, and the nodes that work for them.
+
+    Beside these keys it has the options of all partitions, which their pages declare
+    (simulations/partitions); those of another partition than the chosen one change nothing.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     phones: int = Field(100, ge=1, le=10_000_000)
     phones_per_round: int = Field(0, ge=0)
     min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
-    partition: Literal[
-        "iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"
-    ] = "iid"
-    alpha: float = Field(0.3, gt=0)
-    classes_per_phone: int = Field(2, ge=1)
-    shards_per_phone: int = Field(2, ge=1, le=1_000_000)
-    sigma: float = Field(1.0, ge=0, le=100)
-    photos_per_phone: int = Field(40, ge=1, le=100_000)
+    partition: Annotated[str, BeforeValidator(PARTITIONS.named)] = PARTITIONS.default
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "flower", "process"] = "ray"
+
+    @classmethod
+    def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
+        """With the options; also those of a partition of the user's own, where `given` names one."""
+        name = given.get(_NAME, PARTITIONS.default)
+        return [*cls.model_fields, *PARTITIONS.options(*[name] if name in PARTITIONS else [])]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_options(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or (name := given.get(_NAME, PARTITIONS.default)) not in PARTITIONS:
+            return given
+        options = PARTITIONS.checked(name, given, cls.model_fields, auto=False)
+        if unknown := sorted(given.keys() - options.keys() - cls.model_fields.keys()):
+            raise ValueError(f"{unknown[0]} is unknown; leave it out")
+        return {**{key: given[key] for key in cls.model_fields if key in given}, **options}
+
+    def make(self) -> Partition:
+        """The partition, with its options."""
+        return PARTITIONS.page(self.partition)(**self.options())
+
+    def options(self) -> dict[str, Any]:
+        """The options that the chosen partition reads."""
+        values = self.model_extra or {}
+        return {option: values[option] for option in declared(PARTITIONS.page(self.partition))}
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":

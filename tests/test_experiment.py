@@ -116,7 +116,7 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         (
             "federation.partition=iidd",
             'must be "iid", "dirichlet", "pathological", "shards", "quantity", "subject", '
-            '"camera" or "draw", got "iidd"',
+            '"camera", "draw" or MODULE:CLASS of your own, got "iidd"',
         ),
         (
             "strategy.name=fedsgd",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Done, Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import Done, Here, assert_refused, fedfer, settings, started, wait_for_rounds
 
 from simulations.report.report import write_report
 

@@ -8,6 +8,7 @@ from fer_models.models import MODELS
 from fer_models.options import AUTO
 from server.config import StrategyConfig
 from server.strategies.registry import make
+from simulations.experiment import FederationConfig
 from simulations.report import page
 from simulations.report.page import duration, paragraph, percent, section, size, table
 from simulations.report.results import Run
@@ -113,15 +114,11 @@ def _options(run: Run) -> list[str]:
 
 
 def _amount(federation: dict[str, Any]) -> str:
-    """The option of the partition, in words."""
-    words = {
-        "dirichlet": ", alpha {alpha:g}",
-        "pathological": ", classes on a phone: {classes_per_phone}",
-        "shards": ", shards on a phone: {shards_per_phone}",
-        "quantity": ", sigma {sigma:g}",
-        "draw": ", alpha {alpha:g}, views each: {photos_per_phone}",
-    }
-    return words.get(federation["partition"], "").format_map(federation)
+    """The options of the partition, in words; nothing where it is the user's own and cannot be used here."""
+    try:
+        return FederationConfig.model_validate(federation).make().words
+    except InputError:
+        return ""
 
 
 def _selected(run: Run) -> str:

@@ -29,7 +29,6 @@ from simulations.run.request import Request, alone, check_cache
 from simulations.run.rounds import Rounds, Through
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
-from simulations.world.partition import READS
 from simulations.world.prepare import Prepared, World, survey
 
 
@@ -68,7 +67,7 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     with display:
         with display.stage("Photos", unit="photos") as step:
             shared_out = request.federated or request.config.baseline.epochs == "matched"
-            shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
+            shared_out |= request.config.federation.make().changes_pixels  # and so changes what is seen
             world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
         tell(world.table, display)
@@ -168,10 +167,8 @@ class _Run:
             kind="local" if rounds.algorithm.own == "instead" else "federated",
             strategy=config.strategy.name,
             partition=federation.partition if simulated else "devices",
-            alpha=federation.alpha if simulated else None,
-            partition_options={
-                name: getattr(federation, name) for name in READS[federation.partition] if simulated
-            },
+            alpha=federation.model_dump()["alpha"] if simulated else None,
+            partition_options=federation.options() if simulated else {},
             rounds=config.rounds,
             phones=federation.phones,
             nodes=through.nodes,

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
 
@@ -16,11 +16,11 @@ from fer_models.text import shown
 from server.strategies.registry import STRATEGIES, check
 from simulations.experiment import Config, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.partitions.registry import PARTITIONS
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
 
 SETTINGS = "sweep.toml"
-PARTITIONS: tuple[str, ...] = get_args(FederationConfig.model_fields["partition"].annotation)
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
 _ASKED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
@@ -74,6 +74,8 @@ class SweepRequest:
         raw = self.config.model_dump(mode="json")
         raw["strategy"] = {key: value for key, value in raw["strategy"].items() if value != AUTO}
         raw["federation"] |= {"partition": cell.partition, "engine": "process"}
+        known = FederationConfig.known_keys(raw["federation"])
+        raw["federation"] = {key: value for key, value in raw["federation"].items() if key in known}
         raw["report"]["examples"] = False
         raw["run"]["seed"] = cell.seed
         if cell.name in CENTRAL:
@@ -102,7 +104,11 @@ class SweepRequest:
 
 def baseline_of(partition: str, partitions: Sequence[str]) -> str:
     """The partition whose baseline serves this one: all have the same views, but for those of cameras."""
-    return partition if partition == "camera" else next(p for p in partitions if p != "camera")
+    return partition if _own_pixels(partition) else next(p for p in partitions if not _own_pixels(p))
+
+
+def _own_pixels(partition: str) -> bool:
+    return PARTITIONS.page(partition).changes_pixels
 
 
 def ask(
