@@ -33,6 +33,7 @@ class Plan:
     min_phones: int = 1  # whose updates a round needs
     stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
     homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
+    patience: float | None = None  # seconds after which a node without an answer is given up; None: never
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""

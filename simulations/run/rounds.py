@@ -121,6 +121,7 @@ class Rounds:
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
+            patience=federation.patience,
         )
 
     @property
