@@ -38,6 +38,7 @@ class Plan:
     homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
     transforms: str = ""  # of updates on the phones, as fer_models.local.registry.written writes them
     classes: int = 0  # told to transforms
+    patience: float | None = None  # seconds after which a node without an answer is given up; None: never
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""

@@ -55,6 +55,7 @@ class FederationConfig(Section):
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "flower", "process"] = "ray"
+    patience: float = Field(3600.0, gt=0, le=10_000_000)
 
     @classmethod
     def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:

@@ -125,6 +125,7 @@ class Rounds:
             stamp=files,
             transforms=written(config.update, config.attack),
             classes=len(config.data.classes),
+            patience=federation.patience,
         )
 
     @property
