@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from commands import fedfer, settings, started, wait_for_rounds
+from support_commands import fedfer, settings, started, wait_for_rounds
 from test_resume import assert_same
 
 pytestmark = pytest.mark.slow
