@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Running, settings, wait_for_rounds
 from flwr.app import ConfigRecord, Context, Message
 from flwr.common import Error
-from local_grid import LocalGrid
-from reference import make_shards
+from support_commands import Running, settings, wait_for_rounds
+from support_local_grid import LocalGrid
+from support_reference import make_shards
 from test_federation import SIZES, head_bytes, run
 from test_nodes import other_checkout
 
