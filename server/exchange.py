@@ -5,6 +5,7 @@ bit depends on who worked for whom. What a phone sends is looked at before anyth
 that is not finite, or of another shape than the head, is left out, and the round says so.
 """
 
+import logging
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -117,8 +118,10 @@ class Exchange:
         shares = share_out(self._left, self._sizes, self._block, len(nodes))
         return {node: share for node, share in zip(nodes, shares, strict=True) if len(share)}
 
-    def take(self, replies: list[Message]) -> None:
-        """Takes in the answers to the messages; what is missing is left to ask for again."""
+    def take(self, replies: list[Message], patience: float | None = None) -> None:
+        """Takes in the answers that came in `patience` seconds; what is missing is left to ask for again."""
+        if len(replies) < len(self._sent) and patience is not None:
+            self._why = no_answer(patience)
         missing = dict(self._sent)
         for reply in replies:
             if reply.has_error():  # whose sender may be the SuperLink, in place of a node that is gone
@@ -126,16 +129,19 @@ class Exchange:
             elif (share := missing.pop(reply.metadata.src_node_id, None)) is not None:
                 self.replies.append((share, reply))
                 self.wire_bytes += _payload(reply)
+        if missing:
+            logging.getLogger("flwr").warning("%d nodes failed: %s", len(missing), self._why)
         self._failed |= set(missing)
         self._left = np.sort(np.concatenate([*missing.values(), self._phones[:0]]))
         if self._homes is not None:
             self.lost |= {int(phone): f"its node failed: {self._why}" for phone in self._left}
             self._left = self._left[:0]
 
-    def finish(self, grid: Grid) -> None:
-        """Asks until every phone was answered for."""
+    def finish(self, grid: Grid, patience: float | None = None) -> None:
+        """Asks until every phone was answered for; a node without an answer in `patience` seconds failed."""
         while len(self._left):
-            self.take(list(grid.send_and_receive(self.messages(grid))))
+            messages = self.messages(grid)
+            self.take(list(grid.send_and_receive(messages, timeout=patience)), patience)
 
     def answers(self) -> Answers:
         """What came back in all, to an order to train."""
@@ -266,6 +272,11 @@ def reason(reply: Message) -> str:
     """Why a node failed, in one short line; the logs of the run have all of it."""
     line = " ".join(str(reply.error.reason or "").split()) or "no reason was given (see the logs of the run)"
     return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
+
+
+def no_answer(patience: float) -> str:
+    """Why a node that hangs is given up."""
+    return f"it gave no answer within {patience:g} s (federation.patience)"
 
 
 def _payload(message: Message) -> int:

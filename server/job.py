@@ -11,6 +11,7 @@ from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
+from fer_models.local.registry import own_classes
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
@@ -37,6 +38,7 @@ class Plan:
     homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
     transforms: str = ""  # of updates on the phones, as fer_models.local.registry.written writes them
     classes: int = 0  # told to transforms
+    patience: float | None = None  # seconds after which a node without an answer is given up; None: never
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""
@@ -50,7 +52,7 @@ class Plan:
             seed=self.seed,
             number=number,
             stamp=self.stamp,
-            code=node_digest(),
+            code=node_digest(own_classes(self.transforms)),
             each=algorithm.stacked,
             losses=algorithm.losses,
             **asdict(algorithm.local),

@@ -53,6 +53,7 @@ class FederationConfig(PageSection):
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "flower", "process"] = "ray"
+    patience: float = Field(3600.0, gt=0, le=10_000_000)
 
     def make(self) -> Partition:
         """The partition, with its options."""
@@ -119,7 +120,16 @@ class Config(Section):
     @property
     def extensions(self) -> tuple[str, ...]:
         """The classes of the user's own that it names, as module:Class."""
-        return tuple(name for name in (self.strategy.name, self.federation.partition) if named(name))
+        return tuple(
+            name
+            for name in (
+                self.strategy.name,
+                self.federation.partition,
+                *self.update.transforms,
+                self.attack.name,
+            )
+            if named(name)
+        )
 
     def save(self, path: Path) -> None:
         """Writes the configuration as TOML, whole."""

@@ -40,7 +40,6 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
         "RAY_ADDRESS": "local",
         "NO_COLOR": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     } | more
 
 

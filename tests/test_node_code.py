@@ -2,18 +2,16 @@
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Running, settings, wait_for_rounds
 from flwr.app import ConfigRecord, Context, Message
 from flwr.common import Error
-from local_grid import LocalGrid
-from reference import make_shards
+from support_commands import Running, settings, wait_for_rounds
+from support_local_grid import LocalGrid
+from support_reference import make_shards
 from test_federation import SIZES, head_bytes, run
 from test_nodes import other_checkout
 
@@ -82,22 +80,11 @@ def test_a_worker_that_ray_begins_anew_after_the_code_changed(tmp_path: Path, ru
     wait_for_rounds(tmp_path / "run", 3)
     with (other / "clients" / "phones.py").open("a") as file:
         file.write("# yet another\n")
-    os.kill(worker(running), signal.SIGKILL)
+    (worker,) = running.workers()
+    os.kill(worker, signal.SIGKILL)
     done = running.wait()
     assert done.code == 1
     last = done.err.splitlines()[-1]
     assert "none is left to take its work: the node on" in last
     assert f"has other code than the server, in {other}: it changed since the run began" in last
     assert running.left() == []
-
-
-def worker(running: Running) -> int:
-    """The process of the command's one worker that trains."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for process in running.processes():
-            line = subprocess.run(["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True)
-            if line.stdout.startswith("ray::Worker"):
-                return process
-        time.sleep(0.1)
-    raise AssertionError("no worker")

@@ -20,13 +20,13 @@ SHORT = [*settings(federation__rounds=2), "--no-baseline"]
 
 @slow
 @pytest.mark.parametrize("engine", ["ray", "flower", "process"])
-def test_a_run_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cache: str, engine: str) -> None:
-    heads = []
-    for number, place in enumerate((lay_traps(tmp_path / "traps"), tmp_path)):
-        words = [*SHORT, "--set", f"federation.engine={engine}", "--out", tmp_path / f"run{number}"]
-        done = fedfer("run", *words, cwd=place, FEDFER_CACHE=run_cache)
-        assert (done.code, done.err) == (0, "")
-        heads.append((tmp_path / f"run{number}" / "head.safetensors").read_bytes())
+def test_a_run_from_a_folder_that_holds_other_modules(
+    short_run: Path, tmp_path: Path, run_cache: str, engine: str
+) -> None:
+    words = [*SHORT, "--set", f"federation.engine={engine}", "--out", tmp_path / "run"]
+    done = fedfer("run", *words, cwd=lay_traps(tmp_path / "traps"), FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, "")
+    heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]
     assert heads[0] == heads[1]
 
 

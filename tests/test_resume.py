@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import Here, assert_refused, fedfer, settings, started, wait_for_rounds
 from support_same import assert_same
 
 pytestmark = pytest.mark.slow
@@ -66,15 +66,17 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
         ("simulations.report.report:write_report", 3),
     ],
 )
-def test_killed_anywhere(whole_run: Path, run_cache: str, tmp_path: Path, at: str, number: int) -> None:
+def test_killed_anywhere(
+    whole_run: Path, here: Here, run_cache: str, tmp_path: Path, at: str, number: int
+) -> None:
     die(
         at, number, "run", *settings(**FAST, federation__nodes=2), "--out", "run",
         cwd=tmp_path, cache=run_cache,
     )  # fmt: skip
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert (done.code, done.err) == (0, "")
     assert_same(tmp_path / "run", whole_run)
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 
 
@@ -88,11 +90,10 @@ cli.main()
 """
 
 
-def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
+def test_a_disk_without_room(here: Here, run_cache: str, tmp_path: Path) -> None:
     """As near as a test comes: no file may grow beyond 40 kB, the features are there."""
     asked = settings(**FAST, federation__rounds=150, checkpoint__every=200)
-    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, "run", *asked, "--no-baseline", "--out", "run"],
         cwd=tmp_path, env=os.environ | {"FEDFER_CACHE": run_cache}, capture_output=True, text=True,
@@ -101,7 +102,7 @@ def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
     last = done.stderr.splitlines()[-1]
     assert last == "fedfer: File too large: run/rounds.jsonl; go on with: fedfer run --resume run"
     assert "Traceback" not in done.stderr
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
@@ -115,20 +116,19 @@ STATEFUL = {
 
 
 @pytest.mark.parametrize("name", STATEFUL)
-def test_killed_with_a_state(run_cache: str, tmp_path: Path, name: str) -> None:
+def test_killed_with_a_state(here: Here, run_cache: str, tmp_path: Path, name: str) -> None:
     asked = settings(
         **FAST, strategy__name=name, federation__phones_per_round=6, federation__partition="dirichlet",
         checkpoint__every=4, **STATEFUL[name],
     )  # fmt: skip
-    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
     at = ("fer_models.run_folder.folder:RunFolder.append_round", 1 if name == "ridge" else 15)
     die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
-def test_killed_in_the_features_and_on_ray(run_cache: str, tmp_path: Path) -> None:
+def test_killed_in_the_features_and_on_ray(here: Here, run_cache: str, tmp_path: Path) -> None:
     """The command itself, with all its processes; a killed one leaves none of them."""
     size = settings(data__image_size=80)
     run = started("run", *size, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
@@ -141,8 +141,8 @@ def test_killed_in_the_features_and_on_ray(run_cache: str, tmp_path: Path) -> No
     assert again.wait().code == -signal.SIGKILL
     again.until_nothing_is_left()
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
-    whole = fedfer("run", *size, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    whole = settings(data__image_size=80, federation__engine="process")
+    assert here.run("run", *whole, "--no-baseline", "--out", "whole").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
@@ -212,21 +212,25 @@ def change(run: Path, by: object) -> None:
     ],
 )
 def test_a_run_that_began_otherwise_does_not_go_on(
-    whole_run: Path, run_cache: str, tmp_path: Path, spoil: object, said: str
+    whole_run: Path, here: Here, run_cache: str, tmp_path: Path, spoil: object, said: str
 ) -> None:
     shutil.copytree(whole_run, tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
     spoil(tmp_path / "run")  # type: ignore[operator]
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    late = spoil in (spoil_checkpoint, spoil_rounds)  # when Ray has started, which leaves that to its process
+    if late:
+        done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    else:
+        done = here.run("run", "--resume", "run")
     assert_refused(done)
     assert said in done.err, done.err
-    if spoil not in (spoil_checkpoint, spoil_rounds):
+    if not late:
         after = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
         assert after == before
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(here: Here, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "environment.json").write_text("[]")
@@ -236,7 +240,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         ("foreign", "damaged"),
         ("none", "no folder"),
     ]:
-        done = fedfer("run", "--resume", name, cwd=tmp_path)
+        done = here.run("run", "--resume", name)
         assert_refused(done)
         assert said in done.err
 

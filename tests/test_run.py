@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
-from support_commands import Done, fedfer, settings, started, wait_for_rounds
+from support_commands import LONG, Done, Here, fedfer, settings, started, wait_for_rounds
 from support_photo_folders import gray
 
 from server.strategies import own_heads
@@ -45,6 +45,14 @@ def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
     return folder / "run"
 
 
+def run_here(here: Here, *more: str, **changes: object) -> Path:
+    """The same in this process, where it is not about nodes."""
+    asked = settings(**changes, federation__engine="process")
+    done = here.run("run", *asked, *more, "--out", "run")
+    assert (done.code, done.err) == (0, ""), done
+    return here.folder / "run"
+
+
 @pytest.mark.parametrize(
     ("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "flower"), (3, 2, "process")]
 )
@@ -61,9 +69,8 @@ def test_same_bytes_for_any_nodes_blocks_and_engine(
     assert not (other / "centralized").exists()  # --no-baseline
 
 
-def test_another_seed_another_head(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
-    done = fedfer("baseline", *settings(run__seed=1), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert done.code == 0
+def test_another_seed_another_head(whole_run: Path, here: Here, tmp_path: Path) -> None:
+    assert here.run("baseline", *settings(run__seed=1), "--out", "run").code == 0
     assert head(tmp_path / "run") != head(whole_run / "centralized")
     assert summary(tmp_path / "run")["seed"] == 1
 
@@ -171,11 +178,8 @@ def test_phones_are_judged_on_photos_of_their_own(whole_run: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("ditto", "federated"), ("fine-tune", "federated"), ("local", "local")]
 )
-def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: str, kind: str) -> None:
-    folder = run(
-        tmp_path, run_cache, "--no-baseline",
-        strategy__name=name, federation__engine="process", federation__partition="pathological",
-    )  # fmt: skip
+def test_own_heads_are_judged_at_the_end(here: Here, name: str, kind: str) -> None:
+    folder = run_here(here, "--no-baseline", strategy__name=name, federation__partition="pathological")
     found = summary(folder)
     own, shared = found["own_heads"], found["across_phones"]
     assert found["kind"] == kind
@@ -198,11 +202,9 @@ def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: s
     assert ("Local training names" in page) == (kind == "local")
 
 
-def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(
-    run_cache: str, tmp_path: Path
-) -> None:
-    folder = run(
-        tmp_path, run_cache, "--no-baseline", strategy__name="fine-tune", federation__engine="process",
+def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(here: Here) -> None:
+    folder = run_here(
+        here, "--no-baseline", strategy__name="fine-tune",
         federation__partition="draw", federation__phones=3000, federation__phones_per_round=5,
     )  # fmt: skip
     with (folder / "phones.csv").open(newline="") as lines:
@@ -226,7 +228,7 @@ def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
         assert config["baseline"]["epochs"] == epochs
 
 
-def test_names_of_all_kinds_reach_the_page(run_cache: str, tmp_path: Path) -> None:
+def test_names_of_all_kinds_reach_the_page(here: Here, tmp_path: Path) -> None:
     """File names that are no text, and classes called like a column or a tag."""
     names = ("emotion", "<b>&")
     for k, name in enumerate(names):
@@ -237,7 +239,7 @@ def test_names_of_all_kinds_reach_the_page(run_cache: str, tmp_path: Path) -> No
     classes = f"data.classes={json.dumps(names)}"
     small = ("data.image_size=64", "data.balance=0", "model.weights=random", "federation.phones=5000")
     more = [word for setting in (classes, *small) for word in ("--set", setting)]
-    done = fedfer("baseline", "--data", "faces", *more, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("baseline", "--data", "faces", *more, "--out", "run")
     assert (done.code, done.err) == (0, ""), done
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<b>&" not in page
@@ -254,10 +256,9 @@ def test_the_baseline_alone_is_the_one_beside_the_run(
     assert "federated" not in done.out
 
 
-def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_path: Path) -> None:
-    some = run(
-        tmp_path,
-        run_cache,
+def test_some_phones_a_round_and_the_baseline_that_matches(here: Here) -> None:
+    some = run_here(
+        here,
         federation__phones_per_round=3,
         federation__rounds=4,
         federation__partition="dirichlet",
@@ -327,12 +328,11 @@ def test_two_runs_at_once_do_not_disturb_each_other(whole_run: Path, run_cache: 
 
 
 @pytest.mark.parametrize("engine", ["ray", "flower"])
-def test_a_worker_that_is_killed_in_a_round_costs_no_bit(run_cache: str, tmp_path: Path, engine: str) -> None:
-    """Rounds take long enough to be met; Flower's runtime does not replace what was lost."""
-    long = {"federation__local_epochs": 400, "federation__rounds": 6, "evaluation__every": 6}
-    asked = ["--no-baseline", *settings(**long)]
-    whole = fedfer("run", *asked, "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+def test_a_worker_that_is_killed_in_a_round_costs_no_bit(
+    long_run: Path, run_cache: str, tmp_path: Path, engine: str
+) -> None:
+    """Flower's runtime does not replace what was lost."""
+    asked = ["--no-baseline", *settings(**LONG)]
     hurt = started(
         "run", *asked, "--set", f"federation.engine={engine}", "--out", "run",
         cwd=tmp_path, FEDFER_CACHE=run_cache,
@@ -344,9 +344,9 @@ def test_a_worker_that_is_killed_in_a_round_costs_no_bit(run_cache: str, tmp_pat
     done = hurt.wait()
     assert (done.code, done.err) == (0, "")
     assert hurt.left() == []
-    assert head(tmp_path / "run") == head(tmp_path / "whole")
+    assert head(tmp_path / "run") == head(long_run)
     same = ("round", "phones", "photos", "train_loss", "val_accuracy", "val_macro_f1", "dropped")
-    for ours, theirs in zip(rounds(tmp_path / "run"), rounds(tmp_path / "whole"), strict=True):
+    for ours, theirs in zip(rounds(tmp_path / "run"), rounds(long_run), strict=True):
         assert [ours[name] for name in same] == [theirs[name] for name in same]
 
 

@@ -1,9 +1,11 @@
 """The suite itself: flat files, helpers named support_*, and no test that imports another."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.rglob("*.py"))
@@ -34,3 +36,15 @@ def test_no_test_is_imported(path: Path) -> None:
 def test_an_import_is_found_wherever_it_stands() -> None:
     source = "import a.b\nfrom c import d\ndef f():\n    from e.f import g\n    from .h import i\n"
     assert imported(source) == {"a", "c", "e", ""}
+
+
+def test_the_hooks_run_what_make_runs() -> None:
+    checks = re.findall(
+        r"^\t\$\(BIN\)/((?:ruff|mypy|lint-imports)\b.*?)(?: \.)?$",
+        (HERE.parent / "Makefile").read_text(),
+        re.M,
+    )
+    (repo,) = yaml.safe_load((HERE.parent / ".pre-commit-config.yaml").read_text())["repos"]
+    *before, last = (hook["entry"].removeprefix(".venv/bin/") for hook in repo["hooks"])
+    assert before == checks == ["ruff format --check", "ruff check", "mypy", "lint-imports --no-cache"]
+    assert (last, repo["hooks"][-1]["stages"]) == ("make fast", ["pre-push"])

@@ -13,13 +13,22 @@ from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import Recorder, head_bytes, run
 from support_tiny_networks import DEEP, rows_for
 
+from fer_models.code import node_code
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.heads import new_head
-from fer_models.local import registry, transforms
-from fer_models.local.attacks import LabelFlip, Noise, SignFlip, malicious
+from fer_models.local import transforms
+from fer_models.local.attacks import LabelFlip, Malicious, Noise, SignFlip, malicious
 from fer_models.local.clipping import ClipNorm
-from fer_models.local.registry import ATTACKS, AttackConfig, UpdateConfig, chosen, read, written
+from fer_models.local.registry import (
+    ATTACKS,
+    AttackConfig,
+    UpdateConfig,
+    chosen,
+    own_classes,
+    read,
+    written,
+)
 from fer_models.local.training import Shards, Work, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.networks.build import build
@@ -29,9 +38,9 @@ from server.config import StrategyConfig
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 STEPS = {
     "clip": ClipNorm(0.05),
-    "sign-flip": SignFlip(0.3, 2.0),
-    "noise": Noise(0.3),
-    "label-flip": LabelFlip(0.3),
+    "sign-flip": Malicious(0.3, SignFlip(2.0)),
+    "noise": Malicious(0.3, Noise()),
+    "label-flip": Malicious(0.3, LabelFlip()),
 }
 
 
@@ -79,8 +88,8 @@ def test_malicious_phones_are_drawn_once_and_are_as_many_as_asked_for() -> None:
     assert len(set(malicious(50, 0.4, 0).tolist())) == 20
     assert malicious(50, 0.1, 0).tolist() != malicious(50, 0.1, 1).tolist()
     assert len(malicious(7, 0.0, 0)) == 0
-    attack = SignFlip(0.4, 2.0)
-    bad = attack.malicious(context(10))
+    attack = Malicious(0.4, SignFlip(2.0))
+    bad = attack.of(context(10))
     updates = np.arange(20.0).reshape(10, 1, 2)
     for number in (1, 2):
         sent, metrics = attack(updates, context(10, number=number))
@@ -92,9 +101,9 @@ def test_malicious_phones_are_drawn_once_and_are_as_many_as_asked_for() -> None:
 
 def test_noise_is_fresh_in_every_round_and_as_strong_as_said() -> None:
     updates = np.full((2, 50, 100), 0.5)  # of norm 0.5 * sqrt(5000)
-    one, _ = Noise(1.0, scale=3.0)(updates, replace(context(2), round=1))
-    again, _ = Noise(1.0, scale=3.0)(updates, replace(context(2), round=1))
-    other, _ = Noise(1.0, scale=3.0)(updates, replace(context(2), round=2))
+    one, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=1))
+    again, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=1))
+    other, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=2))
     assert one.tobytes() == again.tobytes()
     assert not np.array_equal(one, other)
     assert not np.array_equal(one[0], one[1])
@@ -105,7 +114,7 @@ def test_noise_is_fresh_in_every_round_and_as_strong_as_said() -> None:
 def test_flipped_labels_are_what_malicious_phones_train_on() -> None:
     shards = make_shards(SIZES)
     phones = np.arange(len(SIZES))
-    got = train_phones(shards, phones, work(each=True, transforms=with_steps(LabelFlip(0.3))))
+    got = train_phones(shards, phones, work(each=True, transforms=with_steps(Malicious(0.3, LabelFlip()))))
     bad = malicious(len(SIZES), 0.3, 0)
     flipped = replace(shards, labels=CLASSES - 1 - shards.labels)
     assert got.updates is not None
@@ -124,7 +133,11 @@ def test_transforms_that_change_nothing_change_no_bit(each: bool) -> None:
     phones = np.array([0, 2, 3, 7])
     for task in (work(each=each, losses=each), work(each=each, weights=np.array([1.0, 2.0, 0.5, 3.0]))):
         plain = train_phones(shards, phones, task)
-        for steps in [(ClipNorm(1e6),), (SignFlip(0.0),), (LabelFlip(0.0), ClipNorm(1e6))]:
+        for steps in [
+            (ClipNorm(1e6),),
+            (Malicious(0.0, SignFlip()),),
+            (Malicious(0.0, LabelFlip()), ClipNorm(1e6)),
+        ]:
             got = train_phones(shards, phones, replace(task, transforms=with_steps(*steps)))
             assert got.sum.total.tobytes() == plain.sum.total.tobytes()
             assert replace(got.sum, total=0, reach=0) == replace(plain.sum, total=0, reach=0)
@@ -176,11 +189,15 @@ def test_networks_go_the_same_way() -> None:
     same = network.train(held, phones, replace(task, transforms=with_steps(ClipNorm(1e6), population=4)))
     assert same.sum.total.tobytes() == plain.sum.total.tobytes()
     assert same.updates.tobytes() == plain.updates.tobytes()  # type: ignore[union-attr]
-    flip = network.train(held, phones, replace(task, transforms=with_steps(SignFlip(0.5), population=4)))
+    flip = network.train(
+        held, phones, replace(task, transforms=with_steps(Malicious(0.5, SignFlip(1.0)), population=4))
+    )
     bad = malicious(4, 0.5, 0)
     assert np.array_equal(flip.updates[bad], -plain.updates[bad])  # type: ignore[index]
     wrong = network.train(
-        held, phones, replace(task, transforms=with_steps(LabelFlip(0.5), population=4, classes=DEEP.classes))
+        held,
+        phones,
+        replace(task, transforms=with_steps(Malicious(0.5, LabelFlip()), population=4, classes=DEEP.classes)),
     )
     honest = np.setdiff1d(phones, bad)
     assert np.array_equal(wrong.updates[honest], plain.updates[honest])  # type: ignore[index]
@@ -215,36 +232,44 @@ def shards(tmp_path: Path) -> Shards:
 
 @pytest.fixture
 def attacked(tmp_path: Path, shards: Shards) -> Callable[..., Recorder]:
-    def begin(*steps: Transform, **changes: object) -> Recorder:
-        return run(tmp_path, shards, transforms=written(steps), classes=CLASSES, **changes)  # type: ignore[arg-type]
+    def begin(clip: float = 0.0, attack: AttackConfig | None = None, **changes: object) -> Recorder:
+        text = written(UpdateConfig(clip_norm=clip), attack or AttackConfig())
+        return run(tmp_path, shards, transforms=text, classes=CLASSES, **changes)  # type: ignore[arg-type]
 
     return begin
 
 
-def test_same_bits_for_any_nodes_blocks_and_order_of_replies(attacked: Callable[..., Recorder]) -> None:
-    steps = (*STEPS.values(), ClipNorm(0.04))
-    reference = attacked(*steps, rounds=2)
+def an_attack(name: str, phones: float = 0.3, **options: object) -> AttackConfig:
+    return AttackConfig.model_validate({"name": name, "phones": phones, **options})
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "none"])
+def test_same_bits_for_any_nodes_blocks_and_order_of_replies(
+    attacked: Callable[..., Recorder], name: str
+) -> None:
+    reference = attacked(0.04, an_attack(name), rounds=2)
     for nodes, block, grid_seed in [(1, 3, 1), (4, 1, 2), (3, 100, 3)]:
-        other = attacked(*steps, nodes=nodes, block=block, grid_seed=grid_seed, rounds=2)
+        other = attacked(0.04, an_attack(name), nodes=nodes, block=block, grid_seed=grid_seed, rounds=2)
         assert head_bytes(other) == head_bytes(reference)
         assert [r.metrics for r in other.records] == [r.metrics for r in reference.records]
-    assert head_bytes(attacked(ClipNorm(1e6), rounds=2)) == head_bytes(attacked(rounds=2))
+    assert head_bytes(attacked(0.04, rounds=2)) != head_bytes(reference)
+    assert head_bytes(attacked(1e6, rounds=2)) == head_bytes(attacked(rounds=2))
 
 
 def test_a_round_tells_what_was_measured(attacked: Callable[..., Recorder]) -> None:
     assert [r.metrics for r in attacked(rounds=1).records] == [{}]
-    (record,) = attacked(SignFlip(0.3), ClipNorm(0.05), rounds=1, phones_per_round=6).records
+    (record,) = attacked(0.05, an_attack("sign-flip"), rounds=1, phones_per_round=6).records
     assert record.metrics.keys() == {"malicious", "clipped", "update_norm"}
     assert 0 < record.metrics["clipped"] <= 1
     assert record.phones == 6
 
 
 def test_the_median_withstands_what_turns_the_mean_round(attacked: Callable[..., Recorder]) -> None:
-    attack = SignFlip(0.3, 50.0)
+    attack = an_attack("sign-flip", scale=50.0)
     for name, moved_away in [("fedavg", True), ("median", False)]:
         strategy = StrategyConfig(name=name)
         honest = attacked(rounds=1, strategy=strategy).states[-1].head
-        hurt = attacked(attack, rounds=1, strategy=strategy).states[-1].head
+        hurt = attacked(0.0, attack, rounds=1, strategy=strategy).states[-1].head
         start = new_head(CLASSES, WIDTH, seed=0)
         way, off = np.linalg.norm(honest - start), np.linalg.norm(hurt - honest)
         assert (off > 2 * way) == moved_away, (name, off / way)
@@ -252,17 +277,88 @@ def test_the_median_withstands_what_turns_the_mean_round(attacked: Callable[...,
 
 def test_an_update_too_large_for_exact_sums_ends_the_run(attacked: Callable[..., Recorder]) -> None:
     with pytest.raises(RunError, match=r"too large.*attack\.scale"):
-        attacked(SignFlip(1.0, 1e6), rounds=3, train=TrainConfig(lr=50.0))
+        attacked(0.0, an_attack("sign-flip", 1.0, scale=1e6), rounds=3, train=TrainConfig(lr=50.0))
 
 
 def test_settings_name_transforms_and_orders_carry_them() -> None:
     assert chosen(UpdateConfig(), AttackConfig()) == ()
-    for name, kind in ATTACKS.items():
-        steps = chosen(UpdateConfig(clip_norm=0.5), AttackConfig(name=name, phones=0.2))
-        assert steps == (kind(0.2), ClipNorm(0.5))  # the clip binds malicious phones, too
-        assert read(written(steps)) == steps
-    assert chosen(UpdateConfig(), AttackConfig(name="noise", scale=2.0)) == (Noise(0.1, 2.0),)
-    assert set(registry.TRANSFORMS) >= {"clip-norm", *ATTACKS}
+    assert written(UpdateConfig(), AttackConfig()) == ""
+    for name, kind in ATTACKS.pages.items():
+        update, attack = UpdateConfig(clip_norm=0.5), an_attack(name, 0.2)
+        steps = chosen(update, attack)  # the clip comes last: it binds malicious phones, too
+        assert steps == (*([] if name == "none" else [Malicious(0.2, kind())]), ClipNorm(0.5))
+        assert read(written(update, attack)) == steps
+    assert chosen(UpdateConfig(), an_attack("noise", scale=2.0)) == (Malicious(0.3, Noise(2.0)),)
+
+
+MINE = """
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from fer_models.local.attacks import Attack
+from fer_models.local.transforms import Context, Metrics, Transform
+
+
+@dataclass(frozen=True)
+class Shrink(Transform):
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return self.factor * updates, {"seen": np.ones(len(updates))}
+
+    def summary(self, metrics: Metrics) -> dict[str, float]:
+        return {"shrunk": float(metrics["seen"].sum())}
+
+
+@dataclass(frozen=True)
+class Nothing(Transform):
+    pass
+
+
+@dataclass(frozen=True)
+class Lazy(Attack):
+    def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
+        return np.zeros(update.shape)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of the user's own on the path."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "my_updates.py").write_text(MINE)
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+@pytest.mark.usefixtures("mine")
+def test_transforms_and_attacks_of_the_users_own() -> None:
+    update = UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"], "factor": 0.25})
+    attack = an_attack("my_updates:Lazy", 0.5)
+    text = written(update, attack)
+    assert own_classes(text) == ("my_updates:Shrink", "my_updates:Lazy")
+    assert "my_updates.py" in node_code(own_classes(text))
+    shards, phones, steps = make_shards(SIZES), np.arange(10), with_steps(*read(text))
+    shrunk = train_phones(shards, phones, work(transforms=steps, each=True))
+    plain = train_phones(shards, phones, work(each=True))
+    lazy = malicious(10, 0.5, 0)
+    rest = np.setdiff1d(phones, lazy)
+    assert not shrunk.updates[lazy].any()  # type: ignore[index]
+    np.testing.assert_allclose(shrunk.updates[rest], plain.updates[rest] / 4, rtol=1e-6)  # type: ignore[index]
+    assert steps.summary(shrunk.metrics) == {"malicious": 5.0, "shrunk": 10.0}
+    assert UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"]}).model_dump()["factor"] == 0.5
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_transform_that_measures_nothing(tmp_path: Path, shards: Shards) -> None:
+    text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Nothing"]}), AttackConfig())
+    got = run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1)
+    assert head_bytes(got) == head_bytes(run(tmp_path, shards, rounds=1))
+    assert got.records[0].metrics == {}
 
 
 @pytest.mark.parametrize(
@@ -270,11 +366,16 @@ def test_settings_name_transforms_and_orders_carry_them() -> None:
     [
         (
             ["attack.name=sign"],
-            'attack.name must be "none", "sign-flip", "noise" or "label-flip", got "sign"',
+            '"sign-flip", "noise", "label-flip" or MODULE:CLASS of your own, got "sign"',
         ),
         (["attack.phones=1.5"], "attack.phones must be a number at least 0 and at most 1, got 1.5"),
         (["attack.name=label-flip", "attack.scale=2"], "attack.scale belongs to sign-flip, noise"),
         (["update.clip_norm=-1"], "update.clip_norm must be a number at least 0 and"),
+        (["update.transforms=clip"], "update.transforms must be a list"),
+        (['update.transforms=["clip"]'], 'transforms must be a list of MODULE:CLASS of your own, got "clip"'),
+        (['update.transforms=["no_such:Clip"]'], "there is no module no_such"),
+        (["update.factor=0.5"], "unknown key update.factor"),
+        (["attack.name=no_such:Attack"], "there is no module no_such"),
         (["update.clip_norm=1", "strategy.name=ridge"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.name=local"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.start=ridge"], "change the updates that phones send"),

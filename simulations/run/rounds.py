@@ -14,7 +14,7 @@ from fer_models import stamp
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
-from fer_models.local.registry import chosen, written
+from fer_models.local.registry import written
 from fer_models.models import network_phones
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
@@ -123,8 +123,9 @@ class Rounds:
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
-            transforms=written(chosen(config.update, config.attack)),
+            transforms=written(config.update, config.attack),
             classes=len(config.data.classes),
+            patience=federation.patience,
         )
 
     @property
