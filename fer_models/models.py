@@ -19,6 +19,7 @@ from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
 from fer_models.local.training import CentralTrainer, Shards
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.networks.build import NetworkClassifier, Spec
@@ -164,7 +165,7 @@ def _network(
 
 def fit(
     model: ModelConfig, shards: Shards, validation: HeldOut, photos: np.ndarray
-) -> tuple[Classifier, dict[str, Any]]:
+) -> tuple[Classifier, Chosen]:
     """What a model that learns all at once has learned, and what it chose on the validation photos.
 
     `photos`: (C,) int64, training photos of each class before balancing.

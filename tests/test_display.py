@@ -1,10 +1,10 @@
 """The terminal display: calm on a terminal, plain elsewhere, silent when quiet, clean however a run ends."""
 
 import io
-import json
 import re
 import threading
 import time
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 from fake_runs import make_full_run
 from rich.console import Console
 
+from fer_models.run_folder.quality import OwnHeadQuality, Quality
+from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.terminal.display import Display
 from simulations.terminal.stage import Stage
@@ -52,11 +54,10 @@ def live_area(display: Display, width: int) -> list[str]:
 
 
 @pytest.fixture
-def summaries(tmp_path: Path) -> tuple[dict, list[tuple[str, dict]], Path]:
+def summaries(tmp_path: Path) -> tuple[Summary, list[tuple[str, Summary]], Path]:
     folder = make_full_run(tmp_path / "run")
     run, matched, central = (
-        json.loads((folder / name / "summary.json").read_text())
-        for name in ("", "centralized-matched", "centralized")
+        Summary.read(folder / name) for name in ("", "centralized-matched", "centralized")
     )
     page = folder / "report.html"
     page.write_text("")
@@ -283,9 +284,9 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
     Display(console=console).results(run, baselines, page)
     text = without_codes(written(console))
     table, *compared = text.split("Federated minus ")
-    numbers = [[f"{100 * each['accuracy']:.1f}%" for each in (run, *(other for _, other in baselines))]]
+    numbers = [[f"{100 * each.accuracy:.1f}%" for each in (run, *(other for _, other in baselines))]]
     numbers += [["50", "rounds", "10", "epochs", "50", "epochs"], ["250,000", "50,000", "250,000"]]
-    behind = [each["across_phones"]["accuracy"]["worst_tenth"] for each in (run, *(b for _, b in baselines))]
+    behind = [each.across_phones.accuracy.worst_tenth for each in (run, *(b for _, b in baselines))]
     numbers += [[f"{100 * each:.1f}%" for each in behind]]
     for label, row in zip(("accuracy", "trained for", "views seen", "worst tenth"), numbers, strict=True):
         assert f"{label} {' '.join(row)}" in re.sub(" +", " ", table)
@@ -316,11 +317,12 @@ def test_without_the_files_of_the_run_differences_come_from_the_confusion_matric
 
 def test_own_heads_have_a_line_where_there_are_any(summaries: tuple) -> None:
     run, baselines, _ = summaries
-    own = {**run, "own_heads": {"accuracy": 0.1234}}
+    quality = {field.name: getattr(run, field.name) for field in fields(Quality)} | {"accuracy": 0.1234}
+    own = replace(run, own_heads=OwnHeadQuality(**quality, across_phones=run.across_phones))
     console = a_console(terminal=False)
     Display(console=console).results(own, baselines, None)
     assert re.search(r"own heads +12\.3%\n", re.sub(" +\n", "\n", written(console)))
-    Display(console=console).results({**own, "kind": "local"}, [], None)  # all of it is of own heads
+    Display(console=console).results(replace(own, kind="local"), [], None)  # all of it is of own heads
     Display(console=console).results(run, [], None)
     assert written(console).count("own heads") == 1
 

@@ -62,8 +62,8 @@ def parse(kind: type[T], text: str | bytes, name: str) -> T:
         if found:
             raise _damaged(name, error) from error
         raise InputError(
-            f"{name} is damaged, or was written by an older fedfer ({_first(error)}); use that one, or run it"
-            " again"
+            f"{name} is damaged, or was written by an older fedfer ({_first(error)}); use that one, or"
+            " train the run anew"
         ) from error
     return record
 
@@ -104,7 +104,7 @@ def _adapter(kind: type[T]) -> "TypeAdapter[T]":
 
 
 def _damaged(name: str, error: ValidationError) -> InputError:
-    return InputError(f"{name} is damaged ({_first(error)}); restore it, or run it again")
+    return InputError(f"{name} is damaged ({_first(error)}); restore it, or train the run anew")
 
 
 def _first(error: ValidationError) -> str:

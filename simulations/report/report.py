@@ -37,6 +37,6 @@ def write_report(folder: Path) -> Path:
     body = "\n".join(part for part in sections if part)
     path = folder / "report.html"
     with whole_file(path) as temporary:
-        title = f"{run.summary['experiment']}: fedfer report"
+        title = f"{run.summary.experiment}: fedfer report"
         temporary.write_text(page.skeleton(title, body, footer), encoding="utf-8")
     return path

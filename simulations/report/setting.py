@@ -4,6 +4,7 @@ from html import escape as esc
 from typing import Any
 
 from fer_models.models import MODELS
+from fer_models.run_folder.summary import Summary
 from server.config import StrategyConfig
 from server.strategies.registry import make
 from simulations.report import page
@@ -20,16 +21,16 @@ def setting(run: Run) -> str:
     source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
     total = sum(sum(part.values()) for part in run.data["photos"].values())
     pairs = [
-        ("Experiment", str(s["experiment"])),
+        ("Experiment", str(s.experiment)),
         ("Model", _model(run)),
         ("Photos", source),
         ("In use", f"{total:,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
         ("Split", _split(run)),
-        ("Training", f"{run.steps}, {s['photos']:,} views processed"),
+        ("Training", f"{run.steps}, {s.photos:,} views processed"),
         *(_phones(run) if run.federated else []),
         ("Local update" if run.federated else "Optimiser", _update(run, train)),
         ("Judged is", _selected(run)),
-        ("Seed", str(s["seed"])),
+        ("Seed", str(s.seed)),
         ("Machine", _machine(env)),
         ("Date", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
         ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if v)),
@@ -38,9 +39,9 @@ def setting(run: Run) -> str:
 
 
 def _model(run: Run) -> str:
-    model = MODELS[run.summary["model"]]
+    model = MODELS[run.summary.model]
     weights = f"; weights {run.config['model']['weights']}" if model.weights else ""
-    return f"{run.summary['model']}: {model.about}{weights}"
+    return f"{run.summary.model}: {model.about}{weights}"
 
 
 def _split(run: Run) -> str:
@@ -54,13 +55,13 @@ def _split(run: Run) -> str:
 
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
-    chosen = 0 if s["strategy"] == "ridge" else federation["phones_per_round"]
+    chosen = 0 if s.strategy == "ridge" else federation["phones_per_round"]
     pairs = [
-        ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
+        ("Phones", f"{s.phones:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
         ("Local epochs in a round", str(federation["local_epochs"])),
-        ("Partition", s["partition"] + _amount(federation)),
-        ("Strategy", ", ".join([s["strategy"], *_options(run)])),
-        ("Simulated on", f"{s['nodes']} {'node' if s['nodes'] == 1 else 'nodes'}"),
+        ("Partition", f"{s.partition}{_amount(federation)}"),
+        ("Strategy", ", ".join([str(s.strategy), *_options(run)])),
+        ("Simulated on", f"{s.nodes} {'node' if s.nodes == 1 else 'nodes'}"),
     ]
     if shards:
         sizes = shards["sizes"]
@@ -70,11 +71,11 @@ def _phones(run: Run) -> list[tuple[str, str]]:
 
 
 def _update(run: Run, train: dict[str, Any]) -> str:
-    if not MODELS[run.summary["model"]].epochs:
+    if not MODELS[run.summary.model].epochs:
         return ""
     rate, optimizer = train["lr"], train["optimizer"]
     if run.federated:
-        if run.summary["strategy"] == "ridge":
+        if run.summary.strategy == "ridge":
             return "sums of the views, sent once"
         if (own := make(_strategy(run)).sgd_rate) is not None:
             rate, optimizer = own, "sgd"
@@ -115,8 +116,8 @@ def _amount(federation: dict[str, Any]) -> str:
 
 
 def _selected(run: Run) -> str:
-    if not MODELS[run.summary["model"]].epochs:
-        chosen = (f"{name} {value:g}" for name, value in run.summary.get("chosen", {}).items()
+    if not MODELS[run.summary.model].epochs:
+        chosen = (f"{name} {value:g}" for name, value in (run.summary.chosen or {}).items()
                   if isinstance(value, float))  # fmt: skip
         return f"what was fitted; chosen on validation: {', '.join(chosen) or 'nothing'}"
     best = run.config["evaluation"]["select"] == "best"
@@ -131,12 +132,12 @@ def _machine(env: dict[str, Any]) -> str:
 def cost(run: Run, baselines: list[Run]) -> str:
     """Seconds by stage, phones per second, traffic."""
     s = run.summary
-    stages = [("Features (0 s when cached)", float(s["seconds_features"]), "--muted")]
+    stages = [("Features (0 s when cached)", float(s.seconds_features), "--muted")]
     for each in (run, *baselines):
         name = f"Training, {each.name[0].lower()}{each.name[1:]}"
-        stages.append((name, float(each.summary["seconds_training"]), f"--s{each.series}"))
+        stages.append((name, float(each.summary.seconds_training), f"--s{each.series}"))
     named = sum(seconds for _, seconds, _ in stages)
-    total = max(float(s["seconds"]), named)
+    total = max(float(s.seconds), named)
     stages.append(("All else: start-up, evaluation, files", total - named, "--before"))
     strip = "".join(f'<i style="--c:var({c});flex:{t:.3f}"></i>' for _, t, c in stages if t > 0)
     rows = [
@@ -152,10 +153,8 @@ def cost(run: Run, baselines: list[Run]) -> str:
     time = f'<div class="strip" aria-hidden="true">{strip}</div>{numbers}'
     if not run.federated:
         return section("Time", f"<div>{time}</div>")
-    speed = (
-        f"{s['phones_trained']:,} phone updates, {s['phones_per_second']:,.0f} phones per second of training."
-    )
-    if dropped := s.get("phones_dropped"):
+    speed = f"{s.phones_trained:,} phone updates, {s.phones_per_second:,.0f} phones per second of training."
+    if dropped := s.phones_dropped:
         speed += f" {dropped:,} updates could not be used and were dropped; rounds.jsonl names them."
     return section(
         "Time and traffic",
@@ -165,20 +164,16 @@ def cost(run: Run, baselines: list[Run]) -> str:
     )
 
 
-def _traffic(s: dict[str, Any]) -> str:
-    updates, phones = s["phones_trained"] or 1, s["phones"] or 1
+def _traffic(s: Summary) -> str:
+    updates, phones = s.phones_trained or 1, s.phones or 1
     rows = [
         [name, size(total / updates), size(total / phones), size(total)]
         for name, total in (
-            ("Down: the head", s["bytes_down"]),
-            ("Up: the update", s["bytes_up"]),
+            ("Down: the head", s.bytes_down),
+            ("Up: the update", s.bytes_up),
         )
     ]
-    wire = (
-        f" The simulation itself moved {size(s['wire_bytes'])} between its nodes."
-        if "wire_bytes" in s
-        else ""
-    )
+    wire = f" The simulation itself moved {size(s.wire_bytes)} between its nodes."
     head = ["Direction", "A phone, one round", "A phone, whole run", "All phones"]
     return table("Traffic", head, rows) + paragraph(
         f"Payload of heads and updates; the middle column is the mean of all phones.{wire}", "small"

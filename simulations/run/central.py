@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fer_models import stamp
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Summary, Trained
 from simulations.experiment import BaselineConfig
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.begin import begin
@@ -37,7 +38,7 @@ class Central:
 
     def train(
         self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
-    ) -> dict[str, Any]:
+    ) -> Summary:
         """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
         log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
@@ -64,17 +65,19 @@ class Central:
             self.prepared,
             selection,
             took,
-            kind="centralized",
-            strategy=None,
-            partition=None,
-            alpha=None,
-            epochs=len(views) if length == len(views) else round(length, 4),
-            matched=epochs == "matched" and MODELS[model].epochs,
-            chosen=chosen,
-            phones=0,
-            nodes=0,
-            experiment=self.experiment,
-            seconds_features=self.seconds_features,
+            Trained(
+                kind="centralized",
+                strategy=None,
+                partition=None,
+                alpha=None,
+                epochs=len(views) if length == len(views) else round(length, 4),
+                matched=epochs == "matched" and MODELS[model].epochs,
+                chosen=chosen,
+                phones=0,
+                nodes=0,
+                experiment=self.experiment,
+                seconds_features=self.seconds_features,
+            ),
             began=began,
         )
 

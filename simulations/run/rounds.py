@@ -17,6 +17,7 @@ from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.models import network_phones
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
+from fer_models.run_folder.summary import Chosen
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
@@ -54,7 +55,7 @@ class Rounds:
 
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float
-    ) -> tuple[Selection[Classifier], dict[str, Any]]:
+    ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the rounds that are not done yet, adding what they take; returns the head to report and
         what was chosen for it on the validation photos.
         """

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import shown
 from server.strategies import own_heads
 from server.strategies.registry import check
@@ -36,8 +37,8 @@ from simulations.world.prepare import Prepared, World, survey
 class Result:
     """What there is to show at the end."""
 
-    summary: dict[str, Any]
-    baselines: list[tuple[str, dict[str, Any]]]
+    summary: Summary
+    baselines: list[tuple[str, Summary]]  # each with the name that the display gives it
     page: Path
 
 
@@ -141,7 +142,7 @@ class _Run:
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        selection, facts = rounds.train(log, start, took, began)
+        selection, chosen = rounds.train(log, start, took, began)
         trained()
         baselines = []
         if self.request.baseline:
@@ -149,7 +150,6 @@ class _Run:
             folders = ["centralized", "centralized-matched"]
             for name, epochs in zip(folders, kinds, strict=False):
                 baselines.append(self._baseline(log.path / name, epochs))
-        federation = config.federation
         simulated = not self.request.devices
         write_data(log, self.world, self.prepared.shards if simulated else None)
         summary = finish(
@@ -158,31 +158,38 @@ class _Run:
             self.prepared,
             selection,
             took,
-            kind="local" if rounds.algorithm.own == "instead" else "federated",
-            strategy=config.strategy.name,
-            partition=federation.partition if simulated else "devices",
-            alpha=federation.alpha if simulated else None,
-            partition_options={
-                name: getattr(federation, name) for name in READS[federation.partition] if simulated
-            },
-            rounds=config.rounds,
-            phones=federation.phones,
-            nodes=through.nodes,
-            experiment=self.request.experiment,
-            seconds_features=self.seconds_features,
+            self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
             began=began,
-            **({"chosen": facts} if facts else {}),
             own=own_heads.load(log.path),
             classifier=rounds.classifier,
         )
         return self._report(summary, baselines)
+
+    def _trained(self, kind: Kind, through: Through, chosen: Chosen) -> Trained:
+        """What was trained on the phones."""
+        config, federation = self.request.config, self.request.config.federation
+        simulated = not self.request.devices
+        options = READS[federation.partition] if simulated else ()
+        return Trained(
+            kind=kind,
+            strategy=config.strategy.name,
+            partition=federation.partition if simulated else "devices",
+            alpha=federation.alpha if simulated else None,
+            partition_options={name: getattr(federation, name) for name in options},
+            rounds=config.rounds,
+            chosen=chosen or None,
+            phones=federation.phones,
+            nodes=through.nodes,
+            experiment=self.request.experiment,
+            seconds_features=self.seconds_features,
+        )
 
     def central(self) -> Result:
         """The baseline alone."""
         _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
         return self._report(summary, [])
 
-    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, dict[str, Any]]:
+    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, Summary]:
         """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
         request = self.request
         central = Central(
@@ -190,11 +197,11 @@ class _Run:
         )
         name = central.name(epochs)
         if (folder / "summary.json").exists():
-            return name, RunFolder(folder).read_json("summary")
+            return name, Summary.read(folder)
         began = self.began if folder == request.folder else time.perf_counter()
         return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
 
-    def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:
+    def _report(self, summary: Summary, baselines: list[tuple[str, Summary]]) -> Result:
         from simulations.report.report import write_report
 
         folder = self.request.folder

@@ -73,9 +73,9 @@ def _all(study: Study) -> dict[str, Any]:
         "runs": [
             {
                 "folder": run.folder.name, "model": model, "balance": balance, "seed": seed,
-                "head_sha256": run.summary["head_sha256"], "selected": run.summary.get("selected"),
-                **{name: run.summary[name] for name in SCORES},
-                "seconds_training": run.summary["seconds_training"],
+                "head_sha256": run.summary.head_sha256, "selected": run.summary.selected,
+                **{name: run.score(name) for name in SCORES},
+                "seconds_training": run.summary.seconds_training,
             }
             for (model, balance, seed), run in study.runs.items()
         ],
