@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from fer_models.across import OwnParts
 from fer_models.metrics import report
+from fer_models.run_folder.data_facts import DataFacts, PeopleByPart, PhotosByPart
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Quality
 from fer_models.run_folder.rounds import RoundRecord
@@ -175,15 +176,13 @@ def _data(
     balance: int,
     views: np.ndarray,
 ) -> None:
-    data: dict[str, Any] = {
-        "source": source, "classes": list(counts),
-        "photos": {"train": counts, "validation": held, "test": held},
-        "views": dict.fromkeys(counts, balance) if balance else counts,
-        "subjects": {"train": 165, "validation": 55, "test": 55}, "unreadable": unreadable,
-    }  # fmt: skip
-    if kind == "federated":
-        data["phones"] = described(views, list(counts), stream(7, "kept"))
-    (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    DataFacts(
+        source=source, photos_sha256="0" * 64, classes=tuple(counts),
+        photos=PhotosByPart(train=counts, validation=held, test=held),
+        views=dict.fromkeys(counts, balance) if balance else counts,
+        subjects=PeopleByPart(train=165, validation=55, test=55), unreadable=unreadable,
+        phones=described(views, list(counts), stream(7, "kept")) if kind == "federated" else None,
+    ).write(folder)  # fmt: skip
 
 
 def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:

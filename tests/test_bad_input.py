@@ -15,7 +15,7 @@ import pytest
 from commands import Here, assert_refused, fedfer
 from photo_folders import encoded, gray, make_folder, noise, write_csv
 
-from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.data_facts import DataFacts
 
 PAIR = ["--set", 'data.classes=["anger","fear"]', "--set", "federation.phones=3"]
 
@@ -255,9 +255,9 @@ def test_broken_photos_are_left_out_counted_and_listed(here: Here) -> None:
     assert reasons["text.png"] == "not an image that Pillow reads"
     assert "decompression bomb" in reasons["bomb.png"]
     assert reasons["gone.png"] == "No such file or directory"
-    data = RunFolder(here.folder / "out").read_json("data")
-    assert data["unreadable"] == 7
-    assert sum(sum(part.values()) for part in data["photos"].values()) == 81
+    data = DataFacts.read(here.folder / "out")
+    assert data.unreadable == 7
+    assert sum(data.photos.totals.values()) == 81
     assert "bomb.png" in (here.folder / "out" / "report.html").read_text()
 
 

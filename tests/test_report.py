@@ -211,9 +211,16 @@ def test_the_phones_are_drawn_and_their_skew_is_said(tmp_path: Path) -> None:
 def test_a_run_without_a_table_of_its_phones_has_no_picture_of_them(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     data = json.loads((run / "data.json").read_text())
-    data["phones"] = {"sizes": data["phones"]["sizes"], "views": 5000}  # as earlier versions wrote it
+    phones = data.pop("phones")
     (run / "data.json").write_text(json.dumps(data))
     assert "What lies on the phones" not in read(run)[1].words
+    del data["format"]
+    data["phones"] = {"sizes": phones["sizes"], "views": 5000}  # as older versions wrote it
+    (run / "data.json").write_text(json.dumps(data))
+    with pytest.raises(
+        InputError, match=r"data\.json .* written by an older fedfer \(phones\.phones: Field re"
+    ):
+        write_report(run)
 
 
 def test_columns_fill_the_figure_from_top_to_bottom() -> None:

@@ -32,7 +32,7 @@ def training(every: list[Run]) -> str:
     if not shown:
         return section("Training", paragraph("No round was recorded."))
     lines = {each.series: list(accumulate(r.photos for r in each.rounds)) for each in shown}
-    support = run.data["photos"]["validation"]
+    support = run.data.photos.validation
     always = max(support.values()) / sum(support.values())
     panels = [
         ("Accuracy on validation photos", _accuracy, (always, "largest class")),
@@ -124,8 +124,8 @@ def _ends(shown: list[Run], lines: dict[int, list[int]]) -> str:
 
 def counts(run: Run) -> str:
     """Class counts before and after balancing."""
-    classes, photos, views = run.summary.classes, run.data["photos"], run.data["views"]
-    rows = [(name, photos["train"].get(name, 0), views.get(name, 0)) for name in classes]
+    classes, photos, views = run.summary.classes, run.data.photos, run.data.views
+    rows = [(name, photos.train.get(name, 0), views.get(name, 0)) for name in classes]
     balance = run.config["data"]["balance"]
     text = (
         f"Training classes are balanced to {balance:,} views each: a class with fewer photos is filled with "
@@ -135,12 +135,12 @@ def counts(run: Run) -> str:
     ) + "Validation and test photos are never balanced or augmented."
     label = "; ".join(f"{name}: {before:,} photos, {after:,} views" for name, before, after in rows)
     cells = [
-        [esc(name), *(f"{n:,}" for n in (before, after, photos["validation"][name], photos["test"][name]))]
+        [esc(name), *(f"{n:,}" for n in (before, after, photos.validation[name], photos.test[name]))]
         for name, before, after in rows
     ]
     head = ["Class", "Training photos", "Training views", "Validation photos", "Test photos"]
     sums = [sum(column) for column in zip(*((r[1], r[2]) for r in rows), strict=True)]
-    held = [sum(photos[part].values()) for part in ("validation", "test")]
+    held = [sum(part.values()) for part in (photos.validation, photos.test)]
     cells.append(["<strong>all</strong>", *(f"<strong>{n:,}</strong>" for n in (*sums, *held))])
     named = (("before", "training photos"), ("after", "training views"))
     key = "".join(f'<li><i class="{kind}"></i>{name}</li>' for kind, name in named)

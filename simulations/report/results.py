@@ -11,6 +11,7 @@ import numpy as np
 
 from fer_models.errors import InputError
 from fer_models.models import MODELS
+from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
@@ -33,7 +34,7 @@ class Run:
     series: int
     config: dict[str, Any]
     environment: dict[str, Any]
-    data: dict[str, Any]
+    data: DataFacts
     summary: Summary
     rounds: list[RoundRecord]
     said: dict[str, tuple[str, str, str]]
@@ -89,7 +90,7 @@ def read_run(folder: Path, *, series: int) -> Run:
             series=series,
             config=tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")),
             environment=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
-            data=json.loads((folder / "data.json").read_text(encoding="utf-8")),
+            data=DataFacts.read(folder),
             summary=summary,
             rounds=read_rounds(folder),
             said=_said(folder / "predictions.csv"),

@@ -17,14 +17,14 @@ def setting(run: Run) -> str:
     c, s, env = run.config, run.summary, run.environment
     versions = {"Python": env.get("python"), **env.get("versions", {})}
     versions.pop("python", None)
-    train, people = c["train"], run.data.get("subjects")
-    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
-    total = sum(sum(part.values()) for part in run.data["photos"].values())
+    train, people = c["train"], run.data.subjects
+    source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
+    total = sum(run.data.photos.totals.values())
     pairs = [
         ("Experiment", str(s.experiment)),
         ("Model", _model(run)),
         ("Photos", source),
-        ("In use", f"{total:,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
+        ("In use", f"{total:,} photos" + (f" of {people.total:,} people" if people else "")),
         ("Split", _split(run)),
         ("Training", f"{run.steps}, {s.photos:,} views processed"),
         *(_phones(run) if run.federated else []),
@@ -46,15 +46,15 @@ def _model(run: Run) -> str:
 
 def _split(run: Run) -> str:
     by = run.config["data"]["split_by"]
-    unit = "by person" if run.data.get("subjects") and by != "photo" else "by photo"
+    unit = "by person" if run.data.subjects and by != "photo" else "by photo"
     if run.config["data"]["split"] == "given":
         unit = "as the photos came"
-    sizes = (f"{sum(run.data['photos'][part].values()):,} {part}" for part in ("train", "validation", "test"))
+    sizes = (f"{photos:,} {part}" for part, photos in run.data.photos.totals.items())
     return f"{', '.join(sizes)}; {unit}, before anything else"
 
 
 def _phones(run: Run) -> list[tuple[str, str]]:
-    s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
+    s, federation, shards = run.summary, run.config["federation"], run.data.phones
     chosen = 0 if s.strategy == "ridge" else federation["phones_per_round"]
     pairs = [
         ("Phones", f"{s.phones:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
@@ -64,8 +64,8 @@ def _phones(run: Run) -> list[tuple[str, str]]:
         ("Simulated on", f"{s.nodes} {'node' if s.nodes == 1 else 'nodes'}"),
     ]
     if shards:
-        sizes = shards["sizes"]
-        views = f"{sizes['min']:,} to {sizes['max']:,}, median {sizes['median']:,g}"
+        sizes = shards.sizes
+        views = f"{sizes.min:,} to {sizes.max:,}, median {sizes.median:,g}"
         pairs.insert(3, ("Views on a phone", views))
     return pairs
 

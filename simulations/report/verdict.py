@@ -47,9 +47,9 @@ def _training(baseline: Run) -> str:
 
 
 def _result(run: Run) -> str:
-    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.get("subjects")
+    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.subjects
     unseen = subjects and run.config["data"]["split_by"] != "photo"
-    people = f" of {subjects['test']:,} people it was not trained on" if subjects and unseen else ""
+    people = f" of {subjects.test:,} people it was not trained on" if subjects and unseen else ""
     heads = {
         "federated": "The head trained on phones is",
         "local": "The phones' own heads, each on photos of its phone, are",
@@ -83,7 +83,7 @@ def _guessing(run: Run) -> str:
 
 
 def _drawings(run: Run) -> str:
-    if run.data["source"] != "sketch":
+    if run.data.source != "sketch":
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '

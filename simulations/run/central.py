@@ -57,7 +57,7 @@ class Central:
 
             step(0, len(views))
             selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
-        write_data(log, self.world, None)
+        write_data(log.path, self.world, None)
         length = sum(views) / len(self.prepared.central.rows)
         return finish(
             log,

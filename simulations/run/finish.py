@@ -7,19 +7,21 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fer_models import models
 from fer_models.cache import whole_file
-from fer_models.data.augment import ViewPlan, counts, views
+from fer_models.data.augment import ViewPlan, views
+from fer_models.data.counts import counts
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.local.training import Holdings
 from fer_models.metrics import report
+from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import Quality
 from fer_models.run_folder.rounds import Totals
@@ -36,25 +38,24 @@ _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def write_data(log: RunFolder, world: World, shards: Holdings | None) -> None:
+def write_data(folder: Path, world: World, shards: Holdings | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
-    table = world.table
+    table, phones = world.table, None
     found = counts(table, world.plan)
-    data: dict[str, Any] = {
-        "source": table.source,
-        "photos_sha256": fingerprint(table),
-        "classes": list(table.classes),
-        "photos": {part: found[part] for part in ("train", "validation", "test")},
-        "views": found["views"],
-        "subjects": found["subjects"],
-        "unreadable": len(table.unreadable),
-        "ledger": table.ledger.record(),
-    }
     if shards is not None:
-        views = skew.table(shards, len(table.classes))
         rng = stream(world.config.run.seed, "phones kept")
-        data["phones"] = skew.described(views, table.classes, rng)
-    log.write_json("data", data)
+        phones = skew.described(skew.table(shards, len(table.classes)), table.classes, rng)
+    DataFacts(
+        source=table.source,
+        photos_sha256=fingerprint(table),
+        classes=table.classes,
+        photos=found.photos,
+        views=found.views,
+        subjects=found.people,
+        unreadable=len(table.unreadable),
+        ledger=table.ledger,
+        phones=phones,
+    ).write(folder)
 
 
 def finish(

@@ -151,7 +151,7 @@ class _Run:
             for name, epochs in zip(folders, kinds, strict=False):
                 baselines.append(self._baseline(log.path / name, epochs))
         simulated = not self.request.devices
-        write_data(log, self.world, self.prepared.shards if simulated else None)
+        write_data(log.path, self.world, self.prepared.shards if simulated else None)
         summary = finish(
             log,
             self.world,

@@ -45,9 +45,9 @@ def draw(study: Study, folder: Path) -> list[Path]:
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     first = {b: study.runs[study.models[0], b, study.seeds[0]].data for b in study.balances}
-    before = first[study.balances[0]]["photos"]["train"]
+    before = first[study.balances[0]].photos.train
     paths = draw_overview(study, place)
-    paths += draw_balances(before, {b: data["views"] for b, data in first.items()}, place)
+    paths += draw_balances(before, {b: data.views for b, data in first.items()}, place)
     paths += draw_blocks(_size(study), len(study.classes), _trained(study), place)
     for balance in study.balances:
         if models_with_epochs(study):

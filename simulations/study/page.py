@@ -95,7 +95,7 @@ def _header(study: Study) -> str:
 
 
 def _drawings(study: Study) -> str:
-    if study.any_run.data["source"] != "sketch":
+    if study.any_run.data.source != "sketch":
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '

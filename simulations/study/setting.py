@@ -15,15 +15,15 @@ _COUNTS = ("copies_across_parts", "near_across_parts", "subjects_in_two_parts", 
 def made(study: Study) -> str:
     """What a reader needs in order to trust the numbers, or to make them again."""
     run = study.any_run
-    env, config, people = run.environment, run.config, run.data.get("subjects")
-    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
-    counts = {part: sum(photos.values()) for part, photos in run.data["photos"].items()}
+    env, config, people = run.environment, run.config, run.data.subjects
+    source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
+    counts = run.data.photos.totals
     train, views = config["train"], [words.views(balance) for balance in study.balances]
     cores = f"{env['cpus']} CPU cores" if "cpus" in env else None
     machine = (env.get("machine"), cores, env.get("platform"))
     versions = {"Python": env.get("python"), **env.get("versions", {})}
     versions.pop("python", None)
-    who = f" of {sum(people.values()):,} people" if people else ""
+    who = f" of {people.total:,} people" if people else ""
     pairs = [
         ("Photos", str(source)),
         ("In use", f"{sum(counts.values()):,} photos{who}"),
@@ -52,7 +52,7 @@ def _unit(study: Study) -> str:
     run = study.any_run
     if run.config["data"]["split"] == "given":
         return "; as the photos came"
-    by_person = run.data.get("subjects") and run.config["data"]["split_by"] != "photo"
+    by_person = run.data.subjects and run.config["data"]["split_by"] != "photo"
     return "; by person, nobody is in two parts" if by_person else "; by photo"
 
 
