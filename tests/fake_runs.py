@@ -1,7 +1,6 @@
 """Finished run folders with drawn numbers, as the commands write them, for tests that read such folders."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from PIL import Image, ImageDraw
 from fer_models.across import OwnParts
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts, PeopleByPart, PhotosByPart
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.examples import Example, write_examples
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Quality
 from fer_models.run_folder.rounds import RoundRecord
@@ -157,12 +158,12 @@ def _settings(
         "report": {"examples": True},
     }  # fmt: skip
     (folder / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
-    environment = {
-        "command": f"{command} --data {source}", "python": "3.11.9", "machine": "x86_64",
-        "platform": "Linux-6.1.0-x86_64-with-glibc2.36", "cpus": 2, "date": "2026-01-02T03:04:05+00:00",
-        "versions": {"fedfer": "0.1.0", "flwr": "1.41.0", "ray": "2.55.1", "torch": "2.15.0"},
-    }  # fmt: skip
-    (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    Environment(
+        experiment="dirichlet", command=f"{command} --data {source}", federated=True, baseline=True,
+        python="3.11.9", machine="x86_64", platform="Linux-6.1.0-x86_64-with-glibc2.36", cpus=2,
+        date="2026-01-02T03:04:05+00:00",
+        versions={"fedfer": "0.1.0", "flwr": "1.41.0", "ray": "2.55.1", "torch": "2.15.0"},
+    ).write(folder)  # fmt: skip
     (folder / "head.safetensors").write_bytes(b"head")
 
 
@@ -288,7 +289,6 @@ def _faces(folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.nd
             draw.ellipse((x - 5, 36, x + 5, 44), fill=30)
         draw.arc((32, 56, 64, 78), *((20, 160) if true[i] % 2 else (200, 340)), fill=20, width=3)
         image.save(folder / f"{number:02}.png")
-        names = {"emotion": classes[true[i]], "predicted": classes[said[i]]}
         sure = float(rng.uniform(0.35, 0.98))
-        faces.append({"png": f"{number:02}.png", "file": f"{i:05}.png", **names, "confidence": sure})
-    (folder / "examples.json").write_text(json.dumps(faces), encoding="utf-8")
+        faces.append(Example(f"{number:02}.png", f"{i:05}.png", classes[true[i]], classes[said[i]], sure))
+    write_examples(folder, faces)

@@ -4,7 +4,6 @@ What can be borne is borne: broken photos are left out, counted and listed, and 
 """
 
 import csv
-import json
 import os
 import shutil
 import struct
@@ -16,6 +15,7 @@ from commands import Here, assert_refused, fedfer
 from photo_folders import encoded, gray, make_folder, noise, write_csv
 
 from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.environment import Environment
 
 PAIR = ["--set", 'data.classes=["anger","fear"]', "--set", "federation.phones=3"]
 
@@ -187,9 +187,11 @@ def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
     (old / "config.toml").write_text("")
     for content in ("{}", "[1]", "3", '{"experiment": ', "\x00"):
         (old / "environment.json").write_text(content)
-        look(r"--resume: old/environment\.json is damaged \(.*\); start a new run")
-    asked = {"experiment": "quickstart", "command": "fedfer run", "federated": True, "baseline": True}
-    (old / "environment.json").write_text(json.dumps(asked))
+        look(r"--resume: old/environment\.json is damaged.* \(.*\); start a new run")
+    Environment(
+        experiment="quickstart", command="fedfer run", federated=True, baseline=True, date="", python="",
+        platform="", machine="", cpus=1, versions={},
+    ).write(old)  # fmt: skip
     (old / "config.toml").write_text("[federation\n")
     look(r"old/config\.toml is not TOML: Expected .*; mend the file")
     (old / "config.toml").write_text("[federation]\nphones = -1\n")

@@ -1,16 +1,15 @@
 """The sections of the report about learning: curves, classes, confusion, example faces."""
 
 import base64
-import json
 from collections.abc import Callable, Sequence
 from html import escape as esc
 from itertools import accumulate
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
 from fer_models.models import MODELS
+from fer_models.run_folder.examples import FOLDER, Example, read_examples
 from fer_models.run_folder.rounds import RoundRecord
 from simulations.report import charts, page
 from simulations.report.page import paragraph, percent, section, table
@@ -126,7 +125,7 @@ def counts(run: Run) -> str:
     """Class counts before and after balancing."""
     classes, photos, views = run.summary.classes, run.data.photos, run.data.views
     rows = [(name, photos.train.get(name, 0), views.get(name, 0)) for name in classes]
-    balance = run.config["data"]["balance"]
+    balance = run.config.data.balance
     text = (
         f"Training classes are balanced to {balance:,} views each: a class with fewer photos is filled with "
         "augmented views of its own photos, a class with more keeps a seeded subset. "
@@ -243,17 +242,18 @@ def per_class(every: list[Run]) -> str:
 
 def examples(run: Run) -> str:
     """Some test faces with what the head said, wrong and right, marked in words."""
-    listing = run.folder / "examples" / "examples.json"
-    if not listing.is_file():
+    folder = run.folder / FOLDER
+    faces = read_examples(folder)
+    if not faces:
         return ""
     groups: dict[bool, list[str]] = {True: [], False: []}
     used = 0
-    for face in json.loads(listing.read_text(encoding="utf-8")):
-        png = (listing.parent / face["png"]).read_bytes()
+    for face in faces:
+        png = (folder / face.png).read_bytes()
         used += len(png)
         if used > MOST_BYTES:
             break
-        right = face["emotion"] == face["predicted"]
+        right = face.emotion == face.predicted
         groups[right].append(_face(face, png, right))
     return section(
         "Some test faces",
@@ -266,13 +266,13 @@ def examples(run: Run) -> str:
     )
 
 
-def _face(face: dict[str, Any], png: bytes, right: bool) -> str:
+def _face(face: Example, png: bytes, right: bool) -> str:
     data = base64.b64encode(png).decode("ascii")
-    said, label, sure = face["predicted"], face["emotion"], f"{100 * face['confidence']:.0f}%"
+    said, label, sure = face.predicted, face.emotion, f"{100 * face.confidence:.0f}%"
     alt = f"Face labelled {label}, the head said {said}"
     mark = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
     words = f"<b>{mark} {esc(said)}</b>{sure} sure" + ("" if right else f"<br>labelled {esc(label)}")
     return (
-        f'<li><figure><img src="data:image/png;base64,{data}" alt="{esc(alt)}" title="{esc(face["file"])}">'
+        f'<li><figure><img src="data:image/png;base64,{data}" alt="{esc(alt)}" title="{esc(face.file)}">'
         f"<figcaption>{words}</figcaption></figure></li>"
     )

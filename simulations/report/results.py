@@ -1,20 +1,20 @@
 """What the files of finished runs say: read once, then handed to the sections of the report."""
 
 import csv
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import tomli_w
 
 from fer_models.errors import InputError
 from fer_models.models import MODELS
 from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
+from simulations.experiment import Config, read_toml, validate
 from simulations.report import intervals
 
 BASELINES = ("centralized-matched", "centralized")
@@ -26,14 +26,15 @@ class Run:
 
     Fields:
         name: how the page calls it. series: its colour, dash and marker.
-        said: test photo -> (emotion, predicted, subject or "").
+        settings: config.toml as it was written. said: test photo -> (emotion, predicted, subject or "").
     """
 
     folder: Path
     name: str
     series: int
-    config: dict[str, Any]
-    environment: dict[str, Any]
+    config: Config
+    settings: str
+    environment: Environment
     data: DataFacts
     summary: Summary
     rounds: list[RoundRecord]
@@ -83,13 +84,14 @@ def read_all(folder: Path) -> list[Run]:
 def read_run(folder: Path, *, series: int) -> Run:
     """Read the files of one run; InputError when one that every finished run has is missing or broken."""
     try:
-        summary = Summary.read(folder)
+        summary, settings = Summary.read(folder), read_toml(folder / "config.toml")
         return Run(
             folder=folder,
             name=_name(summary),
             series=series,
-            config=tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")),
-            environment=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
+            config=validate(settings),
+            settings=tomli_w.dumps(settings),
+            environment=Environment.read(folder),
             data=DataFacts.read(folder),
             summary=summary,
             rounds=read_rounds(folder),

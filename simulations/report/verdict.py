@@ -48,7 +48,7 @@ def _training(baseline: Run) -> str:
 
 def _result(run: Run) -> str:
     hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.subjects
-    unseen = subjects and run.config["data"]["split_by"] != "photo"
+    unseen = subjects and run.config.data.split_by != "photo"
     people = f" of {subjects.test:,} people it was not trained on" if subjects and unseen else ""
     heads = {
         "federated": "The head trained on phones is",

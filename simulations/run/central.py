@@ -11,7 +11,7 @@ from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary, Trained
 from simulations.experiment import BaselineConfig
 from simulations.run.baselines import centralize, epoch_views
-from simulations.run.begin import begin
+from simulations.run.begin import Asked, begin
 from simulations.run.finish import finish, write_data
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
@@ -43,8 +43,7 @@ class Central:
         log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
-        asked = {"experiment": self.experiment, "command": self.command}
-        begin(log, self.world, {**asked, "federated": False, "baseline": True}, config)
+        begin(log, self.world, Asked(self.experiment, self.command, federated=False, baseline=True), config)
         path = self.prepared.features_path
         files = stamp.stamp([] if path is None else [path])
         with display.stage(title, unit="epochs") as step:

@@ -4,7 +4,6 @@ The test photos are looked at here, once.
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.local.training import Holdings
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.examples import FOLDER, Example, write_examples
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import Quality
 from fer_models.run_folder.rounds import Totals
@@ -158,7 +158,7 @@ def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances
 
 def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     """Thumbnails of a seeded draw of test photos, so that the page shows what the accuracy says."""
-    table, folder = world.table, log.path / "examples"
+    table, folder = world.table, log.path / FOLDER
     folder.mkdir(exist_ok=True)
     rng = stream(world.config.run.seed, "examples")
     drawn = rng.permutation(len(chances))[:_EXAMPLES]
@@ -170,13 +170,12 @@ def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: n
         with whole_file(folder / name) as temporary:
             picture.save(temporary, format="PNG")
         listed.append(
-            {
-                "png": name,
-                "file": shown(table.paths[photo]),
-                "emotion": table.classes[table.labels[photo]],
-                "predicted": table.classes[chances[row].argmax()],
-                "confidence": float(chances[row].max()),
-            }
+            Example(
+                png=name,
+                file=shown(table.paths[photo]),
+                emotion=table.classes[table.labels[photo]],
+                predicted=table.classes[chances[row].argmax()],
+                confidence=float(chances[row].max()),
+            )
         )
-    with whole_file(folder / "examples.json") as temporary:
-        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
+    write_examples(folder, listed)

@@ -15,6 +15,7 @@ from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.models import network_phones
+from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.run_folder.summary import Chosen
@@ -179,7 +180,7 @@ class Rounds:
         whole = start.head.shape == start.selection.head.shape == head.shape
         try:
             took = log.keep_rounds(start.number)
-        except (ValueError, InputError):  # a line that was cut off
+        except (ValueError, UnusableError):  # a line that was cut off
             took = Totals()
         if not whole or took.rounds != start.number:
             raise InputError(

@@ -22,7 +22,7 @@ from server.strategies import own_heads
 from server.strategies.registry import check
 from simulations.experiment import Config
 from simulations.run import origin
-from simulations.run.begin import begin
+from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
 from simulations.run.finish import finish, write_data
 from simulations.run.request import Request, alone, check_cache
@@ -73,13 +73,15 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
             step(len(world.table), len(world.table))
         tell(world.table, display)
         log = RunFolder(request.folder)
-        asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
+        asked = Asked(
+            request.experiment, request.command, request.federated, request.baseline, request.devices
+        )
         if request.origin:
             origin.check_data(request.folder, request.origin, world.table, world.weights)
         with alone(log.path):
             sweep_up(log.path)
-            origin.write(log, request.config, world.table, world.weights)
-            begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
+            origin.of(request.config, world.table, world.weights).write(log.path)
+            begin(log, world, asked)
             with ExitStack() as nodes:
                 if request.federated and through is None:
                     through = _nodes(request, display, nodes)

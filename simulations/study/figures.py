@@ -59,7 +59,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
 
 def _size(study: Study) -> int:
     """The side of the photos that MobileNetV2 saw."""
-    size = study.any_run.config["data"]["image_size"]
+    size = study.any_run.config.data.image_size
     return size if isinstance(size, int) else 224
 
 
@@ -67,4 +67,4 @@ def _trained(study: Study) -> int | None:
     """The blocks that mobilenet-tuned trains, where it is there."""
     tuned = (run for (model, _, _), run in study.runs.items() if model == "mobilenet-tuned")
     run = next(tuned, None)
-    return None if run is None else int(run.config["model"].get("trainable_blocks", 3))
+    return None if run is None else run.config.model.trainable_blocks
