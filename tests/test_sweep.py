@@ -2,18 +2,24 @@
 
 import csv
 import io
-import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from rich.console import Console
 from support_commands import Here, Running, fedfer, settings, started, wait_for_rounds
+from support_fake_runs import a_summary
 
 from fer_models.errors import InputError
+from fer_models.metrics import report
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, Spread
+from fer_models.run_folder.rounds import RoundRecord
 from simulations.sweep import table as sweep_table
 from simulations.sweep import workers
 from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
@@ -64,14 +70,15 @@ def test_what_cannot_be_used(tmp_path: Path, changes: tuple[str, ...], given: di
 
 
 def _finished(sweep: SweepRequest, cell: Cell, macro_f1: list[float], accuracy: float) -> None:
-    folder = sweep.place_of(cell)
-    folder.mkdir(parents=True)
-    summary = {"accuracy": accuracy, "macro_f1": 0.5, "bytes_down": 3_000, "bytes_up": 1_000, "seconds": 1.0}
-    if cell.name == "fedavg":
-        summary["across_phones"] = {"accuracy": {"worst_tenth": 0.25}}
-    (folder / "summary.json").write_text(json.dumps(summary))
-    lines = [{"round": number, "val_macro_f1": score} for number, score in enumerate(macro_f1, 1)]
-    (folder / "rounds.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    log, spread = RunFolder(sweep.place_of(cell)), (0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.0)
+    across = AcrossPhones(2, 2, AccuracySpread(*spread, 0.0), Spread(*spread), {})
+    quality, _ = report(np.arange(2), np.arange(2), ("anger", "fear"))
+    summary = a_summary(
+        replace(quality, accuracy=accuracy, macro_f1=0.5), across=across if cell.name == "fedavg" else None
+    )
+    replace(summary, bytes_down=3_000, bytes_up=1_000).write(log.path)
+    for number, score in enumerate(macro_f1, 1):
+        log.append_round(RoundRecord(number, 2, 40, 1.0, 0.5, score, 1.0, 0.1, 3_000, 1_000, 500))
 
 
 def test_the_table_by_hand(tmp_path: Path) -> None:

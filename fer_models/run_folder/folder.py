@@ -3,9 +3,8 @@
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fer_models.cache import named, whole_file
 from fer_models.run_folder.files import parse, versioned
@@ -35,16 +34,6 @@ class RunFolder:
         """Where the rounds are written."""
         return self.path / ROUNDS
 
-    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Writes `name`.json, whole."""
-        with whole_file(self.path / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Reads `name`.json."""
-        value: dict[str, Any] = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
-        return value
-
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Writes `name`.csv, whole; names that are not Unicode keep their bytes."""
         with (
@@ -69,7 +58,7 @@ class RunFolder:
     def keep_rounds(self, number: int) -> Totals:
         """Drops the lines after round `number`, which a resumed run writes anew; what the others took.
 
-        InputError where a line is not what was written; ValueError where one is missing.
+        UnusableError where a line is not what was written; ValueError where one is missing.
         """
         totals = Totals()
         if not self.rounds_path.exists():
