@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.cache import named, whole_file
+from fer_models.errors import RunError
+from fer_models.text import shown
 
 PHONES = "phones"  # the table of how each phone fares, .csv
 
@@ -62,6 +64,7 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._written: int | None = None  # bytes of rounds.jsonl, from the first line on
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -88,15 +91,30 @@ class RunLog:
             csv.writer(file).writerows([header, *rows])
 
     def append_round(self, record: RoundRecord) -> None:
-        """Adds a line to rounds.jsonl."""
+        """Adds a line to rounds.jsonl; RunError where the lines before it are gone or others."""
+        self._check()
         try:
             with self.rounds_path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(record)) + "\n")
+                self._written = file.tell()
         except OSError as error:
             raise named(error, self.rounds_path) from error
 
+    def _check(self) -> None:
+        """RunError where rounds.jsonl is not as long as it was when the last line was written."""
+        if self._written is None:
+            return
+        now = self.rounds_path.stat().st_size if self.rounds_path.exists() else None
+        if now != self._written:
+            what = "is gone" if now is None else "has changed"
+            raise RunError(
+                f"{shown(self.rounds_path)} {what} while the run wrote to it; put it back, or remove the"
+                " checkpoint beside it, too, to begin with the first round"
+            )
+
     def settle(self) -> None:
         """Has the lines of rounds.jsonl on disk, before a checkpoint that counts on them."""
+        self._check()
         with self.rounds_path.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -106,11 +124,13 @@ class RunLog:
         ValueError or TypeError where a line is not what was written.
         """
         totals = Totals()
+        self._written = None
         if not self.rounds_path.exists():
             return totals
         lines = self.rounds_path.read_text(encoding="utf-8").splitlines()[:number]
         with whole_file(self.rounds_path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        self._written = self.rounds_path.stat().st_size
         for place, line in enumerate(lines, 1):
             record = RoundRecord(**json.loads(line))
             if record.round != place:
