@@ -14,6 +14,7 @@ from support_commands import LONG, Here, fedfer, settings, started
 from support_photo_folders import make_folder
 
 from fer_models.cache import cache_path
+from fer_models.encoders import backbone, weights
 from fer_models.quiet import hush
 from simulations.engines.interrupt import SIGNALS
 
@@ -76,6 +77,18 @@ def folder(tmp_path: Path) -> Path:
 def run_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The cache that the small runs of a test process share."""
     return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the encoder of random weights and nothing else, to begin another cache with."""
+
+    def make(home: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FEDFER_CACHE", str(home))
+            backbone.load(weights.find("random"))
+
+    return once(tmp_path_factory, "encoders", make)
 
 
 @pytest.fixture
