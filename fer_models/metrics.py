@@ -97,4 +97,4 @@ def _of_class(row: Mapping[str, float]) -> ClassQuality:
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above` / `below`, and 0 where nothing is below."""
-    return np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0)
+    return np.asarray(np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0))

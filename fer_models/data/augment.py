@@ -99,7 +99,7 @@ def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
 
 def _numbers(photos: np.ndarray, views: np.ndarray) -> np.ndarray:
     """One number for each view, in the order of rows."""
-    return photos * _MOST_VIEWS + views
+    return np.asarray(photos * _MOST_VIEWS + views)
 
 
 def views(
@@ -196,7 +196,8 @@ class _Canvas:
         """Brightness times contrast about the photo's mean, for each of the 256 values."""
         brightness, contrast = (1 + TONE * (2 * draws[5:7] - 1)).tolist()
         values = brightness * (self.mean + contrast * (np.arange(256) - self.mean))
-        return np.rint(values).clip(0, 255).astype(int).tolist()
+        levels: list[int] = np.rint(values).clip(0, 255).astype(int).tolist()
+        return levels
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:

@@ -82,4 +82,4 @@ def _divergence(shares: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
     middle = (shares + whole) / 2
     nats = (rel_entr(shares, middle).sum(axis=1) + rel_entr(whole, middle).sum(axis=1)) / 2
-    return np.maximum(nats, 0) / np.log(2)
+    return np.asarray(np.maximum(nats, 0) / np.log(2))
