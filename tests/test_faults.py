@@ -14,7 +14,8 @@ from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 from clients.app import app
 from fer_models.errors import RunError
 from fer_models.local.training import Shards
-from fer_models.runlog import RoundRecord, RunLog
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import RoundRecord
 from server.config import StrategyConfig
 
 ILL = 4  # a phone
@@ -214,12 +215,12 @@ def a_round(number: int) -> RoundRecord:
 @pytest.mark.parametrize("began", ["new", "resumed"])
 def test_rounds_that_are_gone_or_others_are_noticed(tmp_path: Path, began: str) -> None:
     path = tmp_path / "rounds.jsonl"
-    log = RunLog(tmp_path)
+    log = RunFolder(tmp_path)
     assert log.keep_rounds(0).rounds == 0  # nothing is there yet
     log.append_round(a_round(1))
     log.append_round(a_round(2))
     if began == "resumed":
-        log = RunLog(tmp_path)
+        log = RunFolder(tmp_path)
         assert log.keep_rounds(1).rounds == 1
     kept = path.read_text()
     path.unlink()
