@@ -1,14 +1,19 @@
 """What happens to updates on the phone: clipping and attacks, by hand, and that they change nothing else."""
 
+import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from support_commands import Here
+from support_fake_runs import make_run
+from support_pages import read as read_page
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import Recorder, head_bytes, run
 from support_tiny_networks import DEEP, rows_for
@@ -386,3 +391,18 @@ def test_settings_that_cannot_be_are_refused_in_a_line(
 ) -> None:
     told = here.refused("run", "quickstart", *(part for each in given_settings for part in ("--set", each)))
     assert line in told
+
+
+def test_the_page_tells_what_happened_to_updates(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    config = tomllib.loads((folder / "config.toml").read_text())
+    config |= {"update": {"clip_norm": 0.5}, "attack": {"name": "noise", "phones": 0.2}}
+    (folder / "config.toml").write_text(tomli_w.dumps(config))
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["metrics"] = {"clipped": 0.5 if number % 2 else 0.25, "update_norm": 0.4, "malicious": 20.0}
+    (folder / "rounds.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = read_page(folder)[1].words
+    assert "20% of the phones are malicious: Noise, scale 50.0; clipped to an L2 norm of 0.5" in words
+    assert "37.5% of all updates were longer" in words
+    assert "malicious" not in read_page(make_run(tmp_path / "plain"))[1].words

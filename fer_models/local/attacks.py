@@ -11,7 +11,7 @@ Malicious phones do not work together and know of nobody's update but their own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Annotated
 
@@ -83,6 +83,13 @@ class Malicious(Transform):
 
     share: float  # of all phones, that are malicious; rounded to whole phones
     attack: Attack
+
+    @property
+    def words(self) -> str:
+        """What it does."""
+        options = (f", {field.name} {getattr(self.attack, field.name)}" for field in fields(self.attack))
+        name = type(self.attack).__name__
+        return f"{self.share:.0%} of the phones are malicious: {name}{''.join(options)}"
 
     def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
         """Every malicious phone's update as it sends it, and who is malicious (1) or not (0)."""

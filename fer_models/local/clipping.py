@@ -25,6 +25,11 @@ class ClipNorm(Transform):
 
     norm: float  # of an update, at most
 
+    @property
+    def words(self) -> str:
+        """What it does."""
+        return f"clipped to an L2 norm of {self.norm:g}"
+
     def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
         """The clipped updates, and their norms before."""
         norms = kernel.norms(updates)

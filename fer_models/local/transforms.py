@@ -11,7 +11,7 @@ Updates are exact differences in float64 here, so a transform that changes nothi
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Context:
     classes: int
 
 
+@dataclass(frozen=True)
 class Transform:
     """What happens to updates on the phone. A page is a frozen dataclass of its options."""
 
@@ -46,6 +47,12 @@ class Transform:
         No phone's result may depend on who else is in the block.
         """
         return updates, {}
+
+    @property
+    def words(self) -> str:
+        """What it does, as reports say it: its name and options, if nothing else is said."""
+        options = (f"{field.name} {getattr(self, field.name)}" for field in fields(self))
+        return ", ".join([type(self).__name__, *options])
 
     def groups(self, held: Holdings, context: Context) -> Groups:
         """Who trains on what; as it stands, every phone on what it holds."""
