@@ -17,6 +17,7 @@ from fer_models.errors import InputError
 from fer_models.heads import LinearHead
 from fer_models.metrics import macro_f1
 from fer_models.model import Fitted
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
@@ -48,9 +49,7 @@ class HogModel(Fitted):
         """Numbers in the descriptor."""
         return length(size)
 
-    def fit(
-        self, shards: "Shards", validation: "HeldOut", photos: np.ndarray
-    ) -> tuple[LinearHead, dict[str, Any]]:
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
         """Logistic regression on all training views."""
         return fit(shards, validation, len(photos))
 
@@ -109,7 +108,7 @@ def length(size: int) -> int:
 
 def fit(
     training: "Shards", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
-) -> tuple[LinearHead, dict[str, Any]]:
+) -> tuple[LinearHead, Chosen]:
     """Multinomial logistic regression on all training views, and how it was chosen.
 
     Its C is the one of CHOICES best on validation by macro-F1, the smallest of equals. Each fit goes on from
@@ -123,25 +122,19 @@ def fit(
     if len(np.unique(labels)) != classes:
         raise ValueError(f"every one of the {classes} classes needs a view, got {np.unique(labels)}")
     model = LogisticRegression(max_iter=iterations, warm_start=True)
-    best, chosen = np.empty(0), dict[str, Any]()
-    tried: list[dict[str, Any]] = []
+    best, best_f1, found = np.empty(0), -1.0, dict[str, float]()
+    tried: list[dict[str, float]] = []
     with threadpool_limits(1, user_api="blas"):
         for choice in CHOICES:
             model.set_params(C=choice)
             converged = _fitted(model, rows, labels)
             head = _head(model)
             answers = (validation.features @ head[:, :-1].T + head[:, -1]).argmax(axis=1)
-            tried.append(
-                {
-                    "C": choice,
-                    "macro_f1": macro_f1(validation.labels, answers, classes),
-                    "iterations": int(model.n_iter_[0]),
-                    "converged": converged,
-                }
-            )
-            if not chosen or tried[-1]["macro_f1"] > chosen["macro_f1"]:
-                best, chosen = head, tried[-1]
-    return LinearHead(best), {"C": chosen["C"], "converged": chosen["converged"], "tried": tried}
+            score, taken = macro_f1(validation.labels, answers, classes), int(model.n_iter_[0])
+            tried.append({"C": choice, "macro_f1": score, "iterations": taken, "converged": converged})
+            if score > best_f1:
+                best, best_f1, found = head, score, {"C": choice, "converged": converged}
+    return LinearHead(best), {**found, "tried": tried}
 
 
 def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from fer_models.closed_form import majority, ridge
 from fer_models.heads import LinearHead
 from fer_models.model import Fitted, Linear
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
@@ -34,9 +35,7 @@ class RidgeHead(Fitted):
     about: ClassVar[str] = "MobileNetV2, frozen; a linear head by ridge regression"
     reads: ClassVar[Literal["features"]] = "features"
 
-    def fit(
-        self, shards: "Shards", validation: "HeldOut", photos: np.ndarray
-    ) -> tuple[LinearHead, dict[str, Any]]:
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
         """Ridge regression on all training views."""
         found = ridge(shards, validation, len(photos))
         tried = [{"strength": strength, "macro_f1": quality} for strength, quality in found.tried]
@@ -57,8 +56,6 @@ class Majority(Fitted):
         """Nothing."""
         return 0
 
-    def fit(
-        self, shards: "Shards", validation: "HeldOut", photos: np.ndarray
-    ) -> tuple[LinearHead, dict[str, Any]]:
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
         """The class shares; nothing is chosen."""
         return LinearHead(majority(photos)), {}

@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_models.encoders.backbone import FEATURES, MEAN, STD
 from fer_models.heads import LinearHead
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
@@ -60,9 +61,7 @@ class Fitted(Linear, ABC):
     epochs: ClassVar[bool] = False
 
     @abstractmethod
-    def fit(
-        self, shards: "Shards", validation: "HeldOut", photos: np.ndarray
-    ) -> tuple[LinearHead, dict[str, Any]]:
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
         """What was learned, and what it chose on the validation photos.
 
         `photos`: (C,) int64, training photos of each class before balancing.

@@ -25,6 +25,7 @@ from fer_models.model import Fitted, Linear, Model
 from fer_models.networks.registry import NETWORKS
 from fer_models.options import declared
 from fer_models.registry import PageSection, Registry
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.networks.build import NetworkClassifier
@@ -154,7 +155,7 @@ def _network(
 
 def fit(
     model: ModelConfig, shards: Shards, validation: HeldOut, photos: np.ndarray
-) -> tuple[Classifier, dict[str, Any]]:
+) -> tuple[Classifier, Chosen]:
     """What a model that learns all at once has learned, and what it chose on the validation photos.
 
     `photos`: (C,) int64, training photos of each class before balancing.

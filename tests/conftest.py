@@ -1,19 +1,19 @@
 """What several tests share: the folder of real faces, and a cache of their own."""
 
-import fcntl
 import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
 from support_commands import LONG, Here, fedfer, settings, started
+from support_once import Once
 from support_photo_folders import make_folder
 
 from fer_models.cache import cache_path
+from fer_models.encoders import backbone, weights
 from fer_models.quiet import hush
 from simulations.engines.interrupt import SIGNALS
 
@@ -78,6 +78,24 @@ def run_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    root = tmp_path_factory.getbasetemp()
+    return Once(root.parent if "PYTEST_XDIST_WORKER" in os.environ else root)
+
+
+@pytest.fixture(scope="session")
+def encoders(once: Once) -> Path:
+    """A cache that holds the encoder of random weights and nothing else, to begin another cache with."""
+
+    def make(home: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FEDFER_CACHE", str(home))
+            backbone.load(weights.find("random"))
+
+    return once("encoders", make)
+
+
 @pytest.fixture
 def here(
     tmp_path: Path, run_cache: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
@@ -87,22 +105,8 @@ def here(
     return Here(tmp_path, monkeypatch, capsys)
 
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """The folder `name`, which one of the processes that share out the tests makes and all of them read."""
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent
-    with (root / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (root / f"{name}.made").exists():
-            (root / name).mkdir()
-            make(root / name)
-            (root / f"{name}.made").touch()
-    return root / name
-
-
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
+def whole_run(once: Once, run_cache: str) -> Path:
     """The folder of a small run, from beginning to end through the real command."""
 
     def make(home: Path) -> None:
@@ -111,19 +115,19 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
         assert (done.code, done.err) == (0, ""), done
         assert run.left() == []
 
-    return once(tmp_path_factory, "whole", make) / "run"
+    return once("whole", make) / "run"
 
 
 @pytest.fixture(scope="session")
-def short_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
+def short_run(once: Once, run_cache: str) -> Path:
     """The folder of the small run cut to two rounds, without its baseline, in one process."""
-    return once(tmp_path_factory, "short", lambda home: alone(home, run_cache, federation__rounds=2)) / "run"
+    return once("short", lambda home: alone(home, run_cache, federation__rounds=2)) / "run"
 
 
 @pytest.fixture(scope="session")
-def long_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
+def long_run(once: Once, run_cache: str) -> Path:
     """The folder of a run of LONG, without its baseline, in one process."""
-    return once(tmp_path_factory, "long", lambda home: alone(home, run_cache, **LONG)) / "run"
+    return once("long", lambda home: alone(home, run_cache, **LONG)) / "run"
 
 
 def alone(home: Path, cache: str, **changes: object) -> None:

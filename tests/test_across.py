@@ -53,7 +53,7 @@ def test_what_is_reported_worked_out_by_hand() -> None:
     )  # fmt: skip
     # F1s: (1 + 1) / 2; (2 / 3 + 0) / 2; (0 + 2 / 3) / 2; (0 + 0) / 2.
     assert found.macro_f1.mean == pytest.approx((1 + 1 / 3 + 1 / 3 + 0) / 4)
-    assert found.classes == {"anger": PhonesOfClass(3, 0.5, 3, 1.0), "fear": PhonesOfClass(1, 0.5, 1, 0.0)}
+    assert found.classes == {"anger": PhonesOfClass(3, 0.5, 1.0), "fear": PhonesOfClass(1, 0.5, 0.0)}
 
 
 def test_phones_with_few_photos_count_for_means_and_are_not_ranked() -> None:
@@ -75,8 +75,8 @@ def test_phones_with_few_photos_count_for_means_and_are_not_ranked() -> None:
         }
     )  # fmt: skip
     assert found.classes == {
-        "anger": PhonesOfClass(3, (1 + 1 / 3) / 3, 2, 1.0),
-        "fear": PhonesOfClass(2, 1 / 3, 1, 0.0),
+        "anger": PhonesOfClass(3, (1 + 1 / 3) / 3, 1.0, ranked=2),
+        "fear": PhonesOfClass(2, 1 / 3, 0.0, ranked=1),
     }
     nobody = across.measure(counts, largest, NAMES, min_photos=5)
     assert nobody.ranked == 0
@@ -96,7 +96,7 @@ def test_every_field_is_documented() -> None:
 
 def test_a_class_that_no_phone_holds_most_of_has_no_accuracy() -> None:
     found = across.measure(np.array([[[1, 0], [0, 0]]]), np.array([0]), NAMES)
-    assert found.classes["fear"] == PhonesOfClass(0, None, 0, 0)
+    assert found.classes["fear"] == PhonesOfClass(0, None, 0)
     with pytest.raises(ValueError, match="no photos"):
         across.measure(np.zeros((3, 2, 2), np.int64), np.zeros(3, np.int64), NAMES)
 

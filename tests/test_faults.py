@@ -14,6 +14,7 @@ from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 from clients.app import app
 from fer_models.errors import RunError
 from fer_models.local.training import Shards
+from fer_models.runlog import RoundRecord, RunLog
 from server.config import StrategyConfig
 
 ILL = 4  # a phone
@@ -204,6 +205,34 @@ def test_the_work_of_a_failed_node_is_done_elsewhere(tmp_path: Path, name: str) 
         assert [r.dropped for r in hurt.records] == [0] * len(hurt.records)
     with pytest.raises(RunError, match="none is left to take its work: out of memory"):
         run(tmp_path, shards, broken=(0, 1), **asked)  # type: ignore[arg-type]
+
+
+def a_round(number: int) -> RoundRecord:
+    return RoundRecord(number, 1, 1, 0.5, None, None, None, 0.1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("began", ["new", "resumed"])
+def test_rounds_that_are_gone_or_others_are_noticed(tmp_path: Path, began: str) -> None:
+    path = tmp_path / "rounds.jsonl"
+    log = RunLog(tmp_path)
+    assert log.keep_rounds(0).rounds == 0  # nothing is there yet
+    log.append_round(a_round(1))
+    log.append_round(a_round(2))
+    if began == "resumed":
+        log = RunLog(tmp_path)
+        assert log.keep_rounds(1).rounds == 1
+    kept = path.read_text()
+    path.unlink()
+    for change in (lambda: log.append_round(a_round(3)), log.settle):
+        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; put it back"):
+            change()
+    assert not path.exists()
+    path.write_text(kept[:-9])
+    with pytest.raises(RunError, match=r"rounds\.jsonl has changed while"):
+        log.append_round(a_round(3))
+    path.write_text(kept)
+    log.append_round(a_round(3))
+    assert path.read_text().startswith(kept)
 
 
 def hanging(monkeypatch: pytest.MonkeyPatch, asleep: set[int], kind: str) -> list[float | None]:

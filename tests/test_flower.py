@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support_commands import SMALL, fedfer, settings
+from support_commands import SMALL, Here, settings
 from support_flower_net import CHECKOUT, Services, make_keys, until_healthy
+from support_watch import outside, watched
 
 from fer_models.errors import InputError
 from fer_models.heads import load_head
@@ -38,8 +39,17 @@ def asked(**changes: object) -> str:
 
 
 @slow
-def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path: Path) -> None:
-    """The same bytes as `fedfer run`."""
+def test_flwr_run_is_the_same_run_and_keeps_to_itself(
+    whole_run: Path, services: Services, tmp_path: Path
+) -> None:
+    """The same bytes as `fedfer run`; with the two settings and the file that docs/privacy-of-use.md asks
+    for, nothing beyond this machine is talked to.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "ray_bootstrap_config.yaml").touch()
+    services.env["HOME"] = str(home)
+    services.watch = watched(tmp_path / "trace")
     log, status = services.run("local", asked(), f'out="{tmp_path}/run"', options=NODES)
     assert status == "finished:completed", log
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
@@ -47,6 +57,9 @@ def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path:
     ).read_bytes()
     assert (tmp_path / "run" / "report.html").exists()
     assert "Creating virtual environment" not in log
+    services.end()
+    assert outside(tmp_path / "trace") == []
+    assert [path.name for path in home.iterdir()] == ["ray_bootstrap_config.yaml"]
 
 
 def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,17 +104,21 @@ def test_nodes_that_were_started_in_another_checkout_are_told(services: Services
 
 
 @slow
-def test_three_phones_over_tls_come_to_the_head_of_the_simulation(services: Services, tmp_path: Path) -> None:
+def test_three_phones_over_tls_come_to_the_head_of_the_simulation(
+    services: Services, here: Here, encoders: Path, tmp_path: Path
+) -> None:
     faces = draw_faces(tmp_path / "faces")
     plain = {
         "federation__phones": 3, "federation__rounds": 2, "data__balance": 0, "federation__nodes": 2,
         "federation__partition": "quantity", "checkpoint__every": 1,
     }  # fmt: skip
     words = ["--data", str(faces), *settings(**plain)]
-    simulated = fedfer("run", *words, "--no-baseline", "--out", "run", cwd=tmp_path)
+    simulated = here.run("run", *words, "--set=federation.engine=process", "--no-baseline", "--out", "run")
     assert simulated.code == 0, simulated.err
     photos = share_out(faces, words[3::2], tmp_path)
 
+    for phone in range(3):
+        shutil.copytree(encoders, tmp_path / f"cache{phone}")
     make_keys(tmp_path / "keys", 4)
     port, keys = str(services.port), tmp_path / "keys"
     services.start(

@@ -1,5 +1,7 @@
 """Held-out photos dealt to phones: each to one, in proportion to what phones hold, seeded."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,7 +126,15 @@ def test_as_many_phones_as_a_city_has() -> None:
 PARTITIONS = ["iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"]
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this module: whatever the partition, the faces are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.usefixtures("one_cache")
 @pytest.mark.parametrize("phones", [1, 4])
 @pytest.mark.parametrize("name", PARTITIONS)
 def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int) -> None:

@@ -245,6 +245,23 @@ def test_a_folder_that_is_no_run_is_refused(here: Here, tmp_path: Path) -> None:
         assert said in done.err
 
 
+def test_rounds_that_are_deleted_end_the_run(run_cache: str, tmp_path: Path) -> None:
+    asked = settings(**FAST, federation__rounds=3000, checkpoint__every=2)
+    run = started("run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 5)
+    (tmp_path / "run" / "rounds.jsonl").unlink()
+    done = run.wait()
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; put it back, or")
+    assert last.endswith("go on with: fedfer run --resume run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 3)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130
+
+
 @pytest.mark.parametrize(("engine", "name"), [("ray", "prepared/labels.npy"), ("process", "features")])
 def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mended(
     whole_run: Path, run_cache: str, tmp_path: Path, engine: str, name: str

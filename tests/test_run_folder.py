@@ -4,13 +4,24 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fake_runs import a_summary
 
 from fer_models.errors import InputError
+from fer_models.metrics import report
 from fer_models.run_folder.files import FORMAT
 from fer_models.run_folder.folder import ROUNDS, RunFolder, read_rounds
-from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, OwnHeadScores, PhonesOfClass, Spread
+from fer_models.run_folder.quality import (
+    AccuracySpread,
+    AcrossPhones,
+    OwnHeadQuality,
+    OwnHeadScores,
+    PhonesOfClass,
+    Spread,
+)
 from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Summary
 
 SPREAD = (0.5, 0.1, 0.5, 0.9, 0.0, 0.05, 0.04)
 ACROSS = AcrossPhones(
@@ -50,6 +61,30 @@ def test_rounds_of_the_format_before_are_read(tmp_path: Path) -> None:
     assert read_rounds(tmp_path) == [replace(expected, own_heads=None)]
 
 
+def test_a_summary_is_read_as_it_was_written_and_holds_what_applies(tmp_path: Path) -> None:
+    quality, _ = report(np.array([0, 0, 1]), np.array([0, 1, 1]), ("anger", "fear"))
+    own = OwnHeadQuality(**vars(quality), across_phones=ACROSS)
+    federated = a_summary(quality, ("anger", "fear"), across=ACROSS, own=own)
+    federated = replace(federated, partition_options={"alpha": 0.1, "photos_per_phone": 40})
+    central = a_summary(quality, kind="centralized", steps=2.5)
+    tried = [{"C": 0.1, "macro_f1": 0.5, "iterations": 12, "converged": True}]
+    for summary in (
+        federated,
+        central,
+        replace(central, chosen={"C": 0.1, "converged": True, "tried": tried}),
+    ):
+        summary.write(tmp_path)
+        assert Summary.read(tmp_path) == summary
+    said = json.loads((tmp_path / "summary.json").read_text())
+    names = {"format", *(field.name for field in fields(Summary))}
+    assert names - set(said) == {"partition_options", "rounds", "own_heads"}
+    assert (said["format"], said["chosen"]["tried"], said["across_phones"]) == (FORMAT, tried, None)
+    federated.write(tmp_path)
+    said = json.loads((tmp_path / "summary.json").read_text())
+    assert names - set(said) == {"epochs", "matched", "chosen"}
+    assert said["own_heads"]["across_phones"]["classes"]["anger"]["accuracy"] is None
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -58,7 +93,7 @@ def test_rounds_of_the_format_before_are_read(tmp_path: Path) -> None:
             "line 2, is damaged (round: Input should be a valid integer); restore",
         ),
         ('{"format": 1, "round": 2, "phon', "line 2, is damaged (Invalid JSON"),
-        ("[]", "line 2, is damaged (Input should be an object); restore it, or run it again"),
+        ("[]", "line 2, is damaged (Input should be an object); restore it, or train the run anew"),
         (
             '{"round": 2}',
             "line 2, is damaged, or was written by an older fedfer (phones: Field required); use",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_commands import FEDFER, Done, Here, assert_refused, fedfer, settings
+from support_commands import FEDFER, Done, Here, assert_refused, settings
 from support_notebook import Notebook
 from support_other_user import bound_fedfer, nameless
 
@@ -104,12 +104,12 @@ def test_a_user_without_a_name_and_a_home() -> None:
 
 
 @slow
-def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cache: str) -> None:
+def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path) -> None:
+    """Which this model, that nothing is compiled for, meets as any other does."""
     cache = tmp_path / "cache"
-    shutil.copytree(run_cache, cache)
     (cache / "numba" / "local_0").mkdir(parents=True)
     (cache / "numba" / "local_0").chmod(0o555)
-    words = ["run", *SMALL, "--out", "run"]
+    words = ["baseline", *settings(model__name="majority"), "--out", "run"]
     done = bound_fedfer(*words, cwd=tmp_path, FEDFER_CACHE=str(cache))
     assert done.code == 0, done.err
     assert done.err.startswith("fedfer: numba compiles anew")
@@ -121,8 +121,8 @@ def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cac
 
 
 @slow
-def test_a_cache_of_which_parts_belong_to_others(tmp_path: Path, run_cache: str) -> None:
-    cache = tmp_path / "cache"
+def test_a_cache_of_which_parts_belong_to_others(short_run: Path, encoders: Path, tmp_path: Path) -> None:
+    cache = shutil.copytree(encoders, tmp_path / "cache")
     for name in ("numba", "matplotlib"):
         (cache / name).mkdir(parents=True)
         (cache / name).chmod(0o555)
@@ -136,9 +136,7 @@ def test_a_cache_of_which_parts_belong_to_others(tmp_path: Path, run_cache: str)
         " (Permission denied); make it yours, or let FEDFER_CACHE name another\n"
     )
     assert list(temporary.iterdir()) == []
-    plain = fedfer("run", *SMALL, "--out", "plain", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert plain.code == 0
-    heads = [(tmp_path / name / "head.safetensors").read_bytes() for name in ("run", "plain")]
+    heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]
     assert heads[0] == heads[1]
     (cache / "looks").mkdir(exist_ok=True)
     (cache / "looks").chmod(0o555)

@@ -23,6 +23,14 @@ APPLIES: Mapping[str, bool] = {"where_it_applies": True}  # metadata of a field 
 T = TypeVar("T")
 
 
+class UnusableError(InputError):
+    """A file that cannot be read: `what` is wrong with it, for callers who know better what to do."""
+
+    def __init__(self, what: str, remedy: str = "restore it, or train the run anew") -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+
+
 class Record:
     """A record that is a file of its own; its subclasses are frozen dataclasses."""
 
@@ -30,7 +38,7 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The record in `folder`; InputError where it cannot be used, OSError where it is missing."""
+        """The record in `folder`; UnusableError where it is damaged, OSError where it is missing."""
         path = folder / cls.FILE
         return parse(cls, path.read_bytes(), shown(path))
 
@@ -46,25 +54,23 @@ def write_json(path: Path, record: object) -> None:
 
 
 def parse(kind: type[T], text: str | bytes, name: str) -> T:
-    """The record of type `kind` in a JSON text; InputError, which calls the text `name`, where it is none."""
+    """The record of type `kind` in a JSON text called `name`; UnusableError where it is none."""
     try:
         found = _adapter(_Version).validate_json(text, strict=True).format
     except ValidationError as error:
-        raise _damaged(name, error) from error
+        raise UnusableError(f"{name} is damaged ({first_error(error)})") from error
     if found > FORMAT:
-        raise InputError(
-            f"{name} has format {found}, this fedfer reads formats up to {FORMAT}; use the fedfer that wrote"
-            " it, or a newer one"
+        raise UnusableError(
+            f"{name} has format {found}, this fedfer reads formats up to {FORMAT}",
+            "use the fedfer that wrote it, or a newer one",
         )
     try:
         record: T = _adapter(kind).validate_json(text, strict=True)  # type: ignore[arg-type]  # types can be hashed
     except ValidationError as error:
         if found:
-            raise _damaged(name, error) from error
-        raise InputError(
-            f"{name} is damaged, or was written by an older fedfer ({_first(error)}); use that one, or run it"
-            " again"
-        ) from error
+            raise UnusableError(f"{name} is damaged ({first_error(error)})") from error
+        what = f"{name} is damaged, or was written by an older fedfer ({first_error(error)})"
+        raise UnusableError(what, "use that one, or train the run anew") from error
     return record
 
 
@@ -103,11 +109,7 @@ def _adapter(kind: type[T]) -> "TypeAdapter[T]":
     return TypeAdapter(kind)
 
 
-def _damaged(name: str, error: ValidationError) -> InputError:
-    return InputError(f"{name} is damaged ({_first(error)}); restore it, or run it again")
-
-
-def _first(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
     """The first thing that is wrong, in words."""
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, one["loc"]))

@@ -59,7 +59,7 @@ class FedAdagrad(Adaptive):
 
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """The sum."""
-        return v + squares
+        return np.asarray(v + squares)
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ class FedYogi(Adaptive):
 
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """A step towards the squares."""
-        return v - (1 - self.beta2) * squares * np.sign(v - squares)
+        return np.asarray(v - (1 - self.beta2) * squares * np.sign(v - squares))

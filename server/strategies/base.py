@@ -99,4 +99,4 @@ class Algorithm(ABC):
 
 def moved(head: np.ndarray, by: np.ndarray) -> np.ndarray:
     """The head (C, D + 1) float32 moved by an update (C, D + 1) float64, rounded once."""
-    return (head + by).astype(np.float32)
+    return np.asarray((head + by).astype(np.float32))

@@ -71,7 +71,7 @@ def about_median(values: np.ndarray, count: int) -> np.ndarray:
     """Of each row of values (p, k), ascending along k, the mean of the `count` closest to its median."""
     off = np.abs(values - middle(values)[:, None])
     closest = np.argsort(off, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(values, closest, axis=1).mean(axis=1, dtype=np.float64)
+    return np.asarray(np.take_along_axis(values, closest, axis=1).mean(axis=1, dtype=np.float64))
 
 
 def check_bulyan(phones: int, byzantine: int | None) -> int:

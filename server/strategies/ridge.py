@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_models.closed_form import Moments, Ridge, choose
 from fer_models.evaluation import HeldOut
+from fer_models.run_folder.summary import Chosen
 from fer_models.statistics import expanded
 from server.strategies.base import State
 from server.strategies.fedavg import FedAvg
@@ -46,7 +47,7 @@ def _state(found: Ridge) -> State:
     }
 
 
-def chosen(state: State) -> dict[str, object]:
+def chosen(state: State) -> Chosen:
     """What summary.json says of the choice; nothing where the state is of another algorithm."""
     if "strength" not in state:
         return {}

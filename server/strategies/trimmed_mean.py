@@ -31,4 +31,4 @@ class TrimmedMean(Algorithm):
         """Of each row of values (p, k), ascending along k, without its ends: (p,) float64."""
         k = values.shape[1]
         cut = int(self.trim * k + 1e-9)  # rounded down, but 0.29 * 100 is 29
-        return values[:, cut : k - cut].mean(axis=1, dtype=np.float64)
+        return np.asarray(values[:, cut : k - cut].mean(axis=1, dtype=np.float64))

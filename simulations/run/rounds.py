@@ -16,8 +16,10 @@ from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
 from fer_models.local.registry import written
 from fer_models.models import network_phones
+from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
+from fer_models.run_folder.summary import Chosen
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
@@ -55,7 +57,7 @@ class Rounds:
 
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float
-    ) -> tuple[Selection[Classifier], dict[str, Any]]:
+    ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the rounds that are not done yet, adding what they take; returns the head to report and
         what was chosen for it on the validation photos.
         """
@@ -182,7 +184,7 @@ class Rounds:
         whole = start.head.shape == start.selection.head.shape == head.shape
         try:
             took = log.keep_rounds(start.number)
-        except (ValueError, InputError):  # a line that was cut off
+        except (ValueError, UnusableError):  # a line that was cut off
             took = Totals()
         if not whole or took.rounds != start.number:
             raise InputError(

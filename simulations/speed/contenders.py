@@ -88,7 +88,7 @@ def draw_features(folder: Path, rows: int) -> Path:
 def uneven(phones: int, mean: int) -> np.ndarray:
     """Views of each phone, (phones,) int64: log-normal with sigma 1, at least 1, `mean` on average."""
     weights = stream(_SEED, "sizes", phones).lognormal(sigma=1.0, size=phones)
-    return np.maximum(1, np.rint(weights / weights.mean() * mean)).astype(np.int64)
+    return np.asarray(np.maximum(1, np.rint(weights / weights.mean() * mean)).astype(np.int64))
 
 
 def lay_out(features: Path, sizes: np.ndarray, folder: Path) -> Field:
