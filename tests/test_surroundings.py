@@ -265,3 +265,15 @@ def test_libraries_get_folders_of_the_cache(here: Here, monkeypatch: pytest.Monk
     surroundings.settle()
     assert (os.environ["FLWR_HOME"], os.environ["HF_HOME"]) == ("/mine", "")
     assert list(here.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [(".", "{here}"), ("a:/b:", "{here}/a:/b"), ("", ""), (":", ":")],
+)
+def test_what_begins_elsewhere_finds_the_same_modules(
+    here: Here, monkeypatch: pytest.MonkeyPatch, said: str, there: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", said)
+    surroundings.settle()
+    assert os.environ["PYTHONPATH"] == there.format(here=here.folder)
