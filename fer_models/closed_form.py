@@ -150,4 +150,4 @@ def majority(counts: np.ndarray) -> np.ndarray:
     `counts` (C,): training photos of each class before balancing; none counts as one.
     """
     photos = np.maximum(counts, 1)
-    return np.log(photos / photos.sum()).astype(np.float32)[:, None]
+    return np.asarray(np.log(photos / photos.sum()).astype(np.float32)[:, None])

@@ -73,7 +73,7 @@ def probabilities(head: np.ndarray, features: np.ndarray) -> np.ndarray:
     logits = features.astype(np.float64) @ head[:, :-1].astype(np.float64).T + head[:, -1]
     logits -= logits.max(axis=1, keepdims=True)
     exponents = np.exp(logits)
-    return exponents / exponents.sum(axis=1, keepdims=True)
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
 def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:

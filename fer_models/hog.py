@@ -5,8 +5,10 @@ uint8 images in, descriptors (n, D) float32 out, where others have the frozen en
 """
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from fer_models.encoders.encoder import gray
 from fer_models.errors import InputError
 from fer_models.heads import LinearHead
 from fer_models.metrics import macro_f1
+from fer_models.model import Fitted
+from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
@@ -24,6 +28,30 @@ CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's 
 BLOCK = 2  # cells along the side of a block, whose histograms are normalised together (L2-Hys)
 CHOICES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of scikit-learn's C; a small one is a strong penalty
 _ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
+
+
+@dataclass(frozen=True)
+class HogModel(Fitted):
+    """`hog`: the traditional way."""
+
+    about: ClassVar[str] = "histograms of oriented gradients and logistic regression"
+    reads: ClassVar[Literal["descriptors"]] = "descriptors"
+    size: ClassVar[int] = 128
+    weights: ClassVar[bool] = False
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "channels": "gray",
+        "orientations": ORIENTATIONS,
+        "block": BLOCK,
+    }
+    library: ClassVar[tuple[str, str] | None] = ("skimage", "scikit-image")
+
+    def width(self, size: int) -> int:
+        """Numbers in the descriptor."""
+        return length(size)
+
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+        """Logistic regression on all training views."""
+        return fit(shards, validation, len(photos))
 
 
 class Hog:
@@ -80,7 +108,7 @@ def length(size: int) -> int:
 
 def fit(
     training: "Shards", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
-) -> tuple[LinearHead, dict[str, Any]]:
+) -> tuple[LinearHead, Chosen]:
     """Multinomial logistic regression on all training views, and how it was chosen.
 
     Its C is the one of CHOICES best on validation by macro-F1, the smallest of equals. Each fit goes on from
@@ -94,25 +122,19 @@ def fit(
     if len(np.unique(labels)) != classes:
         raise ValueError(f"every one of the {classes} classes needs a view, got {np.unique(labels)}")
     model = LogisticRegression(max_iter=iterations, warm_start=True)
-    best, chosen = np.empty(0), dict[str, Any]()
-    tried: list[dict[str, Any]] = []
+    best, best_f1, found = np.empty(0), -1.0, dict[str, float]()
+    tried: list[dict[str, float]] = []
     with threadpool_limits(1, user_api="blas"):
         for choice in CHOICES:
             model.set_params(C=choice)
             converged = _fitted(model, rows, labels)
             head = _head(model)
             answers = (validation.features @ head[:, :-1].T + head[:, -1]).argmax(axis=1)
-            tried.append(
-                {
-                    "C": choice,
-                    "macro_f1": macro_f1(validation.labels, answers, classes),
-                    "iterations": int(model.n_iter_[0]),
-                    "converged": converged,
-                }
-            )
-            if not chosen or tried[-1]["macro_f1"] > chosen["macro_f1"]:
-                best, chosen = head, tried[-1]
-    return LinearHead(best), {"C": chosen["C"], "converged": chosen["converged"], "tried": tried}
+            score, taken = macro_f1(validation.labels, answers, classes), int(model.n_iter_[0])
+            tried.append({"C": choice, "macro_f1": score, "iterations": taken, "converged": converged})
+            if score > best_f1:
+                best, best_f1, found = head, score, {"C": choice, "converged": converged}
+    return LinearHead(best), {**found, "tried": tried}
 
 
 def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:

@@ -6,11 +6,12 @@ What a run reports of the test photos comes from scikit-learn itself (`report`);
 answers are judged again and again, or are added up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from fer_models.run_folder.quality import ClassQuality, Quality
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,10 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     return scores(confusion(labels, predicted, classes)).macro_f1
 
 
-def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> tuple[dict[str, Any], str]:
+def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> tuple[Quality, str]:
     """What is reported of predicted (n,) against labels (n,), both indices into `classes`, by scikit-learn.
 
-    The first is as in summary.json: accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1,
-    weighted_precision, weighted_recall, weighted_f1 and per_class {name: precision, recall, f1, support}; the
-    second is the text of `classification_report`. All classes are there, with 0 where a ratio has no
+    The second is the text of `classification_report`. All classes are there, with 0 where a ratio has no
     denominator; balanced accuracy alone leaves out classes without photos. ValueError without photos.
     """
     from sklearn.metrics import accuracy_score, classification_report, recall_score
@@ -72,29 +71,30 @@ def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) ->
     # The names of the classes are put in afterwards: one could be called "accuracy" or "macro avg".
     table = classification_report(labels, predicted, **asked, output_dict=True)
     text = classification_report(labels, predicted, **asked, target_names=list(classes))
-    result: dict[str, Any] = {
-        "accuracy": float(accuracy_score(labels, predicted)),
-        "balanced_accuracy": float(
+    macro, weighted = table["macro avg"], table["weighted avg"]
+    quality = Quality(
+        accuracy=float(accuracy_score(labels, predicted)),
+        balanced_accuracy=float(
             recall_score(labels, predicted, labels=present, average="macro", zero_division=0)
         ),
-    }
-    for average in ("macro", "weighted"):
-        result |= {f"{average}_{name}": value for name, value in _named(table[f"{average} avg"]).items()}
-    result["per_class"] = {
-        name: _named(table[str(c)]) | {"support": int(table[str(c)]["support"])}
-        for c, name in enumerate(classes)
-    }
-    return result, text
+        macro_precision=float(macro["precision"]),
+        macro_recall=float(macro["recall"]),
+        macro_f1=float(macro["f1-score"]),
+        weighted_precision=float(weighted["precision"]),
+        weighted_recall=float(weighted["recall"]),
+        weighted_f1=float(weighted["f1-score"]),
+        per_class={name: _of_class(table[str(c)]) for c, name in enumerate(classes)},
+        confusion=tuple(map(tuple, confusion(labels, predicted, len(classes)).tolist())),
+    )
+    return quality, text
 
 
-def _named(ratios: dict[str, float]) -> dict[str, float]:
-    return {
-        "precision": float(ratios["precision"]),
-        "recall": float(ratios["recall"]),
-        "f1": float(ratios["f1-score"]),
-    }
+def _of_class(row: Mapping[str, float]) -> ClassQuality:
+    """What scikit-learn's table says of a class."""
+    precision, recall, f1 = (float(row[name]) for name in ("precision", "recall", "f1-score"))
+    return ClassQuality(precision, recall, f1, support=int(row["support"]))
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above` / `below`, and 0 where nothing is below."""
-    return np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0)
+    return np.asarray(np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0))

@@ -60,7 +60,7 @@ def projection(width: int, size: int, *, seed: int) -> np.ndarray | None:
     """The projection (width, size) float64 of a run; None for size 0."""
     if not size:
         return None
-    return stream(seed, "projection").standard_normal((width, size)) / np.sqrt(size)
+    return np.asarray(stream(seed, "projection").standard_normal((width, size)) / np.sqrt(size))
 
 
 def expanded(head: np.ndarray, projection: np.ndarray | None) -> np.ndarray:

@@ -4,14 +4,14 @@ The shared head's probabilities are computed once for all of it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fer_models.across import OwnParts, across, own_answers
 from fer_models.evaluation import HeldOut, judge
 from fer_models.heads import Classifier, LinearHead
+from fer_models.run_folder.quality import AcrossPhones, OwnHeadScores
 from server.strategies.own_heads import OwnHeads
 
 
@@ -22,8 +22,8 @@ class Judged:
     val_accuracy: float | None = None
     val_macro_f1: float | None = None
     val_loss: float | None = None
-    across: dict[str, Any] | None = None  # of the same head over phones; None where there is but one phone
-    own_heads: dict[str, Any] | None = None  # of the phones' own heads; None where they have none
+    across: AcrossPhones | None = None  # of the same head over phones; None where there is but one phone
+    own_heads: OwnHeadScores | None = None  # of the phones' own heads; None where they have none
 
 
 def judged(
@@ -51,17 +51,13 @@ def judged(
     if own is None:
         return found
     answers = own_answers(parts, on_phones, own.phones, own.heads, classifier)
-    theirs = _judged(answers, parts.labels, across(parts, answers))
-    said = {
-        "accuracy": theirs.val_accuracy,
-        "macro_f1": theirs.val_macro_f1,
-        "loss": theirs.val_loss,
-        "across": theirs.across,
-    }
-    first = theirs if instead else found
-    return Judged(first.val_accuracy, first.val_macro_f1, first.val_loss, first.across, said)
+    scores, loss = judge(answers, parts.labels)
+    theirs = OwnHeadScores(scores.accuracy, scores.macro_f1, loss, across(parts, answers))
+    if instead:
+        return Judged(theirs.accuracy, theirs.macro_f1, theirs.loss, theirs.across, theirs)
+    return replace(found, own_heads=theirs)
 
 
-def _judged(chances: np.ndarray, labels: np.ndarray, over: dict[str, Any] | None = None) -> Judged:
+def _judged(chances: np.ndarray, labels: np.ndarray, over: AcrossPhones | None = None) -> Judged:
     scores, loss = judge(chances, labels)
     return Judged(scores.accuracy, scores.macro_f1, loss, over)

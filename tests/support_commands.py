@@ -114,6 +114,13 @@ class Running:
                     found.append(process.pid)
         return found
 
+    def workers(self) -> list[int]:
+        """The processes of Ray's in which nodes train, of the engines "ray" and "flower"."""
+        from psutil import Process
+
+        names = ("ray::Worker", "ray::ClientAppActor")
+        return [one for one in self.processes() if " ".join(Process(one).cmdline()).startswith(names)]
+
     def until_nothing_is_left(self) -> None:
         """Waits until no process and no folder of a command that was killed is there any more."""
         deadline = time.monotonic() + 15

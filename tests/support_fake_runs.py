@@ -1,7 +1,6 @@
 """Finished run folders with drawn numbers, as the commands write them, for tests that read such folders."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,15 @@ import numpy as np
 import tomli_w
 from PIL import Image, ImageDraw
 
-from fer_models.across import OwnParts, across
-from fer_models.runlog import RunLog
+from fer_models.across import OwnParts
+from fer_models.metrics import report
+from fer_models.run_folder.data_facts import DataFacts, PeopleByPart, PhotosByPart
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.examples import Example, write_examples
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Quality
+from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Kind, Summary
 from fer_models.seeding import stream
 from simulations.run.across_phones import across_phones
 from simulations.world.own_parts import deal
@@ -36,7 +42,7 @@ COSTS = {
 def make_run(
     folder: Path,
     *,
-    kind: str = "federated",
+    kind: Kind = "federated",
     classes: tuple[str, ...] = CLASSES,
     source: str = "/photos/faces",
     skill: float = 0.5,
@@ -54,11 +60,13 @@ def make_run(
     every: int = 1,
     phones: int = 100,
     own: float | None = None,
+    min_photos: int = 5,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
     Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
     `every`: epochs from one evaluation to the next. `own`: the skill of phones' own heads, if there are.
+    `min_photos`: that rank a phone.
     """
     labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
     rng = stream(7, "fake", kind, str(steps), *labels)
@@ -71,14 +79,16 @@ def make_run(
     said = np.where(luck < skill, true, rng.choice(len(classes), len(true), p=shares))
     if model == "majority":
         said = np.full(len(true), shares.argmax())
-    confusion = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(confusion, (true, said), 1)
     _settings(folder, classes, source, model, balance, seed, select, command)
     views = _views(classes, phones)
     _data(folder, kind, source, counts, held, len(unreadable), balance, views)
-    _rounds(folder, kind, steps, skill, rng, every)
-    _summary(folder, kind, classes, confusion, steps, model, balance, seed, every)
-    _across(folder, classes, true, said, views, luck, own)
+    across, of_own = _across(folder, classes, true, said, views, luck, own, min_photos)
+    _rounds(folder, kind, steps, skill, rng, every, across)
+    quality, _ = report(true, said, classes)
+    a_summary(
+        quality, classes, kind=kind, steps=steps, model=model, balance=balance, seed=seed, every=every,
+        matched=folder.name == "centralized-matched", across=across, own=of_own,
+    ).write(folder)  # fmt: skip
     if predictions:
         _predictions(folder / "predictions.csv", classes, true, said, seed, people)
     if examples:
@@ -150,12 +160,12 @@ def _settings(
         "report": {"examples": True},
     }  # fmt: skip
     (folder / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
-    environment = {
-        "command": f"{command} --data {source}", "python": "3.11.9", "machine": "x86_64",
-        "platform": "Linux-6.1.0-x86_64-with-glibc2.36", "cpus": 2, "date": "2026-01-02T03:04:05+00:00",
-        "versions": {"fedfer": "0.1.0", "flwr": "1.41.0", "ray": "2.55.1", "torch": "2.15.0"},
-    }  # fmt: skip
-    (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    Environment(
+        experiment="dirichlet", command=f"{command} --data {source}", federated=True, baseline=True,
+        python="3.11.9", machine="x86_64", platform="Linux-6.1.0-x86_64-with-glibc2.36", cpus=2,
+        date="2026-01-02T03:04:05+00:00",
+        versions={"fedfer": "0.1.0", "flwr": "1.41.0", "ray": "2.55.1", "torch": "2.15.0"},
+    ).write(folder)  # fmt: skip
     (folder / "head.safetensors").write_bytes(b"head")
 
 
@@ -169,15 +179,13 @@ def _data(
     balance: int,
     views: np.ndarray,
 ) -> None:
-    data: dict[str, Any] = {
-        "source": source, "classes": list(counts),
-        "photos": {"train": counts, "validation": held, "test": held},
-        "views": dict.fromkeys(counts, balance) if balance else counts,
-        "subjects": {"train": 165, "validation": 55, "test": 55}, "unreadable": unreadable,
-    }  # fmt: skip
-    if kind == "federated":
-        data["phones"] = described(views, list(counts), stream(7, "kept"))
-    (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    DataFacts(
+        source=source, photos_sha256="0" * 64, classes=tuple(counts),
+        photos=PhotosByPart(train=counts, validation=held, test=held),
+        views=dict.fromkeys(counts, balance) if balance else counts,
+        subjects=PeopleByPart(train=165, validation=55, test=55), unreadable=unreadable,
+        phones=described(views, list(counts), stream(7, "kept")) if kind == "federated" else None,
+    ).write(folder)  # fmt: skip
 
 
 def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
@@ -191,77 +199,63 @@ def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
 
 def _across(
     folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, views: np.ndarray,
-    luck: np.ndarray, own: float | None,
-) -> None:  # fmt: skip
-    """What is said of the phones: in summary.json, in phones.csv, and in the rounds, always the same."""
-    log, sure = RunLog(folder), np.eye(len(classes))
+    luck: np.ndarray, own: float | None, min_photos: int,
+) -> tuple[AcrossPhones, OwnHeadQuality | None]:  # fmt: skip
+    """What is said of the phones, in summary.json and, always the same, in the rounds; writes phones.csv."""
+    sure = np.eye(len(classes))
     place = deal(true, views, stream(7, "deal"))
-    parts = OwnParts(
-        np.empty((len(true), 0)), true, place, np.arange(len(views)), views.argmax(axis=1), classes
-    )
+    phones, largest = np.arange(len(views)), views.argmax(axis=1)
+    parts = OwnParts(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
     theirs = None if own is None else sure[np.where(luck < own, true, (true + 1) % len(classes))]
-    log.write_json("summary", log.read_json("summary") | across_phones(log, parts, sure[said], theirs))
-    lines = [json.loads(line) for line in log.rounds_path.read_text(encoding="utf-8").splitlines()]
-    for line in lines:
-        line["across"] = None if line["val_accuracy"] is None else across(parts, sure[said])
-    log.rounds_path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found, of_own = across_phones(RunFolder(folder), parts, sure[said], theirs)
+    assert found is not None
+    return found, of_own
 
 
 def _rounds(
-    folder: Path, kind: str, steps: float, skill: float, rng: np.random.Generator, every: int
-) -> None:
-    lines, pace = [], 9 if kind == "federated" else 3
+    folder: Path, kind: str, steps: float, skill: float, rng: np.random.Generator, every: int,
+    across: AcrossPhones,
+) -> None:  # fmt: skip
+    log, pace = RunFolder(folder), 9 if kind == "federated" else 3
     for i in range(1, int(np.ceil(steps)) + 1):
         grown = 1 - np.exp(-i / pace)
         skipped = (i % 2 == 0 if kind == "federated" else i % every > 0) and i < steps
         traffic = 100 * 25_620 if kind == "federated" else 0
-        lines.append({
-            "round": i, "phones": 100 if traffic else 0, "photos": 5000,
-            "train_loss": 1.6 - grown * (0.5 + skill / 2),
-            "val_loss": None if skipped else 1.55 - grown * skill + 0.0004 * i * i,
-            "val_accuracy": None if skipped else 0.25 + grown * skill * 0.75 + rng.normal(0, 0.006),
-            "val_macro_f1": None if skipped else 0.16 + grown * skill * 0.55 + rng.normal(0, 0.008),
-            "seconds": 0.11, "bytes_down": traffic, "bytes_up": traffic,
-        })  # fmt: skip
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (folder / "rounds.jsonl").write_text(text, encoding="utf-8")
+        log.append_round(
+            RoundRecord(
+                round=i, phones=100 if traffic else 0, photos=5000,
+                train_loss=1.6 - grown * (0.5 + skill / 2),
+                val_loss=None if skipped else 1.55 - grown * skill + 0.0004 * i * i,
+                val_accuracy=None if skipped else 0.25 + grown * skill * 0.75 + rng.normal(0, 0.006),
+                val_macro_f1=None if skipped else 0.16 + grown * skill * 0.55 + rng.normal(0, 0.008),
+                seconds=0.11, bytes_down=traffic, bytes_up=traffic, wire_bytes=traffic // 20,
+                across=None if skipped else across,
+            )
+        )  # fmt: skip
 
 
-def _summary(
-    folder: Path, kind: str, classes: tuple[str, ...], confusion: np.ndarray, steps: float,
-    model: str, balance: int, seed: int, every: int,
-) -> None:  # fmt: skip
-    hits, support, calls = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(support + calls, 1)
-    summary = {
-        "kind": kind, "model": model, "strategy": "fedavg", "experiment": "dirichlet",
-        "partition": "dirichlet", "alpha": 0.3, "balance": balance, "classes": list(classes),
-        "accuracy": hits.sum() / confusion.sum(), "balanced_accuracy": float((hits / support).mean()),
-        "macro_f1": f1.mean(), "weighted_f1": float((f1 * support).sum() / support.sum()),
-        "per_class": {
-            name: {"precision": hits[i] / max(calls[i], 1), "recall": hits[i] / support[i], "f1": f1[i],
-                   "support": int(support[i])}
-            for i, name in enumerate(classes)
-        },
-        "confusion": confusion.tolist(), "seed": seed, "versions": {"fedfer": "0.1.0"},
-        "photos": int(5000 * steps), "seconds": 92.4,
-        "seconds_features": 41.3, "seconds_training": 0.11 * steps,
-        "head_sha256": "0" * 64,
-    }  # fmt: skip
-    if kind == "centralized":
-        summary |= {"matched": folder.name == "centralized-matched"}
-    if kind == "federated":
-        traffic = int(100 * steps * 25_620)
-        summary |= {"rounds": steps, "phones": 100, "nodes": 2, "phones_trained": int(100 * steps),
-                    "bytes_down": traffic, "bytes_up": traffic, "wire_bytes": traffic // 20,
-                    "phones_per_second": 9090.9}  # fmt: skip
-    else:
-        whole, trained, work, pace = COSTS.get(model, COSTS["mobilenet"])
+def a_summary(
+    quality: Quality, classes: tuple[str, ...] = CLASSES, *, kind: Kind = "federated", steps: float = 50,
+    model: str = "mobilenet", balance: int = 1000, seed: int = 0, every: int = 1, matched: bool = False,
+    across: AcrossPhones | None = None, own: OwnHeadQuality | None = None,
+) -> Summary:  # fmt: skip
+    """The summary of a drawn run whose answers are of that quality."""
+    parameters, trained, multiply_adds, ms_per_photo = COSTS.get(model, COSTS["mobilenet"])
+    phones, chosen = (100, int(steps)) if kind == "federated" else (0, 0)
+    if not phones:
         chosen = min(int(np.ceil(steps)), (4 + (seed + len(model)) % 5) // every * every)
-        summary |= {"epochs": steps, "selected": chosen,
-                    "parameters": whole, "parameters_trained": trained, "multiply_adds": work,
-                    "ms_per_photo": pace}  # fmt: skip
-    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    traffic = int(phones * steps * 25_620)
+    return Summary(
+        **vars(quality), kind=kind, model=model, strategy="fedavg", experiment="dirichlet",
+        partition="dirichlet", alpha=0.3, balance=balance, classes=classes, selected=chosen, seed=seed,
+        rounds=int(steps) if phones else None, epochs=None if phones else steps,
+        matched=None if phones else matched, phones=phones, nodes=2 if phones else 0,
+        phones_trained=int(phones * steps), photos=int(5000 * steps), bytes_down=traffic, bytes_up=traffic,
+        wire_bytes=traffic // 20, phones_per_second=9090.9 if phones else 0.0,
+        parameters=parameters, parameters_trained=trained, multiply_adds=multiply_adds,
+        ms_per_photo=ms_per_photo, across_phones=across, own_heads=own, seconds=92.4, seconds_features=41.3,
+        seconds_training=0.11 * steps, head_sha256="0" * 64, versions={"fedfer": "0.1.0"},
+    )  # fmt: skip
 
 
 def _predictions(
@@ -296,7 +290,6 @@ def _faces(folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.nd
             draw.ellipse((x - 5, 36, x + 5, 44), fill=30)
         draw.arc((32, 56, 64, 78), *((20, 160) if true[i] % 2 else (200, 340)), fill=20, width=3)
         image.save(folder / f"{number:02}.png")
-        names = {"emotion": classes[true[i]], "predicted": classes[said[i]]}
         sure = float(rng.uniform(0.35, 0.98))
-        faces.append({"png": f"{number:02}.png", "file": f"{i:05}.png", **names, "confidence": sure})
-    (folder / "examples.json").write_text(json.dumps(faces), encoding="utf-8")
+        faces.append(Example(f"{number:02}.png", f"{i:05}.png", classes[true[i]], classes[said[i]], sure))
+    write_examples(folder, faces)

@@ -1,7 +1,6 @@
 """Rounds through the real ServerApp and ClientApp, on a Grid in this process."""
 
 from pathlib import Path
-from typing import get_args
 
 from support_local_grid import LocalGrid, serve
 from support_reference import CLASSES, WIDTH
@@ -12,13 +11,16 @@ from fer_models.data.draws import Drawn
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
 from fer_models.local.training import Shards
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from server.app import make_app
 from server.checkpoint import Checkpoint
-from server.config import EvaluationConfig, StrategyConfig
+from server.config import EvaluationConfig
 from server.job import Job, Plan
+from server.mechanisms.base import Mechanism
+from server.scheduler import Barrier, Scheduler
+from server.strategies.registry import ALGORITHMS
 
-EVERY = list(get_args(StrategyConfig.model_fields["name"].annotation))
+EVERY = list(ALGORITHMS)
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 
 
@@ -46,6 +48,8 @@ def run(
     evaluation: EvaluationConfig | None = None,
     broken: tuple[int, ...] = (),
     parts: OwnParts | None = None,
+    scheduler: Scheduler | None = None,
+    mechanisms: tuple[Mechanism, ...] = (),
     **changes: object,
 ) -> Recorder:
     settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
@@ -62,6 +66,8 @@ def run(
         validation=HeldOut(shards.features[:60], shards.labels[:60]),
         on_round=recorder.on_round,
         own_validation=parts,
+        scheduler=scheduler or Barrier(),
+        mechanisms=mechanisms,
     )
     serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
     return recorder

@@ -13,6 +13,7 @@ from fer_models import across
 from fer_models.across import OwnParts
 from fer_models.heads import LinearHead
 from fer_models.metrics import confusion
+from fer_models.run_folder.quality import PhonesOfClass
 from fer_models.seeding import stream
 
 NAMES = ("anger", "fear")
@@ -42,32 +43,60 @@ def test_what_is_reported_worked_out_by_hand() -> None:
         [[[2, 0], [0, 2]], [[1, 1], [0, 0]], [[0, 0], [1, 1]], [[0, 2], [0, 0]], [[0, 0], [0, 0]]]
     )
     found = across.measure(counts, np.array([0, 0, 1, 0, 1]), NAMES)
-    assert (found["phones"], found["of"]) == (4, 5)
+    assert (found.phones, found.of, found.ranked) == (4, 5, 4)
     # Accuracies 0, 0.5, 0.5, 1; quantiles lie between them as NumPy's: place 0.1 * 3 and so on.
-    assert found["accuracy"] == pytest.approx(
+    assert vars(found.accuracy) == pytest.approx(
         {
             "mean": 0.5, "p10": 0.15, "median": 0.5, "p90": 0.85, "worst": 0, "worst_tenth": 0,
             "variance": 0.125, "variance_by_chance": 0.6 * 0.4 * (1 / 4 + 3 / 2) / 4,
         }
     )  # fmt: skip
     # F1s: (1 + 1) / 2; (2 / 3 + 0) / 2; (0 + 2 / 3) / 2; (0 + 0) / 2.
-    assert found["macro_f1"]["mean"] == pytest.approx((1 + 1 / 3 + 1 / 3 + 0) / 4)
-    assert found["classes"] == {
-        "anger": {"phones": 3, "accuracy": 0.5, "share_of_worst_tenth": 1.0},
-        "fear": {"phones": 1, "accuracy": 0.5, "share_of_worst_tenth": 0.0},
+    assert found.macro_f1.mean == pytest.approx((1 + 1 / 3 + 1 / 3 + 0) / 4)
+    assert found.classes == {"anger": PhonesOfClass(3, 0.5, 1.0), "fear": PhonesOfClass(1, 0.5, 0.0)}
+
+
+def test_phones_with_few_photos_count_for_means_and_are_not_ranked() -> None:
+    """Photos 4, 3, 3, 2, 1 and none, of which 4, 1, 2, 0 and 0 are named rightly; three are enough."""
+    counts = np.array(
+        [
+            [[2, 0], [0, 2]], [[1, 1], [1, 0]], [[0, 0], [1, 2]],
+            [[0, 2], [0, 0]], [[0, 0], [1, 0]], [[0, 0], [0, 0]],
+        ]
+    )  # fmt: skip
+    largest = np.array([0, 0, 1, 0, 1, 1])
+    found = across.measure(counts, largest, NAMES, min_photos=3)
+    assert (found.phones, found.of, found.ranked, found.min_photos) == (5, 6, 3, 3)
+    assert vars(found.accuracy) == pytest.approx(
+        {
+            "mean": 0.4, "p10": 1 / 3 + 0.2 / 3, "median": 2 / 3, "p90": 2 / 3 + 0.8 / 3, "worst": 1 / 3,
+            "worst_tenth": 1 / 3, "variance": np.var([1, 1 / 3, 2 / 3, 0, 0]),
+            "variance_by_chance": 7 / 13 * 6 / 13 * (1 / 4 + 2 / 3 + 1 / 2 + 1) / 5,
+        }
+    )  # fmt: skip
+    assert found.classes == {
+        "anger": PhonesOfClass(3, (1 + 1 / 3) / 3, 1.0, ranked=2),
+        "fear": PhonesOfClass(2, 1 / 3, 0.0, ranked=1),
     }
+    nobody = across.measure(counts, largest, NAMES, min_photos=5)
+    assert nobody.ranked == 0
+    assert vars(nobody.accuracy) == vars(found.accuracy) | dict.fromkeys(
+        ("p10", "median", "p90", "worst", "worst_tenth")
+    )
+    assert nobody.macro_f1.mean == found.macro_f1.mean
+    assert nobody.classes["anger"].share_of_worst_tenth is None
 
 
 def test_every_field_is_documented() -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / "across-phones.md").read_text()
     found = across.measure(np.ones((2, 2, 2), np.int64), np.array([0, 1]), NAMES)
-    for name in (*found, *found["accuracy"], *found["classes"]["anger"]):
+    for name in (*vars(found), *vars(found.accuracy), *vars(found.classes["anger"])):
         assert f"`{name}`" in text, name
 
 
 def test_a_class_that_no_phone_holds_most_of_has_no_accuracy() -> None:
     found = across.measure(np.array([[[1, 0], [0, 0]]]), np.array([0]), NAMES)
-    assert found["classes"]["fear"] == {"phones": 0, "accuracy": None, "share_of_worst_tenth": 0}
+    assert found.classes["fear"] == PhonesOfClass(0, None, 0)
     with pytest.raises(ValueError, match="no photos"):
         across.measure(np.zeros((3, 2, 2), np.int64), np.zeros(3, np.int64), NAMES)
 
@@ -106,17 +135,17 @@ def test_every_phone_is_judged_as_scikit_learn_would(data: st.DataObject) -> Non
         warnings.simplefilter("ignore")
         f1 = [f1_score(labels[m], said[m], average="macro", zero_division=0) for m in mine]
     found = across.across(parts, np.eye(3)[said])
-    for values, reported in ((right, found["accuracy"]), (f1, found["macro_f1"])):
+    for values, reported in ((right, vars(found.accuracy)), (f1, vars(found.macro_f1))):
         low, middle, high = np.percentile(values, [10, 50, 90])
         tenth = np.sort(values)[: -(-len(values) // 10)]
-        reported.pop("variance_by_chance", None)
-        assert reported == pytest.approx(
+        names = reported.keys() - {"variance_by_chance"}
+        assert {name: reported[name] for name in names} == pytest.approx(
             {"mean": np.mean(values), "p10": low, "median": middle, "p90": high, "worst": np.min(values),
              "worst_tenth": tenth.mean(), "variance": np.var(values)},
             abs=1e-12,
         )  # fmt: skip
-    assert sum(each["phones"] for each in found["classes"].values()) == found["phones"] == len(mine)
-    assert sum(each["share_of_worst_tenth"] for each in found["classes"].values()) == pytest.approx(1)
+    assert sum(each.phones for each in found.classes.values()) == found.phones == len(mine)
+    assert sum(each.share_of_worst_tenth for each in found.classes.values()) == pytest.approx(1)
 
 
 def test_variance_by_chance_is_that_of_answers_drawn_with_one_chance() -> None:
@@ -125,7 +154,7 @@ def test_variance_by_chance_is_that_of_answers_drawn_with_one_chance() -> None:
     drawn = (hits / photos).var(axis=1).mean()
     counts = np.zeros((600, 2, 2), np.int64)
     counts[:, 0, 0], counts[:, 0, 1] = hits[0], photos - hits[0]
-    said = across.measure(counts, np.zeros(600, np.int64), NAMES)["accuracy"]["variance_by_chance"]
+    said = across.measure(counts, np.zeros(600, np.int64), NAMES).accuracy.variance_by_chance
     assert said == pytest.approx(drawn, rel=0.03)
 
 

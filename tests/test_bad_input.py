@@ -4,7 +4,6 @@ What can be borne is borne: broken photos are left out, counted and listed, and 
 """
 
 import csv
-import json
 import os
 import shutil
 import struct
@@ -15,7 +14,8 @@ import pytest
 from support_commands import Here, assert_refused, fedfer
 from support_photo_folders import encoded, gray, make_folder, noise, write_csv
 
-from fer_models.runlog import RunLog
+from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.environment import Environment
 
 PAIR = ["--set", 'data.classes=["anger","fear"]', "--set", "federation.phones=3"]
 
@@ -187,9 +187,11 @@ def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
     (old / "config.toml").write_text("")
     for content in ("{}", "[1]", "3", '{"experiment": ', "\x00"):
         (old / "environment.json").write_text(content)
-        look(r"--resume: old/environment\.json is damaged \(.*\); start a new run")
-    asked = {"experiment": "quickstart", "command": "fedfer run", "federated": True, "baseline": True}
-    (old / "environment.json").write_text(json.dumps(asked))
+        look(r"--resume: old/environment\.json is damaged.* \(.*\); start a new run")
+    Environment(
+        experiment="quickstart", command="fedfer run", federated=True, baseline=True, date="", python="",
+        platform="", machine="", cpus=1, versions={},
+    ).write(old)  # fmt: skip
     (old / "config.toml").write_text("[federation\n")
     look(r"old/config\.toml is not TOML: Expected .*; mend the file")
     (old / "config.toml").write_text("[federation]\nphones = -1\n")
@@ -255,9 +257,9 @@ def test_broken_photos_are_left_out_counted_and_listed(here: Here) -> None:
     assert reasons["text.png"] == "not an image that Pillow reads"
     assert "decompression bomb" in reasons["bomb.png"]
     assert reasons["gone.png"] == "No such file or directory"
-    data = RunLog(here.folder / "out").read_json("data")
-    assert data["unreadable"] == 7
-    assert sum(sum(part.values()) for part in data["photos"].values()) == 81
+    data = DataFacts.read(here.folder / "out")
+    assert data.unreadable == 7
+    assert sum(data.photos.totals.values()) == 81
     assert "bomb.png" in (here.folder / "out" / "report.html").read_text()
 
 

@@ -10,7 +10,7 @@ from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
 from fer_models.local.training import Shards
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from server.selection import select
 from simulations.experiment import Config, validate
 from simulations.run.baselines import centralize, epoch_views, federated_views

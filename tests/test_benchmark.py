@@ -23,7 +23,7 @@ from server.job import Job
 from simulations.cli import main as cli
 from simulations.engines import launcher
 from simulations.speed import benchmark
-from simulations.speed.benchmark import Sizes, measure, remarks, table
+from simulations.speed.benchmark import Features, Sizes, Speed, measure, remarks, table
 from simulations.speed.contenders import (
     Field,
     Row,
@@ -125,10 +125,10 @@ def test_uneven_phones_have_the_mean_that_was_asked_for() -> None:
     assert len(logs) > 9_000
 
 
-def check(speed: dict[str, Any], folder: Path, sizes: Sizes) -> None:
-    assert json.loads((folder / "speed.json").read_text()) == speed
-    rows = speed["rows"]
-    assert [(row["phones"], row["dropout"]) for row in rows] == [
+def check(speed: Speed, folder: Path, sizes: Sizes) -> None:
+    assert Speed.read(folder) == speed
+    rows = speed.rows
+    assert [(row.phones, row.dropout) for row in rows] == [
         *[(sizes.phones, 0.0)] * 3,
         (sizes.many, 0.0),
         (sizes.many, 0.2),
@@ -139,26 +139,22 @@ def check(speed: dict[str, Any], folder: Path, sizes: Sizes) -> None:
         (sizes.many, 0.2),
     ]
     for row in rows[:3]:
-        assert row["photos"] == row["phones"] * sizes.views
+        assert row.photos == row.phones * sizes.views
     for row in rows:
-        assert row["phones_per_second"] > 0
-        assert row["milliseconds_per_round"] == pytest.approx(1000 * row["phones"] / row["phones_per_second"])
-    assert rows[0]["name"].startswith("stock Flower")
-    assert speed["stock_flower_phones_per_second"] == rows[0]["phones_per_second"]
-    assert speed["phones_per_second"] == rows[3]["phones_per_second"]
-    assert speed["milliseconds_per_round"] == {
-        "10": rows[6]["milliseconds_per_round"],
-        "100": rows[7]["milliseconds_per_round"],
+        assert row.phones_per_second > 0
+        assert row.milliseconds_per_round == pytest.approx(1000 * row.phones / row.phones_per_second)
+    assert rows[0].name.startswith("stock Flower")
+    assert speed.stock_flower_phones_per_second == rows[0].phones_per_second
+    assert speed.phones_per_second == rows[3].phones_per_second
+    assert speed.milliseconds_per_round == {
+        "10": rows[6].milliseconds_per_round,
+        "100": rows[7].milliseconds_per_round,
     }
-    assert speed["ratio_to_stock_flower"] == pytest.approx(
-        rows[3]["phones_per_second"] / rows[0]["phones_per_second"]
-    )
-    assert speed["largest_difference_to_stock_flower"] < 1e-5
-    features = speed["features"]
-    assert features["ratio"] == pytest.approx(
-        features["images_per_second"] / features["eager_images_per_second"]
-    )
-    assert features["cosine"] > 0.9999
+    assert speed.ratio_to_stock_flower == pytest.approx(rows[3].phones_per_second / rows[0].phones_per_second)
+    assert speed.largest_difference_to_stock_flower < 1e-5
+    features = speed.features
+    assert features.ratio == pytest.approx(features.images_per_second / features.eager_images_per_second)
+    assert features.cosine > 0.9999
     assert (folder / "logs" / "stock-flower").is_dir()
 
 
@@ -168,14 +164,14 @@ def test_measures_writes_and_shows(
     monkeypatch.setattr(benchmark, "Sizes", lambda: TINY)
     monkeypatch.setattr(sys, "argv", ["fedfer", "speed", "--out", str(tmp_path / "out")])
     cli.main()
-    speed = json.loads((tmp_path / "out" / "speed.json").read_text())
+    speed = Speed.read(tmp_path / "out")
     check(speed, tmp_path / "out", TINY)
     shown, _ = capsys.readouterr()
-    for row in speed["rows"]:
-        assert row["name"] in shown
-        assert f"{row['phones_per_second']:,.0f}" in shown
-    assert f"{speed['ratio_to_stock_flower']:.1f}" in shown
-    assert f"{speed['features']['ratio']:.1f} times eager torchvision" in shown
+    for row in speed.rows:
+        assert row.name in shown
+        assert f"{row.phones_per_second:,.0f}" in shown
+    assert f"{speed.ratio_to_stock_flower:.1f}" in shown
+    assert f"{speed.features.ratio:.1f} times eager torchvision" in shown
     assert max(map(len, shown.splitlines())) < 110
 
 
@@ -183,16 +179,11 @@ def test_the_table_marks_the_headline_and_compares_only_the_same_work() -> None:
     rows = [Row("a", 2, 4, 0.0, 1, 10.0, 200.0), Row("b", 2, 4, 0.0, 1, 200.0, 10.0)]
     rows += [Row("c", 2, 4, 0.2, 1, 200.0, 10.0), Row("d", 9, 18, 0.0, 1, 400.0, 22.5)]
     rows += [Row("e", 1, 2, 0.0, 1, 100.0, 10.0)]
-    features = {"images_per_second": 200.0, "eager_images_per_second": 40.0, "ratio": 5.0, "cosine": 1.0}
-    speed = {
-        "rows": [vars(row) for row in rows],
-        "phones_per_second": 400.0,
-        "stock_flower_phones_per_second": 10.0,
-        "ratio_to_stock_flower": 40.0,
-        "largest_difference_to_stock_flower": 2e-7,
-        "features": features,
-        "cpus": 2,
-    }
+    speed = Speed(
+        rows=tuple(rows), phones_per_second=400.0, stock_flower_phones_per_second=10.0,
+        ratio_to_stock_flower=40.0, largest_difference_to_stock_flower=2e-7, milliseconds_per_round={},
+        features=Features(200.0, 40.0, 5.0, 1.0), date="", cpus=2, load=0.0, versions={},
+    )  # fmt: skip
     console = Console(width=80, record=True, file=sys.stderr)
     console.print(table(speed))
     lines = [line.split() for line in console.export_text().splitlines()]

@@ -17,6 +17,7 @@ from simulations.experiment import load
 from simulations.report.imbalance import draw_imbalance
 from simulations.terminal.display import Display
 from simulations.world import census
+from simulations.world.face_set import Census, PhotosEach, PhotosOfSize
 
 CLASSES = 'data.classes=["anger", "fear"]'
 
@@ -52,43 +53,45 @@ def faces(tmp_path: Path) -> Path:
     return root
 
 
-def taken(faces: Path, *settings: str) -> census.Census:
+def taken(faces: Path, *settings: str) -> Census:
     _, config = load("quickstart", data=str(faces), settings=[CLASSES, "data.balance=30", *settings])
     return census.take(config, Display(quiet=True).stage)
 
 
 def test_the_numbers_of_a_small_set(faces: Path) -> None:
     got = taken(faces, "data.split_by=photo")
-    assert got["found"] == {"anger": 21, "fear": 10, "boredom": 3}
-    assert sum(sum(each.values()) for each in got["photos"].values()) == 29
-    people = got["subjects"]
-    assert people["all"] == {"subjects": 5, "min": 5, "median": 6.0, "max": 6}
-    assert people["classes"]["anger"] == {"subjects": 5, "min": 4, "median": 4.0, "max": 4}
-    assert people["classes"]["fear"] == {"subjects": 5, "min": 1, "median": 2.0, "max": 2}
-    assert people["photos_of_nobody_known"] == 1
-    assert got["sizes"] == [{"width": 64, "height": 64, "mode": "L", "photos": 29}]
-    assert got["unreadable"]["photos"] == 2
-    assert got["unreadable"]["reasons"] == {"empty file (0 bytes)": 2}
-    assert got["unreadable"]["files"][0]["file"] == os.path.join("fear", "03.png")
-    assert got["unreadable"]["share"] == pytest.approx(2 / 31)
-    assert got["copies"]["photos"] == 1
-    assert [each["file"] for each in got["copies"]["groups"][0]] == ["anger/02.png", "anger/05.png"]
-    assert got["copies"]["across_parts"] == 0
-    near = got["near_duplicates"]
-    assert (near["pairs"], near["of_two_classes"], near["of_two_subjects"]) == (1, 0, 1)
-    assert [each["file"] for each in near["list"][0]["photos"]] == ["anger/00.png", "anger/01.jpg"]
-    assert set(got["subjects_in_two_parts"]) <= {f"p{i}" for i in range(5)} != set()
-    balance = got["balance"]
-    assert balance["before"] == got["photos"]["train"]
-    assert balance["after"] == {"anger": 30, "fear": 30}
-    assert balance["ratio_before"] == round(balance["before"]["anger"] / balance["before"]["fear"], 2)
-    assert balance["ratio_after"] == 1
+    assert got.found == {"anger": 21, "fear": 10, "boredom": 3}
+    assert sum(got.photos.totals.values()) == 29
+    people = got.subjects
+    assert people is not None
+    assert people.all == PhotosEach(subjects=5, min=5, median=6.0, max=6)
+    assert people.classes["anger"] == PhotosEach(subjects=5, min=4, median=4.0, max=4)
+    assert people.classes["fear"] == PhotosEach(subjects=5, min=1, median=2.0, max=2)
+    assert people.photos_of_nobody_known == 1
+    assert got.sizes == (PhotosOfSize(width=64, height=64, mode="L", photos=29),)
+    assert got.unreadable.photos == 2
+    assert got.unreadable.reasons == {"empty file (0 bytes)": 2}
+    assert got.unreadable.files[0].file == os.path.join("fear", "03.png")
+    assert got.unreadable.share == pytest.approx(2 / 31)
+    assert got.copies.photos == 1
+    assert [each.file for each in got.copies.groups[0]] == ["anger/02.png", "anger/05.png"]
+    assert got.copies.across_parts == 0
+    near = got.near_duplicates
+    assert (near.pairs, near.of_two_classes, near.of_two_subjects) == (1, 0, 1)
+    assert [each.file for each in near.list[0].photos] == ["anger/00.png", "anger/01.jpg"]
+    assert set(got.subjects_in_two_parts) <= {f"p{i}" for i in range(5)} != set()
+    balance = got.balance
+    assert balance.before == got.photos.train
+    assert balance.after == {"anger": 30, "fear": 30}
+    assert balance.ratio_before == round(balance.before["anger"] / balance.before["fear"], 2)
+    assert balance.ratio_after == 1
 
 
 def test_nobody_is_in_two_parts_where_the_split_is_by_subject(faces: Path) -> None:
     got = taken(faces)
-    assert got["subjects_in_two_parts"] == []
-    assert sum(got["subjects"]["parts"].values()) == 5
+    assert got.subjects_in_two_parts == ()
+    assert got.subjects is not None
+    assert sum(got.subjects.parts.values()) == 5
 
 
 def test_a_set_too_broken_to_run_is_shown_and_said_to_be(faces: Path, here: Here) -> None:

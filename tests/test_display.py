@@ -1,10 +1,10 @@
 """The terminal display: calm on a terminal, plain elsewhere, silent when quiet, clean however a run ends."""
 
 import io
-import json
 import re
 import threading
 import time
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 from rich.console import Console
 from support_fake_runs import make_full_run
 
+from fer_models.run_folder.quality import OwnHeadQuality, Quality
+from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.terminal.display import Display
 from simulations.terminal.stage import Stage
@@ -52,11 +54,10 @@ def live_area(display: Display, width: int) -> list[str]:
 
 
 @pytest.fixture
-def summaries(tmp_path: Path) -> tuple[dict, list[tuple[str, dict]], Path]:
+def summaries(tmp_path: Path) -> tuple[Summary, list[tuple[str, Summary]], Path]:
     folder = make_full_run(tmp_path / "run")
     run, matched, central = (
-        json.loads((folder / name / "summary.json").read_text())
-        for name in ("", "centralized-matched", "centralized")
+        Summary.read(folder / name) for name in ("", "centralized-matched", "centralized")
     )
     page = folder / "report.html"
     page.write_text("")
@@ -283,9 +284,9 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
     Display(console=console).results(run, baselines, page)
     text = without_codes(written(console))
     table, *compared = text.split("Federated minus ")
-    numbers = [[f"{100 * each['accuracy']:.1f}%" for each in (run, *(other for _, other in baselines))]]
+    numbers = [[f"{100 * each.accuracy:.1f}%" for each in (run, *(other for _, other in baselines))]]
     numbers += [["50", "rounds", "10", "epochs", "50", "epochs"], ["250,000", "50,000", "250,000"]]
-    behind = [each["across_phones"]["accuracy"]["worst_tenth"] for each in (run, *(b for _, b in baselines))]
+    behind = [each.across_phones.accuracy.worst_tenth for each in (run, *(b for _, b in baselines))]
     numbers += [[f"{100 * each:.1f}%" for each in behind]]
     for label, row in zip(("accuracy", "trained for", "views seen", "worst tenth"), numbers, strict=True):
         assert f"{label} {' '.join(row)}" in re.sub(" +", " ", table)
@@ -299,6 +300,26 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
     assert {gap["accuracy"].within_noise for gap in gaps} == {True, False}
     assert text.endswith(f"\nOpen {page}\n")  # whole, however long, to be copied
     assert max(len(line) for line in text.splitlines()[:-1]) < width
+
+
+@pytest.mark.parametrize(("few", "said"), [(0, False), (3, True)])
+def test_phones_with_too_few_photos_are_told(few: int, said: bool, summaries: tuple) -> None:
+    run, _, _ = summaries
+    phones = run.across_phones.phones
+    console = a_console(terminal=True, width=80)
+    across = replace(run.across_phones, ranked=phones - few)
+    Display(console=console).results(replace(run, across_phones=across), [], None)
+    line = f"worst tenth: without {few} of {phones} phones that have fewer than 5 test photos"
+    assert (line in without_codes(written(console))) == said
+
+
+def test_where_no_phone_has_enough_photos_there_is_no_worst_tenth(summaries: tuple) -> None:
+    run, _, _ = summaries
+    console = a_console(terminal=True, width=80)
+    nothing = replace(run.across_phones.accuracy, worst_tenth=None)
+    across = replace(run.across_phones, ranked=0, accuracy=nothing)
+    Display(console=console).results(replace(run, across_phones=across), [], None)
+    assert re.search(r"\n *worst tenth +\n", without_codes(written(console)))
 
 
 def pairs(folder: Path) -> list[tuple[results.Run, results.Run]]:
@@ -316,11 +337,12 @@ def test_without_the_files_of_the_run_differences_come_from_the_confusion_matric
 
 def test_own_heads_have_a_line_where_there_are_any(summaries: tuple) -> None:
     run, baselines, _ = summaries
-    own = {**run, "own_heads": {"accuracy": 0.1234}}
+    quality = {field.name: getattr(run, field.name) for field in fields(Quality)} | {"accuracy": 0.1234}
+    own = replace(run, own_heads=OwnHeadQuality(**quality, across_phones=run.across_phones))
     console = a_console(terminal=False)
     Display(console=console).results(own, baselines, None)
     assert re.search(r"own heads +12\.3%\n", re.sub(" +\n", "\n", written(console)))
-    Display(console=console).results({**own, "kind": "local"}, [], None)  # all of it is of own heads
+    Display(console=console).results(replace(own, kind="local"), [], None)  # all of it is of own heads
     Display(console=console).results(run, [], None)
     assert written(console).count("own heads") == 1
 

@@ -236,11 +236,11 @@ def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Sha
     assert len(kept.phones) < len(SIZES)  # some phone has not been asked yet: the shared head answers there
     shared = LinearHead(got.states[-1].head).probabilities(shards.features)
     answers = own_answers(parts, shared, kept.phones, kept.heads)
-    assert record.own_heads["accuracy"] == (answers.argmax(axis=1) == shards.labels).mean()
-    assert record.own_heads["across"] == across(parts, answers)
+    assert record.own_heads.accuracy == (answers.argmax(axis=1) == shards.labels).mean()
+    assert record.own_heads.across == across(parts, answers)
     of_shared, of_own = (cross_entropy(chances, shards.labels) for chances in (shared, answers))
     assert abs(of_shared - of_own) > 1e-3
-    assert record.own_heads["loss"] == pytest.approx(of_own)
+    assert record.own_heads.loss == pytest.approx(of_own)
     assert record.val_loss == pytest.approx(of_own if name == "local" else of_shared)
 
 

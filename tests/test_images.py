@@ -6,10 +6,12 @@ import pytest
 from support_photo_folders import PAIR, gray, load, make_folder, write_csv
 
 from fer_models.config import SPLITS, DataConfig, SketchConfig
-from fer_models.data.augment import counts, plan_views
+from fer_models.data.augment import plan_views
+from fer_models.data.counts import counts
 from fer_models.data.images import load_table
 from fer_models.emotions import EMOTIONS
 from fer_models.errors import InputError, RunError
+from fer_models.run_folder.data_facts import PeopleByPart, PhotosByPart
 from fer_models.text import shown
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -134,14 +136,12 @@ def test_counts(folder: Path) -> None:
     rows = [[f"{emotion}/{i:02d}.png", emotion, f"p{i}"] for emotion in PAIR for i in range(10)]
     table = load(write_csv(folder / "table.csv", [["file", "emotion", "subject"], *rows]))
     got = counts(table, plan_views(table, 20, seed=0))
-    assert got == {
-        "train": {"anger": 6, "fear": 6},
-        "validation": {"anger": 2, "fear": 2},
-        "test": {"anger": 2, "fear": 2},
-        "views": {"anger": 20, "fear": 20},
-        "subjects": {"train": 6, "validation": 2, "test": 2},
-    }
-    assert counts(load(folder), plan_views(load(folder), 0, seed=0))["subjects"] is None
+    few = {"anger": 2, "fear": 2}
+    assert got.photos == PhotosByPart(train={"anger": 6, "fear": 6}, validation=few, test=few)
+    assert got.views == {"anger": 20, "fear": 20}
+    assert got.people == PeopleByPart(train=6, validation=2, test=2)
+    assert (got.photos.totals, got.people.total) == ({"train": 12, "validation": 4, "test": 4}, 10)
+    assert counts(load(folder), plan_views(load(folder), 0, seed=0)).people is None
 
 
 def test_the_embedded_set() -> None:

@@ -61,12 +61,11 @@ def test_own_heads(instead: bool) -> None:
         head = (ONE, HEAD, OTHER)[PARTS.place[i]]
         right += LinearHead(head).probabilities(PHOTOS.features[i : i + 1]).argmax() == label
     assert found.own_heads is not None
-    assert found.own_heads["accuracy"] == right / 30
-    assert set(found.own_heads) == {"accuracy", "macro_f1", "loss", "across"}
+    assert found.own_heads.accuracy == right / 30
     shared = judged(HEAD, PHOTOS, PARTS)
-    assert found.own_heads["across"] != shared.across
+    assert found.own_heads.across != shared.across
     if instead:
         said = (found.val_accuracy, found.val_macro_f1, found.val_loss, found.across)
-        assert said == tuple(found.own_heads.values())
+        assert said == tuple(vars(found.own_heads).values())
     else:
         assert replace(found, own_heads=None) == shared

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_recall_fscore_support
 
 from fer_models.metrics import confusion, macro_f1, report, scores
+from fer_models.run_folder.files import as_json
+from fer_models.run_folder.quality import ClassQuality
 
 
 def test_by_hand() -> None:
@@ -62,16 +64,18 @@ def test_the_report_says_what_the_counts_say(pairs: list[tuple[int, int]], whole
     ours = scores(confusion(true, predicted, 4))
     found, text = report(true, predicted, tuple("abcd"))
     for name in ("accuracy", "balanced_accuracy", "weighted_f1"):
-        assert found[name] == pytest.approx(getattr(ours, name)), name
-    assert found["macro_f1"] == pytest.approx(ours.f1.mean())  # over all classes, also those without photos
+        assert getattr(found, name) == pytest.approx(getattr(ours, name)), name
+    assert found.macro_f1 == pytest.approx(ours.f1.mean())  # over all classes, also those without photos
     if whole:
-        assert found["macro_f1"] == pytest.approx(ours.macro_f1) == macro_f1(true, predicted, 4)
+        assert found.macro_f1 == pytest.approx(ours.macro_f1) == macro_f1(true, predicted, 4)
     for ratio in ("precision", "recall", "f1", "support"):
-        values = [found["per_class"][name][ratio] for name in "abcd"]
+        values = [getattr(found.per_class[name], ratio) for name in "abcd"]
         np.testing.assert_allclose(values, getattr(ours, ratio))
         if ratio != "support":
-            assert found[f"macro_{ratio}"] == pytest.approx(np.mean(values))
-            assert found[f"weighted_{ratio}"] == pytest.approx(np.average(values, weights=ours.support))
+            assert getattr(found, f"macro_{ratio}") == pytest.approx(np.mean(values))
+            assert getattr(found, f"weighted_{ratio}") == pytest.approx(
+                np.average(values, weights=ours.support)
+            )
     assert all(f"{ours.f1[c]:.3f}" in line for c, line in enumerate(text.splitlines()[2:6]))
 
 
@@ -79,16 +83,16 @@ def test_the_report_by_hand_with_a_class_never_predicted() -> None:
     """Names that mean something elsewhere: to printing (%, {}), and to scikit-learn's own table."""
     names = ("accuracy", "100%s-sad {x}", "macro avg")
     found, text = report(np.array([0, 0, 0, 1]), np.array([0, 0, 2, 0]), names)
-    assert found["accuracy"] == 0.5
-    assert found["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)  # nobody is of class 2
-    assert found["per_class"]["100%s-sad {x}"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
-    assert found["per_class"]["macro avg"]["support"] == 0
-    assert found["per_class"]["accuracy"]["f1"] == pytest.approx(2 / 3)
-    assert found["macro_f1"] == pytest.approx(2 / 9)
-    assert found["weighted_f1"] == pytest.approx(3 / 4 * 2 / 3)
+    assert found.accuracy == 0.5
+    assert found.balanced_accuracy == pytest.approx((2 / 3 + 0) / 2)  # nobody is of class 2
+    assert found.per_class["100%s-sad {x}"] == ClassQuality(precision=0, recall=0, f1=0, support=1)
+    assert found.per_class["macro avg"].support == 0
+    assert found.per_class["accuracy"].f1 == pytest.approx(2 / 3)
+    assert found.macro_f1 == pytest.approx(2 / 9)
+    assert found.weighted_f1 == pytest.approx(3 / 4 * 2 / 3)
     assert [line.split()[-1] for line in text.splitlines()[2:5]] == ["3", "1", "0"]
     assert "100%s-sad {x}      0.000     0.000     0.000         1" in text
-    json.dumps(found)  # numbers of Python alone
+    json.dumps(as_json(found))  # numbers of Python alone
 
 
 def test_a_report_on_no_photos_is_refused() -> None:

@@ -12,12 +12,11 @@ from safetensors.numpy import load_file, save_file
 from support_commands import Here
 from support_photo_folders import draw_people
 
-from fer_models.config import ModelConfig
 from fer_models.encoders.encoder import GrayPixels
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, load_head, save_head
 from fer_models.local.training import Shards
-from fer_models.models import MODELS, cost, fit, milliseconds, restore
+from fer_models.models import MODELS, ModelConfig, cost, fit, milliseconds, restore
 
 CLASSES = ("anger", "fear", "joy")
 NETWORKS = ("mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch")

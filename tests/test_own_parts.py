@@ -145,6 +145,7 @@ def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int
             "sketch": {"faces": 120, "subjects": 40},
             "model": {"name": "cnn"},  # whose rows are pixels
             "federation": {"phones": phones, "partition": name},
+            "evaluation": {"min_photos": 7},
         }
     )
     world = survey(config, lambda done, total: None)
@@ -159,6 +160,7 @@ def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int
         assert own is not None
         np.testing.assert_array_equal(own.labels, held.labels)
         assert own.phones.tolist() == [0, 1, 2, 3]
+        assert own.min_photos == 7
         assert (own.features is held.features) == (name != "camera")
         photos = np.flatnonzero(world.table.split == split)
         cameras = own.phones[own.place] if name == "camera" else None

@@ -21,11 +21,13 @@ from fer_models.encoders.encoder import Encoder
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, load_head, new_head, save_head
 from fer_models.prediction import BATCH, UNKNOWN, Prediction, label, predict, read_head
-from fer_models.runlog import RunLog, Totals
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import Totals
+from fer_models.run_folder.summary import Trained
 from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
-from simulations.run.begin import begin
+from simulations.run.begin import Asked, begin
 from simulations.run.finish import finish
 from simulations.world.prepare import survey
 
@@ -60,11 +62,15 @@ def draw_faces(root: Path) -> Path:
 def write_run(folder: Path, config: Config) -> Encoder:
     """A run folder as a run leaves it, but that nobody trained the head."""
     world = survey(config, lambda done, total: None)
-    log = RunLog(folder)
-    begin(log, world, {"experiment": "test", "command": "fedfer", "federated": False, "baseline": True})
+    log = RunFolder(folder)
+    begin(log, world, Asked("test", "fedfer", federated=False, baseline=True))
     prepared = world.prepare(lambda done, total: None)
     chosen = Selection[Classifier]("last", LinearHead(new_head(len(CLASSES), 1280, seed=1)))
-    finish(log, world, prepared, chosen, Totals(), began=0.0, kind="centralized")
+    trained = Trained(
+        kind="centralized", strategy=None, partition=None, alpha=None, phones=0, nodes=0, experiment="test",
+        seconds_features=0.0,
+    )  # fmt: skip
+    finish(log, world, prepared, chosen, Totals(), trained, began=0.0)
     assert world.encoder is not None
     return world.encoder
 
@@ -315,7 +321,9 @@ def test_a_damaged_head_is_refused(here: Here) -> None:
     here.refused("predict", path, "faces", words=r"head.safetensors is not a head that fedfer wrote")
     path.write_bytes(content)
     Path("run/summary.json").write_text("{")
-    here.refused("predict", "run", "faces", words=r"the run in run is damaged")
+    here.refused(
+        "predict", "run", "faces", words=r"run/summary.json is damaged \(Invalid JSON.*\); restore it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from support_fake_runs import make_full_run, make_run
 from support_pages import NASTY, Page, read
 
 from fer_models.errors import InputError
+from fer_models.run_folder.summary import Summary
 from fer_models.seeding import stream
 from simulations.report import charts, page, results
 from simulations.report.report import write_report
@@ -121,12 +122,11 @@ def test_updates_that_were_dropped_are_told(tmp_path: Path) -> None:
     _, page_ = read(folder)
     assert "were dropped" not in page_.words
     path = folder / "summary.json"
-    summary = json.loads(path.read_text()) | {"phones_dropped": 1234}
-    path.write_text(json.dumps(summary))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"phones_dropped": 1234}))
     _, page_ = read(folder)
     assert "1,234 updates could not be used and were dropped; rounds.jsonl names them" in page_.words
     console = Console(record=True, width=80, file=io.StringIO())
-    console.print(compare(summary, [], None))
+    console.print(compare(Summary.read(folder), [], None))
     assert re.search(r"dropped +1,234", console.export_text())
 
 
@@ -172,9 +172,16 @@ def test_the_phones_are_drawn_and_their_skew_is_said(tmp_path: Path) -> None:
 def test_a_run_without_a_table_of_its_phones_has_no_picture_of_them(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     data = json.loads((run / "data.json").read_text())
-    data["phones"] = {"sizes": data["phones"]["sizes"], "views": 5000}  # as earlier versions wrote it
+    phones = data.pop("phones")
     (run / "data.json").write_text(json.dumps(data))
     assert "What lies on the phones" not in read(run)[1].words
+    del data["format"]
+    data["phones"] = {"sizes": phones["sizes"], "views": 5000}  # as older versions wrote it
+    (run / "data.json").write_text(json.dumps(data))
+    with pytest.raises(
+        InputError, match=r"data\.json .* written by an older fedfer \(phones\.phones: Field re"
+    ):
+        write_report(run)
 
 
 def test_columns_fill_the_figure_from_top_to_bottom() -> None:
@@ -223,7 +230,7 @@ def test_faces_are_left_out_on_request_and_when_they_are_too_many(tmp_path: Path
 def test_an_unfinished_run_is_named(tmp_path: Path, name: str) -> None:
     run = make_run(tmp_path / "run")
     (run / name).write_text("{")
-    with pytest.raises(InputError, match=r"no report of .*run.*; give the folder of a finished run"):
+    with pytest.raises(InputError, match=rf"run/{name}.* is (damaged .*; restore it|not TOML: .*; mend)"):
         write_report(run)
     (run / name).unlink()
     with pytest.raises(InputError, match=re.escape(name)):

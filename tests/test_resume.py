@@ -57,7 +57,7 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
 @pytest.mark.parametrize(
     ("at", "number"),
     [
-        ("fer_models.runlog:RunLog.append_round", 8),
+        ("fer_models.run_folder.folder:RunFolder.append_round", 8),
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
         ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
         ("simulations.run.central:show", 3),  # in the third epoch of the baseline
@@ -122,7 +122,7 @@ def test_killed_with_a_state(here: Here, run_cache: str, tmp_path: Path, name: s
         checkpoint__every=4, **STATEFUL[name],
     )  # fmt: skip
     assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
-    at = ("fer_models.runlog:RunLog.append_round", 1 if name == "ridge" else 15)
+    at = ("fer_models.run_folder.folder:RunFolder.append_round", 1 if name == "ridge" else 15)
     die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
     assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
@@ -239,6 +239,23 @@ def test_a_folder_that_is_no_run_is_refused(here: Here, tmp_path: Path) -> None:
         done = here.run("run", "--resume", name)
         assert_refused(done)
         assert said in done.err
+
+
+def test_rounds_that_are_deleted_end_the_run(run_cache: str, tmp_path: Path) -> None:
+    asked = settings(**FAST, federation__rounds=3000, checkpoint__every=2)
+    run = started("run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 5)
+    (tmp_path / "run" / "rounds.jsonl").unlink()
+    done = run.wait()
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; put it back, or")
+    assert last.endswith("go on with: fedfer run --resume run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 3)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130
 
 
 @pytest.mark.parametrize(("engine", "name"), [("ray", "prepared/labels.npy"), ("process", "features")])

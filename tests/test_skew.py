@@ -1,6 +1,7 @@
 """Measured skew: numbers by hand, scipy as the reference, and what holds for any phones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from fer_models.local.training import Shards
-from fer_models.runlog import RunLog
+from fer_models.run_folder.data_facts import DataFacts, KeptPhones, Sizes
+from fer_models.run_folder.files import as_json
 from simulations.experiment import validate
 from simulations.run.finish import write_data
 from simulations.world import skew
@@ -84,11 +86,11 @@ def test_gini_is_half_the_relative_mean_difference(sizes: list[int], times: int)
 def test_what_is_said_of_a_few_phones() -> None:
     views = np.array([[4, 0], [2, 2], [0, 12]])
     said = skew.described(views, ("anger", "fear"), np.random.default_rng(0))
-    assert json.loads(json.dumps(said)) == said
-    assert (said["phones"], said["views"]) == (3, 20)
-    assert said["sizes"] == {"min": 4, "median": 4.0, "max": 12}
-    assert said["classes"]["anger"] == {"phones": 2, "p10": 0.4, "median": 2.0, "p90": pytest.approx(3.6)}
-    assert said["kept"] == {"phones": [0, 1, 2], "views": {"anger": [4, 2, 0], "fear": [0, 2, 12]}}
+    assert json.loads(json.dumps(as_json(said))) == as_json(said)
+    assert (said.phones, said.views) == (3, 20)
+    assert said.sizes == Sizes(min=4, median=4.0, max=12)
+    assert vars(said.classes["anger"]) == {"phones": 2, "p10": 0.4, "median": 2.0, "p90": pytest.approx(3.6)}
+    assert said.kept == KeptPhones((0, 1, 2), {"anger": (4, 2, 0), "fear": (0, 2, 12)})
 
 
 def test_of_thousands_of_phones_a_seeded_draw_is_kept() -> None:
@@ -96,12 +98,12 @@ def test_of_thousands_of_phones_a_seeded_draw_is_kept() -> None:
     names = ("a", "b", "c", "d", "e")
     said, again, other = (skew.described(views, names, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert said == again
-    assert said["kept"]["phones"] != other["kept"]["phones"]
-    assert said | {"kept": 0} == other | {"kept": 0}  # all else is of all phones
-    kept = said["kept"]["phones"]
-    assert kept == sorted(set(kept))
+    assert said.kept.phones != other.kept.phones
+    assert replace(said, kept=other.kept) == other  # all else is of all phones
+    kept = said.kept.phones
+    assert list(kept) == sorted(set(kept))
     assert len(kept) == skew.MOST_KEPT
-    np.testing.assert_array_equal(np.array(list(said["kept"]["views"].values())).T, views[kept])
+    np.testing.assert_array_equal(np.array(list(said.kept.views.values())).T, views[list(kept)])
 
 
 @pytest.mark.parametrize("name", ["iid", "dirichlet", "pathological", "shards", "quantity"])
@@ -115,15 +117,16 @@ def test_a_run_writes_what_lies_on_its_phones(folder: Path, tmp_path: Path, name
     )
     world = survey(config, lambda done, total: None)
     (tmp_path / "run").mkdir()
-    log = RunLog(tmp_path / "run")
-    write_data(log, world, world.prepare(lambda done, total: None).shards)
-    said = log.read_json("data")["phones"]
-    assert (said["phones"], said["views"], said["kept"]["phones"]) == (5, 40, [0, 1, 2, 3, 4])
-    assert [sum(views) for views in said["kept"]["views"].values()] == [20, 20]
+    write_data(tmp_path / "run", world, world.prepare(lambda done, total: None).shards)
+    said = DataFacts.read(tmp_path / "run").phones
+    assert said is not None
+    assert (said.phones, said.views, said.kept.phones) == (5, 40, (0, 1, 2, 3, 4))
+    assert [sum(views) for views in said.kept.views.values()] == [20, 20]
     alone = np.log2(4 / 3) / 2 + (np.log2(2 / 3) + 1) / 4
-    assert said["most_divergence"] == pytest.approx(alone)
-    assert 0 < said["label_divergence"] <= alone + 1e-12
+    assert said.most_divergence == pytest.approx(alone)
+    assert 0 < said.label_divergence <= alone + 1e-12
     if name == "pathological":
-        assert said["label_divergence"] == pytest.approx(alone)
-    write_data(log, world, None)
-    assert "phones" not in log.read_json("data")
+        assert said.label_divergence == pytest.approx(alone)
+    write_data(tmp_path / "run", world, None)
+    assert DataFacts.read(tmp_path / "run").phones is None
+    assert "phones" not in json.loads((tmp_path / "run" / "data.json").read_text())

@@ -56,7 +56,7 @@ def test_one_seed_has_no_spread_and_the_difference_that_a_report_has(tmp_path: P
     study = read(folder, ["mobilenet", "cnn"], [1000], [0])
     assert study.rows[0].scores["accuracy"].sd is None
     pair = study.compared(1000, "accuracy")[0]
-    one, two = (study.of(model, 1000)[0].summary["accuracy"] for model in study.models)
+    one, two = (study.of(model, 1000)[0].summary.accuracy for model in study.models)
     assert pair.gap.value == pytest.approx(one - two)
     assert pair.of_seeds == (pytest.approx(one - two),)
     assert pair.adjusted == pair.p  # a single pair

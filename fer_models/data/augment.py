@@ -8,7 +8,6 @@ time; nothing here holds more than one photo.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -100,29 +99,7 @@ def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
 
 def _numbers(photos: np.ndarray, views: np.ndarray) -> np.ndarray:
     """One number for each view, in the order of rows."""
-    return photos * _MOST_VIEWS + views
-
-
-def counts(table: ImageTable, plan: ViewPlan) -> dict[str, Any]:
-    """Photos per class in each part, training views per class, and subjects per part (None if not known):
-    {"train": {class: n}, "validation": ..., "test": ..., "views": {class: n}, "subjects": {part: n} | None}.
-    """
-
-    def per_class(labels: np.ndarray) -> dict[str, int]:
-        found = np.bincount(labels, minlength=len(table.classes))
-        return dict(zip(table.classes, found.tolist(), strict=True))
-
-    result: dict[str, Any] = {
-        name: per_class(table.labels[table.split == part]) for part, name in enumerate(SPLITS)
-    }
-    result["views"] = per_class(table.labels[plan.photos[table.split[plan.photos] == 0]])
-    result["subjects"] = None
-    if table.subjects is not None:
-        people = table.subjects
-        result["subjects"] = {
-            name: len(np.unique(people[table.split == part])) for part, name in enumerate(SPLITS)
-        }
-    return result
+    return np.asarray(photos * _MOST_VIEWS + views)
 
 
 def views(
@@ -219,7 +196,8 @@ class _Canvas:
         """Brightness times contrast about the photo's mean, for each of the 256 values."""
         brightness, contrast = (1 + TONE * (2 * draws[5:7] - 1)).tolist()
         values = brightness * (self.mean + contrast * (np.arange(256) - self.mean))
-        return np.rint(values).clip(0, 255).astype(int).tolist()
+        levels: list[int] = np.rint(values).clip(0, 255).astype(int).tolist()
+        return levels
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:

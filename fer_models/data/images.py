@@ -177,7 +177,7 @@ def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
     copies, copy = np.unique(np.array(digests), return_inverse=True)
     nodes = len(people) + len(copies)
     links = coo_array((np.ones(len(person)), (person, len(people) + copy)), shape=(nodes, nodes))
-    return connected_components(links, directed=False)[1][person]
+    return np.asarray(connected_components(links, directed=False)[1][person])
 
 
 def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:

@@ -52,7 +52,8 @@ def _heavy_first(weights: np.ndarray, rng: np.random.Generator) -> list[int]:
     """Groups by falling power of two of their weight, shuffled within one: no seat is sure."""
     order = rng.permutation(len(weights))
     powers = np.floor(np.log2(weights[order])) if len(order) else weights
-    return order[np.argsort(-powers, kind="stable")].tolist()
+    strongest: list[int] = order[np.argsort(-powers, kind="stable")].tolist()
+    return strongest
 
 
 class _Seats:

@@ -199,7 +199,7 @@ def mobilenet(weights: Weights) -> "torch.nn.Sequential":
     import torchvision
 
     with torch.device("meta"):  # no memory, and above all no draw from torch's global generator
-        network = torchvision.models.mobilenet_v2().features
+        network: torch.nn.Sequential = torchvision.models.mobilenet_v2().features
     tensors = network.state_dict()
     counters = [name for name in tensors if name.endswith("num_batches_tracked")]  # no part in evaluation
     expected = {name: tensor for name, tensor in tensors.items() if name not in counters}

@@ -5,9 +5,7 @@ and to the page.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fer_models.text import many
 
@@ -67,18 +65,6 @@ class Ledger:
         if len(closed) > 3:
             said.append(f"{many(len(closed) - 3, 'more folder')} cannot be listed; data.json names them")
         return said + self.warnings
-
-    def record(self) -> dict[str, Any]:
-        """All of it, for data.json."""
-        return {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(self).items()}
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Ledger":
-        """The ledger that `record` made; an empty one of an empty record."""
-        ledger = cls()
-        for name, value in record.items():
-            setattr(ledger, name, Counter(value) if isinstance(getattr(ledger, name), Counter) else value)
-        return ledger
 
 
 def _first_other(reason: tuple[str, int]) -> tuple[bool, int, str]:

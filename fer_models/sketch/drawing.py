@@ -94,7 +94,8 @@ def _cover_line(
                 share = min(1.0, max(0.0, (w / 2 + soft / 2 - far) * sharp)) * min(1.0, w + 0.25)
                 share = share * share * (3 - 2 * share)
                 cover[y, x] = max(cover[y, x], share)
-    return _box(points, reach)
+    box: tuple[int, int, int, int] = _box(points, reach)
+    return box
 
 
 @_kernel

@@ -4,6 +4,7 @@ Lengths are pixels of a 224x224 picture in which the face is seen from the front
 """
 
 from bisect import bisect
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +66,8 @@ class Identity:
 
 def sample_identity(rng: np.random.Generator) -> Identity:
     """A subject drawn from `rng`."""
-    normal = iter(np.clip(rng.normal(size=20), -2.0, 2.0).tolist())
-    even = iter(rng.random(20).tolist())
+    normal: Iterator[float] = iter(np.clip(rng.normal(size=20), -2.0, 2.0).tolist())
+    even: Iterator[float] = iter(rng.random(20).tolist())
 
     def about(mean: float, spread: float) -> float:
         return mean + spread * next(normal)

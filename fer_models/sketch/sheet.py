@@ -71,7 +71,7 @@ def curve(points: Sequence[Point], samples: int = 0) -> np.ndarray:
 
 def curves(knots: np.ndarray, samples: int) -> np.ndarray:
     """Smooth curves (m, samples, 3) through knots (m, k, 3)."""
-    return _spline(knots.shape[1], samples) @ knots
+    return np.asarray(_spline(knots.shape[1], samples) @ knots)
 
 
 def moved(

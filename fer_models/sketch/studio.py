@@ -57,4 +57,4 @@ def photograph(parameters: FaceParameters, rng: np.random.Generator) -> np.ndarr
     lamp = np.array([flat * math.sin(azimuth), -math.sin(elevation), flat * math.cos(azimuth)])
     lit = light(tone, relief, lamp, scene.ambient, scene.shine)
     grain = rng.integers(0, 256, (2, SIZE, SIZE), dtype=np.uint8)
-    return expose(lit, grain, scene.blur, scene.exposure, scene.contrast, scene.noise)
+    return np.asarray(expose(lit, grain, scene.blur, scene.exposure, scene.contrast, scene.noise))

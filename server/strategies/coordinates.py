@@ -31,4 +31,4 @@ def each(updates: np.ndarray, rule: Rule, phones: np.ndarray | None = None) -> n
 def middle(values: np.ndarray) -> np.ndarray:
     """The median of each row of values (p, k), ascending along k: (p,) float64."""
     low, high = values[:, (values.shape[1] - 1) // 2], values[:, values.shape[1] // 2]
-    return (low.astype(np.float64) + high) / 2
+    return np.asarray((low.astype(np.float64) + high) / 2)

@@ -6,9 +6,10 @@ own claim.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from server.strategies.base import Algorithm, Came, State, moved
 from server.strategies.coordinates import each
@@ -18,7 +19,7 @@ from server.strategies.coordinates import each
 class TrimmedMean(Algorithm):
     """The mean of the middle updates; `trim`, below 0.5, is the share left out on either side."""
 
-    trim: float
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     stacked: ClassVar[bool] = True
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
@@ -30,4 +31,4 @@ class TrimmedMean(Algorithm):
         """Of each row of values (p, k), ascending along k, without its ends: (p,) float64."""
         k = values.shape[1]
         cut = int(self.trim * k + 1e-9)  # rounded down, but 0.29 * 100 is 29
-        return values[:, cut : k - cut].mean(axis=1, dtype=np.float64)
+        return np.asarray(values[:, cut : k - cut].mean(axis=1, dtype=np.float64))

@@ -1,28 +1,32 @@
 """What `fedfer data show` prints of a face set; the numbers come from simulations/world/census.py."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fer_models.config import SPLITS
 from fer_models.errors import InputError
-from fer_models.photos.ledger import Ledger
 from simulations.experiment import Config
 from simulations.report.page import percent
 from simulations.run.request import check_cache
 from simulations.terminal.display import Display
 from simulations.world import census
+from simulations.world.face_set import (
+    Balance,
+    Census,
+    Copies,
+    NearDuplicates,
+    People,
+    PhotosOfSize,
+    Unreadable,
+)
 
 _WIDTH = 92  # columns used at most
 _BAR = 24  # columns of the longest bar
 _FEW = 5  # examples shown of a long list
 _BESIDE = 59  # columns that the numbers beside the bars take
-
-Census = dict[str, Any]
 
 
 def describe(config: Config, folder: Path | None, quiet: bool) -> None:
@@ -48,12 +52,12 @@ def describe(config: Config, folder: Path | None, quiet: bool) -> None:
 def show(census: Census, console: Console) -> None:
     """Prints the census, as wide as the terminal but no wider than the eye likes."""
     width = min(console.width - 1, _WIDTH)
-    ledger = Ledger.of(census["ledger"])
+    ledger = census.ledger
     told = [Text(line) for line in (ledger.line(), *ledger.notes_and_names())]
     told += [Text(line, style="yellow") for line in ledger.alarms()]
     parts: list[RenderableType] = [_title(census), "", *told, "", _classes(census, console, width), ""]
-    if census["subjects"]:
-        parts += [_people(census["subjects"]), ""]
+    if census.subjects:
+        parts += [_people(census.subjects), ""]
     parts.append(_facts(census))
     for name, rows in _lists(census):
         if rows:
@@ -77,43 +81,44 @@ def _print(what: RenderableType, console: Console, width: int) -> None:
 
 
 def _title(census: Census) -> Text:
-    total, used = (
-        sum(census["found"].values()),
-        sum(map(sum, (p.values() for p in census["photos"].values()))),
-    )
-    people = census["subjects"]["all"]["subjects"] if census["subjects"] else 0
-    drawn = census["source"] == "sketch"
+    total, used = sum(census.found.values()), sum(census.photos.totals.values())
+    people = census.subjects.all.subjects if census.subjects else 0
+    drawn = census.source == "sketch"
     return Text.assemble(
         "\n",
-        ("drawn faces (embedded set, sketch)" if drawn else census["source"], "bold"),
-        f"\n{_many(total, 'photo')}, {_many(len(census['found']), 'emotion')}; in use: ",
+        ("drawn faces (embedded set, sketch)" if drawn else census.source, "bold"),
+        f"\n{_many(total, 'photo')}, {_many(len(census.found), 'emotion')}; in use: ",
         f"{_many(used, 'photo')}",
         f" of {_many(people, 'person', 'people')}" if people else "",
-        f", {_many(len(census['classes']), 'emotion')}",
+        f", {_many(len(census.classes), 'emotion')}",
     )
 
 
 def _classes(census: Census, console: Console, width: int) -> Table:
     """Photos of every emotion, the used ones by part, and their training views."""
-    found, photos, views = census["found"], census["photos"], census["balance"]["after"]
+    found, photos, views = census.found, census.photos, census.balance.after
     table = _table("Emotion", "Found", "Train", "Valid.", "Test", "Views")
     bars = _bars(console, min(_BAR, width - _BESIDE)) if width >= _BESIDE + 8 else None
     if bars:
         table.add_column("")
     most = max(found.values())
-    rest = sorted((name for name in found if name not in census["classes"]), key=lambda name: -found[name])
-    for name in [*census["classes"], *rest]:
-        used = name in census["classes"]
-        numbers = [photos[part][name] for part in SPLITS] + [views[name]] if used else []
+    rest = sorted((name for name in found if name not in census.classes), key=lambda name: -found[name])
+    for name in [*census.classes, *rest]:
+        used = name in census.classes
+        numbers = (
+            [part[name] for part in (photos.train, photos.validation, photos.test)] + [views[name]]
+            if used
+            else []
+        )
         cells = [f"{number:,}" for number in numbers] or ["-", "-", "-", "not used"]
         bar = [bars(found.get(name, 0) / most)] if bars else []
         style = "" if used else "dim"
         table.add_row(Text(name), f"{found.get(name, 0):,}", *cells, *bar, style=style)
-    sums = [sum(photos[part].values()) for part in SPLITS] + [sum(views.values())]
+    sums = [*photos.totals.values(), sum(views.values())]
     table.add_row()
     table.add_row("all", f"{sum(found.values()):,}", *(f"{number:,}" for number in sums), style="bold")
-    if census["subjects"]:
-        table.add_row("people", "", *(f"{number:,}" for number in census["subjects"]["parts"].values()), "")
+    if census.subjects:
+        table.add_row("people", "", *(f"{number:,}" for number in census.subjects.parts.values()), "")
     return table
 
 
@@ -127,11 +132,11 @@ def _bars(console: Console, room: int) -> Callable[[float], Text]:
     return bar
 
 
-def _people(people: Census) -> Table:
+def _people(people: People) -> Table:
     """How many people a class has, and how many photos of it each."""
     table = _table("Photos of one person", "People", "Min", "Median", "Max")
-    for name, each in [*people["classes"].items(), ("all", people["all"])]:
-        cells = (f"{each['subjects']:,}", f"{each['min']:,}", f"{each['median']:,g}", f"{each['max']:,}")
+    for name, each in [*people.classes.items(), ("all", people.all)]:
+        cells = (f"{each.subjects:,}", f"{each.min:,}", f"{each.median:,g}", f"{each.max:,}")
         table.add_row(Text(name), *cells, style="bold" if name == "all" else "")
     return table
 
@@ -141,55 +146,55 @@ def _facts(census: Census) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in (
-        ("sizes", _sizes(census["sizes"])),
-        ("unreadable", _unreadable(census["unreadable"])),
-        ("copies", _copies(census["copies"])),
-        ("near duplicates", _near(census["near_duplicates"])),
+        ("sizes", _sizes(census.sizes)),
+        ("unreadable", _unreadable(census.unreadable)),
+        ("copies", _copies(census.copies)),
+        ("near duplicates", _near(census.near_duplicates)),
         ("people in two parts", _shared(census)),
-        ("balance", _balance(census["balance"])),
+        ("balance", _balance(census.balance)),
     ):
         if text:
             table.add_row(name, text)
     return table
 
 
-def _sizes(sizes: list[Census]) -> Text:
-    lines = [f"{kind['width']}x{kind['height']} {kind['mode']}: {kind['photos']:,}" for kind in sizes]
+def _sizes(sizes: Sequence[PhotosOfSize]) -> Text:
+    lines = [f"{kind.width}x{kind.height} {kind.mode}: {kind.photos:,}" for kind in sizes]
     more = [f"and {_many(len(lines) - _FEW, 'other size')}"] if len(lines) > _FEW else []
     return Text("\n".join(lines[:_FEW] + more))
 
 
-def _unreadable(broken: Census) -> Text:
-    if not broken["photos"]:
+def _unreadable(broken: Unreadable) -> Text:
+    if not broken.photos:
         return Text("none", style="green")
-    text = Text(f"{_many(broken['photos'], 'photo')} ({percent(broken['share'])})", style="yellow")
-    if broken["share"] > broken["allowed"]:
-        text.append(f": too many to run, data.max_unreadable is {percent(broken['allowed'])}", style="bold")
+    text = Text(f"{_many(broken.photos, 'photo')} ({percent(broken.share)})", style="yellow")
+    if broken.share > broken.allowed:
+        text.append(f": too many to run, data.max_unreadable is {percent(broken.allowed)}", style="bold")
     return text
 
 
-def _copies(copies: Census) -> Text:
-    if not copies["photos"]:
+def _copies(copies: Copies) -> Text:
+    if not copies.photos:
         return Text("none with the same bytes", style="green")
-    across = copies["across_parts"]
-    text = Text(f"{_many(copies['photos'], 'photo')} with the bytes of another", style="yellow")
-    text.append(f", in {_many(len(copies['groups']), 'group')}; {_across(across, 'group')}")
-    return text.append(_of_two(copies["of_two_classes"], "group", "emotions"))
+    across = copies.across_parts
+    text = Text(f"{_many(copies.photos, 'photo')} with the bytes of another", style="yellow")
+    text.append(f", in {_many(len(copies.groups), 'group')}; {_across(across, 'group')}")
+    return text.append(_of_two(copies.of_two_classes, "group", "emotions"))
 
 
-def _near(near: Census) -> Text:
-    if not near["pairs"]:
+def _near(near: NearDuplicates) -> Text:
+    if not near.pairs:
         return Text("none", style="green")
-    count = f"{'more than ' if near['more'] else ''}{_many(near['pairs'], 'pair')}"
-    text = Text(count, style="yellow").append(f"; {_across(near['across_parts'], 'pair')}")
-    text.append(_of_two(near["of_two_classes"], "pair", "emotions"))
-    return text.append(_of_two(near["of_two_subjects"], "pair", "people"))
+    count = f"{'more than ' if near.more else ''}{_many(near.pairs, 'pair')}"
+    text = Text(count, style="yellow").append(f"; {_across(near.across_parts, 'pair')}")
+    text.append(_of_two(near.of_two_classes, "pair", "emotions"))
+    return text.append(_of_two(near.of_two_subjects, "pair", "people"))
 
 
 def _shared(census: Census) -> Text | None:
-    if not census["subjects"]:
+    if not census.subjects:
         return None
-    shared, people = census["subjects_in_two_parts"], census["subjects"]["all"]["subjects"]
+    shared, people = census.subjects_in_two_parts, census.subjects.all.subjects
     if not shared:
         return Text("none", style="green")
     return Text(
@@ -199,14 +204,14 @@ def _shared(census: Census) -> Text | None:
     )
 
 
-def _balance(balance: Census) -> Text:
-    before, wanted = balance["before"], balance["views_per_class"]
+def _balance(balance: Balance) -> Text:
+    before, wanted = balance.before, balance.views_per_class
     large, small = max(before, key=lambda name: before[name]), min(before, key=lambda name: before[name])
     text = Text(f"{large} {before[large]:,} to {small} {before[small]:,} training photos,")
-    text.append(f" {balance['ratio_before']:.3g} to 1; ")
+    text.append(f" {balance.ratio_before:.3g} to 1; ")
     if not wanted:
         return text.append("left as it is (data.balance is 0)")
-    return text.append(f"{balance['ratio_after']:.3g} to 1 after balancing to {wanted:,} views a class")
+    return text.append(f"{balance.ratio_after:.3g} to 1 after balancing to {wanted:,} views a class")
 
 
 def _across(number: int, unit: str) -> str:
@@ -219,15 +224,12 @@ def _of_two(number: int, unit: str, what: str) -> str:
 
 def _lists(census: Census) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Heading and rows of what can be named: unreadable photos, copies, near duplicates."""
-    broken, groups, near = census["unreadable"], census["copies"]["groups"], census["near_duplicates"]["list"]
-    yield "Unreadable photos", [(each["reason"], each["file"]) for each in broken["files"]]
+    yield "Unreadable photos", [(each.reason, each.file) for each in census.unreadable.files]
     for name, pairs in (
-        ("Copies", [group[:2] for group in groups]),
-        ("Near duplicates", [each["photos"] for each in near]),
+        ("Copies", [group[:2] for group in census.copies.groups]),
+        ("Near duplicates", [each.photos for each in census.near_duplicates.list]),
     ):
-        rows = [
-            (", ".join(each["part"] for each in pair), *(each["file"] for each in pair)) for pair in pairs
-        ]
+        rows = [(", ".join(each.part for each in pair), *(each.file for each in pair)) for pair in pairs]
         yield name, rows
 
 

@@ -13,6 +13,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import InputError
+from fer_models.models import ON_DEVICES
 from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
@@ -76,9 +77,10 @@ def _absolute(settings: dict[str, str], name: str) -> str:
 
 
 def _check_devices(config: Config) -> None:
-    if config.model.name != "mobilenet":
+    if config.model.name not in ON_DEVICES:
         raise InputError(
-            f'model.name: devices train the linear head of "mobilenet", got "{config.model.name}"; set it'
+            f'model.name: devices train the linear head of "{" or ".join(ON_DEVICES)}", got'
+            f' "{config.model.name}"; set it'
         )
 
 

@@ -23,7 +23,7 @@ from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
 from fer_models.photos.given_photos import given_photos
 from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
-from fer_models.runlog import RunLog
+from fer_models.run_folder.summary import Head
 from fer_models.text import shown
 from simulations.engines.surroundings import on_terminal
 from simulations.experiment import read_toml, validate
@@ -101,14 +101,14 @@ def _check_written(run: Path, path: Path) -> None:
     if not (run / "summary.json").is_file():
         return
     try:
-        written = RunLog(run).read_json("summary").get("head_sha256")
+        written = Head.read(run).head_sha256
         found = sha256_of(path)
-    except (OSError, ValueError, AttributeError) as error:
+    except OSError as error:
         raise InputError(f"the run in {shown(run)} is damaged ({error}); give another") from error
     if written != found:
         raise InputError(
             f"{shown(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json says"
-            f" {str(written)[:16]}...; restore it, or train anew"
+            f" {written[:16]}...; restore it, or train anew"
         )
 
 

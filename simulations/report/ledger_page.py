@@ -44,7 +44,7 @@ def photos(run: Run) -> str:
 
 def _ledger(run: Run) -> Ledger:
     """That of the run; an empty one of a run that was written before there was one."""
-    return Ledger.of(run.data.get("ledger", {}))
+    return run.data.ledger or Ledger()
 
 
 def _unreadable(run: Run) -> str:

@@ -1,15 +1,16 @@
 """The sections of the report about learning: curves, classes, confusion, example faces."""
 
 import base64
-import json
+from collections.abc import Callable, Sequence
 from html import escape as esc
 from itertools import accumulate
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
 from fer_models.models import MODELS
+from fer_models.run_folder.examples import FOLDER, Example, read_examples
+from fer_models.run_folder.rounds import RoundRecord
 from simulations.report import charts, page
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
@@ -23,30 +24,30 @@ def training(every: list[Run]) -> str:
     """Accuracy, macro-F1 and loss on the way, all runs in one figure."""
     run = every[0]
     shown = [each for each in every if each.rounds]
-    if not MODELS[run.summary["model"]].epochs:
+    if not MODELS[run.summary.model].epochs:
         return section(
             "Training", paragraph("This model is fitted in one step: there are no epochs to show.")
         )
     if not shown:
         return section("Training", paragraph("No round was recorded."))
-    lines = {each.series: list(accumulate(r["photos"] for r in each.rounds)) for each in shown}
-    support = run.data["photos"]["validation"]
+    lines = {each.series: list(accumulate(r.photos for r in each.rounds)) for each in shown}
+    support = run.data.photos.validation
     always = max(support.values()) / sum(support.values())
     panels = [
-        ("Accuracy on validation photos", "val_accuracy", (always, "largest class")),
-        ("Macro-F1 on validation photos", "val_macro_f1", None),
-        ("Training loss (cross-entropy)", "train_loss", None),
+        ("Accuracy on validation photos", _accuracy, (always, "largest class")),
+        ("Macro-F1 on validation photos", _macro_f1, None),
+        ("Training loss (cross-entropy)", _loss, None),
     ]
     drawn = []
-    for title, key, reference in panels:
-        curves = [charts.Curve(e.series, lines[e.series], [_number(r[key]) for r in e.rounds]) for e in shown]
+    for title, value, reference in panels:
+        curves = [charts.Curve(e.series, lines[e.series], [value(r) for r in e.rounds]) for e in shown]
         if all(y is None for curve in curves for y in curve.ys):
             continue
         label = f"{title} against views processed in training; last values: " + "; ".join(
-            f"{e.name} {y:.3f}" for e in shown if (y := _last(e, key)) is not None
+            f"{e.name} {y:.3f}" for e in shown if (y := _last(e, value)) is not None
         )
         chart = charts.curves(
-            curves, label=label, percent=key == "val_accuracy", x_title="views processed in training",
+            curves, label=label, percent=value is _accuracy, x_title="views processed in training",
             top=_marks(run, lines.get(run.series, [])), reference=reference,
         )  # fmt: skip
         drawn.append(f"<div><h3>{esc(title)}</h3>{chart}</div>")
@@ -72,8 +73,20 @@ def _reading(every: list[Run]) -> str:
     return text + (", on the phones in the federated run." if run.federated else ".")
 
 
-def _last(run: Run, key: str) -> float | None:
-    return next((r[key] for r in reversed(run.rounds) if _number(r[key]) is not None), None)
+def _last(run: Run, value: Callable[[RoundRecord], float | None]) -> float | None:
+    return next((found for r in reversed(run.rounds) if (found := value(r)) is not None), None)
+
+
+def _accuracy(line: RoundRecord) -> float | None:
+    return _number(line.val_accuracy)
+
+
+def _macro_f1(line: RoundRecord) -> float | None:
+    return _number(line.val_macro_f1)
+
+
+def _loss(line: RoundRecord) -> float | None:
+    return _number(line.train_loss)
 
 
 def _number(value: float | None) -> float | None:
@@ -81,18 +94,18 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _marks(run: Run, views: list[float]) -> list[tuple[float, str]]:
+def _marks(run: Run, views: Sequence[float]) -> list[tuple[float, str]]:
     """Round numbers for the upper axis, at the views processed by their end."""
     wanted = [round(t) for t in charts.ticks(0, len(views), 6) if 1 <= t <= len(views) and t == round(t)]
     first = wanted[0] if wanted else 0
     return [(views[n - 1], f"{run.step} {n}" if n == first else f"{n:,}") for n in wanted]
 
 
-def _ends(shown: list[Run], lines: dict[int, list[float]]) -> str:
+def _ends(shown: list[Run], lines: dict[int, list[int]]) -> str:
     """The legend, which is also the table of last values."""
     rows = []
     for each in shown:
-        accuracy, f1, loss = (_last(each, key) for key in ("val_accuracy", "val_macro_f1", "train_loss"))
+        accuracy, f1, loss = (_last(each, value) for value in (_accuracy, _macro_f1, _loss))
         rows.append(
             [
                 f'<span class="run">{charts.swatch(each.series)}<span>{esc(each.name)}</span></span>',
@@ -110,9 +123,9 @@ def _ends(shown: list[Run], lines: dict[int, list[float]]) -> str:
 
 def counts(run: Run) -> str:
     """Class counts before and after balancing."""
-    classes, photos, views = run.summary["classes"], run.data["photos"], run.data["views"]
-    rows = [(name, photos["train"].get(name, 0), views.get(name, 0)) for name in classes]
-    balance = run.config["data"]["balance"]
+    classes, photos, views = run.summary.classes, run.data.photos, run.data.views
+    rows = [(name, photos.train.get(name, 0), views.get(name, 0)) for name in classes]
+    balance = run.config.data.balance
     text = (
         f"Training classes are balanced to {balance:,} views each: a class with fewer photos is filled with "
         "augmented views of its own photos, a class with more keeps a seeded subset. "
@@ -121,12 +134,12 @@ def counts(run: Run) -> str:
     ) + "Validation and test photos are never balanced or augmented."
     label = "; ".join(f"{name}: {before:,} photos, {after:,} views" for name, before, after in rows)
     cells = [
-        [esc(name), *(f"{n:,}" for n in (before, after, photos["validation"][name], photos["test"][name]))]
+        [esc(name), *(f"{n:,}" for n in (before, after, photos.validation[name], photos.test[name]))]
         for name, before, after in rows
     ]
     head = ["Class", "Training photos", "Training views", "Validation photos", "Test photos"]
     sums = [sum(column) for column in zip(*((r[1], r[2]) for r in rows), strict=True)]
-    held = [sum(photos[part].values()) for part in ("validation", "test")]
+    held = [sum(part.values()) for part in (photos.validation, photos.test)]
     cells.append(["<strong>all</strong>", *(f"<strong>{n:,}</strong>" for n in (*sums, *held))])
     named = (("before", "training photos"), ("after", "training views"))
     key = "".join(f'<li><i class="{kind}"></i>{name}</li>' for kind, name in named)
@@ -156,7 +169,7 @@ def confusion(run: Run, baselines: list[Run]) -> str:
 
 def _mistakes(run: Run) -> str:
     """The most frequent mistakes in words."""
-    classes, wrong = run.summary["classes"], run.confusion.copy()
+    classes, wrong = run.summary.classes, run.confusion.copy()
     np.fill_diagonal(wrong, 0)
     rows = []
     for cell in np.argsort(-wrong, axis=None, kind="stable")[:MOST_MISTAKES]:
@@ -173,7 +186,7 @@ def _mistakes(run: Run) -> str:
 
 def _matrix(run: Run) -> str:
     """Shade stays at 45% at most, so that the text keeps its contrast in light and dark."""
-    classes = run.summary["classes"]
+    classes = run.summary.classes
     head = "".join(f'<th scope="col" class="turn">{esc(name)}</th>' for name in classes)
     rows = []
     for i, (name, row) in enumerate(zip(classes, run.confusion.tolist(), strict=True)):
@@ -193,10 +206,8 @@ def _matrix(run: Run) -> str:
 def per_class(every: list[Run]) -> str:
     """Precision, recall and F1 of each class, every run beside the others."""
     run = every[0]
-    classes = run.summary["classes"]
-    dots = [
-        (name, [charts.Dot(e.series, e.summary["per_class"][name]["f1"]) for e in every]) for name in classes
-    ]
+    classes = run.summary.classes
+    dots = [(name, [charts.Dot(e.series, e.summary.per_class[name].f1) for e in every]) for name in classes]
     words = "; ".join(f"{name} " + ", ".join(f"{dot.value:.2f}" for dot in row) for name, row in dots)
     names = " and ".join(e.name for e in every)
     chart = charts.dots(dots, label=f"F1 of each class, {names}: {words}", percent=False)
@@ -207,10 +218,10 @@ def per_class(every: list[Run]) -> str:
     ) * len(every)
     rows = []
     for name in classes:
-        cells = f"<td>{run.summary['per_class'][name]['support']:,}</td>"
+        cells = f"<td>{run.summary.per_class[name].support:,}</td>"
         for each in every:
-            p, r, f = (each.summary["per_class"][name][key] for key in ("precision", "recall", "f1"))
-            cells += f'<td class="open">{p:.2f}</td><td>{r:.2f}</td><td>{f:.2f}</td>'
+            of = each.summary.per_class[name]
+            cells += f'<td class="open">{of.precision:.2f}</td><td>{of.recall:.2f}</td><td>{of.f1:.2f}</td>'
         rows.append(f'<tr><th scope="row">{esc(name)}</th>{cells}</tr>')
     markup = (
         f'<table><thead><tr><th rowspan="2" scope="col" class="first">Class</th>'
@@ -218,7 +229,7 @@ def per_class(every: list[Run]) -> str:
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
     text = "F1 is the harmonic mean of precision and recall; macro-F1 is its plain mean over the classes."
-    few = [n for n in classes if run.summary["per_class"][n]["support"] < 100]
+    few = [n for n in classes if run.summary.per_class[n].support < 100]
     if few:
         text += f" Classes with fewer than 100 test photos ({', '.join(few)}) are known only roughly."
     return section(
@@ -231,17 +242,18 @@ def per_class(every: list[Run]) -> str:
 
 def examples(run: Run) -> str:
     """Some test faces with what the head said, wrong and right, marked in words."""
-    listing = run.folder / "examples" / "examples.json"
-    if not listing.is_file():
+    folder = run.folder / FOLDER
+    faces = read_examples(folder)
+    if not faces:
         return ""
     groups: dict[bool, list[str]] = {True: [], False: []}
     used = 0
-    for face in json.loads(listing.read_text(encoding="utf-8")):
-        png = (listing.parent / face["png"]).read_bytes()
+    for face in faces:
+        png = (folder / face.png).read_bytes()
         used += len(png)
         if used > MOST_BYTES:
             break
-        right = face["emotion"] == face["predicted"]
+        right = face.emotion == face.predicted
         groups[right].append(_face(face, png, right))
     return section(
         "Some test faces",
@@ -254,13 +266,13 @@ def examples(run: Run) -> str:
     )
 
 
-def _face(face: dict[str, Any], png: bytes, right: bool) -> str:
+def _face(face: Example, png: bytes, right: bool) -> str:
     data = base64.b64encode(png).decode("ascii")
-    said, label, sure = face["predicted"], face["emotion"], f"{100 * face['confidence']:.0f}%"
+    said, label, sure = face.predicted, face.emotion, f"{100 * face.confidence:.0f}%"
     alt = f"Face labelled {label}, the head said {said}"
     mark = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
     words = f"<b>{mark} {esc(said)}</b>{sure} sure" + ("" if right else f"<br>labelled {esc(label)}")
     return (
-        f'<li><figure><img src="data:image/png;base64,{data}" alt="{esc(alt)}" title="{esc(face["file"])}">'
+        f'<li><figure><img src="data:image/png;base64,{data}" alt="{esc(alt)}" title="{esc(face.file)}">'
         f"<figcaption>{words}</figcaption></figure></li>"
     )

@@ -1,8 +1,8 @@
 """The section of the report about the phones: which classes lie on them, and how much of each."""
 
 from html import escape as esc
-from typing import Any
 
+from fer_models.run_folder.data_facts import PhoneFacts
 from simulations.report import charts
 from simulations.report.page import paragraph, section, table
 from simulations.report.results import Run
@@ -10,12 +10,12 @@ from simulations.report.results import Run
 
 def phones(run: Run) -> str:
     """A column a phone, the skew in words, and what phones hold of each class; "" where it is not known."""
-    held = run.data.get("phones", {})
-    if "kept" not in held:
+    held = run.data.phones
+    if held is None:
         return ""
-    views = _in_order([list(column) for column in zip(*held["kept"]["views"].values(), strict=True)])
-    some = "" if len(views) == held["phones"] else f"{len(views):,} of the "
-    text = f"{some}{held['phones']:,} {'phone' if held['phones'] == 1 else 'phones'}"
+    views = _in_order([list(column) for column in zip(*held.kept.views.values(), strict=True)])
+    some = "" if len(views) == held.phones else f"{len(views):,} of the "
+    text = f"{some}{held.phones:,} {'phone' if held.phones == 1 else 'phones'}"
     label = f"Shares of the classes, and views, on {text}. The table beside it has the numbers."
     picture = charts.columns(views, label=label, x_title=text)
     return section(
@@ -27,8 +27,8 @@ def phones(run: Run) -> str:
     )
 
 
-def _divergence(held: dict[str, Any]) -> str:
-    here, most = held["label_divergence"], held["most_divergence"]
+def _divergence(held: PhoneFacts) -> str:
+    here, most = held.label_divergence, held.most_divergence
     way = f" ({100 * here / most:.0f}% of the way)" if most else ""
     return (
         f"Label divergence {here:.3f} bits: how far the classes of a phone are from those of all phones "
@@ -37,21 +37,19 @@ def _divergence(held: dict[str, Any]) -> str:
     )
 
 
-def _gini(held: dict[str, Any]) -> str:
+def _gini(held: PhoneFacts) -> str:
     return (
-        f"Size Gini {held['size_gini']:.3f}: 0 where all phones hold equally many views, close to 1 where "
+        f"Size Gini {held.size_gini:.3f}: 0 where all phones hold equally many views, close to 1 where "
         "one of many holds nearly all."
     )
 
 
-def _reading(held: dict[str, Any], shown: int) -> str:
-    drawn = (
-        "" if shown == held["phones"] else f" A seeded draw of {shown:,} of all {held['phones']:,} phones."
-    )
+def _reading(held: PhoneFacts, shown: int) -> str:
+    drawn = "" if shown == held.phones else f" A seeded draw of {shown:,} of all {held.phones:,} phones."
     return (
         "A column is a phone; phones stand together by the class they hold most of, in order of its share. "
         "Above: shares of the classes among its views, from the top in the order of the table. Below: all "
-        f"its views; the largest phone of all holds {held['sizes']['max']:,}.{drawn}"
+        f"its views; the largest phone of all holds {held.sizes.max:,}.{drawn}"
     )
 
 
@@ -65,15 +63,15 @@ def _in_order(views: list[list[int]]) -> list[list[int]]:
     return sorted(views, key=place)
 
 
-def _classes(held: dict[str, Any]) -> str:
+def _classes(held: PhoneFacts) -> str:
     """The legend, which is also the table of what phones hold of each class."""
     rows = [
         [
             f'<span class="run"><i class="dot {charts.kind(i)}"></i><span>{esc(name)}</span></span>',
-            *(f"{each[key]:,.10g}" for key in ("p10", "median", "p90")),
-            f"{each['phones']:,}",
+            *(f"{views:,.10g}" for views in (each.p10, each.median, each.p90)),
+            f"{each.phones:,}",
         ]
-        for i, (name, each) in enumerate(held["classes"].items())
+        for i, (name, each) in enumerate(held.classes.items())
     ]
     title = "Views of each class on a phone, over all phones"
     lead = f"{title}: a tenth of them hold p10 or less, a tenth p90 or more. The dots are the colours."

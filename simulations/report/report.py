@@ -32,11 +32,11 @@ def write_report(folder: Path) -> Path:
         setting.cost(run, baselines),
         setting.again(run),
     ]
-    version = escape(str(run.environment.get("versions", {}).get("fedfer", "")))
+    version = escape(run.environment.versions.get("fedfer", ""))
     footer = f"Written by fedfer {version} from the files of this run folder. No scripts, no network."
     body = "\n".join(part for part in sections if part)
     path = folder / "report.html"
     with whole_file(path) as temporary:
-        title = f"{run.summary['experiment']}: fedfer report"
+        title = f"{run.summary.experiment}: fedfer report"
         temporary.write_text(page.skeleton(title, body, footer), encoding="utf-8")
     return path

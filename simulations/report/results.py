@@ -1,16 +1,20 @@
 """What the files of finished runs say: read once, then handed to the sections of the report."""
 
 import csv
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import tomli_w
 
 from fer_models.errors import InputError
 from fer_models.models import MODELS
+from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.folder import read_rounds
+from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Summary
+from simulations.experiment import Config, read_toml, validate
 from simulations.report import intervals
 
 BASELINES = ("centralized-matched", "centralized")
@@ -22,28 +26,29 @@ class Run:
 
     Fields:
         name: how the page calls it. series: its colour, dash and marker.
-        rounds: the lines of rounds.jsonl. said: test photo -> (emotion, predicted, subject or "").
+        settings: config.toml as it was written. said: test photo -> (emotion, predicted, subject or "").
     """
 
     folder: Path
     name: str
     series: int
-    config: dict[str, Any]
-    environment: dict[str, Any]
-    data: dict[str, Any]
-    summary: dict[str, Any]
-    rounds: list[dict[str, Any]]
+    config: Config
+    settings: str
+    environment: Environment
+    data: DataFacts
+    summary: Summary
+    rounds: list[RoundRecord]
     said: dict[str, tuple[str, str, str]]
 
     @property
     def federated(self) -> bool:
         """Whether phones took part."""
-        return self.summary["kind"] in ("federated", "local")
+        return self.summary.kind in ("federated", "local")
 
     @property
     def matched(self) -> bool:
         """Whether it is the baseline that saw as many views as the federated run."""
-        return bool(self.summary.get("matched"))
+        return bool(self.summary.matched)
 
     @property
     def step(self) -> str:
@@ -53,13 +58,18 @@ class Run:
     @property
     def steps(self) -> str:
         """How long it trained, in words."""
-        count = self.summary.get("rounds") or self.summary.get("epochs") or len(self.rounds)
+        count = self.summary.rounds or self.summary.epochs or len(self.rounds)
         return f"{count:,.4g} {self.step}{'' if count == 1 else 's'}"
+
+    def score(self, name: str) -> float:
+        """One of the scores on the test photos, by its name in summary.json."""
+        value: float = getattr(self.summary, name)
+        return value
 
     @property
     def confusion(self) -> np.ndarray:
         """(c, c) counts of test photos, rows true."""
-        return np.array(self.summary["confusion"], dtype=np.int64)
+        return np.array(self.summary.confusion, dtype=np.int64)
 
 
 def read_all(folder: Path) -> list[Run]:
@@ -74,17 +84,17 @@ def read_all(folder: Path) -> list[Run]:
 def read_run(folder: Path, *, series: int) -> Run:
     """Read the files of one run; InputError when one that every finished run has is missing or broken."""
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        lines = (folder / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
+        summary, settings = Summary.read(folder), read_toml(folder / "config.toml")
         return Run(
             folder=folder,
             name=_name(summary),
             series=series,
-            config=tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")),
-            environment=json.loads((folder / "environment.json").read_text(encoding="utf-8")),
-            data=json.loads((folder / "data.json").read_text(encoding="utf-8")),
+            config=validate(settings),
+            settings=tomli_w.dumps(settings),
+            environment=Environment.read(folder),
+            data=DataFacts.read(folder),
             summary=summary,
-            rounds=[json.loads(line) for line in lines if line.strip()],
+            rounds=read_rounds(folder),
             said=_said(folder / "predictions.csv"),
         )
     except (OSError, ValueError) as error:
@@ -93,7 +103,7 @@ def read_run(folder: Path, *, series: int) -> Run:
 
 def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], str]:
     """Run minus baseline with 95% intervals, and in words what the bootstrap drew."""
-    classes = {name: i for i, name in enumerate(run.summary["classes"])}
+    classes = {name: i for i, name in enumerate(run.summary.classes)}
     if not run.said or run.said.keys() != baseline.said.keys():
         return intervals.unpaired(run.confusion, baseline.confusion), "photos not compared one by one"
     files = sorted(run.said)
@@ -108,17 +118,16 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
     return gaps, "the same photos compared one by one, people drawn with all their photos"
 
 
-def _name(summary: dict[str, Any]) -> str:
-    if summary["kind"] == "federated":
+def _name(summary: Summary) -> str:
+    if summary.kind == "federated":
         return "Federated"
-    if summary["kind"] == "local":
+    if summary.kind == "local":
         return "Each phone alone"
-    if summary.get("matched"):
+    if summary.matched:
         return "Centralized, matched"
-    model = summary.get("model")
-    if model in MODELS and not MODELS[model].epochs:
-        return f"Centralized, {model}"
-    epochs = summary.get("epochs")
+    if not MODELS[summary.model].epochs:
+        return f"Centralized, {summary.model}"
+    epochs = summary.epochs
     return f"Centralized, {epochs:.4g} epoch{'' if epochs == 1 else 's'}" if epochs else "Centralized"
 
 

@@ -1,11 +1,12 @@
 """The sections of the report about the run itself: what was run, what it cost, how to run it again."""
 
 from html import escape as esc
-from typing import Any
 
 from fer_models.models import MODELS
-from server.config import StrategyConfig
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.summary import Summary
 from server.strategies.registry import make
+from simulations.experiment import FederationConfig
 from simulations.report import page
 from simulations.report.page import duration, paragraph, percent, section, size, table
 from simulations.report.results import Run
@@ -13,81 +14,77 @@ from simulations.report.results import Run
 
 def setting(run: Run) -> str:
     """What was run and on what."""
-    c, s, env = run.config, run.summary, run.environment
-    versions = {"Python": env.get("python"), **env.get("versions", {})}
-    versions.pop("python", None)
-    train, people = c["train"], run.data.get("subjects")
-    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
-    total = sum(sum(part.values()) for part in run.data["photos"].values())
+    s, env = run.summary, run.environment
+    people = run.data.subjects
+    source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
+    total = sum(run.data.photos.totals.values())
     pairs = [
-        ("Experiment", str(s["experiment"])),
+        ("Experiment", str(s.experiment)),
         ("Model", _model(run)),
         ("Photos", source),
-        ("In use", f"{total:,} photos" + (f" of {sum(people.values()):,} people" if people else "")),
+        ("In use", f"{total:,} photos" + (f" of {people.total:,} people" if people else "")),
         ("Split", _split(run)),
-        ("Training", f"{run.steps}, {s['photos']:,} views processed"),
+        ("Training", f"{run.steps}, {s.photos:,} views processed"),
         *(_phones(run) if run.federated else []),
-        ("Local update" if run.federated else "Optimiser", _update(run, train)),
+        ("Local update" if run.federated else "Optimiser", _update(run)),
         ("Judged is", _selected(run)),
-        ("Seed", str(s["seed"])),
-        ("Machine", _machine(env)),
-        ("Date", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items() if v)),
+        ("Seed", str(s.seed)),
+        ("Machine", machine(env)),
+        ("Date", date(env)),
+        ("Versions", versions(env)),
     ]  # fmt: skip
     return section("What was run, and on what", page.facts(pairs))
 
 
 def _model(run: Run) -> str:
-    model = MODELS[run.summary["model"]]
-    weights = f"; weights {run.config['model']['weights']}" if model.weights else ""
-    return f"{run.summary['model']}: {model.about}{weights}"
+    model = MODELS[run.summary.model]
+    weights = f"; weights {run.config.model.weights}" if model.weights else ""
+    return f"{run.summary.model}: {model.about}{weights}"
 
 
 def _split(run: Run) -> str:
-    by = run.config["data"]["split_by"]
-    unit = "by person" if run.data.get("subjects") and by != "photo" else "by photo"
-    if run.config["data"]["split"] == "given":
+    by = run.config.data.split_by
+    unit = "by person" if run.data.subjects and by != "photo" else "by photo"
+    if run.config.data.split == "given":
         unit = "as the photos came"
-    sizes = (f"{sum(run.data['photos'][part].values()):,} {part}" for part in ("train", "validation", "test"))
+    sizes = (f"{photos:,} {part}" for part, photos in run.data.photos.totals.items())
     return f"{', '.join(sizes)}; {unit}, before anything else"
 
 
 def _phones(run: Run) -> list[tuple[str, str]]:
-    s, federation, shards = run.summary, run.config["federation"], run.data.get("phones")
-    chosen = 0 if s["strategy"] == "ridge" else federation["phones_per_round"]
+    s, federation, shards = run.summary, run.config.federation, run.data.phones
+    chosen = 0 if run.config.strategy.page.closed_form else federation.phones_per_round
     pairs = [
-        ("Phones", f"{s['phones']:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
-        ("Local epochs in a round", str(federation["local_epochs"])),
-        ("Partition", s["partition"] + _amount(federation)),
-        ("Strategy", ", ".join([s["strategy"], *_options(run)])),
-        ("Simulated on", f"{s['nodes']} {'node' if s['nodes'] == 1 else 'nodes'}"),
+        ("Phones", f"{s.phones:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
+        ("Local epochs in a round", str(federation.local_epochs)),
+        ("Partition", f"{s.partition}{_amount(federation)}"),
+        ("Strategy", ", ".join([str(s.strategy), *_options(run)])),
+        ("Simulated on", f"{s.nodes} {'node' if s.nodes == 1 else 'nodes'}"),
     ]
     if shards:
-        sizes = shards["sizes"]
-        views = f"{sizes['min']:,} to {sizes['max']:,}, median {sizes['median']:,g}"
+        sizes = shards.sizes
+        views = f"{sizes.min:,} to {sizes.max:,}, median {sizes.median:,g}"
         pairs.insert(3, ("Views on a phone", views))
     return pairs
 
 
-def _update(run: Run, train: dict[str, Any]) -> str:
-    if not MODELS[run.summary["model"]].epochs:
+def _update(run: Run) -> str:
+    if not MODELS[run.summary.model].epochs:
         return ""
-    rate, optimizer = train["lr"], train["optimizer"]
+    train = run.config.train
+    rate, optimizer = train.lr, str(train.optimizer)
     if run.federated:
-        if run.summary["strategy"] == "ridge":
+        algorithm = make(run.config.strategy)
+        if algorithm.closed_form:
             return "sums of the views, sent once"
-        if (own := make(_strategy(run)).sgd_rate) is not None:
+        if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
-    return f"{optimizer}, learning rate {rate:g}, batch {train['batch']}, dropout {train['dropout']:g}"
-
-
-def _strategy(run: Run) -> StrategyConfig:
-    return StrategyConfig.model_validate(run.config["strategy"])
+    return f"{optimizer}, learning rate {rate:g}, batch {train.batch}, dropout {train.dropout:g}"
 
 
 def _options(run: Run) -> list[str]:
     """The strategy's options in words, but for the phones' rate, which is told with their update."""
-    said = _strategy(run)
+    said = run.config.strategy
     shown: dict[str, object] = {}
     if said.start != "random":
         shown["start"] = said.start
@@ -102,41 +99,45 @@ def _options(run: Run) -> list[str]:
     ]
 
 
-def _amount(federation: dict[str, Any]) -> str:
-    """The option of the partition, in words."""
-    words = {
-        "dirichlet": ", alpha {alpha:g}",
-        "pathological": ", classes on a phone: {classes_per_phone}",
-        "shards": ", shards on a phone: {shards_per_phone}",
-        "quantity": ", sigma {sigma:g}",
-        "draw": ", alpha {alpha:g}, views each: {photos_per_phone}",
-    }
-    return words.get(federation["partition"], "").format_map(federation)
+def _amount(federation: FederationConfig) -> str:
+    """The options of the partition, in words."""
+    return federation.make().words
 
 
 def _selected(run: Run) -> str:
-    if not MODELS[run.summary["model"]].epochs:
-        chosen = (f"{name} {value:g}" for name, value in run.summary.get("chosen", {}).items()
+    if not MODELS[run.summary.model].epochs:
+        chosen = (f"{name} {value:g}" for name, value in (run.summary.chosen or {}).items()
                   if isinstance(value, float))  # fmt: skip
         return f"what was fitted; chosen on validation: {', '.join(chosen) or 'nothing'}"
-    best = run.config["evaluation"]["select"] == "best"
+    best = run.config.evaluation.select == "best"
     return f"the best {run.step} by validation" if best else f"the last {run.step}"
 
 
-def _machine(env: dict[str, Any]) -> str:
-    cpus = f"{env['cpus']} CPU cores" if "cpus" in env else ""
-    return ", ".join(str(part) for part in (env.get("machine"), cpus, env.get("platform")) if part)
+def machine(env: Environment) -> str:
+    """Where it ran."""
+    return ", ".join(part for part in (env.machine, f"{env.cpus} CPU cores", env.platform) if part)
+
+
+def date(env: Environment) -> str:
+    """When it began."""
+    return env.date.replace("T", " ").replace("+00:00", " UTC")
+
+
+def versions(env: Environment) -> str:
+    """Of Python and of the libraries."""
+    others = {name: version for name, version in env.versions.items() if name != "python"}
+    return ", ".join(f"{name} {version}" for name, version in {"Python": env.python, **others}.items())
 
 
 def cost(run: Run, baselines: list[Run]) -> str:
     """Seconds by stage, phones per second, traffic."""
     s = run.summary
-    stages = [("Features (0 s when cached)", float(s["seconds_features"]), "--muted")]
+    stages = [("Features (0 s when cached)", float(s.seconds_features), "--muted")]
     for each in (run, *baselines):
         name = f"Training, {each.name[0].lower()}{each.name[1:]}"
-        stages.append((name, float(each.summary["seconds_training"]), f"--s{each.series}"))
+        stages.append((name, float(each.summary.seconds_training), f"--s{each.series}"))
     named = sum(seconds for _, seconds, _ in stages)
-    total = max(float(s["seconds"]), named)
+    total = max(float(s.seconds), named)
     stages.append(("All else: start-up, evaluation, files", total - named, "--before"))
     strip = "".join(f'<i style="--c:var({c});flex:{t:.3f}"></i>' for _, t, c in stages if t > 0)
     rows = [
@@ -152,10 +153,8 @@ def cost(run: Run, baselines: list[Run]) -> str:
     time = f'<div class="strip" aria-hidden="true">{strip}</div>{numbers}'
     if not run.federated:
         return section("Time", f"<div>{time}</div>")
-    speed = (
-        f"{s['phones_trained']:,} phone updates, {s['phones_per_second']:,.0f} phones per second of training."
-    )
-    if dropped := s.get("phones_dropped"):
+    speed = f"{s.phones_trained:,} phone updates, {s.phones_per_second:,.0f} phones per second of training."
+    if dropped := s.phones_dropped:
         speed += f" {dropped:,} updates could not be used and were dropped; rounds.jsonl names them."
     return section(
         "Time and traffic",
@@ -165,20 +164,16 @@ def cost(run: Run, baselines: list[Run]) -> str:
     )
 
 
-def _traffic(s: dict[str, Any]) -> str:
-    updates, phones = s["phones_trained"] or 1, s["phones"] or 1
+def _traffic(s: Summary) -> str:
+    updates, phones = s.phones_trained or 1, s.phones or 1
     rows = [
         [name, size(total / updates), size(total / phones), size(total)]
         for name, total in (
-            ("Down: the head", s["bytes_down"]),
-            ("Up: the update", s["bytes_up"]),
+            ("Down: the head", s.bytes_down),
+            ("Up: the update", s.bytes_up),
         )
     ]
-    wire = (
-        f" The simulation itself moved {size(s['wire_bytes'])} between its nodes."
-        if "wire_bytes" in s
-        else ""
-    )
+    wire = f" The simulation itself moved {size(s.wire_bytes)} between its nodes."
     head = ["Direction", "A phone, one round", "A phone, whole run", "All phones"]
     return table("Traffic", head, rows) + paragraph(
         f"Payload of heads and updates; the middle column is the mean of all phones.{wire}", "small"
@@ -187,8 +182,6 @@ def _traffic(s: dict[str, Any]) -> str:
 
 def again(run: Run) -> str:
     """How to run it again, and where the files are."""
-    import tomli_w
-
     files = {
         "config.toml": "every setting", "environment.json": "command, machine, versions",
         "data.json": "what the photos were", "rounds.jsonl": f"one line per {run.step}",
@@ -201,13 +194,13 @@ def again(run: Run) -> str:
         for name, what in files.items()
         if (run.folder / name).exists()
     )
-    alone = " --no-baseline" if run.federated and not run.environment.get("baseline", True) else ""
+    alone = " --no-baseline" if run.federated and not run.environment.baseline else ""
     return section(
         "Run it again",
         paragraph("The command of this run:"),
-        f"<pre>{esc(str(run.environment['command']))}</pre>",
+        f"<pre>{esc(run.environment.command)}</pre>",
         paragraph("The same from the settings kept here, typed in this folder:"),
         f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml{alone}</pre>",
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
-        f"<details><summary>Every setting</summary><pre>{esc(tomli_w.dumps(run.config))}</pre></details>",
+        f"<details><summary>Every setting</summary><pre>{esc(run.settings)}</pre></details>",
     )

@@ -1,7 +1,9 @@
 """The head of the report: one sentence that says how the run ended, and how sure one may be of it."""
 
+from html import escape as esc
+
 from simulations.report import charts, intervals, page
-from simulations.report.page import esc, percent, signed
+from simulations.report.page import percent, signed
 from simulations.report.results import Run, differences
 
 # A baseline, and run minus baseline by metric, and how the intervals came about.
@@ -15,7 +17,7 @@ def verdict(run: Run, baselines: list[Run]) -> str:
     return "\n".join(
         [
             "<header>",
-            f'<p class="eyebrow">fedfer report &middot; experiment {esc(run.summary["experiment"])}</p>',
+            f'<p class="eyebrow">fedfer report &middot; experiment {esc(run.summary.experiment)}</p>',
             f"<h1>{esc(_headline(run, compared))}</h1>",
             page.paragraph(" ".join(part for part in lede if part), "lede"),
             _drawings(run),
@@ -28,14 +30,14 @@ def verdict(run: Run, baselines: list[Run]) -> str:
 def _headline(run: Run, compared: list[Compared]) -> str:
     """The verdict in one sentence, against the first baseline there is."""
     kinds = {"federated": "Federated", "local": "Local", "centralized": "Central"}
-    how, reached = kinds[run.summary["kind"]], percent(run.summary["accuracy"])
+    how, reached = kinds[run.summary.kind], percent(run.summary.accuracy)
     sentence = f"{how} training names {reached} of the test photos correctly"
     if not compared:
         return f"{sentence}."
     baseline, gaps, _ = compared[0]
     gap, other = gaps["accuracy"], _training(baseline)
     if gap.within_noise:
-        there = percent(baseline.summary["accuracy"])
+        there = percent(baseline.summary.accuracy)
         return f"{sentence}, {other} {there}: the difference is within noise."
     return f"{sentence}, {abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}."
 
@@ -45,23 +47,23 @@ def _training(baseline: Run) -> str:
 
 
 def _result(run: Run) -> str:
-    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.get("subjects")
-    unseen = subjects and run.config["data"]["split_by"] != "photo"
-    people = f" of {subjects['test']:,} people it was not trained on" if subjects and unseen else ""
+    hits, total, subjects = int(run.confusion.trace()), int(run.confusion.sum()), run.data.subjects
+    unseen = subjects and run.config.data.split_by != "photo"
+    people = f" of {subjects.test:,} people it was not trained on" if subjects and unseen else ""
     heads = {
         "federated": "The head trained on phones is",
         "local": "The phones' own heads, each on photos of its phone, are",
         "centralized": "The head trained centrally is",
     }
     return (
-        f"{heads[run.summary['kind']]} right on {hits:,} of {total:,} test photos{people}: "
-        f"accuracy {percent(run.summary['accuracy'])}, macro-F1 {run.summary['macro_f1']:.3f}."
+        f"{heads[run.summary.kind]} right on {hits:,} of {total:,} test photos{people}: "
+        f"accuracy {percent(run.summary.accuracy)}, macro-F1 {run.summary.macro_f1:.3f}."
     )
 
 
 def _compare(baseline: Run, gaps: dict[str, intervals.Difference]) -> str:
     accuracy, f1 = gaps["accuracy"], gaps["macro_f1"]
-    scores = f"{percent(baseline.summary['accuracy'])}, {baseline.summary['macro_f1']:.3f}"
+    scores = f"{percent(baseline.summary.accuracy)}, {baseline.summary.macro_f1:.3f}"
     return (
         f"Against {_training(baseline)} ({scores}) that is "
         f"{signed(100 * accuracy.value, 1)} points of accuracy, {_reading(accuracy)}, and "
@@ -77,11 +79,11 @@ def _guessing(run: Run) -> str:
     support = run.confusion.sum(axis=1)
     most = int(support.argmax())
     share = percent(support[most] / support.sum())
-    return f"Always answering the largest class, {run.summary['classes'][most]}, would give {share}."
+    return f"Always answering the largest class, {run.summary.classes[most]}, would give {share}."
 
 
 def _drawings(run: Run) -> str:
-    if run.data["source"] != "sketch":
+    if run.data.source != "sketch":
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '

@@ -1,14 +1,14 @@
 """How a finished run fares on every phone's own test photos: what summary.json says of it, and phones.csv."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
-from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
+from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure_parts, own_answers
 from fer_models.heads import Classifier, LinearHead
-from fer_models.metrics import confusion, report
-from fer_models.runlog import PHONES, RunLog
+from fer_models.metrics import report
+from fer_models.run_folder.folder import PHONES, RunFolder
+from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality
 from server.strategies.own_heads import OwnHeads
 from simulations.world.prepare import Prepared
 
@@ -35,26 +35,22 @@ def answers(
 
 
 def across_phones(
-    log: RunLog, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
-) -> dict[str, Any]:
+    log: RunFolder, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
+) -> tuple[AcrossPhones | None, OwnHeadQuality | None]:
     """The fields across_phones and own_heads of summary.json, from what `answers` gave; writes phones.csv."""
     if parts is None:
-        return {"across_phones": None}
+        return None, None
     shared = confusions(parts, chances.argmax(axis=1))
     theirs = None if own is None else confusions(parts, own.argmax(axis=1))
     _write(log, parts, shared, theirs)
-    found: dict[str, Any] = {"across_phones": measure(shared, parts.largest, parts.classes)}
-    if own is not None and theirs is not None:
-        said = own.argmax(axis=1)
-        found["own_heads"] = {
-            **report(parts.labels, said, parts.classes)[0],
-            "confusion": confusion(parts.labels, said, len(parts.classes)).tolist(),
-            "across_phones": measure(theirs, parts.largest, parts.classes),
-        }
-    return found
+    found = measure_parts(parts, shared)
+    if own is None or theirs is None:
+        return found, None
+    quality, _ = report(parts.labels, own.argmax(axis=1), parts.classes)
+    return found, OwnHeadQuality(**vars(quality), across_phones=measure_parts(parts, theirs))
 
 
-def _write(log: RunLog, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
+def _write(log: RunFolder, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
     """phones.csv: a line a phone; what has no photos has no ratios."""
     header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
     for name in parts.classes:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +9,8 @@ from fer_models import models
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection, evaluate
 from fer_models.heads import Classifier, cross_entropy
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Chosen
 from server.selection import select
 from simulations.experiment import Config
 from simulations.world.prepare import Prepared, World
@@ -47,7 +47,7 @@ OnEpoch = Callable[[RoundRecord], None]
 
 def centralize(
     world: World, prepared: Prepared, epochs: list[int], on_epoch: OnEpoch
-) -> tuple[Selection[Classifier], dict[str, Any]]:
+) -> tuple[Selection[Classifier], Chosen]:
     """Trains the model over `epochs`, each a number of views; returns what evaluation.select names of it,
     and what it chose on the validation photos beside.
     """
@@ -90,9 +90,7 @@ def _in_epochs(
     return selection
 
 
-def _at_once(
-    world: World, prepared: Prepared, on_epoch: OnEpoch
-) -> tuple[Selection[Classifier], dict[str, Any]]:
+def _at_once(world: World, prepared: Prepared, on_epoch: OnEpoch) -> tuple[Selection[Classifier], Chosen]:
     shards, began = prepared.central, time.perf_counter()
     classifier, chosen = models.fit(world.config.model, shards, prepared.validation, world.photos)
     seconds, views = time.perf_counter() - began, len(shards.rows)

@@ -1,34 +1,43 @@
 """What a run writes before it trains: settings, machine, photos that cannot be read."""
 
 import platform
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from fer_models.machine import cores
-from fer_models.runlog import RunLog
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.folder import RunFolder
 from simulations.experiment import Config
 from simulations.run.origin import versions
 from simulations.world.prepare import World
 
 
-def begin(log: RunLog, world: World, asked: dict[str, Any], config: Config | None = None) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for, as environment.json has it."""
+
+    experiment: str  # its name
+    command: str  # as typed
+    federated: bool
+    baseline: bool
+    devices: bool | None = None  # None of a run's baselines
+
+
+def begin(log: RunFolder, world: World, asked: Asked, config: Config | None = None) -> None:
     """Writes what is known before training: the configuration (`config` where it is not that of the world),
     what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
     """
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    known = (log.folder / "environment.json").exists()
-    log.write_json(
-        "environment",
-        {
-            **asked,
-            "date": log.read_json("environment").get("date", now) if known else now,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "machine": platform.machine(),
-            "cpus": cores(),
-            "versions": versions(),
-        },
-    )
-    (config or world.config).save(log.folder / "config.toml")  # last: with it there is a run to go on with
+    known = (log.path / Environment.FILE).exists()
+    Environment(
+        **vars(asked),
+        date=Environment.read(log.path).date if known else now,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        machine=platform.machine(),
+        cpus=cores(),
+        versions=versions(),
+    ).write(log.path)
+    (config or world.config).save(log.path / "config.toml")  # last: with it there is a run to go on with
     if world.table.unreadable:
         log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fer_models import stamp
 from fer_models.models import MODELS
-from fer_models.runlog import RoundRecord, RunLog
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Summary, Trained
 from simulations.experiment import BaselineConfig
 from simulations.run.baselines import centralize, epoch_views
-from simulations.run.begin import begin
+from simulations.run.begin import Asked, begin
 from simulations.run.finish import finish, write_data
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
@@ -36,13 +38,12 @@ class Central:
 
     def train(
         self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
-    ) -> dict[str, Any]:
+    ) -> Summary:
         """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
-        log, views, model = RunLog(folder), self._views(epochs), self.world.config.model.name
+        log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
-        asked = {"experiment": self.experiment, "command": self.command}
-        begin(log, self.world, {**asked, "federated": False, "baseline": True}, config)
+        begin(log, self.world, Asked(self.experiment, self.command, federated=False, baseline=True), config)
         path = self.prepared.features_path
         files = stamp.stamp([] if path is None else [path])
         with display.stage(title, unit="epochs") as step:
@@ -55,7 +56,7 @@ class Central:
 
             step(0, len(views))
             selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
-        write_data(log, self.world, None)
+        write_data(log.path, self.world, None)
         length = sum(views) / len(self.prepared.central.rows)
         return finish(
             log,
@@ -63,17 +64,19 @@ class Central:
             self.prepared,
             selection,
             took,
-            kind="centralized",
-            strategy=None,
-            partition=None,
-            alpha=None,
-            epochs=len(views) if length == len(views) else round(length, 4),
-            matched=epochs == "matched" and MODELS[model].epochs,
-            chosen=chosen,
-            phones=0,
-            nodes=0,
-            experiment=self.experiment,
-            seconds_features=self.seconds_features,
+            Trained(
+                kind="centralized",
+                strategy=None,
+                partition=None,
+                alpha=None,
+                epochs=len(views) if length == len(views) else round(length, 4),
+                matched=epochs == "matched" and MODELS[model].epochs,
+                chosen=chosen,
+                phones=0,
+                nodes=0,
+                experiment=self.experiment,
+                seconds_features=self.seconds_features,
+            ),
             began=began,
         )
 

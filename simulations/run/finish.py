@@ -4,23 +4,28 @@ The test photos are looked at here, once.
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fer_models import models
 from fer_models.cache import whole_file
-from fer_models.data.augment import ViewPlan, counts, views
+from fer_models.data.augment import ViewPlan, views
+from fer_models.data.counts import counts
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.local.training import Holdings
-from fer_models.metrics import confusion, report
-from fer_models.runlog import RunLog, Totals
+from fer_models.metrics import report
+from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.examples import FOLDER, Example, write_examples
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.quality import Quality
+from fer_models.run_folder.rounds import Totals
+from fer_models.run_folder.summary import PhotoCost, Summary, Trained, TrainingCost
 from fer_models.seeding import stream
 from fer_models.text import shown
 from server.strategies.own_heads import OwnHeads
@@ -33,69 +38,71 @@ _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def write_data(log: RunLog, world: World, shards: Holdings | None) -> None:
+def write_data(folder: Path, world: World, shards: Holdings | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
-    table = world.table
+    table, phones = world.table, None
     found = counts(table, world.plan)
-    data: dict[str, Any] = {
-        "source": table.source,
-        "photos_sha256": fingerprint(table),
-        "classes": list(table.classes),
-        "photos": {part: found[part] for part in ("train", "validation", "test")},
-        "views": found["views"],
-        "subjects": found["subjects"],
-        "unreadable": len(table.unreadable),
-        "ledger": table.ledger.record(),
-    }
     if shards is not None:
-        views = skew.table(shards, len(table.classes))
         rng = stream(world.config.run.seed, "phones kept")
-        data["phones"] = skew.described(views, table.classes, rng)
-    log.write_json("data", data)
+        phones = skew.described(skew.table(shards, len(table.classes)), table.classes, rng)
+    DataFacts(
+        source=table.source,
+        photos_sha256=fingerprint(table),
+        classes=table.classes,
+        photos=found.photos,
+        views=found.views,
+        subjects=found.people,
+        unreadable=len(table.unreadable),
+        ledger=table.ledger,
+        phones=phones,
+    ).write(folder)
 
 
 def finish(
-    log: RunLog,
+    log: RunFolder,
     world: World,
     prepared: Prepared,
     selection: Selection[Classifier],
     took: Totals,
+    trained: Trained,
     *,
     began: float,
     own: OwnHeads | None = None,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
-    **facts: Any,
-) -> dict[str, Any]:
+) -> Summary:
     """Judges the chosen classifier on the test photos and writes everything; returns the summary.
 
     `began` is when the run began, by time.perf_counter; `own` the heads of phones that have their own, which
-    stand for the run where its kind is "local"; `classifier` makes of such a head what answers. `facts` are
-    the fields that only the caller knows: kind, experiment, nodes ...
+    stand for the run where its kind is "local"; `classifier` makes of such a head what answers.
     """
-    path = log.folder / "head.safetensors"
+    path = log.path / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
     on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
-    if facts["kind"] == "local" and theirs is not None:
+    if trained.kind == "local" and theirs is not None:
         chances = on_phones = theirs
     _write_predictions(log, world, prepared, chances)
     if world.config.report.examples:
         _write_examples(log, world, prepared, chances)
-    summary = {
-        **facts,
-        "model": world.config.model.name,
-        "balance": world.config.data.balance,
-        "selected": selection.number,
-        "seed": world.config.run.seed,
-        **_quality(log, prepared.test.labels, chances, world.table.classes),
-        **across_phones(log, prepared.own_test, on_phones, theirs),
-        **_cost(took),
-        **_cost_of_photo(world, selection.head),
-        "seconds": time.perf_counter() - began,
-        "head_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "versions": versions(),
-    }
-    log.write_json("summary", summary)
+    quality = _quality(log, prepared.test.labels, chances, world.table.classes)
+    across, own_quality = across_phones(log, prepared.own_test, on_phones, theirs)
+    summary = Summary(
+        **vars(trained),
+        **vars(quality),
+        **vars(_cost(took)),
+        **vars(_cost_of_photo(world, selection.head)),
+        model=world.config.model.name,
+        balance=world.config.data.balance,
+        selected=selection.number,
+        seed=world.config.run.seed,
+        classes=world.table.classes,
+        across_phones=across,
+        own_heads=own_quality,
+        seconds=time.perf_counter() - began,
+        head_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        versions=versions(),
+    )
+    summary.write(log.path)
     return summary
 
 
@@ -105,48 +112,39 @@ def _metadata(world: World) -> dict[str, object]:
     return {**model, "classes": list(world.table.classes)}
 
 
-def _quality(
-    log: RunLog, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]
-) -> dict[str, Any]:
+def _quality(log: RunFolder, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> Quality:
     """How good the answers are, from class probabilities (n, C); writes classification_report.txt."""
-    predicted = chances.argmax(axis=1)
-    result, text = report(labels, predicted, classes)
-    with whole_file(log.folder / "classification_report.txt") as temporary:
+    quality, text = report(labels, chances.argmax(axis=1), classes)
+    with whole_file(log.path / "classification_report.txt") as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return {
-        "classes": list(classes),
-        **result,
-        "confusion": confusion(labels, predicted, len(classes)).tolist(),
-    }
+    return quality
 
 
-def _cost_of_photo(world: World, classifier: Classifier) -> dict[str, Any]:
+def _cost_of_photo(world: World, classifier: Classifier) -> PhotoCost:
     """What the model costs: its size, and what naming one photo takes, measured on a few test photos."""
     table = world.table
     some = np.flatnonzero(table.split == 2)[:_TIMED]
     plan = ViewPlan(some, np.zeros_like(some))
     pixels = stack(list(views(table, plan, world.size, seed=0)))
-    return {
-        **models.cost(world.config.model, classifier, classes=len(table.classes), size=world.size),
-        "ms_per_photo": models.milliseconds(world.encoder, classifier, pixels),
-    }
+    cost = models.cost(world.config.model, classifier, classes=len(table.classes), size=world.size)
+    return PhotoCost(**cost, ms_per_photo=models.milliseconds(world.encoder, classifier, pixels))
 
 
-def _cost(took: Totals) -> dict[str, Any]:
+def _cost(took: Totals) -> TrainingCost:
     """What the rounds took together."""
-    return {
-        "phones_trained": took.phones,
-        "phones_dropped": took.dropped,
-        "photos": took.photos,
-        "bytes_down": took.bytes_down,
-        "bytes_up": took.bytes_up,
-        "wire_bytes": took.wire_bytes,
-        "seconds_training": took.seconds,
-        "phones_per_second": took.phones / took.seconds if took.phones else 0.0,
-    }
+    return TrainingCost(
+        phones_trained=took.phones,
+        phones_dropped=took.dropped,
+        photos=took.photos,
+        bytes_down=took.bytes_down,
+        bytes_up=took.bytes_up,
+        wire_bytes=took.wire_bytes,
+        seconds_training=took.seconds,
+        phones_per_second=took.phones / took.seconds if took.phones else 0.0,
+    )
 
 
-def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     classes, table = world.table.classes, world.table
     people = [""] * len(table) if table.subjects is None else table.subjects.tolist()
     rows = (
@@ -158,9 +156,9 @@ def _write_predictions(log: RunLog, world: World, prepared: Prepared, chances: n
     log.write_csv("predictions", ("file", "emotion", "predicted", "confidence", *classes, "subject"), rows)
 
 
-def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
     """Thumbnails of a seeded draw of test photos, so that the page shows what the accuracy says."""
-    table, folder = world.table, log.folder / "examples"
+    table, folder = world.table, log.path / FOLDER
     folder.mkdir(exist_ok=True)
     rng = stream(world.config.run.seed, "examples")
     drawn = rng.permutation(len(chances))[:_EXAMPLES]
@@ -172,13 +170,12 @@ def _write_examples(log: RunLog, world: World, prepared: Prepared, chances: np.n
         with whole_file(folder / name) as temporary:
             picture.save(temporary, format="PNG")
         listed.append(
-            {
-                "png": name,
-                "file": shown(table.paths[photo]),
-                "emotion": table.classes[table.labels[photo]],
-                "predicted": table.classes[chances[row].argmax()],
-                "confidence": float(chances[row].max()),
-            }
+            Example(
+                png=name,
+                file=shown(table.paths[photo]),
+                emotion=table.classes[table.labels[photo]],
+                predicted=table.classes[chances[row].argmax()],
+                confidence=float(chances[row].max()),
+            )
         )
-    with whole_file(folder / "examples.json") as temporary:
-        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
+    write_examples(folder, listed)

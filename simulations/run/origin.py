@@ -1,22 +1,21 @@
 """What a run was begun with: settings, code, libraries, photos. A run goes on with the same or not at all."""
 
 import hashlib
-import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from fer_models import code
+from fer_models import code, extensions
 from fer_models.data.images import ImageTable
 from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
-from fer_models.runlog import RunLog
+from fer_models.run_folder.files import UnusableError
+from fer_models.run_folder.origin import Origin, PhotoOrigin
 from fer_models.text import shown
 from simulations.experiment import Config
 from simulations.explain import shown as value_shown
 
-NAME = "origin"  # .json in the run folder
 _PACKAGES = ("clients", "fer_models", "server", "simulations")
 _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")
 
@@ -33,77 +32,69 @@ def fingerprint(table: ImageTable) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def known(config: Config) -> dict[str, Any]:
-    """What is known before any photo is read."""
-    return {
-        "settings": config.model_dump(mode="json"),
-        "versions": versions(),
-        "code": dict(code.digests(*_PACKAGES)),
-    }
+def of(config: Config, table: ImageTable, weights: Weights | None) -> Origin:
+    """What a run begins with here and now."""
+    return Origin(
+        settings=_settings(config), versions=versions(), code=_code(config), data=_data(table, weights)
+    )
 
 
-def data(table: ImageTable, weights: Weights | None) -> dict[str, Any]:
-    """What the photos are, and the weights of the backbone."""
-    return {
-        "photos": len(table),
-        "photos_sha256": fingerprint(table),
-        "weights_sha256": None if weights is None else weights.sha256,
-    }
+def _settings(config: Config) -> Mapping[str, Mapping[str, object]]:
+    """The configuration as JSON holds it."""
+    values: Mapping[str, Mapping[str, object]] = config.model_dump(mode="json")
+    return values
 
 
-def write(log: RunLog, config: Config, table: ImageTable, weights: Weights | None) -> None:
-    """Writes origin.json of a new run."""
-    log.write_json(NAME, {**known(config), "data": data(table, weights)})
+def _code(config: Config) -> dict[str, str]:
+    return {**code.digests(*_PACKAGES), **extensions.digests(config.extensions)}
 
 
-def read(folder: Path) -> dict[str, Any]:
+def _data(table: ImageTable, weights: Weights | None) -> PhotoOrigin:
+    return PhotoOrigin(len(table), fingerprint(table), None if weights is None else weights.sha256)
+
+
+def read(folder: Path) -> Origin:
     """The origin of the run in `folder`; InputError where its file is missing or damaged."""
-    path = folder / f"{NAME}.json"
     try:
-        origin: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        settings, versions, files, photos = (origin[n] for n in ("settings", "versions", "code", "data"))
-        if not all(isinstance(part, dict) for part in (*settings.values(), versions, files, photos)):
-            raise ValueError("not what was written")
+        return Origin.read(folder)
     except FileNotFoundError as error:
         raise InputError(
             f"--resume: {shown(folder)} is not the folder of a run, or that of an older fedfer: it has no"
-            f" {path.name}; give one, or start a new run"
+            f" {Origin.FILE}; give one, or start a new run"
         ) from error
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"--resume: {shown(path)} is damaged ({type(error).__name__}: {error}); start a new run"
-        ) from error
-    return origin
+    except UnusableError as error:
+        raise InputError(f"--resume: {error.what}; start a new run") from error
 
 
-def check(folder: Path, origin: dict[str, Any], config: Config) -> None:
+def check(folder: Path, origin: Origin, config: Config) -> None:
     """InputError where settings, code or libraries are not those that the run in `folder` began with."""
-    now = known(config)
-    for section in now["settings"].keys() | origin["settings"].keys():
-        before, values = (part.get(section, {}) for part in (origin["settings"], now["settings"]))
+    now = _settings(config)
+    for section in now.keys() | origin.settings.keys():
+        before, values = (settings.get(section, {}) for settings in (origin.settings, now))
         for name in sorted(values.keys() | before.keys()):
             was, says = value_shown(before.get(name)), value_shown(values.get(name))
             if was != says:
                 raise _differs(folder, f"{section}.{name} was {was}, config.toml says {says}; put it back")
-    if files := code.difference(origin["code"], now["code"]):
+    if files := code.difference(origin.code, _code(config)):
         raise _differs(
             folder, f"the code of fedfer was another in {files}; go on with the code that began it"
         )
-    for name in sorted(now["versions"].keys() | origin["versions"].keys()):
-        was, here = origin["versions"].get(name), now["versions"].get(name)
-        if was != here:
-            raise _differs(folder, f"{name} was {was}, this is {here}; install that one")
+    libraries = versions()
+    for name in sorted(libraries.keys() | origin.versions.keys()):
+        began, here = origin.versions.get(name), libraries.get(name)
+        if began != here:
+            raise _differs(folder, f"{name} was {began}, this is {here}; install that one")
 
 
-def check_data(folder: Path, origin: dict[str, Any], table: ImageTable, weights: Weights | None) -> None:
+def check_data(folder: Path, origin: Origin, table: ImageTable, weights: Weights | None) -> None:
     """InputError where the photos or the weights are not those that the run in `folder` began with."""
-    before, now = origin["data"], data(table, weights)
-    if before.get("weights_sha256") != now["weights_sha256"]:
-        hashes = f"SHA-256 was {before.get('weights_sha256')}, is {now['weights_sha256']}"
+    before, now = origin.data, _data(table, weights)
+    if before.weights_sha256 != now.weights_sha256:
+        hashes = f"SHA-256 was {before.weights_sha256}, is {now.weights_sha256}"
         raise _differs(folder, f"the weights were others ({hashes}); put them back")
     if before != now:
-        counts = f"{before.get('photos')} then, {now['photos']} now"
-        if before.get("photos") == now["photos"]:
+        counts = f"{before.photos} then, {now.photos} now"
+        if before.photos == now.photos:
             counts = "as many, but not the same, or labelled or split otherwise"
         raise _differs(folder, f"the photos of {shown(table.source)} changed ({counts}); put them back")
 

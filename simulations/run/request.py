@@ -4,15 +4,16 @@ Everything here is checked before anything is computed, and leaves no trace wher
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fer_models.errors import InputError
+from fer_models.run_folder.environment import Environment
+from fer_models.run_folder.files import UnusableError
+from fer_models.run_folder.origin import Origin
 from fer_models.text import shown
 from simulations.engines.surroundings import check_cache as check_cache
 from simulations.engines.surroundings import try_folder
@@ -31,7 +32,7 @@ class Request:
     federated: bool = True  # False: the baseline alone
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
     devices: bool = False  # whether each phone is a node with photos of its own
-    origin: dict[str, Any] | None = None  # of a run to go on with: what it was begun with
+    origin: Origin | None = None  # of a run to go on with: what it was begun with
 
 
 def check_folder(folder: Path) -> None:
@@ -64,19 +65,24 @@ def resumed(folder: Path) -> Request:
                 f"--resume: {shown(folder)} is not the folder of a run: it has no {path.name}; give one"
             )
     try:
-        asked = json.loads(environment.read_text(encoding="utf-8"))
-        names = ("experiment", "command", "federated", "baseline")
-        known = {name: asked[name] for name in names} | {"devices": asked.get("devices", False)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"--resume: {shown(environment)} is damaged ({type(error).__name__}: {error}); start a new run"
-        ) from error
-    if finished(folder):
-        return Request(config=Config(), folder=folder, **known)
-    now = validate(read_toml(config))
-    begun = origin.read(folder)
-    origin.check(folder, begun, now)
-    return Request(config=now, folder=folder, origin=begun, **known)
+        asked = Environment.read(folder)
+    except UnusableError as error:
+        raise InputError(f"--resume: {error.what}; start a new run") from error
+    done, begun = finished(folder), None
+    now = Config() if done else validate(read_toml(config))
+    if not done:
+        begun = origin.read(folder)
+        origin.check(folder, begun, now)
+    return Request(
+        experiment=asked.experiment,
+        config=now,
+        folder=folder,
+        command=asked.command,
+        federated=asked.federated,
+        baseline=asked.baseline,
+        devices=bool(asked.devices),
+        origin=begun,
+    )
 
 
 def finished(folder: Path) -> bool:

@@ -14,8 +14,12 @@ from fer_models import stamp
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.local.registry import written
 from fer_models.models import network_phones
-from fer_models.runlog import RoundRecord, RunLog, Totals
+from fer_models.run_folder.files import UnusableError
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import RoundRecord, Totals
+from fer_models.run_folder.summary import Chosen
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
@@ -52,14 +56,14 @@ class Rounds:
     through: Through
 
     def train(
-        self, log: RunLog, start: Checkpoint, took: Totals, began: float
-    ) -> tuple[Selection[Classifier], dict[str, Any]]:
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float
+    ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the rounds that are not done yet, adding what they take; returns the head to report and
         what was chosen for it on the validation photos.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
-        plan = self._plan((log.folder / "prepared").absolute())
+        plan = self._plan((log.path / "prepared").absolute())
 
         with self.display.stage("Federated training", unit="rounds") as step:
 
@@ -70,7 +74,7 @@ class Rounds:
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
                     log.settle()
-                    replace(state, seconds=time.perf_counter() - began).save(log.folder)
+                    replace(state, seconds=time.perf_counter() - began).save(log.path)
                 show(step, record, config.rounds)
 
             step(start.number, config.rounds)
@@ -85,13 +89,13 @@ class Rounds:
                 classifier=self.classifier,
                 own_validation=prepared.own_validation,
                 adapting=(adapting := self._adapting()),
-                on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.folder),
+                on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.path),
                 recipe=self._recipe if self.request.devices else None,
             )
-            if start.number < config.rounds or (len(adapting) and own_heads.load(log.folder) is None):
+            if start.number < config.rounds or (len(adapting) and own_heads.load(log.path) is None):
                 self.through.run(job)
             if (kept := own_heads.of(states[0].state)) is not None:
-                kept.save(log.folder)
+                kept.save(log.path)
             if (reached := states[0].number) < config.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
         chosen = states[0].selection
@@ -121,6 +125,9 @@ class Rounds:
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
+            transforms=written(config.update, config.attack),
+            classes=len(config.data.classes),
+            patience=federation.patience,
         )
 
     @property
@@ -164,7 +171,7 @@ class Rounds:
         """What answers with this head."""
         return LinearHead(head) if self._network is None else self._network.classifier(head)
 
-    def start(self, log: RunLog) -> tuple[Checkpoint, Totals]:
+    def start(self, log: RunFolder) -> tuple[Checkpoint, Totals]:
         """Where the rounds begin, and what those before took; InputError where they do not fit."""
         config, prepared = self.request.config, self.prepared
         if self._network is None:
@@ -173,15 +180,15 @@ class Rounds:
         else:
             head = self._network.head
         rule = config.evaluation.select
-        start = checkpoint.load(log.folder, rule) or Checkpoint(0, head, Selection(rule, head))
+        start = checkpoint.load(log.path, rule) or Checkpoint(0, head, Selection(rule, head))
         whole = start.head.shape == start.selection.head.shape == head.shape
         try:
             took = log.keep_rounds(start.number)
-        except (ValueError, TypeError):  # a line that was cut off
+        except (ValueError, UnusableError):  # a line that was cut off
             took = Totals()
         if not whole or took.rounds != start.number:
             raise InputError(
-                f"{checkpoint.FILE} and rounds.jsonl in {log.folder} do not fit the run; remove them to start"
+                f"{checkpoint.FILE} and rounds.jsonl in {log.path} do not fit the run; remove them to start"
                 " it from its first round"
             )
         return start, took

@@ -9,26 +9,27 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
+from fer_models.local.registry import chosen
 from fer_models.models import MODELS
-from fer_models.runlog import RunLog
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import shown
 from server.strategies import own_heads
-from server.strategies.registry import check
+from server.strategies.registry import check, make
 from simulations.experiment import Config
 from simulations.run import origin
-from simulations.run.begin import begin
+from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
 from simulations.run.finish import finish, write_data
 from simulations.run.request import Request, alone, check_cache
 from simulations.run.rounds import Rounds, Through
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
-from simulations.world.partition import READS
 from simulations.world.prepare import Prepared, World, survey
 
 
@@ -36,8 +37,8 @@ from simulations.world.prepare import Prepared, World, survey
 class Result:
     """What there is to show at the end."""
 
-    summary: dict[str, Any]
-    baselines: list[tuple[str, dict[str, Any]]]
+    summary: Summary
+    baselines: list[tuple[str, Summary]]  # each with the name that the display gives it
     page: Path
 
 
@@ -67,18 +68,20 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     with display:
         with display.stage("Photos", unit="photos") as step:
             shared_out = request.federated or request.config.baseline.epochs == "matched"
-            shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
+            shared_out |= request.config.federation.make().changes_pixels  # and so changes what is seen
             world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
         tell(world.table, display)
-        log = RunLog(request.folder)
-        asked = {"experiment": request.experiment, "command": request.command, "devices": request.devices}
+        log = RunFolder(request.folder)
+        asked = Asked(
+            request.experiment, request.command, request.federated, request.baseline, request.devices
+        )
         if request.origin:
             origin.check_data(request.folder, request.origin, world.table, world.weights)
-        with alone(log.folder):
-            sweep_up(log.folder)
-            origin.write(log, request.config, world.table, world.weights)
-            begin(log, world, {**asked, "federated": request.federated, "baseline": request.baseline})
+        with alone(log.path):
+            sweep_up(log.path)
+            origin.of(request.config, world.table, world.weights).write(log.path)
+            begin(log, world, asked)
             with ExitStack() as nodes:
                 if request.federated and through is None:
                     through = _nodes(request, display, nodes)
@@ -108,10 +111,16 @@ def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
 def _check_strategy(config: Config) -> None:
     """InputError where the strategy cannot work with the model, or with the phones of a round."""
     strategy = config.strategy
-    if strategy.sums and config.model.name != "mobilenet":
+    if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
             f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
+        )
+    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+        raise InputError(
+            "update.clip_norm and attack.name change the updates that phones send in every round;"
+            f" strategy.name = {strategy.name} with strategy.start = {strategy.start} has phones that send"
+            " something else, or nothing; leave them out, or set another strategy"
         )
     if strategy.projection > FEATURES:
         raise InputError(
@@ -137,52 +146,57 @@ class _Run:
 
     def federated(self, through: Through, trained: Callable[[], None]) -> Result:
         """The rounds, after which it calls `trained`, then the baselines beside them."""
-        config, log = self.request.config, RunLog(self.request.folder)
+        config, log = self.request.config, RunFolder(self.request.folder)
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        selection, facts = rounds.train(log, start, took, began)
+        selection, chosen = rounds.train(log, start, took, began)
         trained()
         baselines = []
         if self.request.baseline:
             kinds = dict.fromkeys((config.baseline.epochs, "matched"))
             folders = ["centralized", "centralized-matched"]
             for name, epochs in zip(folders, kinds, strict=False):
-                baselines.append(self._baseline(log.folder / name, epochs))
-        federation = config.federation
+                baselines.append(self._baseline(log.path / name, epochs))
         simulated = not self.request.devices
-        write_data(log, self.world, self.prepared.shards if simulated else None)
+        write_data(log.path, self.world, self.prepared.shards if simulated else None)
         summary = finish(
             log,
             self.world,
             self.prepared,
             selection,
             took,
-            kind="local" if rounds.algorithm.own == "instead" else "federated",
+            self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
+            began=began,
+            own=own_heads.load(log.path),
+            classifier=rounds.classifier,
+        )
+        return self._report(summary, baselines)
+
+    def _trained(self, kind: Kind, through: Through, chosen: Chosen) -> Trained:
+        """What was trained on the phones."""
+        config, federation = self.request.config, self.request.config.federation
+        simulated = not self.request.devices
+        return Trained(
+            kind=kind,
             strategy=config.strategy.name,
             partition=federation.partition if simulated else "devices",
-            alpha=federation.alpha if simulated else None,
-            partition_options={
-                name: getattr(federation, name) for name in READS[federation.partition] if simulated
-            },
+            alpha=federation.model_dump()["alpha"] if simulated else None,
+            partition_options=federation.options() if simulated else {},
             rounds=config.rounds,
+            chosen=chosen or None,
             phones=federation.phones,
             nodes=through.nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
-            began=began,
-            **({"chosen": facts} if facts else {}),
-            own=own_heads.load(log.folder),
-            classifier=rounds.classifier,
         )
-        return self._report(summary, baselines)
 
     def central(self) -> Result:
         """The baseline alone."""
         _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
         return self._report(summary, [])
 
-    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, dict[str, Any]]:
+    def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, Summary]:
         """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
         request = self.request
         central = Central(
@@ -190,11 +204,11 @@ class _Run:
         )
         name = central.name(epochs)
         if (folder / "summary.json").exists():
-            return name, RunLog(folder).read_json("summary")
+            return name, Summary.read(folder)
         began = self.began if folder == request.folder else time.perf_counter()
         return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
 
-    def _report(self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]]) -> Result:
+    def _report(self, summary: Summary, baselines: list[tuple[str, Summary]]) -> Result:
         from simulations.report.report import write_report
 
         folder = self.request.folder

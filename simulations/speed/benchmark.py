@@ -7,24 +7,24 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from fer_models.config import SketchConfig
 from fer_models.encoders import backbone, weights
 from fer_models.machine import cores
-from fer_models.runlog import RunLog
+from fer_models.run_folder.files import Record
 from fer_models.sketch.faces import SketchSet
 from simulations.run.origin import versions
 from simulations.speed import contenders
-from simulations.speed.contenders import Field, Outcome
+from simulations.speed.contenders import Field, Outcome, Row
 from simulations.terminal.display import Display, Step
 
 if TYPE_CHECKING:
@@ -36,6 +36,35 @@ _BUSY = 1.0  # mean load of the last minute
 
 _HEADLINE, _SAME_WORK = 3, 2  # rows: the headline, and this project at the work of stock Flower
 _FLOOR = (10, 100)  # phones of the smallest rounds, of which hardly anything is arithmetic
+
+
+@dataclass(frozen=True)
+class Features:
+    """How fast features are computed, and whether they are the same."""
+
+    images_per_second: float  # ours
+    eager_images_per_second: float  # of eager torchvision
+    ratio: float
+    cosine: float  # between both, of the photo where they differ most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed(Record):
+    """What was measured."""
+
+    FILE: ClassVar[str] = "speed.json"
+
+    phones_per_second: float  # of the headline row
+    stock_flower_phones_per_second: float
+    ratio_to_stock_flower: float
+    largest_difference_to_stock_flower: float  # between two heads after the same work
+    milliseconds_per_round: Mapping[str, float]  # phones of the smallest rounds -> the median
+    rows: tuple[Row, ...]
+    features: Features
+    date: str  # ISO 8601
+    cpus: int
+    load: float  # mean of the minute before
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,7 +84,7 @@ class Sizes:
     weights: str = "imagenet"
 
 
-def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[str, Any]:
+def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> Speed:
     """Measures everything; writes speed.json and the logs to `folder`, and returns what speed.json holds.
 
     InputError where there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
@@ -69,28 +98,29 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> dict[
             features = compare_encoders(sizes, step)
         outcomes = _race(sizes, temporary, folder / "logs", display)
     stock, same, ours = outcomes[0], outcomes[_SAME_WORK], outcomes[_HEADLINE]
-    speed = {
-        "phones_per_second": ours.row.phones_per_second,
-        "stock_flower_phones_per_second": stock.row.phones_per_second,
-        "ratio_to_stock_flower": ours.row.phones_per_second / stock.row.phones_per_second,
-        "largest_difference_to_stock_flower": float(np.abs(same.head - stock.head).max()),
-        "milliseconds_per_round": {
+    speed = Speed(
+        phones_per_second=ours.row.phones_per_second,
+        stock_flower_phones_per_second=stock.row.phones_per_second,
+        ratio_to_stock_flower=ours.row.phones_per_second / stock.row.phones_per_second,
+        largest_difference_to_stock_flower=float(np.abs(same.head - stock.head).max()),
+        milliseconds_per_round={
             str(one.row.phones): one.row.milliseconds_per_round
             for one in outcomes
             if one.row.phones in _FLOOR
         },
-        "rows": [asdict(outcome.row) for outcome in outcomes],
-        "features": features,
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "cpus": cores(),
-        "load": load,
-        "versions": versions(),
-    }
-    RunLog(folder).write_json("speed", speed)
+        rows=tuple(outcome.row for outcome in outcomes),
+        features=features,
+        date=datetime.now().astimezone().isoformat(timespec="seconds"),
+        cpus=cores(),
+        load=load,
+        versions=versions(),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    speed.write(folder)
     return speed
 
 
-def compare_encoders(sizes: Sizes, step: Step) -> dict[str, Any]:
+def compare_encoders(sizes: Sizes, step: Step) -> Features:
     """Images a second of the encoder and of eager torchvision, in turns, on the same drawn photos."""
     found = weights.find(sizes.weights)
     ours, eager = backbone.load(found), backbone.eager(found)
@@ -108,15 +138,15 @@ def compare_encoders(sizes: Sizes, step: Step) -> dict[str, Any]:
         step(done, sizes.repeats)
     norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(reference, axis=1)
     slow, fast = (median(part) for part in zip(*seconds[1:], strict=True))
-    return {
-        "images_per_second": len(images) / fast,
-        "eager_images_per_second": len(images) / slow,
-        "ratio": slow / fast,
-        "cosine": float((np.sum(rows * reference, axis=1) / norms).min()),
-    }
+    return Features(
+        images_per_second=len(images) / fast,
+        eager_images_per_second=len(images) / slow,
+        ratio=slow / fast,
+        cosine=float((np.sum(rows * reference, axis=1) / norms).min()),
+    )
 
 
-def table(speed: dict[str, Any]) -> "Table":
+def table(speed: Speed) -> "Table":
     """The rows for the terminal; only the same work is set against stock Flower."""
     from rich.table import Table
 
@@ -124,32 +154,32 @@ def table(speed: dict[str, Any]) -> "Table":
     shown.add_column("", no_wrap=True)
     for name in ("phones", "dropout", "ms/round", "phones/s", "x stock"):
         shown.add_column(name, justify="right", no_wrap=True)
-    stock = speed["rows"][0]
-    for number, row in enumerate(speed["rows"]):
-        rate = row["phones_per_second"]
-        fair = row["dropout"] == stock["dropout"] and row["phones"] >= stock["phones"]
+    stock = speed.rows[0]
+    for number, row in enumerate(speed.rows):
+        rate = row.phones_per_second
+        fair = row.dropout == stock.dropout and row.phones >= stock.phones
         facts = (
-            f"{row['phones']:,}",
-            f"{row['dropout']:g}",
-            f"{row['milliseconds_per_round']:,.0f}",
+            f"{row.phones:,}",
+            f"{row.dropout:g}",
+            f"{row.milliseconds_per_round:,.0f}",
             f"{rate:,.0f}",
-            f"{rate / stock['phones_per_second']:.1f}" if fair else "",
+            f"{rate / stock.phones_per_second:.1f}" if fair else "",
         )
-        shown.add_row(row["name"], *facts, style="bold" if number == _HEADLINE else None)
+        shown.add_row(row.name, *facts, style="bold" if number == _HEADLINE else None)
     return shown
 
 
-def remarks(speed: dict[str, Any]) -> str:
+def remarks(speed: Speed) -> str:
     """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
-    stock, features = speed["rows"][0], speed["features"]
+    stock, features = speed.rows[0], speed.features
     return (
-        f"{stock['photos'] // stock['phones']} views on each of {stock['phones']:,} phones, elsewhere"
+        f"{stock.photos // stock.phones} views on each of {stock.phones:,} phones, elsewhere"
         " log-normal numbers with that mean.\n"
-        f"Batches of 16, Adam, one epoch a round, {speed['cpus']} cores.\n"
-        f"The heads of stock Flower and fedfer differ by {speed['largest_difference_to_stock_flower']:.0e}"
+        f"Batches of 16, Adam, one epoch a round, {speed.cpus} cores.\n"
+        f"The heads of stock Flower and fedfer differ by {speed.largest_difference_to_stock_flower:.0e}"
         " at most.\n"
-        f"Features: {features['images_per_second']:,.0f} images/s, {features['ratio']:.1f} times eager "
-        f"torchvision ({features['eager_images_per_second']:,.0f}), cosine {features['cosine']:.6f}."
+        f"Features: {features.images_per_second:,.0f} images/s, {features.ratio:.1f} times eager "
+        f"torchvision ({features.eager_images_per_second:,.0f}), cosine {features.cosine:.6f}."
     )
 
 

@@ -22,7 +22,7 @@ from fer_models.heads import joined, named, new_head
 from fer_models.local.training import Shards, Update, Work, round_key, train_phones
 from fer_models.machine import cores
 from fer_models.order import Order
-from fer_models.runlog import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord
 from fer_models.seeding import stream
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
@@ -88,7 +88,7 @@ def draw_features(folder: Path, rows: int) -> Path:
 def uneven(phones: int, mean: int) -> np.ndarray:
     """Views of each phone, (phones,) int64: log-normal with sigma 1, at least 1, `mean` on average."""
     weights = stream(_SEED, "sizes", phones).lognormal(sigma=1.0, size=phones)
-    return np.maximum(1, np.rint(weights / weights.mean() * mean)).astype(np.int64)
+    return np.asarray(np.maximum(1, np.rint(weights / weights.mean() * mean)).astype(np.int64))
 
 
 def lay_out(features: Path, sizes: np.ndarray, folder: Path) -> Field:

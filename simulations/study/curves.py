@@ -1,6 +1,6 @@
 """The figure of learning: accuracy and loss of each model, epoch by epoch, every seed and their mean."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_models.models import MODELS
+from fer_models.run_folder.rounds import RoundRecord
 from simulations.report import canvas
 from simulations.report.canvas import COLOURS, MUTED
 from simulations.report.results import Run
@@ -58,17 +59,17 @@ def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> Non
     from matplotlib.ticker import MaxNLocator
 
     above.set_title(model, loc="left", fontsize=10.5, fontweight="bold")
-    for axes, key, color, dash in (
-        (above, "val_accuracy", _ACCURACY, "-"),
-        (below, "train_loss", _TRAINING, _DASH),
-        (below, "val_loss", _VALIDATION, "-"),
+    for axes, value, color, dash in (
+        (above, _accuracy, _ACCURACY, "-"),
+        (below, _training, _TRAINING, _DASH),
+        (below, _validation, _VALIDATION, "-"),
     ):
-        lines = [_line(run, key) for run in runs]
+        lines = [_line(run, value) for run in runs]
         for run, line in zip(runs, lines, strict=True):
             if len(runs) > 1:
                 _plot(axes, line, color=color, linewidth=0.8, alpha=0.45, linestyle=dash)
-            chosen = run.summary.get("selected")
-            if key != "train_loss" and chosen and chosen <= len(line):
+            chosen = run.summary.selected
+            if value is not _training and chosen and chosen <= len(line):
                 axes.plot(chosen, line[chosen - 1], "o", markersize=6, markerfacecolor="white",
                           markeredgecolor=color, markeredgewidth=1.4, zorder=4)  # fmt: skip
         mean = np.mean([line[: min(map(len, lines))] for line in lines], axis=0)
@@ -90,9 +91,21 @@ def _plot(axes: "Axes", line: np.ndarray, **look: Any) -> None:
     axes.plot(places + 1, line[places], marker=marker, markersize=2 + look["linewidth"], **look)
 
 
-def _line(run: Run, key: str) -> np.ndarray:
+def _accuracy(line: RoundRecord) -> float | None:
+    return line.val_accuracy
+
+
+def _training(line: RoundRecord) -> float | None:
+    return line.train_loss
+
+
+def _validation(line: RoundRecord) -> float | None:
+    return line.val_loss
+
+
+def _line(run: Run, value: Callable[[RoundRecord], float | None]) -> np.ndarray:
     """The values of one run by epoch, not a number where it was not measured."""
-    return np.array([np.nan if line.get(key) is None else line[key] for line in run.rounds], dtype=float)
+    return np.array([value(line) for line in run.rounds], dtype=float)
 
 
 def _same_scale(places: Sequence["Axes"]) -> None:

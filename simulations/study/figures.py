@@ -45,9 +45,9 @@ def draw(study: Study, folder: Path) -> list[Path]:
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     first = {b: study.runs[study.models[0], b, study.seeds[0]].data for b in study.balances}
-    before = first[study.balances[0]]["photos"]["train"]
+    before = first[study.balances[0]].photos.train
     paths = draw_overview(study, place)
-    paths += draw_balances(before, {b: data["views"] for b, data in first.items()}, place)
+    paths += draw_balances(before, {b: data.views for b, data in first.items()}, place)
     paths += draw_blocks(_size(study), len(study.classes), _trained(study), place)
     for balance in study.balances:
         if models_with_epochs(study):
@@ -59,12 +59,14 @@ def draw(study: Study, folder: Path) -> list[Path]:
 
 def _size(study: Study) -> int:
     """The side of the photos that MobileNetV2 saw."""
-    size = study.any_run.config["data"]["image_size"]
+    size = study.any_run.config.data.image_size
     return size if isinstance(size, int) else 224
 
 
 def _trained(study: Study) -> int | None:
-    """The blocks that mobilenet-tuned trains, where it is there."""
-    tuned = (run for (model, _, _), run in study.runs.items() if model == "mobilenet-tuned")
-    run = next(tuned, None)
-    return None if run is None else int(run.config["model"].get("trainable_blocks", 3))
+    """The blocks of MobileNetV2 that a model of the study trains, where one does; of several the most."""
+    found = (
+        run.config.model.model_copy(update={"name": model}).make().blocks
+        for (model, _, _), run in study.runs.items()
+    )
+    return max(found, default=0) or None

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.cache import whole_file
+from fer_models.run_folder.files import as_json
 from simulations.report.intervals import MANY
 from simulations.study import words as words
+from simulations.study.leakage_check import LeakageCheck
 from simulations.study.pairs import LEVEL, Pair
 from simulations.study.published import CAUTION, PUBLISHED
 from simulations.study.results import SCORES, Row, Study
@@ -58,7 +60,7 @@ def _ours(study: Study, row: Row) -> dict[str, Any]:
 
 
 def _all(study: Study) -> dict[str, Any]:
-    leakage = study.folder / "leakage.json"
+    leakage = study.folder / LeakageCheck.FILE
     return {
         "settings": {
             **_settings(study.folder / "study.toml"),
@@ -68,14 +70,14 @@ def _all(study: Study) -> dict[str, Any]:
         },
         "classes": list(study.classes),
         "test_photos": dict(zip(map(str, study.seeds), study.photos, strict=True)),
-        "leakage": json.loads(leakage.read_text(encoding="utf-8")) if leakage.is_file() else None,
+        "leakage": as_json(LeakageCheck.read(study.folder)) if leakage.is_file() else None,
         "rows": [_ours(study, row) for row in study.rows],
         "runs": [
             {
                 "folder": run.folder.name, "model": model, "balance": balance, "seed": seed,
-                "head_sha256": run.summary["head_sha256"], "selected": run.summary.get("selected"),
-                **{name: run.summary[name] for name in SCORES},
-                "seconds_training": run.summary["seconds_training"],
+                "head_sha256": run.summary.head_sha256, "selected": run.summary.selected,
+                **{name: run.score(name) for name in SCORES},
+                "seconds_training": run.summary.seconds_training,
             }
             for (model, balance, seed), run in study.runs.items()
         ],

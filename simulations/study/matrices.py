@@ -1,12 +1,13 @@
 """The figures of classes: confusion matrices of the models, and precision, recall and F1 of each class."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_models.run_folder.quality import ClassQuality
 from simulations.report import canvas
 from simulations.study.results import Study
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 _ACROSS = 4  # matrices beside one another
 _DARK = 0.68  # shade from which on white text is read better than dark
-_RATIOS = (("precision", "Precision"), ("recall", "Recall"), ("f1", "F1"))
+_RATIOS: tuple[tuple[str, Callable[[ClassQuality], float]], ...] = (
+    ("Precision", lambda each: each.precision),
+    ("Recall", lambda each: each.recall),
+    ("F1", lambda each: each.f1),
+)
 
 
 def draw_confusions(study: Study, balance: int, folder: Path) -> list[Path]:
@@ -50,20 +55,20 @@ def draw_classes(study: Study, balance: int, folder: Path) -> list[Path]:
     with canvas.style():
         high = 0.75 + 0.34 * len(study.models) + 0.085 * longest
         figure = canvas.sheet(canvas.WIDTH, high)
-        for k, (place, (key, title)) in enumerate(zip(figure.subplots(1, 3), _RATIOS, strict=True)):
-            values = np.array([_ratios(study, model, balance, key) for model in study.models])
-            texts = [[f"{value:.2f}" for value in row] for row in values.tolist()]
+        for k, (place, (title, value)) in enumerate(zip(figure.subplots(1, 3), _RATIOS, strict=True)):
+            values = np.array([_ratios(study, model, balance, value) for model in study.models])
+            texts = [[f"{each:.2f}" for each in row] for row in values.tolist()]
             _matrix(place, values, texts, 4, square=False)
             place.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
             _names(place, study.models if k == 0 else [], names)
         return canvas.save(figure, folder, f"classes-{balance}")
 
 
-def _ratios(study: Study, model: str, balance: int, key: str) -> np.ndarray:
+def _ratios(study: Study, model: str, balance: int, value: Callable[[ClassQuality], float]) -> np.ndarray:
     """The mean over seeds (c,) of precision, recall or F1 of each class."""
     runs = study.of(model, balance)
-    every = [[run.summary["per_class"][name][key] for name in study.classes] for run in runs]
-    return np.mean(every, axis=0)
+    every = [[value(run.summary.per_class[name]) for name in study.classes] for run in runs]
+    return np.asarray(np.mean(every, axis=0))
 
 
 def _matrix(

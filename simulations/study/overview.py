@@ -47,7 +47,7 @@ def _panel(axes: "Axes", study: Study, measure: str) -> None:
             spread = study.row(model, balance).scores[measure]
             if spread.sd is not None:
                 ends = [spread.mean - spread.sd, spread.mean + spread.sd]
-                values = [run.summary[measure] for run in study.of(model, balance)]
+                values = [run.score(measure) for run in study.of(model, balance)]
                 axes.plot(ends, [y, y], color=color, linewidth=2, alpha=0.5)
                 axes.plot(values, [y] * len(values), ".", color=color, markersize=4)
             named = words.balanced(balance) if j == 0 else None

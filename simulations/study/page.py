@@ -66,7 +66,7 @@ def write(study: Study, folder: Path) -> Path:
         study_setting.made(study),
         study_sections.runs(study, folder),
     ]
-    version = esc(str(study.any_run.environment.get("versions", {}).get("fedfer", "")))
+    version = esc(study.any_run.environment.versions.get("fedfer", ""))
     footer = f"Written by fedfer {version} from the files of this study. No scripts, no network."
     path = folder / "study.html"
     with whole_file(path) as temporary:
@@ -95,7 +95,7 @@ def _header(study: Study) -> str:
 
 
 def _drawings(study: Study) -> str:
-    if study.any_run.data["source"] != "sketch":
+    if study.any_run.data.source != "sketch":
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '

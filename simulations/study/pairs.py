@@ -54,7 +54,7 @@ def pairs_at(balance: int, runs: Mapping[str, Sequence[Run]], tests: Sequence[Ju
     models = list(runs)
     if len(models) < 2:
         return
-    scores = intervals.resampled(tests, len(runs[models[0]][0].summary["classes"]))
+    scores = intervals.resampled(tests, len(runs[models[0]][0].summary.classes))
     places = list(combinations(range(len(models)), 2))
     for measure in COMPARED:
         gaps = [scores[measure][:, i] - scores[measure][:, j] for i, j in places]
@@ -62,7 +62,7 @@ def pairs_at(balance: int, runs: Mapping[str, Sequence[Run]], tests: Sequence[Ju
         for (i, j), gap, p, adjusted in zip(places, gaps, p_values, intervals.holm(p_values), strict=True):
             first, second = models[i], models[j]
             each = tuple(
-                float(one.summary[measure] - two.summary[measure])
+                one.score(measure) - two.score(measure)
                 for one, two in zip(runs[first], runs[second], strict=True)
             )
             yield Pair(balance, measure, first, second, intervals.difference(gap), each, p, adjusted)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class Row:
         scores: name of SCORES -> shares. seconds: of training, mean of a run; features not counted.
         epochs: of the model that was judged, by seed; None for what has no epochs.
         parameters: of the whole network. trained: those that training changed. multiply_adds: per photo.
-        ms_per_photo: mean over seeds. What a run does not tell is None.
+        ms_per_photo: mean over seeds.
     """
 
     model: str
@@ -44,10 +43,10 @@ class Row:
     scores: Mapping[str, Spread]
     seconds: float
     epochs: tuple[int | None, ...]
-    parameters: int | None
-    trained: int | None
-    multiply_adds: int | None
-    ms_per_photo: float | None
+    parameters: int
+    trained: int
+    multiply_adds: int
+    ms_per_photo: float
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Se
     runs = {(m, b, s): found[m, b, s] for m in models for b in balances for s in seeds}
     first = next(iter(runs.values()))
     for run in runs.values():
-        if run.summary["classes"] != first.summary["classes"]:
+        if run.summary.classes != first.summary.classes:
             raise _other(run, first)
     tests = [test for _, test in at_seeds]
     by_people = all((test.people != "").all() for test in tests)
@@ -112,7 +111,7 @@ def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Se
         models=tuple(models),
         balances=tuple(balances),
         seeds=tuple(seeds),
-        classes=tuple(first.summary["classes"]),
+        classes=first.summary.classes,
         runs=runs,
         rows=tuple(_row(m, b, [runs[m, b, seed] for seed in seeds]) for m in models for b in balances),
         pairs=tuple(
@@ -159,8 +158,8 @@ def _at_seed(
             if first is None:
                 first, labels = run, _labels(run)
                 files = sorted(labels)
-                place = {name: i for i, name in enumerate(run.summary["classes"])}
-            if not labels or _labels(run) != labels or run.summary["classes"] != first.summary["classes"]:
+                place = {name: i for i, name in enumerate(run.summary.classes)}
+            if not labels or _labels(run) != labels or run.summary.classes != first.summary.classes:
                 raise _other(run, first)
             said[model, balance] = np.array([place[run.said[file][1]] for file in files])
             runs[model, balance, seed] = replace(run, said={})
@@ -181,21 +180,17 @@ def _other(run: Run, other: Run) -> InputError:
 
 
 def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
-    def one(name: str) -> Any:
-        return runs[0].summary.get(name)
-
-    paces = [run.summary.get("ms_per_photo") for run in runs]
-    known = [float(pace) for pace in paces if pace is not None]
+    first = runs[0].summary
     return Row(
         model=model,
         balance=balance,
-        scores={name: _spread([float(run.summary[name]) for run in runs]) for name in SCORES},
-        seconds=fmean(run.summary["seconds_training"] for run in runs),
-        epochs=tuple(run.summary.get("selected") if MODELS[model].epochs else None for run in runs),
-        parameters=one("parameters"),
-        trained=one("parameters_trained"),
-        multiply_adds=one("multiply_adds"),
-        ms_per_photo=fmean(known) if known else None,
+        scores={name: _spread([run.score(name) for run in runs]) for name in SCORES},
+        seconds=fmean(run.summary.seconds_training for run in runs),
+        epochs=tuple(run.summary.selected if MODELS[model].epochs else None for run in runs),
+        parameters=first.parameters,
+        trained=first.parameters_trained,
+        multiply_adds=first.multiply_adds,
+        ms_per_photo=fmean(run.summary.ms_per_photo for run in runs),
     )
 
 

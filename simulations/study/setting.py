@@ -1,29 +1,23 @@
 """The section of study.html about how the study was made: command, split, selection, leakage, machine."""
 
-import json
 from html import escape as esc
-from typing import Any
 
 from simulations.report import page
 from simulations.report.page import paragraph, section
+from simulations.report.setting import date, machine, versions
 from simulations.study import words as words
+from simulations.study.leakage_check import LeakageCheck
 from simulations.study.results import Study
-
-_COUNTS = ("copies_across_parts", "near_across_parts", "subjects_in_two_parts", "near_pairs", "subjects")
 
 
 def made(study: Study) -> str:
     """What a reader needs in order to trust the numbers, or to make them again."""
     run = study.any_run
-    env, config, people = run.environment, run.config, run.data.get("subjects")
-    source = "drawn faces (embedded set, sketch)" if run.data["source"] == "sketch" else run.data["source"]
-    counts = {part: sum(photos.values()) for part, photos in run.data["photos"].items()}
-    train, views = config["train"], [words.views(balance) for balance in study.balances]
-    cores = f"{env['cpus']} CPU cores" if "cpus" in env else None
-    machine = (env.get("machine"), cores, env.get("platform"))
-    versions = {"Python": env.get("python"), **env.get("versions", {})}
-    versions.pop("python", None)
-    who = f" of {sum(people.values()):,} people" if people else ""
+    env, config, people = run.environment, run.config, run.data.subjects
+    source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
+    counts = run.data.photos.totals
+    train, views = config.train, [words.views(balance) for balance in study.balances]
+    who = f" of {people.total:,} people" if people else ""
     pairs = [
         ("Photos", str(source)),
         ("In use", f"{sum(counts.values()):,} photos{who}"),
@@ -31,18 +25,18 @@ def made(study: Study) -> str:
         ("Classes", ", ".join(study.classes)),
         ("Balance", f"{words.listed(views)}: training views of each class"),
         ("Seeds", f"{', '.join(map(str, study.seeds))}: of the split, the views and the training"),
-        ("Training", f"{config['baseline']['epochs']} epochs, {train['optimizer']}, learning rate "
-                     f"{train['lr']:g}, batch {train['batch']}"),
+        ("Training", f"{config.baseline.epochs} epochs, {train.optimizer}, learning rate "
+                     f"{train.lr:g}, batch {train.batch}"),
         ("Epoch that is judged", _selected(study)),
         ("Test photos", "looked at once in each run, after the epoch was chosen"),
-        ("Machine", ", ".join(str(part) for part in machine if part)),
-        ("Date of the first run", str(env.get("date", "")).replace("T", " ").replace("+00:00", " UTC")),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)),
+        ("Machine", machine(env)),
+        ("Date of the first run", date(env)),
+        ("Versions", versions(env)),
     ]  # fmt: skip
     return section(
         "How it was made",
         paragraph("The command:"),
-        f"<pre>{esc(str(env['command']))}</pre>",
+        f"<pre>{esc(env.command)}</pre>",
         page.facts(pairs),
         _leakage(study),
     )
@@ -50,25 +44,25 @@ def made(study: Study) -> str:
 
 def _unit(study: Study) -> str:
     run = study.any_run
-    if run.config["data"]["split"] == "given":
+    if run.config.data.split == "given":
         return "; as the photos came"
-    by_person = run.data.get("subjects") and run.config["data"]["split_by"] != "photo"
+    by_person = run.data.subjects and run.config.data.split_by != "photo"
     return "; by person, nobody is in two parts" if by_person else "; by photo"
 
 
 def _selected(study: Study) -> str:
-    best = study.any_run.config["evaluation"]["select"] == "best"
+    best = study.any_run.config.evaluation.select == "best"
     return "best macro-F1 on the validation photos" if best else "the last"
 
 
 def _leakage(study: Study) -> str:
     """What the leakage check found, where it was made."""
-    path = study.folder / "leakage.json"
-    if not path.is_file():
+    if not (study.folder / LeakageCheck.FILE).is_file():
         return ""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    copies, near, shared, pairs, people = (found[name] or 0 for name in _COUNTS)
-    least = "at least " if found.get("more") else ""
+    found = LeakageCheck.read(study.folder)
+    copies, near, pairs = found.copies_across_parts, found.near_across_parts, found.near_pairs
+    shared, people = found.subjects_in_two_parts, found.subjects or 0
+    least = "at least " if found.more else ""
     text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {least}{pairs:,} pairs, "
     text += f"{least}{near:,} of them across parts. "
     text += f"People in two parts: {shared:,} of {people:,}." if people else "Who is on them is not known."
@@ -76,6 +70,6 @@ def _leakage(study: Study) -> str:
     if not (copies or near or shared):
         return title + paragraph(text) + paragraph("No leak between the parts was found.")
     verdict = "What lies in two parts lets a model know test photos from training: scores may be too high."
-    items = "".join(f"<li>{esc(' and '.join(pair))}</li>" for pair in found["examples"])
+    items = "".join(f"<li>{esc(' and '.join(pair))}</li>" for pair in found.examples)
     listed = f'<ul class="files">{items}</ul>' if items else ""
     return f'{title}<div class="note">{paragraph(text)}{paragraph(verdict)}{listed}</div>'

@@ -5,7 +5,7 @@ balances of a seed share the split, and the rows that several of them read are c
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,17 +16,20 @@ from fer_models.data.images import ImageTable, load_table
 from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
 from fer_models.models import MODELS
-from fer_models.runlog import RunLog
+from fer_models.run_folder.data_facts import DataFacts
+from fer_models.run_folder.files import UnusableError
+from fer_models.run_folder.summary import Summary
 from fer_models.text import shown
 from simulations.experiment import read_toml, validate
 from simulations.report.report import write_report
 from simulations.run.central import Central
-from simulations.run.finish import fingerprint, versions
+from simulations.run.origin import fingerprint, versions
 from simulations.run.request import alone, check_cache
 from simulations.study import figures as study_figures
 from simulations.study import files as study_files
 from simulations.study import page as study_page
 from simulations.study import results as study_results
+from simulations.study.leakage_check import LeakageCheck
 from simulations.study.request import StudyRequest, check_same
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
@@ -43,7 +46,9 @@ def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study,
     """
     check_cache()
     if study.left_out:
-        display.note(f"left out, as scikit-image is not installed: {', '.join(study.left_out)}")
+        libraries = (MODELS[name].library for name in study.left_out)
+        needed = dict.fromkeys(library[1] for library in libraries if library)
+        display.note(f"left out, as {', '.join(needed)} is not installed: {', '.join(study.left_out)}")
     tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
     first = study.config.run.seed
     for model in study.models:  # their libraries and weights must be there
@@ -85,18 +90,17 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
     found = tell(table, display, always=True)
     assert found is not None
     across = found.near[found.across]
-    result = {
-        "seed": study.config.run.seed,
-        "photos": len(table),
-        "copies_across_parts": len(found.copies_across(table.split)),
-        "near_pairs": len(found.near),
-        "near_across_parts": len(across),
-        "more": found.more,
-        "subjects": None if table.subjects is None else len(np.unique(table.subjects)),
-        "subjects_in_two_parts": len(found.shared),
-        "examples": [[shown(table.paths[int(i)]) for i in pair] for pair in across[:_EXAMPLES]],
-    }
-    RunLog(study.folder).write_json("leakage", result)
+    LeakageCheck(
+        seed=study.config.run.seed,
+        photos=len(table),
+        copies_across_parts=len(found.copies_across(table.split)),
+        near_pairs=len(found.near),
+        near_across_parts=len(across),
+        more=found.more,
+        subjects=None if table.subjects is None else len(np.unique(table.subjects)),
+        subjects_in_two_parts=len(found.shared),
+        examples=tuple(tuple(shown(table.paths[int(i)]) for i in pair) for pair in across[:_EXAMPLES]),
+    ).write(study.folder)
 
 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
@@ -171,23 +175,24 @@ def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display:
         display.note(f"some runs were made with other versions of {', '.join(sorted(others))}")
 
 
-def _read_finished(folder: Path) -> tuple[str, dict[str, str]]:
+def _read_finished(folder: Path) -> tuple[str, Mapping[str, str]]:
     """The fingerprint of a finished run's photos and the versions that made it; InputError where files of it
     are missing or damaged.
     """
-    log = RunLog(folder)
     try:
-        summary, photos = log.read_json("summary"), log.read_json("data")["photos_sha256"]
+        summary, data = Summary.read(folder), DataFacts.read(folder)
         for name in ("config.toml", "environment.json", "rounds.jsonl", "predictions.csv"):
             (folder / name).read_bytes()
-        if summary["head_sha256"] != sha256_of(folder / "head.safetensors"):
+        if summary.head_sha256 != sha256_of(folder / "head.safetensors"):
             raise ValueError("head.safetensors is not the one of summary.json")
-        return photos, dict(summary["versions"])
+        return data.photos_sha256, summary.versions
     except OSError as error:
         why = f"{Path(str(error.filename)).name}: {error.strerror}"
         raise _damaged(folder, why) from error
-    except (ValueError, LookupError, TypeError) as error:
-        raise _damaged(folder, " ".join(str(error).split())) from error
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from error
+    except UnusableError as error:
+        raise InputError(f"{error.what}; remove {shown(folder)} and run again") from error
 
 
 def _damaged(folder: Path, why: str) -> InputError:

@@ -4,28 +4,45 @@ Everything is read from the run folders. A row is the mean over seeds, with the 
 """
 
 import csv
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fer_models.cache import whole_file
+from fer_models.run_folder.folder import read_rounds
+from fer_models.run_folder.quality import AcrossPhones
+from fer_models.run_folder.summary import Summary
 from simulations.report.page import size
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest, baseline_of
 
 NEAR = 0.95  # of the centralized macro-F1 on validation photos: from there on a strategy has arrived
 _WIDE, _NARROW = 120, 76  # columns: with spreads, and with the first scores only
 HEADS = ("Strategy", "Accuracy", "Macro-F1", "Worst tenth", "Own heads", "Rounds to 95%", "Bytes")
-COLUMNS = (
-    "partition", "strategy", "seed", "accuracy", "macro_f1", "worst_tenth", "own_accuracy", "own_macro_f1",
-    "own_worst_tenth", "rounds_to_95", "rounds", "bytes_down", "bytes_up", "seconds",
-)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of sweep.csv; None where something does not apply."""
+
+    partition: str
+    strategy: str
+    seed: int
+    accuracy: float
+    macro_f1: float
+    worst_tenth: float | None  # mean accuracy of the worst tenth of phones
+    own_accuracy: float | None  # of the phones' own heads
+    own_macro_f1: float | None
+    own_worst_tenth: float | None
+    rounds_to_95: int | None  # the first round near the centralized macro-F1; None: never
+    rounds: int | None
+    bytes_down: int
+    bytes_up: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -33,34 +50,33 @@ class Outcome:
     """One finished run."""
 
     cell: Cell
-    summary: dict[str, Any]
+    summary: Summary
     arrived: int | None  # the first round near the centralized macro-F1; None: never
 
     @property
-    def row(self) -> dict[str, Any]:
-        """Its line of sweep.csv; what does not apply is empty."""
-        said, own = self.summary, self.summary.get("own_heads") or {}
-        return {
-            "partition": self.cell.partition,
-            "strategy": self.cell.name,
-            "seed": self.cell.seed,
-            "accuracy": said["accuracy"],
-            "macro_f1": said["macro_f1"],
-            "worst_tenth": _worst(said),
-            "own_accuracy": own.get("accuracy"),
-            "own_macro_f1": own.get("macro_f1"),
-            "own_worst_tenth": _worst(own),
-            "rounds_to_95": self.arrived,
-            "rounds": said.get("rounds"),
-            "bytes_down": said["bytes_down"],
-            "bytes_up": said["bytes_up"],
-            "seconds": said["seconds"],
-        }
+    def row(self) -> Row:
+        """Its line of sweep.csv."""
+        said, own = self.summary, self.summary.own_heads
+        return Row(
+            partition=self.cell.partition,
+            strategy=self.cell.name,
+            seed=self.cell.seed,
+            accuracy=said.accuracy,
+            macro_f1=said.macro_f1,
+            worst_tenth=_worst(said.across_phones),
+            own_accuracy=None if own is None else own.accuracy,
+            own_macro_f1=None if own is None else own.macro_f1,
+            own_worst_tenth=None if own is None else _worst(own.across_phones),
+            rounds_to_95=self.arrived,
+            rounds=said.rounds,
+            bytes_down=said.bytes_down,
+            bytes_up=said.bytes_up,
+            seconds=said.seconds,
+        )
 
 
-def _worst(said: dict[str, Any]) -> float | None:
-    across = said.get("across_phones")
-    return None if not across else across["accuracy"]["worst_tenth"]
+def _worst(across: AcrossPhones | None) -> float | None:
+    return None if across is None else across.accuracy.worst_tenth
 
 
 def read(sweep: SweepRequest) -> list[Outcome]:
@@ -68,17 +84,16 @@ def read(sweep: SweepRequest) -> list[Outcome]:
     found, goals = [], {}
     for cell in sweep.cells:
         folder = sweep.place_of(cell)
-        if not (folder / "summary.json").exists():
+        if not (folder / Summary.FILE).exists():
             continue
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        lines = (folder / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
-        judged = [(line["round"], line["val_macro_f1"]) for line in map(json.loads, lines)]
-        judged = [(number, score) for number, score in judged if score is not None]
+        summary = Summary.read(folder)
+        judged = [(r.round, r.val_macro_f1) for r in read_rounds(folder) if r.val_macro_f1 is not None]
         if cell.name == "centralized":
             goals[cell.partition, cell.seed] = NEAR * judged[-1][1]
         goal = goals.get((baseline_of(cell.partition, sweep.partitions), cell.seed))
-        counts = cell.name not in CENTRAL and goal is not None
-        arrived = next((number for number, score in judged if counts and score >= goal), None)
+        arrived = None
+        if cell.name not in CENTRAL and goal is not None:
+            arrived = next((number for number, score in judged if score >= goal), None)
         found.append(Outcome(cell, summary, arrived))
     return found
 
@@ -89,9 +104,9 @@ def write(outcomes: list[Outcome], folder: Path) -> None:
         whole_file(folder / "sweep.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(outcome.row for outcome in outcomes)
+        writer = csv.writer(file)
+        writer.writerow(field.name for field in fields(Row))
+        writer.writerows(astuple(outcome.row) for outcome in outcomes)
     lines = []
     for partition, rows in _tables(outcomes):
         lines += [f"### {partition}", "", f"| {' | '.join(HEADS)} |", "|---|" + "---:|" * (len(HEADS) - 1)]
@@ -112,7 +127,7 @@ def show(outcomes: list[Outcome], console: Console) -> None:
         for row in rows:
             shown = row if wide else [cell.partition(" ±")[0] for cell in row]
             table.add_row(*shown[: len(heads)], style="dim" if row[0] in CENTRAL else None)
-        console.print("", Text(partition.capitalize(), style="bold"), table, sep="\n")
+        console.print("", Text(partition[0].upper() + partition[1:], style="bold"), table, sep="\n")
 
 
 def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:
@@ -127,7 +142,7 @@ def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:
 
 def _row(name: str, runs: list[Outcome]) -> list[str]:
     rows = [run.row for run in runs]
-    arrived = [row["rounds_to_95"] for row in rows if row["rounds_to_95"] is not None]
+    arrived = [row.rounds_to_95 for row in rows if row.rounds_to_95 is not None]
     rounds = "" if name in CENTRAL else "never"
     if arrived:
         rounds = f"{median(arrived):g}" + (
@@ -135,18 +150,18 @@ def _row(name: str, runs: list[Outcome]) -> list[str]:
         )
     return [
         name,
-        _spread(rows, "accuracy"),
-        _spread(rows, "macro_f1"),
-        _spread(rows, "worst_tenth"),
-        _spread(rows, "own_accuracy"),
+        _spread([row.accuracy for row in rows]),
+        _spread([row.macro_f1 for row in rows]),
+        _spread([row.worst_tenth for row in rows]),
+        _spread([row.own_accuracy for row in rows]),
         rounds,
-        "" if name in CENTRAL else size(mean(row["bytes_down"] + row["bytes_up"] for row in rows)),
+        "" if name in CENTRAL else size(mean(row.bytes_down + row.bytes_up for row in rows)),
     ]
 
 
-def _spread(rows: list[dict[str, Any]], column: str) -> str:
+def _spread(found: Sequence[float | None]) -> str:
     """Mean and standard deviation; the mean alone of one seed; nothing where it does not apply."""
-    values = [row[column] for row in rows]
-    if None in values:
+    values = [value for value in found if value is not None]
+    if len(values) < len(found):
         return ""
     return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")

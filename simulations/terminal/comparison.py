@@ -3,15 +3,15 @@
 Everything comes from summaries; the files of the run folder only tell which photos were named how.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fer_models.run_folder.quality import AcrossPhones
+from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.report.intervals import Difference, unpaired
 from simulations.report.page import duration, percent, signed
@@ -20,15 +20,17 @@ from simulations.report.results import Run
 _MEASURES = (("accuracy", "accuracy", 100, 1, " points"), ("macro-F1", "macro_f1", 1, 3, ""))
 _CAUTION = "  95% intervals over test photos; seed and split add more"
 
-Named = tuple[str, dict[str, Any]]  # a baseline's name and its summary
+Named = tuple[str, Summary]  # a baseline's name and its summary
 
 
-def compare(summary: dict[str, Any], baselines: list[Named], page: Path | None) -> RenderableType:
+def compare(summary: Summary, baselines: list[Named], page: Path | None) -> RenderableType:
     """Runs side by side, then run minus each baseline; photos are paired by the files beside `page`."""
-    parts: list[RenderableType] = ["", _table([(str(summary["kind"]), summary), *baselines])]
+    parts: list[RenderableType] = ["", _table([(summary.kind, summary), *baselines])]
+    if left_out := _too_few(summary.across_phones):
+        parts += [Text(left_out, style="dim")]
     runs = results.read_all(page.parent) if page and (page.parent / "summary.json").is_file() else []
     for name, other in baselines:
-        parts += ["", _gap(str(summary["kind"]), name, _differences(summary, other, runs))]
+        parts += ["", _gap(summary.kind, name, _differences(summary, other, runs))]
     if baselines:
         parts += [Text(_CAUTION, style="dim")]
     return Group(*parts)
@@ -41,41 +43,49 @@ def _table(runs: list[Named]) -> Table:
     for name, _ in runs:
         table.add_column(Text(name.replace(", ", ",\n")), justify="right", vertical="bottom", overflow="fold")
     every = [summary for _, summary in runs]
-    table.add_row("accuracy", *(percent(each["accuracy"]) for each in every))
-    table.add_row("macro-F1", *(f"{each['macro_f1']:.3f}" for each in every))
-    if every[0].get("across_phones"):
+    table.add_row("accuracy", *(percent(each.accuracy) for each in every))
+    table.add_row("macro-F1", *(f"{each.macro_f1:.3f}" for each in every))
+    if every[0].across_phones is not None:
         table.add_row("worst tenth", *map(_worst_tenth, every))
-    if "own_heads" in every[0] and every[0]["kind"] != "local":
-        own = percent(every[0]["own_heads"]["accuracy"])
-        table.add_row("own heads", own, *("" for _ in every[1:]))
+    if (own := every[0].own_heads) is not None and every[0].kind != "local":
+        table.add_row("own heads", percent(own.accuracy), *("" for _ in every[1:]))
     table.add_row("trained for", *map(_steps, every))
-    if any(each.get("phones_dropped") for each in every):  # updates that could not be used
-        table.add_row("dropped", *(f"{each.get('phones_dropped', 0):,}" for each in every))
-    table.add_row("views seen", *(f"{each['photos']:,}" for each in every))
-    table.add_row("training time", *(duration(each["seconds_training"]) for each in every))
+    if any(each.phones_dropped for each in every):  # updates that could not be used
+        table.add_row("dropped", *(f"{each.phones_dropped:,}" for each in every))
+    table.add_row("views seen", *(f"{each.photos:,}" for each in every))
+    table.add_row("training time", *(duration(each.seconds_training) for each in every))
     return table
 
 
-def _worst_tenth(summary: dict[str, Any]) -> str:
+def _worst_tenth(summary: Summary) -> str:
     """The mean accuracy of the tenth of phones that fare worst, where phones were judged."""
-    phones = summary.get("across_phones")
-    return percent(phones["accuracy"]["worst_tenth"]) if phones else ""
+    phones = summary.across_phones
+    worst = phones.accuracy.worst_tenth if phones is not None else None
+    return "" if worst is None else percent(worst)
 
 
-def _steps(summary: dict[str, Any]) -> str:
-    unit = "rounds" if summary.get("rounds") else "epochs"
-    count = summary.get(unit) or 0
-    return f"{count:,.4g} {unit if count != 1 else unit[:-1]}"
+def _too_few(phones: AcrossPhones | None) -> str:
+    """How many phones have too few photos to count for the worst tenth; "" where none has."""
+    left = phones.phones - phones.ranked if phones is not None else 0
+    if phones is None or not left:
+        return ""
+    return (
+        f"  worst tenth: without {left:,} of {phones.phones:,} phones that have fewer than "
+        f"{phones.min_photos} test photos"
+    )
 
 
-def _differences(summary: dict[str, Any], other: dict[str, Any], runs: list[Run]) -> dict[str, Difference]:
+def _steps(summary: Summary) -> str:
+    count, unit = (summary.rounds, "round") if summary.rounds else (summary.epochs or 0, "epoch")
+    return f"{count:,.4g} {unit}{'' if count == 1 else 's'}"
+
+
+def _differences(summary: Summary, other: Summary, runs: list[Run]) -> dict[str, Difference]:
     """As the page has them, where their files are there; else from the confusion matrices alone."""
-    found = [
-        [run for run in runs if run.summary == json.loads(json.dumps(each))] for each in (summary, other)
-    ]
+    found = [[run for run in runs if run.summary == each] for each in (summary, other)]
     if all(found):
         return results.differences(found[0][0], found[1][0])[0]
-    return unpaired(*(np.array(each["confusion"], dtype=np.int64) for each in (summary, other)))
+    return unpaired(*(np.array(each.confusion, dtype=np.int64) for each in (summary, other)))
 
 
 def _gap(kind: str, name: str, gaps: dict[str, Difference]) -> Text:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from fer_models.run_folder.summary import Summary
 from simulations.engines.surroundings import on_terminal
 from simulations.report.page import duration
 from simulations.terminal.comparison import compare
@@ -99,9 +99,7 @@ class Display:
         elif not self._quiet:
             self._plain(text)
 
-    def results(
-        self, summary: dict[str, Any], baselines: list[tuple[str, dict[str, Any]]], page: Path | None
-    ) -> None:
+    def results(self, summary: Summary, baselines: list[tuple[str, Summary]], page: Path | None) -> None:
         """Shows the run and its baselines side by side, what their differences are worth, and the page."""
         if self._quiet:
             return

@@ -7,30 +7,42 @@ computed.
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fer_models.cache import whole_file
 from fer_models.config import SPLITS
 from fer_models.data import leakage, looks
-from fer_models.data.augment import counts, plan_views
+from fer_models.data.augment import plan_views
+from fer_models.data.counts import counts
 from fer_models.data.images import ImageTable, load_table
 from fer_models.data.leakage import Leakage
-from fer_models.data.looks import Looks
 from fer_models.emotions import EMOTIONS
 from fer_models.photos import choice
 from fer_models.photos.sources import open_source
+from fer_models.run_folder.files import versioned
 from fer_models.text import shown
 from simulations.experiment import Config
 from simulations.report.imbalance import draw_imbalance
 from simulations.terminal.stage import Step
+from simulations.world.face_set import (
+    Balance,
+    Census,
+    Copies,
+    NamedPhoto,
+    NearDuplicates,
+    NearPair,
+    People,
+    PhotosEach,
+    PhotosOfSize,
+    Unreadable,
+    UnreadablePhoto,
+)
 from simulations.world.known_photos import warnings
 
-Census = dict[str, Any]
 Stages = Callable[..., AbstractContextManager[Step]]  # display.stage
 
 
@@ -58,131 +70,113 @@ def take(config: Config, stage: Stages) -> Census:
     table.ledger.warnings[:] = warnings(table, leaks)
     plan = plan_views(table, config.data.balance, seed=config.run.seed)
     counted = counts(table, plan)
-    return {
-        "source": shown(table.source),
-        "seed": config.run.seed,
-        "classes": list(table.classes),
-        "found": table.ledger.found,
-        "photos": {part: counted[part] for part in SPLITS},
-        "subjects": _people(table, counted["subjects"]),
-        "sizes": _sizes(seen),
-        "unreadable": _unreadable(table, config.data.max_unreadable),
-        "copies": _copies(table, leaks),
-        "near_duplicates": _near(table, leaks),
-        "subjects_in_two_parts": list(leaks.shared),
-        "ledger": table.ledger.record(),
-        "balance": _balance(config.data.balance, counted["train"], counted["views"]),
-    }
+    return Census(
+        source=shown(table.source),
+        seed=config.run.seed,
+        classes=table.classes,
+        found=table.ledger.found,
+        photos=counted.photos,
+        subjects=_people(table),
+        sizes=tuple(PhotosOfSize(*kind) for kind in looks.sizes(seen)),
+        unreadable=_unreadable(table, config.data.max_unreadable),
+        copies=_copies(table, leaks),
+        near_duplicates=_near(table, leaks),
+        subjects_in_two_parts=tuple(leaks.shared),
+        ledger=table.ledger,
+        balance=_balance(config.data.balance, counted.photos.train, counted.views),
+    )
 
 
 def write(census: Census, folder: Path) -> None:
     """Writes data.json and the figure of imbalance to `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw_imbalance(census["balance"]["before"], census["balance"]["after"], folder)
+    draw_imbalance(census.balance.before, census.balance.after, folder)
     with whole_file(folder / "data.json") as temporary:
-        temporary.write_text(json.dumps(census, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(versioned(census), indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _people(table: ImageTable, per_part: dict[str, int] | None) -> Census | None:
+def _people(table: ImageTable) -> People | None:
     """How many there are, and how many photos each has; photos of nobody known are counted apart."""
-    if table.subjects is None or per_part is None:
+    subjects = table.subjects
+    if subjects is None:
         return None
-    known = table.subjects != np.array([f"photo {path}" for path in table.paths])
-    return {
-        "all": _photos_each(table.subjects[known]),
-        "classes": {
-            name: _photos_each(table.subjects[known & (table.labels == c)])
-            for c, name in enumerate(table.classes)
+    known = subjects != np.array([f"photo {path}" for path in table.paths])
+    return People(
+        all=_photos_each(subjects[known]),
+        classes={
+            name: _photos_each(subjects[known & (table.labels == c)]) for c, name in enumerate(table.classes)
         },
-        "parts": {
-            part: len(np.unique(table.subjects[known & (table.split == p)])) for p, part in enumerate(SPLITS)
-        },
-        "photos_of_nobody_known": int(np.count_nonzero(~known)),
-    }
+        parts={part: len(np.unique(subjects[known & (table.split == p)])) for p, part in enumerate(SPLITS)},
+        photos_of_nobody_known=int(np.count_nonzero(~known)),
+    )
 
 
-def _photos_each(subjects: np.ndarray) -> Census:
+def _photos_each(subjects: np.ndarray) -> PhotosEach:
     _, photos = np.unique(subjects, return_counts=True)
     if not len(photos):
-        return {"subjects": 0, "min": 0, "median": 0.0, "max": 0}
-    return {
-        "subjects": len(photos),
-        "min": int(photos.min()),
-        "median": float(np.median(photos)),
-        "max": int(photos.max()),
-    }
+        return PhotosEach(0, 0, 0.0, 0)
+    return PhotosEach(len(photos), int(photos.min()), float(np.median(photos)), int(photos.max()))
 
 
-def _sizes(seen: Looks) -> list[Census]:
-    names = ("width", "height", "mode", "photos")
-    return [dict(zip(names, kind, strict=True)) for kind in looks.sizes(seen)]
+def _unreadable(table: ImageTable, allowed: float) -> Unreadable:
+    return Unreadable(
+        photos=len(table.unreadable),
+        share=len(table.unreadable) / (len(table) + len(table.unreadable)),
+        allowed=allowed,
+        reasons=dict(Counter(reason for _, reason in table.unreadable).most_common()),
+        files=tuple(UnreadablePhoto(_short(table, path), reason) for path, reason in table.unreadable),
+    )
 
 
-def _unreadable(table: ImageTable, allowed: float) -> Census:
-    total = len(table) + len(table.unreadable)
-    return {
-        "photos": len(table.unreadable),
-        "share": len(table.unreadable) / total,
-        "allowed": allowed,
-        "reasons": dict(Counter(reason for _, reason in table.unreadable).most_common()),
-        "files": [{"file": _short(table, path), "reason": reason} for path, reason in table.unreadable],
-    }
+def _copies(table: ImageTable, leaks: Leakage) -> Copies:
+    return Copies(
+        photos=sum(len(group) - 1 for group in leaks.copies),
+        groups=tuple(tuple(_photo(table, i) for i in group) for group in leaks.copies),
+        across_parts=len(leaks.copies_across(table.split)),
+        of_two_classes=sum(len(set(table.labels[list(group)].tolist())) > 1 for group in leaks.copies),
+    )
 
 
-def _copies(table: ImageTable, leaks: Leakage) -> Census:
-    return {
-        "photos": sum(len(group) - 1 for group in leaks.copies),  # beyond the first of each group
-        "groups": [[_photo(table, i) for i in group] for group in leaks.copies],
-        "across_parts": len(leaks.copies_across(table.split)),
-        "of_two_classes": sum(len(set(table.labels[list(group)].tolist())) > 1 for group in leaks.copies),
-    }
-
-
-def _near(table: ImageTable, leaks: Leakage) -> Census:
+def _near(table: ImageTable, leaks: Leakage) -> NearDuplicates:
     order = np.argsort(~leaks.across, kind="stable")
     labels, people = table.labels[leaks.near], table.subjects
     two = 0 if people is None else np.count_nonzero(people[leaks.near[:, 0]] != people[leaks.near[:, 1]])
-    return {
-        "pairs": len(leaks.near),
-        "more": leaks.more,
-        "across_parts": int(np.count_nonzero(leaks.across)),
-        "of_two_classes": int(np.count_nonzero(labels[:, 0] != labels[:, 1])),
-        "of_two_subjects": int(two),
-        "bits": leakage.BITS,
-        "correlation": leakage.CORRELATION,
-        "list": [
-            {
-                "photos": [_photo(table, int(i)) for i in leaks.near[k]],
-                "correlation": round(float(leaks.correlation[k]), 4),
-                "across": bool(leaks.across[k]),
-            }
+    return NearDuplicates(
+        pairs=len(leaks.near),
+        more=leaks.more,
+        across_parts=int(np.count_nonzero(leaks.across)),
+        of_two_classes=int(np.count_nonzero(labels[:, 0] != labels[:, 1])),
+        of_two_subjects=int(two),
+        bits=leakage.BITS,
+        correlation=leakage.CORRELATION,
+        list=tuple(
+            NearPair(
+                photos=tuple(_photo(table, int(i)) for i in leaks.near[k]),
+                correlation=round(float(leaks.correlation[k]), 4),
+                across=bool(leaks.across[k]),
+            )
             for k in order.tolist()
-        ],
-    }
+        ),
+    )
 
 
-def _balance(wanted: int, before: dict[str, int], after: dict[str, int]) -> Census:
+def _balance(wanted: int, before: Mapping[str, int], after: Mapping[str, int]) -> Balance:
     """Training photos and training views per class; ratio: the largest class to the smallest."""
 
-    def ratio(each: dict[str, int]) -> float:
+    def ratio(each: Mapping[str, int]) -> float:
         return round(max(each.values()) / min(each.values()), 2)
 
-    return {
-        "views_per_class": wanted,
-        "before": before,
-        "after": after,
-        "ratio_before": ratio(before),
-        "ratio_after": ratio(after),
-    }
+    return Balance(wanted, before, after, ratio(before), ratio(after))
 
 
-def _photo(table: ImageTable, photo: int) -> Census:
-    return {
-        "file": _short(table, table.paths[photo]),
-        "emotion": table.classes[int(table.labels[photo])],
-        "subject": None if table.subjects is None else shown(str(table.subjects[photo])),
-        "part": SPLITS[int(table.split[photo])],
-    }
+def _photo(table: ImageTable, photo: int) -> NamedPhoto:
+    return NamedPhoto(
+        file=_short(table, table.paths[photo]),
+        emotion=table.classes[int(table.labels[photo])],
+        subject=None if table.subjects is None else shown(str(table.subjects[photo])),
+        part=SPLITS[int(table.split[photo])],
+    )
 
 
 def _short(table: ImageTable, path: str) -> str:

@@ -4,11 +4,11 @@
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fer_models.local.training import Holdings
+from fer_models.run_folder.data_facts import ClassOnPhones, KeptPhones, PhoneFacts, Sizes
 from simulations.world.own_parts import class_views
 
 MOST_KEPT = 200  # phones whose views are kept one by one: as many columns as the page has room for
@@ -49,7 +49,7 @@ def size_gini(sizes: np.ndarray) -> float:
     return float(ranks @ ordered / (n * ordered.sum()))
 
 
-def described(views: np.ndarray, classes: Sequence[str], rng: np.random.Generator) -> dict[str, Any]:
+def described(views: np.ndarray, classes: Sequence[str], rng: np.random.Generator) -> PhoneFacts:
     """Sizes, skew and classes of phones with `views` (phones, classes), and the table itself.
 
     Of more than MOST_KEPT phones the table has a draw of so many; everything else is of all.
@@ -58,22 +58,22 @@ def described(views: np.ndarray, classes: Sequence[str], rng: np.random.Generato
     kept = np.sort(rng.choice(phones, MOST_KEPT, replace=False)) if phones > MOST_KEPT else np.arange(phones)
     low, middle, high = np.quantile(views, (0.1, 0.5, 0.9), axis=0).tolist()
     having = (views > 0).sum(axis=0).tolist()
-    return {
-        "phones": phones,
-        "sizes": {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())},
-        "views": int(sizes.sum()),
-        "label_divergence": label_divergence(views),
-        "most_divergence": most_divergence(views),
-        "size_gini": size_gini(sizes),
-        "classes": {
-            name: {"phones": having[i], "p10": low[i], "median": middle[i], "p90": high[i]}
+    return PhoneFacts(
+        phones=phones,
+        sizes=Sizes(min=int(sizes.min()), median=float(np.median(sizes)), max=int(sizes.max())),
+        views=int(sizes.sum()),
+        label_divergence=label_divergence(views),
+        most_divergence=most_divergence(views),
+        size_gini=size_gini(sizes),
+        classes={
+            name: ClassOnPhones(phones=having[i], p10=low[i], median=middle[i], p90=high[i])
             for i, name in enumerate(classes)
         },
-        "kept": {
-            "phones": kept.tolist(),
-            "views": {name: views[kept, i].tolist() for i, name in enumerate(classes)},
-        },
-    }
+        kept=KeptPhones(
+            phones=tuple(kept.tolist()),
+            views={name: tuple(views[kept, i].tolist()) for i, name in enumerate(classes)},
+        ),
+    )
 
 
 def _divergence(shares: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -82,4 +82,4 @@ def _divergence(shares: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
     middle = (shares + whole) / 2
     nats = (rel_entr(shares, middle).sum(axis=1) + rel_entr(whole, middle).sum(axis=1)) / 2
-    return np.maximum(nats, 0) / np.log(2)
+    return np.asarray(np.maximum(nats, 0) / np.log(2))

@@ -1,0 +1,47 @@
+"""examples/examples.json: some test faces, and what was said of them; their thumbnails lie beside it.
+
+The one file without a format: it is a list.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from fer_models.cache import whole_file
+from fer_models.run_folder.files import UnusableError, first_error
+from fer_models.text import shown
+
+FOLDER = "examples"
+_FILE = "examples.json"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A test photo and its answer."""
+
+    png: str  # the thumbnail, in the same folder
+    file: str  # the photo, as predictions.csv names it
+    emotion: str  # its label
+    predicted: str
+    confidence: float  # the probability of what was predicted
+
+
+def write_examples(folder: Path, examples: Sequence[Example]) -> None:
+    """Writes the list to the folder of the thumbnails."""
+    with whole_file(folder / _FILE) as temporary:
+        text = json.dumps([asdict(example) for example in examples], indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """Those in a folder of thumbnails, none where there is no list; UnusableError where it is damaged."""
+    path = folder / _FILE
+    if not path.is_file():
+        return []
+    try:
+        return TypeAdapter(list[Example]).validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        raise UnusableError(f"{shown(path)} is damaged ({first_error(error)})") from error

@@ -1,0 +1,48 @@
+"""A line of rounds.jsonl, and what lines add up to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fer_models.run_folder.quality import AcrossPhones, OwnHeadScores
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One line of rounds.jsonl: a round of the federation, or an epoch of a baseline."""
+
+    round: int
+    phones: int  # that trained; 0 for a baseline
+    photos: int  # views processed
+    train_loss: float | None  # mean cross-entropy over them; None where phones send sums instead
+    val_accuracy: float | None  # None in rounds without evaluation
+    val_macro_f1: float | None
+    val_loss: float | None  # mean cross-entropy on the validation photos
+    seconds: float  # of training
+    bytes_down: int  # payload that real phones would receive
+    bytes_up: int  # and send
+    wire_bytes: int  # payload of the simulation's own messages, both ways
+    dropped: int = 0  # phones whose updates were left out
+    dropped_phones: Mapping[str, str] = field(default_factory=dict)  # their ids, and why
+    across: AcrossPhones | None = None  # of the same evaluation over phones
+    own_heads: OwnHeadScores | None = None  # of the same evaluation, of the phones' own heads
+    metrics: Mapping[str, float] = field(default_factory=dict)  # what transforms and mechanisms measured
+
+
+@dataclass
+class Totals:
+    """What rounds took together."""
+
+    rounds: int = 0
+    phones: int = 0
+    dropped: int = 0
+    photos: int = 0
+    seconds: float = 0.0
+    bytes_down: int = 0
+    bytes_up: int = 0
+    wire_bytes: int = 0
+
+    def add(self, record: RoundRecord) -> None:
+        """Takes in another round."""
+        self.rounds += 1
+        for name in ("phones", "dropped", "photos", "seconds", "bytes_down", "bytes_up", "wire_bytes"):
+            setattr(self, name, getattr(self, name) + getattr(record, name))
