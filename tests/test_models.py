@@ -38,9 +38,10 @@ def options(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory, encoders: Path) -> Iterator[Path]:
     """A folder with faces, a cache, and the runs of models that were trained so far."""
     folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(encoders, folder / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDFER_CACHE", str(folder / "cache"))
         draw_people(folder / "faces", CLASSES)

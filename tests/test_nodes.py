@@ -19,11 +19,11 @@ SHORT = [*settings(federation__rounds=2), "--no-baseline"]
 
 
 @slow
-@pytest.mark.parametrize("engine", ["ray", "flower", "process"])
 def test_a_run_from_a_folder_that_holds_other_modules(
-    short_run: Path, tmp_path: Path, run_cache: str, engine: str
+    short_run: Path, tmp_path: Path, run_cache: str
 ) -> None:
-    words = [*SHORT, "--set", f"federation.engine={engine}", "--out", tmp_path / "run"]
+    """In one process; on Ray and on Flower's runtime: test_run.py, where two such run at once."""
+    words = [*SHORT, "--set", "federation.engine=process", "--out", tmp_path / "run"]
     done = fedfer("run", *words, cwd=lay_traps(tmp_path / "traps"), FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
     heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]

@@ -212,20 +212,16 @@ def change(run: Path, by: object) -> None:
     ],
 )
 def test_a_run_that_began_otherwise_does_not_go_on(
-    whole_run: Path, here: Here, run_cache: str, tmp_path: Path, spoil: object, said: str
+    long_run: Path, here: Here, tmp_path: Path, spoil: object, said: str
 ) -> None:
-    shutil.copytree(whole_run, tmp_path / "run")
+    shutil.copytree(long_run, tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
     spoil(tmp_path / "run")  # type: ignore[operator]
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    late = spoil in (spoil_checkpoint, spoil_rounds)  # when Ray has started, which leaves that to its process
-    if late:
-        done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    else:
-        done = here.run("run", "--resume", "run")
+    done = here.run("run", "--resume", "run")
     assert_refused(done)
     assert said in done.err, done.err
-    if not late:
+    if spoil not in (spoil_checkpoint, spoil_rounds):
         after = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
         assert after == before
 

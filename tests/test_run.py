@@ -16,6 +16,7 @@ import pytest
 from safetensors import safe_open
 from support_commands import LONG, Done, Here, fedfer, settings, started, wait_for_rounds
 from support_photo_folders import gray
+from support_traps import lay_traps
 
 from server.strategies import own_heads
 from simulations.experiment import keys
@@ -39,34 +40,40 @@ def rounds(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "rounds.jsonl").read_text().splitlines()]
 
 
-def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
-    done = fedfer("run", *settings(**changes), *more, "--out", "run", cwd=folder, FEDFER_CACHE=cache)
-    assert (done.code, done.err) == (0, ""), done
-    return folder / "run"
-
-
 def run_here(here: Here, *more: str, **changes: object) -> Path:
-    """The same in this process, where it is not about nodes."""
+    """A run in this process, where it is not about processes."""
     asked = settings(**changes, federation__engine="process")
-    done = here.run("run", *asked, *more, "--out", "run")
+    done = here.run("run", *asked, *more, "--out", here.folder / "run")
     assert (done.code, done.err) == (0, ""), done
     return here.folder / "run"
 
 
-@pytest.mark.parametrize(
-    ("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "flower"), (3, 2, "process")]
-)
 def test_same_bytes_for_any_nodes_blocks_and_engine(
-    whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int, engine: str
+    whole_run: Path, run_cache: str, here: Here, tmp_path: Path
 ) -> None:
-    other = run(
-        tmp_path, run_cache, "--no-baseline",
-        federation__nodes=nodes, federation__block=block, federation__engine=engine,
-    )  # fmt: skip
-    assert head(other) == head(whole_run)
-    assert summary(other)["nodes"] == nodes
-    assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
-    assert not (other / "centralized").exists()  # --no-baseline
+    """Two runs at once, which do not disturb each other, started where other modules lie; a third here."""
+    asked = {
+        "ray": {"federation__nodes": 1, "federation__block": 1},
+        "flower": {"federation__nodes": 4, "federation__block": 1000},
+    }
+    traps = lay_traps(tmp_path / "traps")
+    both = {
+        engine: started(
+            "run", *settings(**changes, federation__engine=engine), "--no-baseline", "--quiet",
+            "--out", tmp_path / engine, cwd=traps, FEDFER_CACHE=run_cache,
+        )
+        for engine, changes in asked.items()
+    }  # fmt: skip
+    here.folder = tmp_path / "here"
+    third = run_here(here, "--no-baseline", federation__nodes=3, federation__block=2)
+    for run in both.values():
+        assert run.wait() == Done(0, "", "")
+        assert run.left() == []
+    for other, nodes in ((tmp_path / "ray", 1), (tmp_path / "flower", 4), (third, 3)):
+        assert head(other) == head(whole_run)
+        assert summary(other)["nodes"] == nodes
+        assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
+        assert not (other / "centralized").exists()  # --no-baseline
 
 
 def test_another_seed_another_head(whole_run: Path, here: Here, tmp_path: Path) -> None:
@@ -75,12 +82,10 @@ def test_another_seed_another_head(whole_run: Path, here: Here, tmp_path: Path) 
     assert summary(tmp_path / "run")["seed"] == 1
 
 
-def test_its_configuration_repeats_a_run_from_anywhere(
-    whole_run: Path, run_cache: str, tmp_path: Path
-) -> None:
+def test_its_configuration_repeats_a_run_from_anywhere(whole_run: Path, here: Here, tmp_path: Path) -> None:
     config = tomllib.loads((whole_run / "config.toml").read_text())
     assert {f"{section}.{name}" for section, values in config.items() for name in values} == set(keys())
-    done = fedfer("run", whole_run / "config.toml", "--quiet", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", whole_run / "config.toml", "--set", "federation.engine=process", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
     (again,) = (tmp_path / "runs").iterdir()
     assert again.name.startswith("config-")
@@ -313,18 +318,6 @@ def test_a_ray_that_breaks_down_ends_the_run_which_goes_on(
     wait_for_rounds(tmp_path / "run", len(rounds(tmp_path / "run")) + 3)
     again.send(signal.SIGINT)
     assert again.wait().code == 130
-
-
-def test_two_runs_at_once_do_not_disturb_each_other(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
-    both = [
-        started("run", *settings(), "--no-baseline", "--out", name, cwd=tmp_path, FEDFER_CACHE=run_cache)
-        for name in ("one", "two")
-    ]
-    for run, name in zip(both, ("one", "two"), strict=True):
-        done = run.wait()
-        assert (done.code, done.err) == (0, "")
-        assert head(tmp_path / name) == head(whole_run)
-        assert run.left() == []
 
 
 @pytest.mark.parametrize("engine", ["ray", "flower"])

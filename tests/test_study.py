@@ -30,9 +30,10 @@ ASKED = ("--data", "faces", "--models", "mobilenet,ridge,majority", "--balances"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, encoders: Path) -> Path:
     """A folder with photos; its cache serves the module."""
     folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(encoders, folder / "cache")
     draw_people(folder / "faces", CLASSES)
     return folder
 
@@ -229,9 +230,11 @@ def test_names_and_numbers_that_cannot_be_used(here: Here) -> None:
 
 
 @pytest.mark.slow
-def test_a_study_that_is_stopped_says_how_to_go_on_and_does(made: Path, tmp_path: Path) -> None:
+def test_a_study_that_is_stopped_says_how_to_go_on_and_does(
+    made: Path, encoders: Path, tmp_path: Path
+) -> None:
     asked = ("--models", "ridge,cnn", "--balances", "100", "--data", made / "faces", *SMALL)
-    cache, long = str(tmp_path / "cache"), ("--set", "baseline.epochs=40")
+    cache, long = str(shutil.copytree(encoders, tmp_path / "cache")), ("--set", "baseline.epochs=40")
     running = started("study", *asked, *long, "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache)
     wait_for_rounds(tmp_path / "study" / "cnn-100-seed0", 3)
     running.send(signal.SIGINT, group=True)

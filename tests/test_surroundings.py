@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support_commands import FEDFER, Done, Here, assert_refused, settings
 from support_notebook import Notebook
-from support_other_user import bound_fedfer, nameless
+from support_other_user import NAMELESS, bound_fedfer, nameless
 
 from simulations.engines import surroundings
 from simulations.terminal.display import Display
@@ -89,7 +89,7 @@ def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, run_cach
 
 
 @slow
-def test_a_user_without_a_name_and_a_home() -> None:
+def test_a_user_without_a_name_and_a_home(encoders: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ff") as name:
         place = Path(name)
         place.chmod(0o777)
@@ -99,6 +99,10 @@ def test_a_user_without_a_name_and_a_home() -> None:
         assert_refused(refused := nameless("run", *SMALL, cwd=place))
         assert "the home folder is not known" in refused.err
         words = ["run", *settings(federation__rounds=2), "--no-baseline", "--out", "run"]
+        shutil.copytree(encoders, place / "cache")  # and what is compiled; the rest is this user's to write
+        shutil.copytree(os.environ["NUMBA_CACHE_DIR"], place / "cache" / "numba")
+        for path in (place / "cache", *(place / "cache").rglob("*")):
+            shutil.chown(path, NAMELESS, NAMELESS)
         done = nameless(*words, cwd=place, FEDFER_CACHE=str(place / "cache"))
         assert (done.code, done.err) == (0, "")
 
