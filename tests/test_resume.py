@@ -287,3 +287,26 @@ def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mend
     done = again.wait()
     assert done.code == 1
     assert f"{path.name} is gone while the run worked with it" in done.err
+
+
+@pytest.mark.parametrize("engine", ["process", "ray"])
+def test_features_that_are_cut_short_in_a_long_round(run_cache: str, tmp_path: Path, engine: str) -> None:
+    """While phones read them: a line, not the signal; what was computed is computed again."""
+    cache = shutil.copytree(run_cache, tmp_path / "cache")
+    long = settings(federation__local_epochs=400, federation__rounds=300, federation__engine=engine)
+    run = started("run", *long, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    wait_for_rounds(tmp_path / "run", 2)
+    path = Path((tmp_path / "run" / "prepared" / "features.path").read_text())
+    os.truncate(path, path.stat().st_size // 3)
+    done = run.wait()
+    assert done.code == 1
+    assert run.left() == []
+    last = done.err.splitlines()[-1]
+    assert last.startswith(f"fedfer: {path}")
+    assert "was cut short while the run read it" in last or "has changed while the run worked with it" in last
+    assert last.endswith("; go on with: fedfer run --resume run")
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    before = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
+    wait_for_rounds(tmp_path / "run", before + 1)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130

@@ -22,7 +22,7 @@ from fer_models.text import shown
 from server.strategies import own_heads
 from server.strategies.registry import check, make
 from simulations.experiment import Config
-from simulations.run import origin
+from simulations.run import cut_short, origin
 from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
 from simulations.run.finish import finish, write_data
@@ -90,7 +90,8 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
                     prepared = world.prepare(step)
                 seconds = time.perf_counter() - features_began
                 run = _Run(request, display, world, prepared, began, seconds)
-                return run.central() if through is None else run.federated(through, nodes.close)
+                with cut_short.told(request.folder, prepared.features_path):
+                    return run.central() if through is None else run.federated(through, nodes.close)
 
 
 def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
