@@ -23,7 +23,7 @@ def told(path: Path) -> list[dict[str, object]]:
     """What a file of JSON says, without times and the nodes that did it."""
     text = path.read_text()
     lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes")
+    timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes", "format")
     return [
         {key: value for key, value in json.loads(line).items() if not key.startswith(timed)} for line in lines
     ]

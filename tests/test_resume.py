@@ -80,6 +80,20 @@ def test_killed_anywhere(
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 
 
+def test_a_run_from_before_files_had_a_format_goes_on(
+    whole_run: Path, run_cache: str, tmp_path: Path
+) -> None:
+    asked = settings(**FAST, federation__nodes=2)
+    at = "simulations.run.central:show"  # the rounds are done, a baseline is at work
+    die(at, 3, "run", *asked, "--out", "run", cwd=tmp_path, cache=run_cache)
+    for path in [*(tmp_path / "run").rglob("*.json"), *(tmp_path / "run").rglob("*.jsonl")]:
+        path.write_text(path.read_text().replace('"format": 1, ', "").replace('  "format": 1,\n', ""))
+        assert '"format"' not in path.read_text()
+    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, "")
+    assert_same(tmp_path / "run", whole_run)
+
+
 LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead
