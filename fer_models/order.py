@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
-from fer_models.local.registry import own_classes, read
 from fer_models.local.training import Local, round_key
 from fer_models.local.transforms import Transforms
+from fer_models.updates import own_classes, read
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Order:
     own: str = ""  # "beside": phones train a head of their own as well; "instead": they train only that
     own_pull: float = 0.0  # of their own heads towards the head of the round
     projection: int = 0  # features that sums for ridge regression are projected to; 0: as they are
-    transforms: str = ""  # of updates, as `local.registry.written` writes the settings
+    transforms: str = ""  # of updates, as `updates.written` writes the settings
     population: int = 0  # phones there are in all; told where there are transforms, as the next one
     classes: int = 0
 

@@ -11,9 +11,9 @@ from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
-from fer_models.local.registry import own_classes
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
+from fer_models.updates import own_classes
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig, StrategyConfig
 from server.mechanisms.base import Mechanism
@@ -36,7 +36,7 @@ class Plan:
     min_phones: int = 1  # whose updates a round needs
     stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
     homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
-    transforms: str = ""  # of updates on the phones, as fer_models.local.registry.written writes them
+    transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
     classes: int = 0  # told to transforms
     patience: float | None = None  # seconds after which a node without an answer is given up; None: never
 

@@ -15,11 +15,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from fer_models.attacks.registry import AttackConfig
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.extensions import named
-from fer_models.local.registry import AttackConfig, UpdateConfig
+from fer_models.local.registry import UpdateConfig
 from fer_models.models import ModelConfig
 from fer_models.photos.listing import HUB
 from fer_models.registry import PageSection, Registry

@@ -18,26 +18,23 @@ from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import Recorder, head_bytes, run
 from support_tiny_networks import DEEP, rows_for
 
+from fer_models.attacks.base import Malicious, malicious
+from fer_models.attacks.label_flip import LabelFlip
+from fer_models.attacks.noise import Noise
+from fer_models.attacks.registry import ATTACKS, AttackConfig
+from fer_models.attacks.sign_flip import SignFlip
 from fer_models.code import node_code
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.heads import new_head
 from fer_models.local import transforms
-from fer_models.local.attacks import LabelFlip, Malicious, Noise, SignFlip, malicious
 from fer_models.local.clipping import ClipNorm
-from fer_models.local.registry import (
-    ATTACKS,
-    AttackConfig,
-    UpdateConfig,
-    chosen,
-    own_classes,
-    read,
-    written,
-)
+from fer_models.local.registry import UpdateConfig
 from fer_models.local.training import Shards, Work, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.networks.build import build
 from fer_models.networks.phones import NetworkPhones
+from fer_models.updates import chosen, own_classes, read, written
 from server.config import StrategyConfig
 
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
@@ -238,7 +235,7 @@ def shards(tmp_path: Path) -> Shards:
 @pytest.fixture
 def attacked(tmp_path: Path, shards: Shards) -> Callable[..., Recorder]:
     def begin(clip: float = 0.0, attack: AttackConfig | None = None, **changes: object) -> Recorder:
-        text = written(UpdateConfig(clip_norm=clip), attack or AttackConfig())
+        text = written(UpdateConfig.model_validate({"clip_norm": clip}), attack or AttackConfig())
         return run(tmp_path, shards, transforms=text, classes=CLASSES, **changes)  # type: ignore[arg-type]
 
     return begin
@@ -289,7 +286,7 @@ def test_settings_name_transforms_and_orders_carry_them() -> None:
     assert chosen(UpdateConfig(), AttackConfig()) == ()
     assert written(UpdateConfig(), AttackConfig()) == ""
     for name, kind in ATTACKS.pages.items():
-        update, attack = UpdateConfig(clip_norm=0.5), an_attack(name, 0.2)
+        update, attack = UpdateConfig.model_validate({"clip_norm": 0.5}), an_attack(name, 0.2)
         steps = chosen(update, attack)  # the clip comes last: it binds malicious phones, too
         assert steps == (*([] if name == "none" else [Malicious(0.2, kind())]), ClipNorm(0.5))
         assert read(written(update, attack)) == steps
@@ -303,7 +300,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from fer_models.local.attacks import Attack
+from fer_models.attacks.base import Attack
 from fer_models.local.transforms import Context, Metrics, Transform
 
 

@@ -49,6 +49,11 @@ class Transform:
         return updates, {}
 
     @property
+    def active(self) -> bool:
+        """Whether its options make it change anything; a page that is always there says when."""
+        return True
+
+    @property
     def words(self) -> str:
         """What it does, as reports say it: its name and options, if nothing else is said."""
         options = (f"{field.name} {getattr(self, field.name)}" for field in fields(self))

@@ -2,10 +2,10 @@
 
 from html import escape as esc
 
-from fer_models.local.registry import chosen
 from fer_models.models import MODELS
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.summary import Summary
+from fer_models.updates import chosen
 from server.strategies.registry import make
 from simulations.experiment import FederationConfig
 from simulations.report import page

@@ -14,12 +14,12 @@ from fer_models import stamp
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
-from fer_models.local.registry import written
 from fer_models.models import network_phones
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.run_folder.summary import Chosen
+from fer_models.updates import written
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan

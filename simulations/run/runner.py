@@ -14,11 +14,11 @@ from typing import Literal
 from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
-from fer_models.local.registry import chosen
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import shown
+from fer_models.updates import chosen
 from server.strategies import own_heads
 from server.strategies.registry import check, make
 from simulations.experiment import Config

@@ -1,14 +1,4 @@
-"""Attacks: what malicious phones do, so that robust strategies meet what they were made for.
-
-A seeded share of the phones is malicious, the same ones in every round. With the honest update u of a phone:
-
-    sign-flip    sends -scale * u                  (Li, Xu, Chen, Giannakis and Ling 2019, arXiv:1811.03761)
-    noise        sends a Gaussian vector whose expected squared norm is (scale * |u|)^2
-                                                   (Blanchard et al. 2017, arXiv:1703.02757, section 6)
-    label-flip   trains on class C - 1 - c for c   (Fang, Cao, Jia and Gong 2020, arXiv:1911.11815)
-
-Malicious phones do not work together and know of nobody's update but their own.
-"""
+"""What one malicious phone does, and who is malicious."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from fer_models.local import kernel
 from fer_models.local.training import Holdings
 from fer_models.local.transforms import Context, Groups, Metrics, Relabelled, Transform
 from fer_models.seeding import stream
@@ -28,7 +17,7 @@ Scale = Annotated[float, Field(gt=0, le=1_000_000)]
 
 @dataclass(frozen=True)
 class Attack:
-    """What one malicious phone does. A page is a frozen dataclass of its options, with either method."""
+    """What one malicious phone does. A page is a frozen dataclass of its options, with one of the methods."""
 
     def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
         """What the phone with the id `phone` sends in place of its update (C, D + 1) float64."""
@@ -42,39 +31,6 @@ class Attack:
 @dataclass(frozen=True)
 class Honest(Attack):
     """No attack."""
-
-
-@dataclass(frozen=True)
-class SignFlip(Attack):
-    """Malicious phones pull the other way."""
-
-    scale: Scale = 4.0
-
-    def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
-        """The update, turned round."""
-        return -self.scale * update
-
-
-@dataclass(frozen=True)
-class Noise(Attack):
-    """Malicious phones send noise."""
-
-    scale: Scale = 50.0
-
-    def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
-        """Gaussian noise, fresh in every round."""
-        rng = stream(context.seed, "attack", context.round, phone)
-        spread = self.scale * kernel.norms(update[None])[0] / np.sqrt(update.size)
-        return np.asarray(spread * rng.standard_normal(update.shape))
-
-
-@dataclass(frozen=True)
-class LabelFlip(Attack):
-    """Malicious phones train on wrong labels, and send what they learn as it is."""
-
-    def relabel(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """The first class for the last, the second for the last but one ..."""
-        return classes - 1 - labels
 
 
 @dataclass(frozen=True)
