@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support_commands import fedfer, settings, started, wait_for_rounds
-from test_resume import assert_same
+from support_same import assert_same
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Context, Message
 from flwr.common import Error
+from support_checkout import other_checkout
 from support_commands import Running, settings, wait_for_rounds
 from support_local_grid import LocalGrid
 from support_reference import make_shards
-from test_federation import SIZES, head_bytes, run
-from test_nodes import other_checkout
+from support_rounds import SIZES, head_bytes, run
 
 from clients.app import app
 from fer_models import code

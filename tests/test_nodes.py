@@ -1,10 +1,10 @@
 """Where one stands does not matter to nodes, and what keeps one from starting is said before any feature."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from support_checkout import other_checkout
 from support_commands import Running, fedfer, settings
 from support_flower_net import CHECKOUT
 from support_traps import lay_traps
@@ -37,14 +37,6 @@ def test_a_sweep_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cach
     done = fedfer("sweep", *words, "--out", tmp_path / "sweep", cwd=traps, FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
     assert "fedavg" in (tmp_path / "sweep" / "table.md").read_text()
-
-
-def other_checkout(folder: Path) -> Path:
-    for name in ("server", "clients", "fer_models", "simulations"):
-        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "clients" / "phones.py").open("a") as file:
-        file.write("# another\n")
-    return folder
 
 
 @slow
