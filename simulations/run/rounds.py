@@ -138,6 +138,7 @@ class Rounds:
         return {
             "classes": list(config.data.classes),
             "names": json.dumps(config.data.names),
+            "max_unreadable": config.data.max_unreadable,
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,
