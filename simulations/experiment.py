@@ -19,13 +19,14 @@ from fer_models.attacks.registry import AttackConfig
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
-from fer_models.extensions import named
+from fer_models.extensions import is_extension
 from fer_models.local.registry import UpdateConfig
 from fer_models.models import ModelConfig
+from fer_models.options import as_toml
 from fer_models.photos.listing import HUB
 from fer_models.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
-from simulations.explain import explain, nearest, shown
+from simulations.explain import explain, nearest
 from simulations.partitions.base import Partition
 from simulations.partitions.registry import PARTITIONS
 
@@ -129,7 +130,7 @@ class Config(Section):
                 *self.update.transforms,
                 self.attack.name,
             )
-            if named(name)
+            if is_extension(name)
         )
 
     def save(self, path: Path) -> None:
@@ -203,7 +204,7 @@ def validate(raw: dict[str, Any]) -> Config:
             raise InputError(f"unknown section {section}{where}{nearest(section, Config.model_fields)}")
         if not isinstance(values, dict):
             raise InputError(
-                f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
+                f"{section} is a section, got {section} = {as_toml(values)}; write {section}.KEY = VALUE"
             )
         for name in values:
             if f"{section}.{name}" not in known:
@@ -242,7 +243,7 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
 def _put(raw: dict[str, Any], section: str, name: str, value: Any) -> None:
     if not isinstance(raw.setdefault(section, {}), dict):
         raise InputError(
-            f"{section} is a section, got {section} = {shown(raw[section])} in the experiment's file"
+            f"{section} is a section, got {section} = {as_toml(raw[section])} in the experiment's file"
         )
     raw[section][name] = value
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
 
-from fer_models.options import allowed
-from fer_models.options import shown as shown
+from fer_models.options import allowed, as_toml
 
 
 def explain(config: type[BaseModel], error: ValidationError) -> str:
@@ -18,14 +17,14 @@ def explain(config: type[BaseModel], error: ValidationError) -> str:
         message = str(first["ctx"]["error"])
         return f"{key}.{message}" if len(location) == 1 else f"{key} {message}"
     if first["type"] == "string_unicode":
-        return f"{key} must be UTF-8, got {shown(first['input'])}"
+        return f"{key} must be UTF-8, got {as_toml(first['input'])}"
     section = config.model_fields[location[0]].annotation
     assert isinstance(section, type)
     assert issubclass(section, BaseModel)
     field = section.model_fields[location[1]]
     values = next((e["input"] for e in error.errors() if len(e["loc"]) <= 3), first["input"])
     takes = allowed(field.annotation, field.metadata)
-    return f"{key} must be {takes}, got {shown(values)}; the default is {shown(field.default)}"
+    return f"{key} must be {takes}, got {as_toml(values)}; the default is {as_toml(field.default)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

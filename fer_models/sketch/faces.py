@@ -2,7 +2,7 @@
 
 It stands where a folder of photos stands: images.py turns either into a table. A face is a pure function of
 the seed, its number, its emotion and its subject: identity.py says who, expression.py what the face does,
-scene.py how it was photographed; studio.py draws it. These are drawings: they try the machinery out and say
+scene.py how it was photographed; render.py draws it. These are drawings: they try the machinery out and say
 nothing about people (docs/sketch.md).
 """
 
@@ -51,7 +51,7 @@ class SketchSet:
 
     def draw(self, face: int) -> np.ndarray:
         """The photo of face number `face`, uint8 (224, 224)."""
-        from fer_models.sketch.studio import photograph  # compiles kernels: only where pixels are wanted
+        from fer_models.sketch.render import photograph  # compiles kernels: only where pixels are wanted
 
         return photograph(self.parameters(face), stream(self.seed, "sketch", "grain", int(face)))
 

@@ -15,11 +15,11 @@ import click
 import typer
 
 from fer_models.errors import FedferError, InputError, RunError
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.engines.surroundings import leave
 
 
-def guarded(app: typer.Typer, arguments: list[str]) -> None:
+def run_app(app: typer.Typer, arguments: list[str]) -> None:
     """Runs the command line; leaves the process with the exit code where it does not end well."""
     try:
         _run(app, arguments)
@@ -34,7 +34,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, FedferError):
         return str(error)
     if isinstance(error, OSError):  # a full disk, a folder that went away: nothing to report to anybody
-        return f"{error.strerror or error}{f': {shown(error.filename)}' if error.filename else ''}"
+        return f"{error.strerror or error}{f': {printable(error.filename)}' if error.filename else ''}"
     traceback.print_exception(error)
     return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"
 
@@ -96,7 +96,7 @@ def _check_arguments(arguments: list[str]) -> None:
         try:
             argument.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{shown(argument)} is not UTF-8; rename that file or folder") from error
+            raise InputError(f"{printable(argument)} is not UTF-8; rename that file or folder") from error
 
 
 def _fail(message: str, code: int) -> NoReturn:

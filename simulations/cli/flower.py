@@ -18,10 +18,10 @@ from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
 from simulations.cli.exits import reason
-from simulations.cli.options import named
+from simulations.cli.options import run_folder_for
 from simulations.experiment import Config, load, read_toml, shipped
 from simulations.run.request import Request, check_folder, finished, resumed
-from simulations.run.rounds import Through
+from simulations.run.rounds import ExistingGrid
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
@@ -32,7 +32,7 @@ _PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and bet
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Runs the experiment that the run's configuration names; what went wrong is the log's last line."""
-    from simulations.run.runner import conduct
+    from simulations.run.runner import run_experiment
     from simulations.terminal.display import Display
 
     try:
@@ -44,7 +44,7 @@ def main(grid: Grid, context: Context) -> None:
         def run(job: Job) -> None:
             make_app(job)(grid, context)
 
-        result = conduct(asked, Display(), Through(run, nodes, devices))
+        result = run_experiment(asked, Display(), ExistingGrid(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
     except Exception as error:
         print(f"fedfer: {reason(error)}", flush=True)
@@ -54,7 +54,7 @@ def main(grid: Grid, context: Context) -> None:
 def request(settings: dict[str, str], *, devices: bool) -> Request:
     """What the configuration of the run asks for; InputError where it cannot be done."""
     experiment = settings.get("experiment") or "quickstart"
-    here = named(None, Path(experiment).stem).absolute()  # where Flower runs the app
+    here = run_folder_for(None, Path(experiment).stem).absolute()  # where Flower runs the app
     out = Path(_absolute(settings, "out")) if settings.get("out") else here
     if (out / "config.toml").exists() and not finished(out):
         return resumed(out)

@@ -12,9 +12,9 @@ import typer
 
 from fer_models.errors import InputError
 from fer_models.quiet import hush
-from simulations.cli.exits import guarded, resumable
-from simulations.cli.many import study, sweep
-from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command, named
+from simulations.cli.campaigns import study, sweep
+from simulations.cli.exits import resumable, run_app
+from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command, run_folder_for
 from simulations.engines.interrupt import listen
 from simulations.engines.surroundings import open_streams
 
@@ -63,7 +63,7 @@ def run(
         given = (experiment, data, settings or None, out, no_baseline or None)
         _resume(resume, quiet, alone=all(value is None for value in given))
     else:
-        _conduct(experiment, data, settings, out, quiet, baseline=not no_baseline)
+        _train(experiment, data, settings, out, quiet, baseline=not no_baseline)
 
 
 @app.command(cls=Working)
@@ -78,7 +78,7 @@ def baseline(
 
     EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
     """
-    _conduct(experiment, data, settings, out, quiet, federated=False)
+    _train(experiment, data, settings, out, quiet, federated=False)
 
 
 app.command(cls=Working)(study)
@@ -143,7 +143,7 @@ def data_show(
     describe(config, None if out is None else _folder(out, "data"), quiet)
 
 
-def _conduct(
+def _train(
     experiment: str | None,
     data: str | None,
     settings: list[str] | None,
@@ -165,7 +165,7 @@ def _folder(out: str | None, name: str) -> Path:
     """The folder to write to, which must be new: `out`, or one that is named after the time."""
     from simulations.run.request import check_folder
 
-    folder = named(out, name)
+    folder = run_folder_for(out, name)
     check_folder(folder)
     return folder
 
@@ -185,13 +185,13 @@ def _resume(name: str, quiet: bool, *, alone: bool) -> None:
 
 
 def _show(request: "Request", quiet: bool) -> None:
-    from simulations.run.runner import conduct
+    from simulations.run.runner import run_experiment
     from simulations.terminal.display import Display
 
     go_on = f"fedfer run --resume {shlex.quote(str(request.folder))}"
     with resumable(request.folder, "config.toml", go_on):
         display = Display(quiet)
-        result = conduct(request, display)
+        result = run_experiment(request, display)
         display.results(result.summary, result.baselines, result.page)
 
 
@@ -212,4 +212,4 @@ def main() -> None:
     hush()
     os.environ.setdefault(*_SPIN)
     listen()
-    guarded(app, sys.argv[1:])
+    run_app(app, sys.argv[1:])

@@ -44,7 +44,7 @@ def command() -> str:
     return shlex.join(["fedfer", *sys.argv[1:]])
 
 
-def named(out: str | None, name: str) -> Path:
+def run_folder_for(out: str | None, name: str) -> Path:
     """The folder that `out` names, or one that is named after the time."""
     if out == "":
         raise InputError("--out: the name is empty; give a folder, or leave --out away")

@@ -6,7 +6,7 @@ import typer
 
 from fer_models.errors import RunError
 from simulations.cli.exits import resumable
-from simulations.cli.options import Data, Experiment, Quiet, Set, command, named
+from simulations.cli.options import Data, Experiment, Quiet, Set, command, run_folder_for
 
 
 def study(
@@ -41,10 +41,10 @@ def study(
 
     from simulations.study import table as study_table
     from simulations.study.request import ask
-    from simulations.study.study import conduct
+    from simulations.study.study import run_study
     from simulations.terminal.display import Display
 
-    folder = named(out, "study")
+    folder = run_folder_for(out, "study")
     asked = ask(
         data=data,
         settings=settings or (),
@@ -55,7 +55,7 @@ def study(
         command=command(),
     )
     with resumable(folder, "study.toml", asked.how_to_go_on), Display(quiet) as display:
-        result, page, failed = conduct(asked, display)
+        result, page, failed = run_study(asked, display)
     if not quiet:
         study_table.show(result, Console(highlight=False))
         print(f"\nOpen {page}")
@@ -98,10 +98,10 @@ def sweep(
 
     from simulations.sweep import table as sweep_table
     from simulations.sweep.request import SETTINGS, ask
-    from simulations.sweep.sweep import conduct
+    from simulations.sweep.sweep import run_sweep
     from simulations.terminal.display import Display
 
-    folder = named(out, "sweep")
+    folder = run_folder_for(out, "sweep")
     asked = ask(
         experiment,
         data=data,
@@ -113,7 +113,7 @@ def sweep(
         command=command(),
     )
     with resumable(folder, SETTINGS, asked.how_to_go_on), Display(quiet) as display:
-        failed = conduct(asked, display)
+        failed = run_sweep(asked, display)
     outcomes = sweep_table.read(asked)
     sweep_table.write(outcomes, folder)
     if not quiet:
