@@ -16,9 +16,9 @@ from fer_models.errors import InputError
 from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
-from simulations.cli.exits import reason
-from simulations.cli.options import named
+from simulations.cli.exits import told
 from simulations.experiment import Config, load
+from simulations.run.folders import named
 from simulations.run.request import Request, check_folder, finished, resumed
 from simulations.run.rounds import Through
 
@@ -45,7 +45,7 @@ def main(grid: Grid, context: Context) -> None:
         result = conduct(asked, Display(), Through(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
     except Exception as error:
-        print(f"fedfer: {reason(error)}", flush=True)
+        print(f"fedfer: {told(error)}", flush=True)
         raise
 
 

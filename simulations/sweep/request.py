@@ -13,7 +13,7 @@ from fer_models.errors import InputError
 from fer_models.text import shown
 from server.config import StrategyConfig
 from server.strategies.registry import check
-from simulations.experiment import Config, FederationConfig, load, read_toml, validate
+from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
@@ -105,7 +105,7 @@ def baseline_of(partition: str, partitions: Sequence[str]) -> str:
 
 
 def ask(
-    experiment: str | None,
+    experiment: str | Experiment | None,
     *,
     data: str | None,
     settings: Sequence[str],
