@@ -171,24 +171,36 @@ def test_a_folder_named_after_the_time_is_never_one_that_is_there(home: Path, mo
     assert named(None, "quickstart") != first
 
 
+TWICE = """
+import asyncio, json, signal, sys
+from simulations import api
+settings = json.loads(sys.argv[1])
+before = signal.getsignal(signal.SIGINT)
+api.run(settings=settings, out="one", progress=False)
+try:
+    api.run(settings=settings | {"federation.min_phones": 2, "train.lr": 1e30}, out="wild", progress=False)
+except api.RunError as error:
+    print(error)
+async def cell():
+    return api.run(settings=settings, out="two", progress=False, baseline=False)
+asyncio.run(cell())
+assert signal.getsignal(signal.SIGINT) is before
+"""
+
+
 @pytest.mark.slow
-def test_the_same_bytes_as_the_command_on_ray(
-    home: Path, whole_run: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Twice in one process, the second in a running event loop; what Ray puts in place is gone in between."""
-    import signal
-
-    handler = signal.getsignal(signal.SIGINT)
-
-    async def cell() -> api.Run:
-        return api.run("quickstart", settings=SMALL, out="two", progress=False, baseline=False)
-
-    one = api.run("quickstart", settings=SMALL, out="one", progress=False)
-    two = asyncio.run(cell())
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert capfd.readouterr() == ("", "")
-    for run in (one, two):
-        assert (run.folder / "head.safetensors").read_bytes() == (whole_run / "head.safetensors").read_bytes()
+def test_the_same_bytes_as_the_command_on_ray(home: Path, whole_run: Path) -> None:
+    """Three runs in one process: one well, one that fails, and one in a running event loop."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, json.dumps(SMALL)], cwd=home, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (said,) = done.stdout.splitlines()
+    assert "; go on with: fedfer run --resume wild" in said or said.endswith("; start a new run")
+    for name in ("one", "two"):
+        assert (home / name / "head.safetensors").read_bytes() == (
+            whole_run / "head.safetensors"
+        ).read_bytes()
 
 
 @pytest.mark.slow
