@@ -1,8 +1,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 STAMP = .venv/installed
+SHARED_OUT = --numprocesses 2 --dist worksteal
 
-.PHONY: demo test install fast
+.PHONY: demo test install fast hooks
 
 demo: install
 	$(BIN)/fedfer run quickstart
@@ -12,10 +13,13 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m "" -q
+	$(BIN)/pytest -m "" -q $(SHARED_OUT) --durations=25
 
 fast: install
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(SHARED_OUT)
+
+hooks: install
+	$(BIN)/pre-commit install
 
 install: $(STAMP)
 

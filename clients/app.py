@@ -10,7 +10,7 @@ from flwr.clientapp import ClientApp
 
 from clients import device
 from clients.phones import phones_of, trainer_of
-from fer_models.code import node_code
+from fer_models.code import check_node, node_code
 from fer_models.local.training import Holdings, Local, Trained, Work
 from fer_models.order import Order
 from fer_models.quiet import hush
@@ -37,9 +37,10 @@ def ready(message: Message, context: Context) -> Message:
             {},
         )  # where the folder is not seen from here, this says so best
         check(order.stamp)
-    trainer_of(order.prepared)(held, np.empty(0, np.int64), Work(head, order.train, order.epochs, order.key))
+    nothing = Work(head, order.train, order.epochs, order.key, transforms=order.changes)
+    trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
-    reply["code"] = ConfigRecord(dict(node_code()))
+    reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
     return Message(reply, reply_to=message)
 
 
@@ -69,9 +70,10 @@ def train(message: Message, context: Context) -> Message:
         weights=asked.get("weights"),
         each=order.each or order.own == "instead",
         losses=order.losses,
+        transforms=order.changes,
     )
     trained = trainer(held, asked["ids"], work)
-    reply = _packed(trained, order.each)
+    reply = _packed(trained, order)
     if starts is not None:
         own = own or trained
         assert own.updates is not None
@@ -102,7 +104,8 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
 
 
 def _held(order: Order, context: Context) -> Holdings:
-    """What the phones of this node hold; RunError where prepared files have changed."""
+    """What the phones of this node hold; RunError where prepared files or the node's code are others."""
+    check_node(order.code, order.own_classes)
     if not order.prepared:
         return device.held(context.node_config)
     check(order.stamp)
@@ -115,13 +118,16 @@ def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:
     return Work(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 
 
-def _packed(trained: Trained, each: bool) -> RecordDict:
+def _packed(trained: Trained, order: Order) -> RecordDict:
     update = trained.sum
     sent = {"total": update.total, "phones": trained.phones}
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
-    if each:
-        arrays = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
-        reply["each"] = ArrayRecord({name: Array(a) for name, a in arrays.items() if a is not None})
+    if order.each:
+        each_of = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
+        reply["each"] = ArrayRecord({name: Array(a) for name, a in each_of.items() if a is not None})
+    if order.transforms:
+        arrays = {"phones": trained.phones, **trained.metrics}
+        reply["metrics"] = ArrayRecord({name: Array(a) for name, a in arrays.items()})
     return reply

@@ -17,7 +17,7 @@ from fer_models import features
 from fer_models.cache import cache_dir
 from fer_models.config import DataConfig
 from fer_models.data.augment import ViewPlan
-from fer_models.data.images import ImageTable
+from fer_models.data.images import ImageTable, check_unreadable
 from fer_models.encoders.backbone import load
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
@@ -53,12 +53,13 @@ class Device:
 def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> Device:
     """Checks the node's photos and runs the frozen part of the model over them; RunError where it cannot.
 
-    `recipe`: classes, size (of the images, in pixels), weights (name) and weights_sha256, seed.
+    `recipe`: classes, names, max_unreadable, size (of the images, in pixels), weights (name) and
+    weights_sha256, seed.
     """
     data, phone = _data(node), number(node)
     classes = tuple(str(name) for name in recipe["classes"])  # type: ignore[attr-defined]
-    names = json.loads(str(recipe["names"]))
-    table = _table(DataConfig(source=data, classes=classes, names=names))
+    names, most = json.loads(str(recipe["names"])), float(recipe["max_unreadable"])  # type: ignore[arg-type]
+    table = _table(DataConfig(source=data, classes=classes, names=names, max_unreadable=most))
     seed = int(recipe["seed"])  # type: ignore[call-overload]
     weights = find(str(recipe["weights"]), seed=seed)
     if weights.sha256 != recipe["weights_sha256"]:
@@ -110,9 +111,11 @@ def _table(data: DataConfig) -> ImageTable:
     some = [name for name in data.classes if name in there]
     photos = choose(listing, data, source.name, classes=some)
     checked = source.check(photos)
+    broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
+    check_unreadable(photos, broken, data, source.name)
     kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
     if not kept:
-        raise RunError(f"there is no photo of {', '.join(data.classes)} in {data.source} that can be read")
+        raise RunError(f"there is no photo of {', '.join(data.classes)} in {data.source}")
     digests = tuple(digest for _, digest in kept)
     ledger = listing.ledger
     ledger.used, ledger.unreadable = len(kept), len(photos) - len(kept)

@@ -2,7 +2,9 @@
 
 Which held-out photo is whose is decided where the data are prepared (simulations/world/own_parts.py). Here
 are only answers and counts: one confusion matrix a phone in one pass, and what is reported of them all.
-Phones count equally here, however many photos they have; a phone without any is not counted.
+Phones count equally here, however many photos they have; a phone without any is not counted. What orders
+phones (quantiles, the worst, the worst tenth) is of those with at least `min_photos`: with one photo a phone
+is either the best or the worst.
 """
 
 from collections.abc import Callable
@@ -25,6 +27,7 @@ class OwnParts(HeldOut):
     phones: np.ndarray  # (r,) int64, sorted ids: those that photos were dealt to; some may have got none
     largest: np.ndarray  # (r,) int64: the class that each holds most training views of, the first of equals
     classes: tuple[str, ...]
+    min_photos: int = 1  # that a phone needs to be ranked among the others
 
 
 def own_answers(
@@ -71,21 +74,32 @@ def macro_f1s(counts: np.ndarray) -> np.ndarray:
 
 def across(parts: OwnParts, chances: np.ndarray) -> AcrossPhones:
     """What is reported of answers with class probabilities (n, C); see `measure`."""
-    return measure(confusions(parts, chances.argmax(axis=1)), parts.largest, parts.classes)
+    return measure_parts(parts, confusions(parts, chances.argmax(axis=1)))
 
 
-def measure(counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...]) -> AcrossPhones:
+def measure_parts(parts: OwnParts, counts: np.ndarray) -> AcrossPhones:
+    """What is reported of phones with these confusion counts (r, C, C); see `measure`."""
+    return measure(counts, parts.largest, parts.classes, parts.min_photos)
+
+
+def measure(
+    counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...], min_photos: int = 1
+) -> AcrossPhones:
     """How phones with confusion counts (r, C, C) fare; `largest` (r,) is the class each holds most of.
 
-    As docs/architecture.md says it: phones counted, of how many; accuracy and macro_f1 over phones; and of
-    each class its phones, how they fare, and their share of the worst tenth. ValueError without a photo.
+    As docs/across-phones.md says it: phones counted, of how many, and how many of them have at least
+    `min_photos` and are ranked; accuracy and macro_f1 over phones; and of each class its phones, how they
+    fare, and their share of the worst tenth. ValueError without a photo.
     """
     photos = counts.sum(axis=(1, 2))
     counted = photos > 0
     if not counted.any():
         raise ValueError("no photos to judge phones on")
     counts, photos, largest = counts[counted], photos[counted], largest[counted]
-    right, behind = accuracies(counts), worst_tenth(accuracies(counts))
+    right, ranked = accuracies(counts), photos >= min_photos
+    behind = np.zeros(len(counts))
+    if ranked.any():
+        behind[ranked] = worst_tenth(right[ranked])
     whole = np.trace(counts.sum(axis=0)) / photos.sum()
     by_class = {}
     for c, name in enumerate(classes):
@@ -93,14 +107,17 @@ def measure(counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...]) -
         by_class[name] = PhonesOfClass(
             phones=int(here.sum()),
             accuracy=float(right[here].mean()) if here.any() else None,
-            share_of_worst_tenth=float(behind[here].sum()),
+            ranked=int((here & ranked).sum()),
+            share_of_worst_tenth=float(behind[here].sum()) if ranked.any() else None,
         )
     by_chance = float((whole * (1 - whole) / photos).mean())
     return AcrossPhones(
         phones=len(counts),
         of=len(counted),
-        accuracy=AccuracySpread(**vars(_spread(right)), variance_by_chance=by_chance),
-        macro_f1=_spread(macro_f1s(counts)),
+        ranked=int(ranked.sum()),
+        min_photos=min_photos,
+        accuracy=AccuracySpread(**vars(_spread(right, ranked)), variance_by_chance=by_chance),
+        macro_f1=_spread(macro_f1s(counts), ranked),
         classes=by_class,
     )
 
@@ -117,14 +134,11 @@ def worst_tenth(values: np.ndarray) -> np.ndarray:
     return np.asarray(weights / places)
 
 
-def _spread(values: np.ndarray) -> Spread:
-    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9)).tolist()
-    return Spread(
-        mean=float(values.mean()),
-        p10=low,
-        median=middle,
-        p90=high,
-        worst=float(values.min()),
-        worst_tenth=float(worst_tenth(values) @ values),
-        variance=float(values.var()),
-    )
+def _spread(values: np.ndarray, ranked: np.ndarray) -> Spread:
+    """Mean and variance of `values` (r,); what orders them is of the `ranked` (r,) alone, or None."""
+    mean, variance = float(values.mean()), float(values.var())
+    if not ranked.any():
+        return Spread(mean, None, None, None, None, None, variance)
+    some = values[ranked]
+    low, middle, high = np.quantile(some, (0.1, 0.5, 0.9)).tolist()
+    return Spread(mean, low, middle, high, float(some.min()), float(worst_tenth(some) @ some), variance)

@@ -5,6 +5,8 @@ It stands on this floor because kept features depend on code, too, and both ends
 
 import ast
 import hashlib
+import json
+import platform
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,6 +14,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from fer_models import extensions
 from fer_models.errors import RunError
 
 _SHOWN = 3  # files that a difference names
@@ -59,10 +62,32 @@ def _folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def node_code() -> Mapping[str, str]:
-    """What a node's answers depend on: the digests of its code, and the libraries that compute."""
+def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
+    """What a node's answers depend on: the digests of its code, the libraries that compute, and the files
+    behind classes "module:Class" of the user's own.
+    """
     libraries = {name: version(name) for name in ("numba", "numpy", "torch")}
-    return {**digests("clients", "fer_models"), **libraries}
+    return {**digests("clients", "fer_models"), **libraries, **extensions.digests(own_classes)}
+
+
+@lru_cache(maxsize=4)
+def node_digest(own_classes: tuple[str, ...] = ()) -> str:
+    """`node_code` in short, taken once in a process: what travels with every order."""
+    text = json.dumps(dict(node_code(own_classes)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def check_node(expected: str, own_classes: tuple[str, ...] = ()) -> None:
+    """RunError where this node has other code than the server, whose digest is `expected`; "" is not checked.
+
+    All nodes are compared when they report; this is for one that comes later, in the place of a lost one.
+    """
+    if expected and expected != node_digest(own_classes):
+        place = _folder("clients").parent
+        raise RunError(
+            f"the node on {platform.node()} has other code than the server, in {place}: it changed since the"
+            " run began; put it back, or start a new run"
+        )
 
 
 def difference(one: Mapping[str, object], other: Mapping[str, object]) -> str:

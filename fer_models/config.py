@@ -1,10 +1,11 @@
-"""The settings that the learning problem reads: photos, model, training.
+"""The settings that the learning problem reads: photos and training (the model: models.py).
 
 Each section is a small frozen value that checks itself; unknown keys are refused. The sections of
 the federation live with the floor that reads them (`simulations/experiment.py` puts all together).
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +18,11 @@ class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
+        """The keys that it takes, where these raw values are `given`: some bring others with them."""
+        return cls.model_fields
 
 
 # TOML writes arrays, which arrive as lists: these fields take them as tuples.
@@ -74,20 +80,6 @@ class SketchConfig(Section):
         if self.subjects > self.faces:
             raise ValueError(f"subjects must not exceed faces ({self.faces}), got {self.subjects}; lower it")
         return self
-
-
-ModelName = Literal[
-    "mobilenet", "mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch", "hog", "ridge", "majority"
-]
-
-
-class ModelConfig(Section):
-    """What is trained; fer_models/models.py knows each of them."""
-
-    name: ModelName = "mobilenet"
-    weights: str = Field("imagenet", min_length=1)
-    trainable_blocks: int = Field(3, ge=1, le=17)
-    width: float = Field(1.0, ge=0.1, le=2)
 
 
 class TrainConfig(Section):

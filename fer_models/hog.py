@@ -5,8 +5,10 @@ uint8 images in, descriptors (n, D) float32 out, where others have the frozen en
 """
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from fer_models.encoders.encoder import gray
 from fer_models.errors import InputError
 from fer_models.heads import LinearHead
 from fer_models.metrics import macro_f1
+from fer_models.model import Fitted
 from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
@@ -25,6 +28,30 @@ CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's 
 BLOCK = 2  # cells along the side of a block, whose histograms are normalised together (L2-Hys)
 CHOICES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of scikit-learn's C; a small one is a strong penalty
 _ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
+
+
+@dataclass(frozen=True)
+class HogModel(Fitted):
+    """`hog`: the traditional way."""
+
+    about: ClassVar[str] = "histograms of oriented gradients and logistic regression"
+    reads: ClassVar[Literal["descriptors"]] = "descriptors"
+    size: ClassVar[int] = 128
+    weights: ClassVar[bool] = False
+    preprocessing: ClassVar[Mapping[str, Any]] = {
+        "channels": "gray",
+        "orientations": ORIENTATIONS,
+        "block": BLOCK,
+    }
+    library: ClassVar[tuple[str, str] | None] = ("skimage", "scikit-image")
+
+    def width(self, size: int) -> int:
+        """Numbers in the descriptor."""
+        return length(size)
+
+    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+        """Logistic regression on all training views."""
+        return fit(shards, validation, len(photos))
 
 
 class Hog:

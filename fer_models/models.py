@@ -1,74 +1,64 @@
-"""The models behind `model.name`: what each reads of a photo, how it learns, how it is kept and opened again.
+"""The models behind `model.name`, by name, and what all of them can: learn, be kept, be opened again, cost.
 
-All share the photos, the split, the views and the way they are judged. Sources: MobileNetV2 (Sandler et al.
-2018, arXiv:1801.04381); histograms of oriented gradients (Dalal and Triggs 2005); ridge regression (Hoerl and
-Kennard 1970). EmotionCNN is the small network of the published study that this project grows from.
+All share the photos, the split, the views and the way they are judged. What sets one apart is on its page:
+linear heads in linear_models.py and hog.py, networks in fer_models/networks. One more is a page and a line in
+MODELS, or in the registry of the networks.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import numpy as np
+from pydantic import BeforeValidator, Field
 
-from fer_models.config import ModelConfig, TrainConfig
-from fer_models.encoders.backbone import FEATURES, MEAN, STD, load
+from fer_models.config import TrainConfig
+from fer_models.encoders.backbone import load
 from fer_models.encoders.encoder import Encoder, GrayPixels
 from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
+from fer_models.hog import HogModel
+from fer_models.linear_models import Frozen, Majority, RidgeHead
 from fer_models.local.training import CentralTrainer, Shards
+from fer_models.model import Fitted, Linear, Model
+from fer_models.networks.registry import NETWORKS
+from fer_models.options import declared
+from fer_models.registry import PageSection, Registry
 from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
-    from fer_models.networks.build import NetworkClassifier, Spec
+    from fer_models.networks.build import NetworkClassifier
     from fer_models.networks.phones import NetworkPhones
 
 _PASSES = 7
 _BATCH = 16  # photos named together, as in fedfer predict
-_RGB: dict[str, Any] = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
 
 
-@dataclass(frozen=True)
-class Model:
-    """What sets a model apart from the others."""
-
-    about: str  # in words
-    reads: Literal["features", "activations", "pixels", "descriptors", "nothing"]  # of a photo
-    size: int = 224  # of the images where data.image_size is "auto", in pixels
-    weights: bool = True  # whether it starts from those of model.weights
-    epochs: bool = True  # whether it learns in epochs, or all at once
-    preprocessing: Mapping[str, Any] = field(default_factory=lambda: _RGB)  # beside the image size
-    federated: bool = False  # whether phones can train it
+MODELS: dict[str, type[Model]] = {
+    "mobilenet": Frozen,
+    **NETWORKS,
+    "hog": HogModel,
+    "ridge": RidgeHead,
+    "majority": Majority,
+}
+REGISTRY: Registry[Model] = Registry("model.name", Model, MODELS, default="mobilenet", own=False)
+ON_DEVICES = tuple(name for name, page in MODELS.items() if page.federated and page.linear)
 
 
-MODELS: dict[str, Model] = {
-    "mobilenet": Model("MobileNetV2, frozen; a linear head is trained", "features", federated=True),
-    "mobilenet-deep": Model(
-        "MobileNetV2, frozen; two layers of 256 units are trained", "features", federated=True,
-    ),
-    "mobilenet-tuned": Model(
-        "MobileNetV2; its last blocks and a linear head are trained", "activations", federated=True,
-    ),
-    "cnn": Model(
-        "EmotionCNN, two convolutions and two layers, trained from scratch", "pixels", 64, weights=False,
-        preprocessing={"channels": "gray", "mean": [0.5], "std": [0.25]}, federated=True,
-    ),
-    "mobilenet-scratch": Model(
-        "MobileNetV2, trained from scratch", "pixels", 64, weights=False,
-        preprocessing={**_RGB, "channels": "gray"},
-    ),
-    "hog": Model(
-        "histograms of oriented gradients and logistic regression", "descriptors", 128, weights=False,
-        epochs=False, preprocessing={"channels": "gray", "orientations": 9, "block": 2},
-    ),
-    "ridge": Model("MobileNetV2, frozen; a linear head by ridge regression", "features", epochs=False),
-    "majority": Model(
-        "always the largest class, whatever the photo", "nothing", 64, weights=False, epochs=False,
-        preprocessing={},
-    ),
-}  # fmt: skip
+class ModelConfig(PageSection):
+    """What is trained. Beside these keys it has the options of all models, which their pages declare; those
+    of another model than the chosen one change nothing.
+    """
+
+    pages: ClassVar[Registry[Model]] = REGISTRY
+
+    name: Annotated[str, BeforeValidator(REGISTRY.named)] = REGISTRY.default
+    weights: str = Field("imagenet", min_length=1)
+
+    def make(self) -> Model:
+        """The model, with its options."""
+        return MODELS[self.name](**self.options())
 
 
 class Trainer(Protocol):
@@ -102,7 +92,7 @@ def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu
 
         return Hog()
     assert weights is not None
-    blocks = model.trainable_blocks if reads == "activations" else 0
+    blocks = model.make().blocks
     if device != "cpu":
         from fer_models.encoders.torch_encoder import TorchEncoder
 
@@ -123,9 +113,9 @@ def start(
 ) -> Trainer:
     """The trainer of a model that learns in epochs from the one shard of `shards`; `size` in pixels.
 
-    The linear head of "mobilenet" is trained on the processor whatever `device` says: it is faster there.
+    A linear head is trained on the processor whatever `device` says: it is faster there.
     """
-    if model.name == "mobilenet":
+    if MODELS[model.name].linear:
         return CentralTrainer(
             shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
         )
@@ -146,7 +136,7 @@ def network_phones(
     device: str = "cpu",
 ) -> "NetworkPhones | None":
     """What phones need to train the model, started as `start` does; None where it is a linear head."""
-    if model.name == "mobilenet":
+    if MODELS[model.name].linear:
         return None
     from fer_models.networks.phones import NetworkPhones
 
@@ -157,9 +147,9 @@ def network_phones(
 def _network(
     model: ModelConfig, train: TrainConfig, *, classes: int, size: int, weights: Weights | None, seed: int
 ) -> "NetworkClassifier":
-    from fer_models.networks.build import build
+    from fer_models.networks.build import Spec, build
 
-    spec = _spec(model.name, classes, size, model.model_dump(), dropout=train.dropout)
+    spec = Spec(model.name, classes, size, dropout=train.dropout, options=model.options())
     return build(spec, seed=seed, weights=weights)
 
 
@@ -170,23 +160,14 @@ def fit(
 
     `photos`: (C,) int64, training photos of each class before balancing.
     """
-    if model.name == "ridge":
-        from fer_models.closed_form import ridge
-
-        found = ridge(shards, validation, len(photos))
-        tried = [{"strength": strength, "macro_f1": quality} for strength, quality in found.tried]
-        return LinearHead(found.head), {"strength": found.strength, "factor": found.factor, "tried": tried}
-    if model.name == "hog":
-        from fer_models import hog
-
-        return hog.fit(shards, validation, len(photos))
-    from fer_models.closed_form import majority
-
-    return LinearHead(majority(photos)), {}
+    page = model.make()
+    assert isinstance(page, Fitted)
+    return page.fit(shards, validation, photos)
 
 
 def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int) -> dict[str, int]:
     """`parameters` of the whole network, `parameters_trained`, and `multiply_adds` of one photo at `size`."""
+    from fer_models.networks.build import Spec
     from fer_models.networks.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
 
     if isinstance(classifier, LinearHead):
@@ -194,7 +175,7 @@ def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int)
         frozen = encoder_cost(size) if MODELS[model.name].reads == "features" else Cost(0, 0)
         trained = linear_cost(classes, width - 1)
     else:
-        spec = _spec(model.name, classes, size, model.model_dump())
+        spec = Spec(model.name, classes, size, options=model.options())
         frozen, trained = frozen_cost(spec), network_cost(spec)
     whole = frozen + trained
     return {
@@ -230,18 +211,19 @@ def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str
         "model": model.name,
         "preprocessing": {"image_size": size, **known.preprocessing},
         "weights_sha256": weights.sha256 if weights and known.weights else None,
-        **{name: getattr(model, name) for name in shaped_by(model.name)},
+        **model.options(),
     }
 
 
 def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) -> Classifier:
     """The classifier of a file's arrays and metadata; ValueError, which says why, where they do not fit."""
-    name = said["model"]
-    reads = MODELS[name].reads
-    if MODELS[name].epochs and name != "mobilenet":
+    page = MODELS[said["model"]]
+    if not issubclass(page, Linear):
+        from fer_models.networks.build import Spec
         from fer_models.networks.build import restore as restore_network
 
-        return restore_network(_spec(name, classes, size, said), arrays)
+        options = {key: said[key] for key in declared(page)}
+        return restore_network(Spec(said["model"], classes, size, options=options), arrays)
     if sorted(arrays) != ["bias", "weight"]:
         raise ValueError(f"it holds {', '.join(sorted(arrays))}, expected bias, weight")
     weight, bias = arrays["weight"].shape, arrays["bias"].shape
@@ -250,11 +232,7 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
     values = joined(arrays)
     if len(values) != classes:
         raise ValueError(f"it has {len(values)} rows of weights for {classes} classes")
-    width = {"features": FEATURES, "nothing": 0}.get(reads)
-    if width is None:
-        from fer_models import hog
-
-        width = hog.length(size)
+    width = page().width(size)
     if values.shape[1] != width + 1:
         raise ValueError(f"it takes {values.shape[1] - 1} features, the encoder gives {width}")
     if values.dtype != np.float32 or not np.isfinite(values).all():
@@ -264,10 +242,4 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
 
 def shaped_by(name: str) -> tuple[str, ...]:
     """The settings of the section model that shape the arrays of this one."""
-    return {"mobilenet-tuned": ("trainable_blocks",), "mobilenet-scratch": ("width",)}.get(name, ())
-
-
-def _spec(name: str, classes: int, size: int, said: Mapping[str, Any], dropout: float = 0.0) -> "Spec":
-    from fer_models.networks.build import Spec
-
-    return Spec(name, classes, size, dropout=dropout, **{key: said[key] for key in shaped_by(name)})
+    return tuple(declared(MODELS[name]))

@@ -10,6 +10,8 @@ from typing import Any
 
 from fer_models.config import TrainConfig
 from fer_models.local.training import Local, round_key
+from fer_models.local.transforms import Transforms
+from fer_models.updates import own_classes, read
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Order:
     dropout: float
     optimizer: str
     stamp: str = ""  # of the prepared files: `stamp.stamp`
+    code: str = ""  # of the server's code: `code.node_digest`
     each: bool = False  # whether the phones' updates come back one by one, beside their sum
     losses: bool = False  # and with them the loss of the head on each phone's views
     pull: float = 0.0  # of `Local`, as the next two
@@ -33,6 +36,9 @@ class Order:
     own: str = ""  # "beside": phones train a head of their own as well; "instead": they train only that
     own_pull: float = 0.0  # of their own heads towards the head of the round
     projection: int = 0  # features that sums for ridge regression are projected to; 0: as they are
+    transforms: str = ""  # of updates, as `updates.written` writes the settings
+    population: int = 0  # phones there are in all; told where there are transforms, as the next one
+    classes: int = 0
 
     @classmethod
     def of(
@@ -60,6 +66,17 @@ class Order:
     def local(self) -> Local:
         """What the strategy changes in the local update."""
         return Local(self.pull, self.margin, self.prior)
+
+    @property
+    def changes(self) -> Transforms | None:
+        """What happens to updates before they are added up; None where nothing does."""
+        steps = read(self.transforms)
+        return Transforms(steps, self.round, self.seed, self.population, self.classes) if steps else None
+
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        """The classes of the user's own that a node needs for it, as "module:Class"."""
+        return own_classes(self.transforms)
 
     @property
     def key(self) -> int:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.config import ModelConfig
 from fer_models.data.augment import photo_pixels
 from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import IMAGENET, Weights, find
@@ -22,7 +21,7 @@ from fer_models.errors import InputError
 from fer_models.features import READERS, stack
 from fer_models.heads import Classifier, load_head
 from fer_models.machine import cores
-from fer_models.models import MODELS, open_encoder, restore, shaped_by
+from fer_models.models import MODELS, ModelConfig, open_encoder, restore, shaped_by
 from fer_models.photos.scan import check_photos
 from fer_models.text import shown
 

@@ -42,7 +42,7 @@ def enough(
 def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
     """Has every phone answered for; where prepared files changed, the error says so."""
     try:
-        exchange.finish(grid)
+        exchange.finish(grid, plan.patience)
     except RunError:
         stamp.check(plan.stamp)
         raise

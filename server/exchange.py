@@ -5,6 +5,7 @@ bit depends on who worked for whom. What a phone sends is looked at before anyth
 that is not finite, or of another shape than the head, is left out, and the round says so.
 """
 
+import logging
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Answers:
     dropped: dict[int, str]  # the others, by id, and why
     each: dict[str, np.ndarray] = field(default_factory=dict)  # with a row for each of `ids`, if asked for
     own: dict[str, np.ndarray] = field(default_factory=dict)
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)  # of transforms, (k,) each
 
     @property
     def phones(self) -> int:
@@ -80,7 +82,8 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or Asked())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        self._asked = ("each",) * order.each + ("own",) * bool(order.own)  # records beside the sum
+        beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
+        self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
@@ -115,8 +118,10 @@ class Exchange:
         shares = share_out(self._left, self._sizes, self._block, len(nodes))
         return {node: share for node, share in zip(nodes, shares, strict=True) if len(share)}
 
-    def take(self, replies: list[Message]) -> None:
-        """Takes in the answers to the messages; what is missing is left to ask for again."""
+    def take(self, replies: list[Message], patience: float | None = None) -> None:
+        """Takes in the answers that came in `patience` seconds; what is missing is left to ask for again."""
+        if len(replies) < len(self._sent) and patience is not None:
+            self._why = no_answer(patience)
         missing = dict(self._sent)
         for reply in replies:
             if reply.has_error():  # whose sender may be the SuperLink, in place of a node that is gone
@@ -124,23 +129,26 @@ class Exchange:
             elif (share := missing.pop(reply.metadata.src_node_id, None)) is not None:
                 self.replies.append((share, reply))
                 self.wire_bytes += _payload(reply)
+        if missing:
+            logging.getLogger("flwr").warning("%d nodes failed: %s", len(missing), self._why)
         self._failed |= set(missing)
         self._left = np.sort(np.concatenate([*missing.values(), self._phones[:0]]))
         if self._homes is not None:
             self.lost |= {int(phone): f"its node failed: {self._why}" for phone in self._left}
             self._left = self._left[:0]
 
-    def finish(self, grid: Grid) -> None:
-        """Asks until every phone was answered for."""
+    def finish(self, grid: Grid, patience: float | None = None) -> None:
+        """Asks until every phone was answered for; a node without an answer in `patience` seconds failed."""
         while len(self._left):
-            self.take(list(grid.send_and_receive(self.messages(grid))))
+            messages = self.messages(grid)
+            self.take(list(grid.send_and_receive(messages, timeout=patience)), patience)
 
     def answers(self) -> Answers:
         """What came back in all, to an order to train."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
         rest = self._sizes, self._head.shape, self._epochs, self._asked
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
-        parts.append(_Read(self._phones[:0], nothing, {}, {}))
+        parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
         order = np.argsort(ids)
         return Answers(
@@ -149,6 +157,7 @@ class Exchange:
             dropped,
             _joined([part.each for part in parts], order),
             _joined([part.own for part in parts], order),
+            _joined([part.metrics for part in parts], order),
         )
 
     def sums(self, shape: tuple[int, int]) -> Sums:
@@ -182,6 +191,7 @@ class _Read:
     update: Update
     each: dict[str, np.ndarray]
     own: dict[str, np.ndarray]
+    metrics: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -225,7 +235,7 @@ def _read(
     records = reply.content.array_records
     parts = {name: _rows(records[name], phones, shape) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
-    return _Read(phones, update, parts.get("each", {}), parts.get("own", {}))
+    return _Read(phones, update, *(parts.get(name, {}) for name in ("each", "own", "metrics")))
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
@@ -262,6 +272,11 @@ def reason(reply: Message) -> str:
     """Why a node failed, in one short line; the logs of the run have all of it."""
     line = " ".join(str(reply.error.reason or "").split()) or "no reason was given (see the logs of the run)"
     return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
+
+
+def no_answer(patience: float) -> str:
+    """Why a node that hangs is given up."""
+    return f"it gave no answer within {patience:g} s (federation.patience)"
 
 
 def _payload(message: Message) -> int:

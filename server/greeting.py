@@ -10,17 +10,17 @@ from flwr.serverapp import Grid
 from fer_models.code import difference, node_code
 from fer_models.errors import RunError
 from fer_models.order import Order
-from server.exchange import reason
+from server.exchange import no_answer, reason
 from server.job import Job, Plan
 
-_PATIENCE = 120  # seconds that nodes have to appear
+_PATIENCE = 120  # seconds that nodes have to appear, and at least to get ready
 
 
 def greet(grid: Grid, job: Job, order: Order) -> Plan:
     """The plan, once every node is ready for its first order, so that no round pays for it.
 
     Where nodes are phones of their own, it says which is which, and how many views each has. RunError where a
-    node cannot get ready, has other code, or found other phones.
+    node cannot get ready, or not within the plan's patience, has other code, or found other phones.
     """
     _wait(grid, job.nodes)
     content = RecordDict(
@@ -35,16 +35,21 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
         Message(content, dst_node_id=node, message_type=MessageType.QUERY)
         for node in sorted(grid.get_node_ids())
     ]
+    patience = None if job.plan.patience is None else max(job.plan.patience, _PATIENCE)
+    replies = list(grid.send_and_receive(messages, timeout=patience))
     said = {}
-    for reply in grid.send_and_receive(messages):
+    for reply in replies:
         if reply.has_error():
             raise RunError(f"a node could not get ready: {reason(reply)}")
-        if other := difference(node_code(), dict(reply.content.config_records["code"])):
+        if other := difference(node_code(order.own_classes), dict(reply.content.config_records["code"])):
             raise RunError(
                 f"a node runs other code than the server ({other}); install the same on both, and start what"
                 " starts the nodes anew, unless its files changed since the run began"
             )
         said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
+    if patience is not None and len(replies) < len(messages):
+        missing = f"{len(messages) - len(replies)} of {len(messages)} nodes"
+        raise RunError(f"{missing} could not get ready: {no_answer(patience)}")
     if job.recipe is not None:
         phones = {int(s["phone"]): (node, int(s["views"])) for node, s in said.items()}  # type: ignore[arg-type]
         return _settled(job.plan, phones, len(said))

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 
 from fer_models.across import OwnParts
+from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
+from fer_models.updates import own_classes
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig, StrategyConfig
+from server.mechanisms.base import Mechanism
+from server.scheduler import Barrier, Scheduler
 from server.strategies.base import Algorithm
 
 
@@ -32,6 +36,9 @@ class Plan:
     min_phones: int = 1  # whose updates a round needs
     stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
     homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
+    transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
+    classes: int = 0  # told to transforms
+    patience: float | None = None  # seconds after which a node without an answer is given up; None: never
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""
@@ -45,11 +52,15 @@ class Plan:
             seed=self.seed,
             number=number,
             stamp=self.stamp,
+            code=node_digest(own_classes(self.transforms)),
             each=algorithm.stacked,
             losses=algorithm.losses,
             **asdict(algorithm.local),
             own=algorithm.own,
             own_pull=algorithm.toward,
+            transforms=self.transforms,
+            population=len(self.sizes),
+            classes=self.classes,
         )
 
 
@@ -69,3 +80,5 @@ class Job:
     adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
     on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
     recipe: Mapping[str, Any] | None = None  # where nodes are phones: what they need to prepare their photos
+    scheduler: Scheduler = field(default_factory=Barrier)
+    mechanisms: tuple[Mechanism, ...] = ()  # on the sum of a round's updates, in this order

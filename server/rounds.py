@@ -4,12 +4,15 @@ A round (`Rounds.round`):
 1. select: which phones train, by the seed and the round's number (server/selection.py);
 2. ask: what the algorithm gives each phone beside the head; one order goes to each node (server/exchange.py);
 3. collect: a lost node's phones are asked for elsewhere; a round with too few phones is repeated once;
-4. step: the algorithm makes the next head of the mean update, or of all updates (server/strategies);
-5. judge: the new head on the validation photos, over all and phone by phone (server/evaluation.py);
-6. hand out: the round's record and the checkpoint after it go to the one callback.
+4. schedule: which replies are folded now, later or never (server/scheduler.py);
+5. mechanisms: what happens to their sum before anyone makes use of it (server/mechanisms);
+6. step: the algorithm makes the next head of the mean update, or of all updates (server/strategies);
+7. judge: the new head on the validation photos, over all and phone by phone (server/evaluation.py);
+8. hand out: the round's record and the checkpoint after it go to the one callback.
 
 Ridge regression is one round of sums instead (`Rounds.ridge`), from whose head other strategies may start;
-the last step of fine-tuning is `Rounds.adapt`.
+the last step of fine-tuning is `Rounds.adapt`. Phones' updates are transformed before they are summed
+(fer_models/local/transforms.py); `transforms` of the plan say how.
 """
 
 import logging
@@ -23,6 +26,7 @@ from flwr.serverapp import Grid
 from fer_models.errors import RunError
 from fer_models.heads import payload
 from fer_models.local import kernel
+from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.statistics import check_exact, projection
@@ -33,6 +37,7 @@ from server.evaluation import Judged, judged
 from server.exchange import Answers, Exchange, Sums
 from server.greeting import greet
 from server.job import Job, Plan
+from server.mechanisms.base import SumContext, applied
 from server.selection import select
 from server.strategies import own_heads, ridge
 from server.strategies.base import Algorithm, Asked, Came, State
@@ -44,17 +49,26 @@ def run(grid: Grid, job: Job) -> None:
     algorithm = make(job.plan.strategy)
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
-    if plan.strategy.name == "ridge":
+    if algorithm.closed_form:
         rounds.ridge(job.start)
         return
-    reached, sent = job.start, 0
-    if plan.strategy.start == "ridge" and reached.number == 0:
-        sums, head, _ = rounds.sums(reached.head)
-        reached, sent = replace(reached, head=head), rounds.sums_bytes(sums, head)
-    while reached.number < job.rounds:
-        reached, sent = rounds.round(reached, sent), 0
+    reached = Reached(job.start)
+    if plan.strategy.start == "ridge" and job.start.number == 0:
+        sums, head, _ = rounds.sums(job.start.head)
+        reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
+    while reached.checkpoint.number < job.rounds:
+        reached = rounds.round(reached)
     if len(job.adapting):
-        job.on_adapted(rounds.adapt(reached.selection.head, job.adapting))
+        job.on_adapted(rounds.adapt(reached.checkpoint.selection.head, job.adapting))
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a round leaves to the next one."""
+
+    checkpoint: Checkpoint
+    sent: int = 0  # bytes that phones have sent for its head and that no round's record counts yet
+    waiting: tuple[Answers, ...] = ()  # replies that the scheduler folds later
 
 
 @dataclass(frozen=True)
@@ -68,37 +82,50 @@ class RoundResult:
     seconds: float  # from writing the orders to the new head
     wire_bytes: int  # payload of the simulation's own messages, both ways
     dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were left out, and why
+    metrics: dict[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """The steps of a run. Nothing here changes: a checkpoint goes in, the next one comes out."""
+    """The steps of a run. Nothing here changes: what is reached goes in, what is reached next comes out."""
 
     grid: Grid
     job: Job
     plan: Plan
     algorithm: Algorithm
+    began: float = field(default_factory=time.perf_counter)
 
-    def round(self, before: Checkpoint, sent_before: int = 0) -> Checkpoint:
-        """The round after `before`; `sent_before` bytes that phones sent for its head count to it."""
-        plan, algorithm, number, began = self.plan, self.algorithm, before.number + 1, time.perf_counter()
+    def round(self, reached: Reached) -> Reached:
+        """The round after what is reached."""
+        before, plan, algorithm, began = reached.checkpoint, self.plan, self.algorithm, time.perf_counter()
+        number = before.number + 1
         phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
         state = before.state or algorithm.begin(before.head)
-        answers, wire_bytes = self._collect(number, before.head, phones, state)
-        head, state = algorithm.step(before.head, self._came(answers), state)
-        update = answers.update
+        replies, wire_bytes = self._collect(number, before.head, phones, state)
+        decided = self.job.scheduler.decide(replies, reached.waiting, began - self.began)
+        answers = decided.now
+        context = SumContext(number, plan.seed, len(phones), before.head)
+        update, metrics = applied(self.job.mechanisms, answers.update, context)
+        head, state = algorithm.step(before.head, self._came(answers, update), state)
         result = RoundResult(
             number=number,
-            phones=update.phones,
-            photos=update.photos,
-            train_loss=update.loss / update.photos,
+            phones=answers.phones,
+            photos=answers.update.photos,
+            train_loss=answers.update.loss / answers.update.photos,
             seconds=time.perf_counter() - began,
             wire_bytes=wire_bytes,
-            dropped=answers.dropped,
+            dropped={**replies.dropped, **decided.dropped},
+            metrics=self._measured(answers) | metrics,
         )
         size = result.phones * payload(head)
-        up = algorithm.heads_up * size + sent_before
-        return self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
+        up = algorithm.heads_up * size + reached.sent
+        after = self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
+        return Reached(after, waiting=decided.later)
+
+    def _measured(self, answers: Answers) -> dict[str, float]:
+        """What the transforms measured of the phones, as the round's record has it."""
+        changes = self.plan.order(self.algorithm, 0).changes
+        return changes.summary(answers.metrics) if changes else {}
 
     def ridge(self, before: Checkpoint) -> Checkpoint:
         """The one round of ridge regression."""
@@ -139,7 +166,7 @@ class Rounds:
         A phone whose update cannot be used keeps the head as it is.
         """
         order = self.plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, transforms="")
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
@@ -159,7 +186,8 @@ class Rounds:
         answers, wire_bytes = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
         if not answers.update.reach < kernel.EXACT_BELOW:
             raise RunError(
-                f"training diverged in round {number}: the updates are too large; lower train.lr",
+                f"training diverged in round {number}: the updates are too large; lower train.lr"
+                + (" or attack.scale" if self.plan.transforms else ""),
                 resumable=False,
             )
         return answers, wire_bytes
@@ -178,19 +206,18 @@ class Rounds:
             order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
         )
 
-    def _came(self, answers: Answers) -> Came:
-        """The answers as the algorithm reads them."""
+    def _came(self, answers: Answers, update: Update) -> Came:
+        """The answers and their sum as the algorithm reads them."""
         views, steps = self._lengths(answers.ids)
-        update = answers.update
         return Came(
-            answers.ids,
-            views,
-            update.total / update.views,
-            answers.each.get("updates"),
-            answers.each.get("losses"),
-            steps,
-            update.views / int(self.plan.sizes.sum()),
-            answers.own.get("heads"),
+            phones=answers.ids,
+            views=views,
+            mean=update.total / update.views,
+            updates=answers.each.get("updates"),
+            losses=answers.each.get("losses"),
+            steps=steps,
+            share=answers.update.views / int(self.plan.sizes.sum()),
+            own=answers.own.get("heads"),
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -221,6 +248,7 @@ class Rounds:
             wire_bytes=result.wire_bytes,
             dropped=len(result.dropped),
             dropped_phones={str(phone): why for phone, why in result.dropped.items()},
+            metrics=result.metrics,
             **vars(found),
         )
         logging.getLogger("flwr").info(

@@ -7,21 +7,28 @@ one line that names the key, what was got and what is allowed.
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from fer_models.attacks.registry import AttackConfig
 from fer_models.cache import whole_file
-from fer_models.config import DataConfig, ModelConfig, Section, Seed, SketchConfig, TrainConfig
+from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
+from fer_models.extensions import named
+from fer_models.local.registry import UpdateConfig
+from fer_models.models import ModelConfig
 from fer_models.photos.listing import HUB
+from fer_models.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest, shown
+from simulations.partitions.base import Partition
+from simulations.partitions.registry import PARTITIONS
 
 
 class BaselineConfig(Section):
@@ -30,25 +37,29 @@ class BaselineConfig(Section):
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
 
 
-class FederationConfig(Section):
-    """The simulated phones, what lies on them, and the nodes that work for them."""
+class FederationConfig(PageSection):
+    """The simulated phones, what lies on them, and the nodes that work for them.
+
+    Beside these keys it has the options of all partitions, which their pages declare
+    (simulations/partitions); those of another partition than the chosen one change nothing.
+    """
+
+    pages: ClassVar[Registry[Partition]] = PARTITIONS
 
     phones: int = Field(100, ge=1, le=10_000_000)
     phones_per_round: int = Field(0, ge=0)
     min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
-    partition: Literal[
-        "iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"
-    ] = "iid"
-    alpha: float = Field(0.3, gt=0)
-    classes_per_phone: int = Field(2, ge=1)
-    shards_per_phone: int = Field(2, ge=1, le=1_000_000)
-    sigma: float = Field(1.0, ge=0, le=100)
-    photos_per_phone: int = Field(40, ge=1, le=100_000)
+    partition: Annotated[str, BeforeValidator(PARTITIONS.named)] = PARTITIONS.default
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
     engine: Literal["ray", "flower", "process"] = "ray"
+    patience: float = Field(3600.0, gt=0, le=10_000_000)
+
+    def make(self) -> Partition:
+        """The partition, with its options."""
+        return PARTITIONS.page(self.partition)(**self.options())
 
     @model_validator(mode="after")
     def _check(self) -> "FederationConfig":
@@ -91,6 +102,8 @@ class Config(Section):
     baseline: BaselineConfig = BaselineConfig()
     federation: FederationConfig = FederationConfig()
     strategy: StrategyConfig = StrategyConfig()
+    update: UpdateConfig = UpdateConfig()
+    attack: AttackConfig = AttackConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
@@ -98,13 +111,27 @@ class Config(Section):
 
     @property
     def rounds(self) -> int:
-        """Rounds of the federated run: ridge regression has one, whatever is set."""
-        return 1 if self.strategy.name == "ridge" else self.federation.rounds
+        """Rounds of the federated run: a closed form has one, whatever is set."""
+        return 1 if self.strategy.page.closed_form else self.federation.rounds
 
     @property
     def phones_per_round(self) -> int:
-        """Phones of a round, 0 for all: for ridge regression each sends its sums once."""
-        return 0 if self.strategy.name == "ridge" else self.federation.phones_per_round
+        """Phones of a round, 0 for all: for a closed form each sends its sums once."""
+        return 0 if self.strategy.page.closed_form else self.federation.phones_per_round
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The classes of the user's own that it names, as module:Class."""
+        return tuple(
+            name
+            for name in (
+                self.strategy.name,
+                self.federation.partition,
+                *self.update.transforms,
+                self.attack.name,
+            )
+            if named(name)
+        )
 
     def save(self, path: Path) -> None:
         """Writes the configuration as TOML, whole."""
@@ -112,11 +139,14 @@ class Config(Section):
             temporary.write_text(tomli_w.dumps(self.model_dump(mode="json")), encoding="utf-8")
 
 
-def keys() -> Iterator[str]:
-    """Every configuration key, as `section.name`."""
+def keys(raw: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Every configuration key, as `section.name`; with those that come with the raw values, where given."""
     for section, field in Config.model_fields.items():
         assert isinstance(field.annotation, type)
-        yield from (f"{section}.{name}" for name in field.annotation.model_fields)
+        assert issubclass(field.annotation, Section)
+        given = (raw or {}).get(section)
+        known = field.annotation.known_keys(given if isinstance(given, dict) else {})
+        yield from (f"{section}.{name}" for name in known)
 
 
 def shipped() -> dict[str, Path]:
@@ -182,6 +212,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def validate(raw: dict[str, Any]) -> Config:
     """The configuration that raw values make; InputError for the first thing that is wrong."""
+    known = set(keys(raw))
     for section, values in raw.items():
         if section not in Config.model_fields:
             if not isinstance(values, dict):
@@ -193,18 +224,19 @@ def validate(raw: dict[str, Any]) -> Config:
                 f"{section} is a section, got {section} = {shown(values)}; write {section}.KEY = VALUE"
             )
         for name in values:
-            if f"{section}.{name}" not in keys():
-                raise InputError(f"unknown key {section}.{name}{_nearest_key(name, section)}")
+            if f"{section}.{name}" not in known:
+                raise InputError(f"unknown key {section}.{name}{_nearest_key(name, section, raw)}")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
         raise InputError(explain(Config, error)) from error
 
 
-def _nearest_key(name: str, section: str = "") -> str:
+def _nearest_key(name: str, section: str = "", raw: Mapping[str, Any] | None = None) -> str:
     """The known key nearest to `name`: of its own section first, then of another, else the section's."""
-    own = [key.partition(".")[2] for key in keys() if key.startswith(f"{section}.")]
-    every = {key.partition(".")[2]: key for key in reversed(list(keys()))}  # of equals the first section's
+    known = list(keys(raw))
+    own = [key.partition(".")[2] for key in known if key.startswith(f"{section}.")]
+    every = {key.partition(".")[2]: key for key in reversed(known)}  # of equals the first section's
     if near := difflib.get_close_matches(name, own, n=1, cutoff=0.5):
         return f"; did you mean {section}.{near[0]}?"
     if near := difflib.get_close_matches(name, every, n=1, cutoff=0.75):

@@ -1,16 +1,30 @@
 """What several tests share: the folder of real faces, and a cache of their own."""
 
+import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
-from commands import settings, started
-from photo_folders import make_folder
+from support_commands import LONG, Here, fedfer, settings, started
+from support_once import Once
+from support_photo_folders import make_folder
 
 from fer_models.cache import cache_path
+from fer_models.encoders import backbone, weights
 from fer_models.quiet import hush
 from simulations.engines.interrupt import SIGNALS
+
+# Hundreds of processes import the same sources: compiled once, and no core waits busily for another's work.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Time limits of single examples say more about what else the machine does.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
@@ -25,6 +39,16 @@ def pytest_configure() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: Flower has all of it searched for garbage with every message it reads."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -50,16 +74,64 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def run_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The cache that the small runs of a test session share."""
+    """The cache that the small runs of a test process share."""
     return str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory, run_cache: str) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    root = tmp_path_factory.getbasetemp()
+    return Once(root.parent if "PYTEST_XDIST_WORKER" in os.environ else root)
+
+
+@pytest.fixture(scope="session")
+def encoders(once: Once) -> Path:
+    """A cache that holds the encoder of random weights and nothing else, to begin another cache with."""
+
+    def make(home: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FEDFER_CACHE", str(home))
+            backbone.load(weights.find("random"))
+
+    return once("encoders", make)
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, run_cache: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Here:
+    """Commands in this process, in a folder of the test's own, with the cache of the small runs."""
+    monkeypatch.setenv("FEDFER_CACHE", run_cache)
+    return Here(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def whole_run(once: Once, run_cache: str) -> Path:
     """The folder of a small run, from beginning to end through the real command."""
-    home = tmp_path_factory.mktemp("whole")
-    run = started("run", *settings(), "--out", "run", cwd=home, FEDFER_CACHE=run_cache)
-    done = run.wait()
+
+    def make(home: Path) -> None:
+        run = started("run", *settings(), "--out", "run", cwd=home, FEDFER_CACHE=run_cache)
+        done = run.wait()
+        assert (done.code, done.err) == (0, ""), done
+        assert run.left() == []
+
+    return once("whole", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def short_run(once: Once, run_cache: str) -> Path:
+    """The folder of the small run cut to two rounds, without its baseline, in one process."""
+    return once("short", lambda home: alone(home, run_cache, federation__rounds=2)) / "run"
+
+
+@pytest.fixture(scope="session")
+def long_run(once: Once, run_cache: str) -> Path:
+    """The folder of a run of LONG, without its baseline, in one process."""
+    return once("long", lambda home: alone(home, run_cache, **LONG)) / "run"
+
+
+def alone(home: Path, cache: str, **changes: object) -> None:
+    """A run in one process."""
+    words = [*settings(**changes, federation__engine="process"), "--no-baseline", "--out", "run"]
+    done = fedfer("run", *words, cwd=home, FEDFER_CACHE=cache)
     assert (done.code, done.err) == (0, ""), done
-    assert run.left() == []
-    return home / "run"

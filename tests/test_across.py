@@ -43,7 +43,7 @@ def test_what_is_reported_worked_out_by_hand() -> None:
         [[[2, 0], [0, 2]], [[1, 1], [0, 0]], [[0, 0], [1, 1]], [[0, 2], [0, 0]], [[0, 0], [0, 0]]]
     )
     found = across.measure(counts, np.array([0, 0, 1, 0, 1]), NAMES)
-    assert (found.phones, found.of) == (4, 5)
+    assert (found.phones, found.of, found.ranked) == (4, 5, 4)
     # Accuracies 0, 0.5, 0.5, 1; quantiles lie between them as NumPy's: place 0.1 * 3 and so on.
     assert vars(found.accuracy) == pytest.approx(
         {
@@ -54,6 +54,37 @@ def test_what_is_reported_worked_out_by_hand() -> None:
     # F1s: (1 + 1) / 2; (2 / 3 + 0) / 2; (0 + 2 / 3) / 2; (0 + 0) / 2.
     assert found.macro_f1.mean == pytest.approx((1 + 1 / 3 + 1 / 3 + 0) / 4)
     assert found.classes == {"anger": PhonesOfClass(3, 0.5, 1.0), "fear": PhonesOfClass(1, 0.5, 0.0)}
+
+
+def test_phones_with_few_photos_count_for_means_and_are_not_ranked() -> None:
+    """Photos 4, 3, 3, 2, 1 and none, of which 4, 1, 2, 0 and 0 are named rightly; three are enough."""
+    counts = np.array(
+        [
+            [[2, 0], [0, 2]], [[1, 1], [1, 0]], [[0, 0], [1, 2]],
+            [[0, 2], [0, 0]], [[0, 0], [1, 0]], [[0, 0], [0, 0]],
+        ]
+    )  # fmt: skip
+    largest = np.array([0, 0, 1, 0, 1, 1])
+    found = across.measure(counts, largest, NAMES, min_photos=3)
+    assert (found.phones, found.of, found.ranked, found.min_photos) == (5, 6, 3, 3)
+    assert vars(found.accuracy) == pytest.approx(
+        {
+            "mean": 0.4, "p10": 1 / 3 + 0.2 / 3, "median": 2 / 3, "p90": 2 / 3 + 0.8 / 3, "worst": 1 / 3,
+            "worst_tenth": 1 / 3, "variance": np.var([1, 1 / 3, 2 / 3, 0, 0]),
+            "variance_by_chance": 7 / 13 * 6 / 13 * (1 / 4 + 2 / 3 + 1 / 2 + 1) / 5,
+        }
+    )  # fmt: skip
+    assert found.classes == {
+        "anger": PhonesOfClass(3, (1 + 1 / 3) / 3, 1.0, ranked=2),
+        "fear": PhonesOfClass(2, 1 / 3, 0.0, ranked=1),
+    }
+    nobody = across.measure(counts, largest, NAMES, min_photos=5)
+    assert nobody.ranked == 0
+    assert vars(nobody.accuracy) == vars(found.accuracy) | dict.fromkeys(
+        ("p10", "median", "p90", "worst", "worst_tenth")
+    )
+    assert nobody.macro_f1.mean == found.macro_f1.mean
+    assert nobody.classes["anger"].share_of_worst_tenth is None
 
 
 def test_every_field_is_documented() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import make_full_run, make_run
-from test_report import NASTY, read
+from support_fake_runs import make_full_run, make_run
+from support_pages import NASTY, read
 
 from simulations.report import charts
 from simulations.report.across_page import by_chance
@@ -79,15 +79,50 @@ def test_phones_that_differ_by_more_than_luck(tmp_path: Path) -> None:
     assert "would still differ by 15.0 points: phones differ no more than by luck." in section(run)
 
 
-def test_the_picture_has_every_phone(tmp_path: Path) -> None:
+def test_the_picture_has_every_phone_with_enough_photos(tmp_path: Path) -> None:
     text, _ = read(make_run(tmp_path / "run", own=0.9, phones=40))
     figure = text.split("Accuracy of each phone")[1].split("</svg>")
     drawn = "".join(figure)
-    judged = json.loads((tmp_path / "run" / "summary.json").read_text())["across_phones"]["phones"]
+    judged = json.loads((tmp_path / "run" / "summary.json").read_text())["across_phones"]["ranked"]
+    assert 0 < judged < 40
     for series in (0, 3, 4):  # the run, chance, own heads
         path = re.search(rf'<path class="line s{series}" d="([^"]*)"', drawn)
         assert path
         assert path[1].count("L") + 1 == judged
+
+
+def test_how_many_phones_have_too_few_photos_to_be_ranked(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    with (run / "phones.csv").open() as lines:
+        photos = np.array([int(row["photos"]) for row in csv.DictReader(lines)])
+    some, few = int((photos > 0).sum()), int(((photos > 0) & (photos < 5)).sum())
+    assert few
+    words = section(run)
+    assert f"{few} of the {some} phones with photos have fewer than 5 (evaluation.min_photos)." in words
+    assert f"% of the {some - few} phones with enough photos and" in words
+    everybody = section(make_run(tmp_path / "every", min_photos=1))
+    assert "evaluation.min_photos" not in everybody
+    assert "% of the phones and" in everybody
+
+
+def test_where_no_phone_has_enough_photos_nothing_is_ranked(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "run", own=0.7, min_photos=10_000)
+    words, found = section(run), json.loads((run / "summary.json").read_text())["across_phones"]
+    assert found["accuracy"]["worst_tenth"] is None
+    assert f"{found['phones']} of the {found['phones']} phones with photos have fewer than 10000" in words
+    assert percent(found["accuracy"]["mean"]) in words
+    for title in ("Accuracy of each phone", "Over the rounds, on validation photos", "of the worst tenth."):
+        assert title not in words
+
+
+def test_a_run_of_before_there_was_a_least_number_of_photos(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", min_photos=1)
+    words, found = section(run), json.loads((run / "summary.json").read_text())["across_phones"]
+    for each in (found, *found["classes"].values()):
+        del each["ranked"]
+    del found["min_photos"]
+    change(run, across_phones=found)
+    assert section(run) == words
 
 
 def test_a_run_of_before_and_a_baseline_alone_have_no_such_section(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path
 
 import pytest
-from commands import Here, assert_refused, fedfer
-from photo_folders import encoded, gray, make_folder, noise, write_csv
+from support_commands import Here, assert_refused, fedfer
+from support_photo_folders import encoded, gray, make_folder, noise, write_csv
 
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.environment import Environment

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import CLASSES, make_shards
+from support_reference import CLASSES, make_shards
 
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate

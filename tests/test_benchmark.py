@@ -14,8 +14,8 @@ import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
-from local_grid import LocalGrid, serve
 from rich.console import Console
+from support_local_grid import LocalGrid, serve
 
 from fer_models.errors import RunError
 from server.app import make_app

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done, Here, assert_refused
+from support_commands import FEDFER, Done, Here, assert_refused
 
 
 @pytest.fixture

@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import assert_refused, fedfer, settings, started, wait_for_rounds
-from test_resume import assert_same
-from traps import lay_traps
+from support_commands import LONG, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_same import assert_same
+from support_traps import lay_traps
 
 pytestmark = pytest.mark.slow
 
 
 class Cluster:
-    """The program ray_cluster.py."""
+    """The program support_ray_cluster.py."""
 
     def __init__(self, folder: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("ray_cluster.py"), folder],
+            [sys.executable, Path(__file__).with_name("support_ray_cluster.py"), folder],
             env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -71,15 +71,11 @@ def test_the_same_bytes_on_every_node(
     assert not (tmp_path / "more").exists()
 
 
-def test_a_node_that_is_killed_costs_no_bit(run_cache: str, tmp_path: Path, cluster: Cluster) -> None:
+def test_a_node_that_is_killed_costs_no_bit(
+    long_run: Path, run_cache: str, tmp_path: Path, cluster: Cluster
+) -> None:
     there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
-    long = {"federation__local_epochs": 400, "federation__rounds": 5, "evaluation__every": 5}
-    asked = ["--no-baseline", *settings(**long)]
-    plain = fedfer(
-        "run", *asked, "--set", "federation.engine=process", "--out", "whole",
-        cwd=tmp_path, FEDFER_CACHE=run_cache,
-    )  # fmt: skip
-    assert plain.code == 0
+    asked = ["--no-baseline", *settings(**LONG)]
     hurt = started("run", *asked, "--set", "federation.nodes=3", "--out", "run", cwd=tmp_path, **there)
     wait_for_rounds(tmp_path / "run", 1)
     time.sleep(0.1)
@@ -87,7 +83,7 @@ def test_a_node_that_is_killed_costs_no_bit(run_cache: str, tmp_path: Path, clus
     done = hurt.wait()
     assert (done.code, done.err) == (0, "")
     assert hurt.left() == []
-    assert_same(tmp_path / "run", tmp_path / "whole")
+    assert_same(tmp_path / "run", long_run)
 
 
 def test_sigterm_on_a_cluster(run_cache: str, tmp_path: Path, cluster: Cluster) -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from tiny_networks import torchvisions
+from support_tiny_networks import torchvisions
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2
 
-from fer_models.networks.build import NAMES, Spec
+from fer_models.networks.build import Spec
 from fer_models.networks.costs import Cost, encoder_cost, frozen_cost, linear_cost, network_cost
+from fer_models.networks.registry import NETWORKS
 
 
 def test_mobilenet_costs_what_was_published() -> None:
@@ -36,7 +37,7 @@ def test_the_small_cnn_by_hand() -> None:
 @pytest.mark.parametrize("size", [64, 224])
 @pytest.mark.parametrize("blocks", [1, 3, 17])
 def test_top_and_bottom_are_the_whole(size: int, blocks: int) -> None:
-    spec = Spec("mobilenet-tuned", 5, size, trainable_blocks=blocks)
+    spec = Spec("mobilenet-tuned", 5, size, options={"trainable_blocks": blocks})
     assert network_cost(spec) + frozen_cost(spec) == encoder_cost(size) + linear_cost(5, 1280)
 
 
@@ -48,7 +49,7 @@ def test_the_deep_head_by_hand() -> None:
 
 @pytest.mark.parametrize("width", [0.25, 1.0])
 def test_mobilenet_from_scratch_has_torchvision_s_parameters(width: float) -> None:
-    spec = Spec("mobilenet-scratch", 5, 64, width=width)
+    spec = Spec("mobilenet-scratch", 5, 64, options={"width": width})
     whole = sum(parameter.numel() for parameter in torchvisions(width, 5).parameters())
     assert network_cost(spec).parameters == whole
     assert frozen_cost(spec) == Cost(0, 0)
@@ -56,7 +57,7 @@ def test_mobilenet_from_scratch_has_torchvision_s_parameters(width: float) -> No
         assert network_cost(spec) == encoder_cost(64) + linear_cost(5, 1280)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_smaller_image_costs_less(name: str) -> None:
     large, small = (network_cost(spec) + frozen_cost(spec) for spec in (Spec(name, 5, 96), Spec(name, 5, 48)))
     assert small.multiply_adds < large.multiply_adds / 3

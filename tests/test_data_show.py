@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here
-from photo_folders import PAIR, write_csv
 from PIL import Image
 from rich.console import Console
+from support_commands import Here
+from support_photo_folders import PAIR, write_csv
 
 from simulations.cli import faceset
 from simulations.experiment import load

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here
-from photo_folders import write_csv
 from PIL import Image
+from support_commands import Here
+from support_photo_folders import write_csv
 
 from fer_models.data.images import ImageTable, load_table
 from simulations.experiment import load

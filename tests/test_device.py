@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from commands import Here
-from tiny_networks import CNN, TUNED, rows_for, weights
+from support_commands import Here
+from support_tiny_networks import CNN, TUNED, rows_for, weights
 
 from fer_models import torch_device as device
 from fer_models.config import TrainConfig

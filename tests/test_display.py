@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import make_full_run
 from rich.console import Console
+from support_fake_runs import make_full_run
 
 from fer_models.run_folder.quality import OwnHeadQuality, Quality
 from fer_models.run_folder.summary import Summary
@@ -300,6 +300,26 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
     assert {gap["accuracy"].within_noise for gap in gaps} == {True, False}
     assert text.endswith(f"\nOpen {page}\n")  # whole, however long, to be copied
     assert max(len(line) for line in text.splitlines()[:-1]) < width
+
+
+@pytest.mark.parametrize(("few", "said"), [(0, False), (3, True)])
+def test_phones_with_too_few_photos_are_told(few: int, said: bool, summaries: tuple) -> None:
+    run, _, _ = summaries
+    phones = run.across_phones.phones
+    console = a_console(terminal=True, width=80)
+    across = replace(run.across_phones, ranked=phones - few)
+    Display(console=console).results(replace(run, across_phones=across), [], None)
+    line = f"worst tenth: without {few} of {phones} phones that have fewer than 5 test photos"
+    assert (line in without_codes(written(console))) == said
+
+
+def test_where_no_phone_has_enough_photos_there_is_no_worst_tenth(summaries: tuple) -> None:
+    run, _, _ = summaries
+    console = a_console(terminal=True, width=80)
+    nothing = replace(run.across_phones.accuracy, worst_tenth=None)
+    across = replace(run.across_phones, ranked=0, accuracy=nothing)
+    Display(console=console).results(replace(run, across_phones=across), [], None)
+    assert re.search(r"\n *worst tenth +\n", without_codes(written(console)))
 
 
 def pairs(folder: Path) -> list[tuple[results.Run, results.Run]]:

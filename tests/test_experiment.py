@@ -116,9 +116,12 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         (
             "federation.partition=iidd",
             'must be "iid", "dirichlet", "pathological", "shards", "quantity", "subject", '
-            '"camera" or "draw", got "iidd"',
+            '"camera", "draw" or MODULE:CLASS of your own, got "iidd"',
         ),
-        ("strategy.name=fedsgd", 'or "local", got "fedsgd"; the default is "fedavg"'),
+        (
+            "strategy.name=fedsgd",
+            '"local" or MODULE:CLASS of your own, got "fedsgd"; the default is "fedavg"',
+        ),
         ("train.lr=nan", "train.lr must be a number above 0 and at most 100, got nan"),
         ("train.lr=inf", "got inf; the default is 0.001"),
         ("train.lr=0", "train.lr must be a number above 0"),

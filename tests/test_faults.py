@@ -1,19 +1,21 @@
 """Nodes that fail and phones that send what cannot be used, on a Grid in this process."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord
-from local_grid import LocalGrid
-from reference import make_shards
-from test_federation import EVERY, SIZES, Recorder, head_bytes, run
+from support_local_grid import LocalGrid
+from support_reference import make_shards
+from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 
 from clients.app import app
 from fer_models.errors import RunError
 from fer_models.local.training import Shards
+from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.rounds import RoundRecord
 from server.config import StrategyConfig
 
 ILL = 4  # a phone
@@ -204,3 +206,79 @@ def test_the_work_of_a_failed_node_is_done_elsewhere(tmp_path: Path, name: str) 
         assert [r.dropped for r in hurt.records] == [0] * len(hurt.records)
     with pytest.raises(RunError, match="none is left to take its work: out of memory"):
         run(tmp_path, shards, broken=(0, 1), **asked)  # type: ignore[arg-type]
+
+
+def a_round(number: int) -> RoundRecord:
+    return RoundRecord(number, 1, 1, 0.5, None, None, None, 0.1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("began", ["new", "resumed"])
+def test_rounds_that_are_gone_or_others_are_noticed(tmp_path: Path, began: str) -> None:
+    path = tmp_path / "rounds.jsonl"
+    log = RunFolder(tmp_path)
+    assert log.keep_rounds(0).rounds == 0  # nothing is there yet
+    log.append_round(a_round(1))
+    log.append_round(a_round(2))
+    if began == "resumed":
+        log = RunFolder(tmp_path)
+        assert log.keep_rounds(1).rounds == 1
+    kept = path.read_text()
+    path.unlink()
+    for change in (lambda: log.append_round(a_round(3)), log.settle):
+        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; put it back"):
+            change()
+    assert not path.exists()
+    path.write_text(kept[:-9])
+    with pytest.raises(RunError, match=r"rounds\.jsonl has changed while"):
+        log.append_round(a_round(3))
+    path.write_text(kept)
+    log.append_round(a_round(3))
+    assert path.read_text().startswith(kept)
+
+
+def hanging(monkeypatch: pytest.MonkeyPatch, asleep: set[int], kind: str) -> list[float | None]:
+    """From now on nodes at these places of a grid never answer messages of a kind; how long was waited."""
+    waited = list[float | None]()
+    receive = LocalGrid.send_and_receive
+
+    def awake(grid: LocalGrid, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        messages, nodes = list(messages), {grid.ids[place] for place in asleep if place < len(grid.ids)}
+        gone = [m for m in messages if m.metadata.dst_node_id in nodes and m.metadata.message_type == kind]
+        if gone:
+            assert timeout is not None, "the server would wait for ever"
+        waited.append(timeout)
+        return list(receive(grid, [message for message in messages if message not in gone]))
+
+    monkeypatch.setattr(LocalGrid, "send_and_receive", awake)
+    return waited
+
+
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "ditto"])
+def test_the_work_of_a_node_that_hangs_is_done_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 3, "patience": 7.0}  # type: ignore[arg-type]
+    whole = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
+    waited = hanging(monkeypatch, {1, 2}, "train")
+    hurt = run(tmp_path, shards, nodes=4, **asked)  # type: ignore[arg-type]
+    assert head_bytes(hurt) == head_bytes(whole)
+    assert [r.dropped for r in hurt.records] == [0] * 3
+    assert set(waited[1:]) == {7.0}
+
+
+def test_where_all_nodes_hang_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    why = r"it gave no answer within 7 s \(federation\.patience\)"
+    with monkeypatch.context() as patch:
+        waited = hanging(patch, {0, 1}, "train")
+        with pytest.raises(RunError, match=f"none is left to take its work: {why}"):
+            run(tmp_path, shards, patience=7.0)
+    assert waited == [120.0] + [7.0] * 5  # to get ready, and the five tries
+    hanging(monkeypatch, {0}, "query")
+    with pytest.raises(RunError, match=r"1 of 2 nodes could not get ready: it gave no answer within 120 s"):
+        run(tmp_path, shards, patience=7.0)

@@ -2,45 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from local_grid import LocalGrid, serve
-from reference import CLASSES, WIDTH, make_shards, torch_phone
+from support_reference import CLASSES, WIDTH, make_shards, torch_phone
+from support_rounds import EVERY, SIZES, head_bytes, run
 
-from fer_models.across import OwnParts, across, own_answers
+from fer_models.across import across, own_answers
 from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
 from fer_models.data.draws import Drawn
 from fer_models.errors import RunError
-from fer_models.evaluation import HeldOut, Selection
+from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, cross_entropy, named, new_head
 from fer_models.local.training import Shards, Work, round_key, train_phones
-from fer_models.run_folder.rounds import RoundRecord
 from fer_models.statistics import payload
-from server.app import make_app
-from server.checkpoint import Checkpoint, load
+from server.checkpoint import load
 from server.config import EvaluationConfig, StrategyConfig
-from server.job import Job, Plan
 from server.selection import select, share_out
 from server.strategies import own_heads
 from simulations.world.own_parts import own_parts
-
-SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
-
-
-class Recorder:
-    """Keeps what a job hands out."""
-
-    def __init__(self) -> None:
-        self.records: list[RoundRecord] = []
-        self.states: list[Checkpoint] = []
-
-    def on_round(self, record: RoundRecord, state: Checkpoint) -> None:
-        self.records.append(record)
-        self.states.append(state)
 
 
 @pytest.fixture
@@ -49,43 +31,6 @@ def shards(tmp_path: Path) -> Shards:
     np.save(tmp_path / "features.npy", shards.features)
     shards.save(tmp_path, tmp_path / "features.npy")
     return shards
-
-
-def run(
-    folder: Path,
-    shards: Shards | Drawn,
-    *,
-    nodes: int = 2,
-    block: int = 3,
-    grid_seed: int = 0,
-    rounds: int = 4,
-    start: Checkpoint | None = None,
-    evaluation: EvaluationConfig | None = None,
-    broken: tuple[int, ...] = (),
-    parts: OwnParts | None = None,
-    **changes: object,
-) -> Recorder:
-    settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
-    plan = Plan(prepared=str(folder), sizes=shards.sizes, block=block, **settings)  # type: ignore[arg-type]
-    head = new_head(CLASSES, WIDTH, seed=plan.seed)
-    evaluation = evaluation or EvaluationConfig()
-    recorder = Recorder()
-    job = Job(
-        plan=plan,
-        start=start or Checkpoint(0, head, Selection(evaluation.select, head)),
-        rounds=rounds,
-        nodes=nodes,
-        evaluation=evaluation,
-        validation=HeldOut(shards.features[:60], shards.labels[:60]),
-        on_round=recorder.on_round,
-        own_validation=parts,
-    )
-    serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
-    return recorder
-
-
-def head_bytes(recorder: Recorder) -> bytes:
-    return recorder.states[-1].head.tobytes()
 
 
 @pytest.mark.parametrize("per_round", [0, 4])
@@ -133,9 +78,6 @@ def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) 
     kept = tmp_path / "kept"
     held.save(kept, tmp_path / "features.npy")
     assert head_bytes(run(kept, held, phones_per_round=30)) == head_bytes(reference)
-
-
-EVERY = list(get_args(StrategyConfig.model_fields["name"].annotation))
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])  # that has one round

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import refused
+from support_photo_folders import refused
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import ImageTable, load_table

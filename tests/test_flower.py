@@ -8,14 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, fedfer, settings
-from flower_net import CHECKOUT, Services, make_keys, until_healthy
+from flwr.app import Context, Message
 from PIL import Image
+from support_commands import SMALL, Here, settings
+from support_flower_net import CHECKOUT, Services, make_keys, until_healthy
+from support_watch import outside, watched
 
+from clients import device
+from clients.app import app as client_app
+from fer_models.encoders.weights import find
 from fer_models.errors import InputError
 from fer_models.heads import load_head
+from server.app import make_app
+from server.strategies import own_heads
 from simulations.cli import flower
+from simulations.engines.grid import context
+from simulations.engines.in_process import InProcessGrid
 from simulations.experiment import load
+from simulations.run.request import Request
+from simulations.run.rounds import Through
 from simulations.run.runner import conduct
 from simulations.terminal.display import Display
 from simulations.world.prepare import survey
@@ -38,8 +49,17 @@ def asked(**changes: object) -> str:
 
 
 @slow
-def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path: Path) -> None:
-    """The same bytes as `fedfer run`."""
+def test_flwr_run_is_the_same_run_and_keeps_to_itself(
+    whole_run: Path, services: Services, tmp_path: Path
+) -> None:
+    """The same bytes as `fedfer run`; with the two settings and the file that docs/privacy-of-use.md asks
+    for, nothing beyond this machine is talked to.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "ray_bootstrap_config.yaml").touch()
+    services.env["HOME"] = str(home)
+    services.watch = watched(tmp_path / "trace")
     log, status = services.run("local", asked(), f'out="{tmp_path}/run"', options=NODES)
     assert status == "finished:completed", log
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
@@ -47,6 +67,9 @@ def test_flwr_run_is_the_same_run(whole_run: Path, services: Services, tmp_path:
     ).read_bytes()
     assert (tmp_path / "run" / "report.html").exists()
     assert "Creating virtual environment" not in log
+    services.end()
+    assert outside(tmp_path / "trace") == []
+    assert [path.name for path in home.iterdir()] == ["ray_bootstrap_config.yaml"]
 
 
 def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,8 +97,89 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytes
     ]:
         with pytest.raises(InputError, match=words):
             flower.request(settings | wrong, devices=False)
-    with pytest.raises(InputError, match='devices train the linear head of "mobilenet", got "cnn"'):
-        flower.request(settings | {"set": "model.name=cnn"}, devices=True)
+
+
+def test_what_devices_cannot_do_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    settings, file = {"out": str(tmp_path / "new"), "data": "sketch"}, tmp_path / "mine.toml"
+    assert flower.request(settings, devices=False).config.data.balance == 1000
+    assert flower.request(settings, devices=True).config.data.balance == 0
+    file.write_text("[train]\nlr = 0.5\n[data]\nbalance = 0\n")
+    real = flower.request(settings | {"experiment": str(file)}, devices=True).config
+    assert (real.train.lr, real.data.balance) == (0.5, 0)
+    for words, said in [
+        ("model.name=cnn", 'devices train the linear head of "mobilenet", got "cnn"'),
+        ("data.balance=1000", r"data\.balance: devices train on their photos as they are.*got 1000"),
+        (
+            "federation.partition=camera",
+            r'federation\.partition: devices hold their own photos.*got "camera"',
+        ),
+    ]:
+        with pytest.raises(InputError, match=said):
+            flower.request(settings | {"set": words}, devices=True)
+        flower.request(settings | {"set": words}, devices=False)
+    file.write_text("[data]\nbalance = 1000\n")
+    with pytest.raises(InputError, match=r"data\.balance"):
+        flower.request(settings | {"experiment": str(file)}, devices=True)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> None:
+    faces = draw_faces(tmp_path / "faces")
+    for number in range(2):
+        (faces / "anger" / f"{number:02d}.png").write_bytes(b"no photo")
+    config = load("quickstart", settings=["model.weights=random", "data.image_size=32"])[1]
+    recipe = {
+        "classes": list(config.data.classes), "names": "{}", "size": 32, "weights": "random", "seed": 0,
+        "weights_sha256": find("random", seed=0).sha256,
+    }  # fmt: skip
+    node = {"phone": 0, "data": str(faces)}
+    held = device.prepare(node, recipe | {"max_unreadable": 0.1})
+    assert held.sizes.tolist() == [148]
+    with pytest.raises(
+        InputError, match=r"2 of 150 photos .* cannot be read \(1\.3%, data\.max_unreadable is"
+    ):
+        device.prepare(node, recipe | {"max_unreadable": 0.01})
+
+
+class Devices(InProcessGrid):
+    """Three nodes that are phones, in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        def answer(message: Message, context: Context) -> Message:
+            phone = context.node_id - 10
+            context.node_config.update({"phone": phone, "data": str(folder / f"phone{phone}")})
+            return client_app(message, context)
+
+        super().__init__(answer, [12, 10, 11])  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    "name",
+    ["scaffold", *(pytest.param(n, marks=slow) for n in ("balanced-softmax", "ditto", "fine-tune", "ridge"))],
+)
+def test_devices_train_with_the_options_of_simulated_phones(tmp_path: Path, name: str) -> None:
+    faces = draw_faces(tmp_path / "faces")
+    options = [
+        "train.lr=0.01", "train.batch=7", "train.dropout=0.5", "train.optimizer=sgd", f"strategy.name={name}",
+        "federation.local_epochs=2", "federation.rounds=2", "federation.phones=3", "model.weights=random",
+        "data.image_size=32", "data.balance=0", "report.examples=false",
+    ]  # fmt: skip
+    simulated = [*options, "federation.partition=quantity", "federation.engine=process"]
+    share_out(faces, simulated, tmp_path)
+    _, config = load("quickstart", data=str(faces), settings=simulated)
+    conduct(Request("quickstart", config, tmp_path / "run", "", baseline=False), Display(quiet=True))
+    asked = {"data": str(faces), "out": str(tmp_path / "real"), "set": " ".join(options)}
+    grid = Devices(tmp_path)
+    through = Through(lambda job: make_app(job)(grid, context()), 3, devices=True)
+    conduct(flower.request(asked, devices=True), Display(quiet=True), through)
+    one, two = (load_head(tmp_path / folder / "head.safetensors")[0] for folder in ("run", "real"))
+    assert np.abs(one["weight"]).max() > 0.001
+    for part in ("weight", "bias"):
+        np.testing.assert_allclose(two[part], one[part], atol=1e-6, rtol=0)
+    heads = [own_heads.load(tmp_path / folder) for folder in ("run", "real")]
+    if name in ("ditto", "fine-tune"):
+        np.testing.assert_allclose(heads[1].heads, heads[0].heads, atol=1e-6, rtol=0)  # type: ignore[union-attr]
 
 
 @slow
@@ -91,17 +195,21 @@ def test_nodes_that_were_started_in_another_checkout_are_told(services: Services
 
 
 @slow
-def test_three_phones_over_tls_come_to_the_head_of_the_simulation(services: Services, tmp_path: Path) -> None:
+def test_three_phones_over_tls_come_to_the_head_of_the_simulation(
+    services: Services, here: Here, encoders: Path, tmp_path: Path
+) -> None:
     faces = draw_faces(tmp_path / "faces")
     plain = {
         "federation__phones": 3, "federation__rounds": 2, "data__balance": 0, "federation__nodes": 2,
         "federation__partition": "quantity", "checkpoint__every": 1,
     }  # fmt: skip
     words = ["--data", str(faces), *settings(**plain)]
-    simulated = fedfer("run", *words, "--no-baseline", "--out", "run", cwd=tmp_path)
+    simulated = here.run("run", *words, "--set=federation.engine=process", "--no-baseline", "--out", "run")
     assert simulated.code == 0, simulated.err
     photos = share_out(faces, words[3::2], tmp_path)
 
+    for phone in range(3):
+        shutil.copytree(encoders, tmp_path / f"cache{phone}")
     make_keys(tmp_path / "keys", 4)
     port, keys = str(services.port), tmp_path / "keys"
     services.start(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import encoded, gray, refused
 from PIL import Image
+from support_photo_folders import encoded, gray, refused
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import ImageTable, load_table

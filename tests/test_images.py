@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import PAIR, gray, load, make_folder, write_csv
+from support_photo_folders import PAIR, gray, load, make_folder, write_csv
 
 from fer_models.config import SPLITS, DataConfig, SketchConfig
 from fer_models.data.augment import plan_views

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Done, Running, assert_refused, fedfer, settings, started, wait_for_rounds
-from photo_folders import encoded, noise
+from support_commands import Done, Here, Running, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_photo_folders import encoded, noise
 
 from simulations.engines import interrupt
 
@@ -34,7 +34,7 @@ def stopped(run: Running, last: str, *numbers: signal.Signals, group: bool = Fal
 
 
 @slow
-def test_federated_training(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
+def test_federated_training(whole_run: Path, here: Here, run_cache: str, tmp_path: Path) -> None:
     """Ctrl-C in a terminal reaches every process; impatient users press it again."""
     run = started("run", *settings(), "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     wait_for_rounds(tmp_path / "run", 7)
@@ -48,17 +48,17 @@ def test_federated_training(whole_run: Path, run_cache: str, tmp_path: Path) -> 
     assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 24
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["seconds"] > summary["seconds_training"]  # of both parts
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 
 
 @slow
-def test_while_ray_starts_and_one_run_at_a_time(run_cache: str, tmp_path: Path) -> None:
+def test_while_ray_starts_and_one_run_at_a_time(here: Here, run_cache: str, tmp_path: Path) -> None:
     run = started(
         "run", *settings(federation__rounds=9999), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache
     )
     run.until("Nodes: started")
-    second = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    second = here.run("run", "--resume", "run")
     assert_refused(second)
     assert "run is in use: another fedfer is at work in it" in second.err
     stopped(run, GO_ON, signal.SIGTERM)
@@ -95,7 +95,7 @@ def test_photos(tmp_path: Path) -> None:
 
 
 @slow
-def test_features(run_cache: str, tmp_path: Path) -> None:
+def test_features(here: Here, run_cache: str, tmp_path: Path) -> None:
     size = settings(data__image_size=96)
     run = started("baseline", *size, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     run.until("Features: started")
@@ -103,25 +103,24 @@ def test_features(run_cache: str, tmp_path: Path) -> None:
     before = set(Path(run_cache, "features").glob("*.npy"))
     stopped(run, GO_ON, signal.SIGINT, group=True)
     assert set(Path(run_cache, "features").glob("*.npy")) == before
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     (features,) = set(Path(run_cache, "features").glob("*.npy")) - before
     features.unlink()
-    fresh = fedfer("baseline", *size, "--out", "new", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert fresh.code == 0
+    assert here.run("baseline", *size, "--out", "new").code == 0
     assert (tmp_path / "run/head.safetensors").read_bytes() == (
         tmp_path / "new/head.safetensors"
     ).read_bytes()
 
 
 @slow
-def test_baseline(run_cache: str, tmp_path: Path) -> None:
+def test_baseline(here: Here, run_cache: str, tmp_path: Path) -> None:
     long = settings(baseline__epochs=3000)
     run = started("baseline", *long, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     wait_for_rounds(tmp_path / "run", 15)
     stopped(run, GO_ON, signal.SIGINT, group=True)
     assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 3000
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
-    assert fedfer("baseline", *long, "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
+    assert here.run("baseline", *long, "--out", "whole").code == 0
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
         tmp_path / "whole" / "head.safetensors"
     ).read_bytes()
@@ -129,7 +128,7 @@ def test_baseline(run_cache: str, tmp_path: Path) -> None:
 
 
 @slow
-def test_report(run_cache: str, tmp_path: Path) -> None:
+def test_report(here: Here, run_cache: str, tmp_path: Path) -> None:
     """The page is too quick to be met: this one takes its time."""
     code = (
         "import sys, time; from simulations.cli import main as cli; from simulations.report import report\n"
@@ -140,7 +139,7 @@ def test_report(run_cache: str, tmp_path: Path) -> None:
     run.until("Report: started")
     stopped(run, GO_ON, signal.SIGINT)
     assert not (tmp_path / "run" / "report.html").exists()
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     assert (tmp_path / "run" / "report.html").exists()
 
 

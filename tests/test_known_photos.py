@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import Here
-from photo_folders import draw_people, write_csv
 from PIL import Image
+from support_commands import Here
+from support_photo_folders import draw_people, write_csv
 
 SMALL = {
     "federation.phones": 3, "federation.rounds": 1, "federation.engine": "process", "data.balance": 8,
@@ -30,8 +30,11 @@ LINES = (
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Here:
-    monkeypatch.setenv("FEDFER_CACHE", str(tmp_path.parent / f"{tmp_path.name}-cache"))
+def here(
+    tmp_path: Path, encoders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Here:
+    cache = shutil.copytree(encoders, tmp_path.parent / f"{tmp_path.name}-cache")
+    monkeypatch.setenv("FEDFER_CACHE", str(cache))
     return Here(tmp_path, monkeypatch, capsys)
 
 
@@ -52,7 +55,9 @@ def said(done: object) -> str:
     return " ".join(str(getattr(done, "out", "")).split())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow if name == "sweep" else ()) for name in COMMANDS]
+)
 def test_every_command_says_what_became_of_the_photos(here: Here, faces: Path, command: str) -> None:
     settings = [word for word in SETTINGS if command != "study" or "data.balance" not in word]
     arguments = [*COMMANDS[command], "--data", faces, *settings, "--set", "run.seed=2"]

@@ -3,9 +3,9 @@
 import flwr.serverapp.strategy as flower
 import numpy as np
 import pytest
-from flower_steps import SHAPE, came, drawn, flower_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_flower_steps import SHAPE, came, drawn, flower_step
 from threadpoolctl import threadpool_limits
 
 from server.strategies import distances

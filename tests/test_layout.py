@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import PAIR, gray, load, make_folder, refused, write_csv
+from support_photo_folders import PAIR, gray, load, make_folder, refused, write_csv
 
 from fer_models.config import SPLITS
 from fer_models.photos import tables

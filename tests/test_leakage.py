@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from photo_folders import PAIR, load, write_csv
 from PIL import Image, ImageEnhance
+from support_photo_folders import PAIR, load, write_csv
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data import leakage, looks

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from photo_folders import PAIR, gray, load, refused, write_csv
+from support_photo_folders import PAIR, gray, load, refused, write_csv
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -6,9 +6,9 @@ where the gradients, so weighted, add up to 0; phones that take several steps dr
 
 import numpy as np
 import pytest
-from flower_steps import SHAPE, came, drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from support_flower_steps import SHAPE, came, drawn
 
 from fer_models.local.training import Local
 from server.config import StrategyConfig

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here
-from photo_folders import draw_people
 from safetensors.numpy import load_file, save_file
+from support_commands import Here
+from support_photo_folders import draw_people
 
-from fer_models.config import ModelConfig
 from fer_models.encoders.encoder import GrayPixels
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, load_head, save_head
 from fer_models.local.training import Shards
-from fer_models.models import MODELS, cost, fit, milliseconds, restore
+from fer_models.models import MODELS, ModelConfig, cost, fit, milliseconds, restore
 
 CLASSES = ("anger", "fear", "joy")
 NETWORKS = ("mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch")
@@ -39,9 +38,10 @@ def options(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory, encoders: Path) -> Iterator[Path]:
     """A folder with faces, a cache, and the runs of models that were trained so far."""
     folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(encoders, folder / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDFER_CACHE", str(folder / "cache"))
         draw_people(folder / "faces", CLASSES)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from local_grid import LocalGrid, serve
-from tiny_networks import ALL, CLASSES, CNN, DEEP, TUNED, rows_for, weights
+from support_local_grid import LocalGrid, serve
+from support_tiny_networks import ALL, CLASSES, CNN, DEEP, TUNED, rows_for, weights
 
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection

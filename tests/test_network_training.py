@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from reference import sub_key
-from tiny_networks import (
+from support_reference import sub_key
+from support_tiny_networks import (
     ALL,
     CLASSES,
     CNN,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from tiny_networks import (
+from support_tiny_networks import (
     ALL,
     CLASSES,
     CNN,
@@ -75,7 +75,10 @@ def test_the_small_cnn_is_the_plain_one(size: int) -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_mobilenet_from_scratch_is_torchvision_s(training: bool) -> None:
-    theirs, spec = torchvisions(SCRATCH.width), replace(SCRATCH, size=64)  # smaller maps amplify rounding
+    theirs, spec = (
+        torchvisions(SCRATCH.options["width"]),
+        replace(SCRATCH, size=64),
+    )  # smaller maps amplify rounding
     ours, rows = restore(spec, floats(theirs)).network.train(training), rows_for(spec, 16)
     theirs.train(training)
     with torch.no_grad():
@@ -90,7 +93,7 @@ def test_mobilenet_from_scratch_is_torchvision_s(training: bool) -> None:
 def test_the_tuned_top_on_its_frozen_bottom_is_torchvision_s(blocks: int, tmp_path: Path) -> None:
     theirs = torchvisions()
     torch.save(theirs.state_dict(), tmp_path / "net.pth")
-    spec = replace(TUNED, trainable_blocks=blocks)
+    spec = replace(TUNED, options={"trainable_blocks": blocks})
     ours = build(spec, seed=5, weights=find(str(tmp_path / "net.pth")))
     theirs.load_state_dict(theirs.state_dict() | {k: torch.from_numpy(v) for k, v in ours.arrays().items()})
     photos = spread(rows_for(Spec("cnn", CLASSES, 64), 4))
@@ -103,7 +106,7 @@ def test_the_tuned_top_on_its_frozen_bottom_is_torchvision_s(blocks: int, tmp_pa
 def test_tuned_holds_the_trained_part_alone_and_starts_where_mobilenet_does(tmp_path: Path) -> None:
     theirs = torchvisions()
     torch.save(theirs.state_dict(), tmp_path / "net.pth")
-    spec = replace(TUNED, trainable_blocks=3)
+    spec = replace(TUNED, options={"trainable_blocks": 3})
     arrays = build(spec, seed=5, weights=find(str(tmp_path / "net.pth"))).arrays()
     top = {f"features.{name}": array for name, array in floats(theirs.features[15:]).items()}
     assert set(arrays) == set(top) | {"classifier.1.weight", "classifier.1.bias"}
@@ -140,13 +143,13 @@ def test_gradients_through_folded_normalisation_are_those_of_torch() -> None:
 
 def test_scratch_arrays_load_into_torchvision() -> None:
     arrays = build(SCRATCH, seed=0).arrays()
-    theirs = torchvisions(SCRATCH.width)
+    theirs = torchvisions(SCRATCH.options["width"])
     theirs.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     assert all(array.flags.c_contiguous and array.dtype == np.float32 for array in arrays.values())
 
 
 def test_scratch_starts_as_torchvision_starts_it() -> None:
-    spec = replace(SCRATCH, width=1.0)
+    spec = replace(SCRATCH, options={"width": 1.0})
     ours, theirs = build(spec, seed=1).arrays(), seeded_torchvision()
     for name, array in theirs.items():
         assert ours[name].shape == array.shape
@@ -249,9 +252,13 @@ def test_arrays_of_another_image_size_are_refused() -> None:
         ({"name": "mobilenet"}, "no network is called 'mobilenet'"),
         ({"classes": 1}, "classes is 1"),
         ({"size": 3}, "size is 3"),
-        ({"width": -1.0}, "width is -1.0"),
-        ({"width": float("nan")}, "width is nan"),
-        ({"trainable_blocks": 18}, "trainable_blocks is 18"),
+        ({"name": "mobilenet-scratch", "options": {"width": -1.0}}, "width must be a number .*, got -1.0"),
+        ({"name": "mobilenet-scratch", "options": {"width": float("nan")}}, "width must be .*, got nan"),
+        (
+            {"name": "mobilenet-tuned", "options": {"trainable_blocks": 18}},
+            "trainable_blocks must be .* 17, got",
+        ),
+        ({"options": {"width": 1.0}}, "width is no option of cnn"),
     ],
 )
 def test_what_no_network_can_be_made_of_is_refused(change: dict[str, object], reason: str) -> None:

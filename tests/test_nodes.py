@@ -1,13 +1,13 @@
 """Where one stands does not matter to nodes, and what keeps one from starting is said before any feature."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from commands import Running, fedfer, settings
-from flower_net import CHECKOUT
-from traps import lay_traps
+from support_checkout import other_checkout
+from support_commands import Running, fedfer, settings
+from support_flower_net import CHECKOUT
+from support_traps import lay_traps
 
 from fer_models.code import digests
 from fer_models.errors import InputError, RunError, first_cause
@@ -19,14 +19,14 @@ SHORT = [*settings(federation__rounds=2), "--no-baseline"]
 
 
 @slow
-@pytest.mark.parametrize("engine", ["ray", "flower", "process"])
-def test_a_run_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cache: str, engine: str) -> None:
-    heads = []
-    for number, place in enumerate((lay_traps(tmp_path / "traps"), tmp_path)):
-        words = [*SHORT, "--set", f"federation.engine={engine}", "--out", tmp_path / f"run{number}"]
-        done = fedfer("run", *words, cwd=place, FEDFER_CACHE=run_cache)
-        assert (done.code, done.err) == (0, "")
-        heads.append((tmp_path / f"run{number}" / "head.safetensors").read_bytes())
+def test_a_run_from_a_folder_that_holds_other_modules(
+    short_run: Path, tmp_path: Path, run_cache: str
+) -> None:
+    """In one process; on Ray and on Flower's runtime: test_run.py, where two such run at once."""
+    words = [*SHORT, "--set", "federation.engine=process", "--out", tmp_path / "run"]
+    done = fedfer("run", *words, cwd=lay_traps(tmp_path / "traps"), FEDFER_CACHE=run_cache)
+    assert (done.code, done.err) == (0, "")
+    heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]
     assert heads[0] == heads[1]
 
 
@@ -37,14 +37,6 @@ def test_a_sweep_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cach
     done = fedfer("sweep", *words, "--out", tmp_path / "sweep", cwd=traps, FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
     assert "fedavg" in (tmp_path / "sweep" / "table.md").read_text()
-
-
-def other_checkout(folder: Path) -> Path:
-    for name in ("server", "clients", "fer_models", "simulations"):
-        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "clients" / "phones.py").open("a") as file:
-        file.write("# another\n")
-    return folder
 
 
 @slow

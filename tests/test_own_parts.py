@@ -1,10 +1,12 @@
 """Held-out photos dealt to phones: each to one, in proportion to what phones hold, seeded."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import CLASSES, make_shards
+from support_reference import CLASSES, make_shards
 
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.draws import Drawn
@@ -124,7 +126,15 @@ def test_as_many_phones_as_a_city_has() -> None:
 PARTITIONS = ["iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"]
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this module: whatever the partition, the faces are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDFER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.usefixtures("one_cache")
 @pytest.mark.parametrize("phones", [1, 4])
 @pytest.mark.parametrize("name", PARTITIONS)
 def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int) -> None:
@@ -135,6 +145,7 @@ def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int
             "sketch": {"faces": 120, "subjects": 40},
             "model": {"name": "cnn"},  # whose rows are pixels
             "federation": {"phones": phones, "partition": name},
+            "evaluation": {"min_photos": 7},
         }
     )
     world = survey(config, lambda done, total: None)
@@ -149,6 +160,7 @@ def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int
         assert own is not None
         np.testing.assert_array_equal(own.labels, held.labels)
         assert own.phones.tolist() == [0, 1, 2, 3]
+        assert own.min_photos == 7
         assert (own.features is held.features) == (name != "camera")
         photos = np.flatnonzero(world.table.split == split)
         cameras = own.phones[own.place] if name == "camera" else None

@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from commands import settings
 from pathspec import GitIgnoreSpec
+from support_commands import settings
 
 from fer_models.code import digests, with_imports
 

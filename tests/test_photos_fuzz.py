@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from photo_folders import encoded, gray
+from support_photo_folders import encoded, gray
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import ImageTable, load_table

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Here, assert_refused, fedfer, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
+from support_commands import Here, assert_refused, fedfer, settings
 
 from fer_models.encoders.encoder import Encoder
 from fer_models.evaluation import Selection
@@ -408,27 +408,29 @@ def clean(line: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_command_says_again_what_the_run_said(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_cache")
+def test_the_command_says_again_what_the_run_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """Both heads of a federated run, from another working directory, on photos and on a folder."""
-    faces, cache = SketchSet(120, 30, 0), str(tmp_path / "cache")
+    faces = SketchSet(120, 30, 0)
     names = ("anger", "contempt", "disgust", "fear", "happiness", "neutrality", "sadness", "surprise")
     for i, emotion in enumerate(np.asarray(faces.emotions).tolist()):
         (tmp_path / "faces" / names[emotion]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(faces.draw(i)).save(tmp_path / "faces" / names[emotion] / f"{i:04d}.png")
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
-    done = fedfer(
-        "run", "--quiet", "--out", run, "--data", tmp_path / "faces", *settings(), FEDFER_CACHE=cache
-    )
+    here, asked = Here(tmp_path, monkeypatch, capsys), settings(federation__engine="process")
+    done = here.run("run", "--quiet", "--out", run, "--data", tmp_path / "faces", *asked)
     assert (done.code, done.err) == (0, "")
     elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     for folder in (run, run / "centralized"):
         photos = [row["file"] for row in table(folder / "predictions.csv")]
-        done = fedfer("predict", folder, *photos, "--csv", "-", cwd=elsewhere, FEDFER_CACHE=cache)
+        done = here.run("predict", folder, *photos, "--csv", "-")
         assert (done.code, done.err) == (0, "")
         assert_same_answers(rows(done.out), folder)
     (elsewhere / "broken.png").write_bytes(b"")
-    done = fedfer("predict", "../run", "../faces", "broken.png", cwd=elsewhere, FEDFER_CACHE=cache)
+    done = fedfer("predict", "../run", "../faces", "broken.png", cwd=elsewhere)
     assert (done.code, done.err) == (0, "fedfer: 1 of 121 photos cannot be read\n")
     assert len(done.out.splitlines()) == 121
-    alone = fedfer("predict", "../run/head.safetensors", "../faces", cwd=elsewhere, FEDFER_CACHE=cache)
-    assert_refused(alone)
+    assert_refused(here.run("predict", "../run/head.safetensors", "../faces"))

@@ -1,37 +1,19 @@
 """Nothing phones home: what a command leaves in an empty home, and whom it asks for anything."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, SMALL, settings
-from flower_net import Services
 from PIL import Image
+from support_commands import FEDFER, settings
+from support_watch import outside, watched
 
 from fer_models import quiet
 
 slow = pytest.mark.slow
-_LOOPBACK = re.compile(r'inet_addr\("127\.|"::1"|"::ffff:127\.|AF_INET6?[^)]*\}, \d+\) = -1 EAFNOSUPPORT')
-
-
-def watched(trace: Path) -> list[str]:
-    """What begins a command and notes in the file `trace` whom it and all that it begins talk to."""
-    calls = "trace=connect,sendto,sendmsg,sendmmsg"
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("no strace here, by which to watch")
-    return [strace, "-D", "-f", "--seccomp-bpf", "-qq", "-e", calls, "-o", str(trace)]
-
-
-def outside(trace: Path) -> list[str]:
-    """The calls to addresses outside this machine, those of name servers among them."""
-    lines = trace.read_text(errors="replace").splitlines()
-    return [line for line in lines if "AF_INET" in line and not _LOOPBACK.search(line)]
 
 
 @pytest.fixture
@@ -49,10 +31,14 @@ def alone(home: Path) -> dict[str, str]:
 
 @slow
 @pytest.mark.parametrize("engine", ["ray", "flower"])
-def test_a_run_and_a_prediction_keep_to_themselves(home: Path, tmp_path: Path, engine: str) -> None:
+def test_a_run_and_a_prediction_keep_to_themselves(
+    home: Path, tmp_path: Path, encoders: Path, engine: str
+) -> None:
     Image.new("L", (64, 64), 90).save(tmp_path / "photo.png")
     run = ["run", *settings(federation__rounds=2, federation__engine=engine), "--no-baseline", "--out", "run"]
-    for number, words in enumerate((run, ["predict", "run", "photo.png"], ["study", "--help"])):
+    others = [["predict", "run", "photo.png"], ["study", "--help"]] if engine == "ray" else []
+    shutil.copytree(encoders, home / ".cache" / "fedfer")
+    for number, words in enumerate((run, *others)):
         trace = tmp_path / f"trace{number}"
         with (tmp_path / "said").open("w") as said:
             done = subprocess.run(
@@ -62,22 +48,6 @@ def test_a_run_and_a_prediction_keep_to_themselves(home: Path, tmp_path: Path, e
         assert outside(trace) == []
     assert [path.name for path in home.iterdir()] == [".cache"]
     assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
-
-
-@slow
-def test_flwr_run_keeps_to_itself(home: Path, tmp_path: Path, run_cache: str) -> None:
-    """With the two settings and the file that docs/privacy-of-use.md asks for."""
-    (home / "ray_bootstrap_config.yaml").touch()
-    small = " ".join(f"{name}={value}" for name, value in SMALL.items())
-    with Services(Path(tempfile.mkdtemp(prefix="ff")), FEDFER_CACHE=run_cache, HOME=str(home)) as services:
-        services.watch = watched(tmp_path / "trace")
-        log, status = services.run(
-            "local", f'set="{small} federation.rounds=2"', f'out="{tmp_path}/run"',
-            options=("--federation-config", "num-supernodes=2 client-resources-num-cpus=1"),
-        )  # fmt: skip
-        assert status == "finished:completed", log
-    assert outside(tmp_path / "trace") == []
-    assert [path.name for path in home.iterdir()] == ["ray_bootstrap_config.yaml"]
 
 
 @pytest.mark.parametrize("app", ["clients.app", "simulations.cli.flower"])

@@ -5,17 +5,17 @@ import json
 import re
 import shutil
 import tomllib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tomli_w
-from fake_runs import make_full_run, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
+from support_fake_runs import make_full_run, make_run
+from support_pages import NASTY, Page, read
 
 from fer_models.errors import InputError
 from fer_models.run_folder.summary import Summary
@@ -24,49 +24,10 @@ from simulations.report import charts, page, results
 from simulations.report.report import write_report
 from simulations.terminal.comparison import compare
 
-NASTY = ('<b>anger & "rage"</b>', "happy'; <script>alert(1)</script>", "calm>", "sad&amp;", "oh {no}")
-
-
-class Page(HTMLParser):
-    """Checks that tags close in order and keeps what the tests ask for."""
-
-    VOID = ("meta", "img", "br", "line", "rect", "circle", "path")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_full_run(tmp_path_factory.mktemp("runs") / "full")
-
-
-def read(folder: Path) -> tuple[str, Page]:
-    text = write_report(folder).read_text(encoding="utf-8")
-    return text, Page(text)
 
 
 def test_everything_a_reader_asks_for_is_there(full: Path) -> None:

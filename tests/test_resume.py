@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_same import assert_same
 
 pytestmark = pytest.mark.slow
 
@@ -53,31 +54,6 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
     assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr)
 
 
-def assert_same(one: Path, other: Path) -> None:
-    """All that two runs found out, to the byte, but for the time it took."""
-    for name in ("head.safetensors", "own_heads.safetensors", "predictions.csv", "phones.csv", "data.json"):
-        assert (one / name).exists() == (other / name).exists()
-        if (one / name).exists():
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    assert told(one / "rounds.jsonl") == told(other / "rounds.jsonl")
-    assert told(one / "summary.json") == told(other / "summary.json")
-    for folder in ("centralized", "centralized-matched"):
-        assert (one / folder).exists() == (other / folder).exists()
-        if (one / folder).exists():
-            assert_same(one / folder, other / folder)
-    assert not [path for path in one.rglob(".*") if path.is_file()]
-
-
-def told(path: Path) -> list[dict[str, object]]:
-    """What a file of JSON says, without times and the nodes that did it."""
-    text = path.read_text()
-    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes", "format")
-    return [
-        {key: value for key, value in json.loads(line).items() if not key.startswith(timed)} for line in lines
-    ]
-
-
 @pytest.mark.parametrize(
     ("at", "number"),
     [
@@ -90,15 +66,17 @@ def told(path: Path) -> list[dict[str, object]]:
         ("simulations.report.report:write_report", 3),
     ],
 )
-def test_killed_anywhere(whole_run: Path, run_cache: str, tmp_path: Path, at: str, number: int) -> None:
+def test_killed_anywhere(
+    whole_run: Path, here: Here, run_cache: str, tmp_path: Path, at: str, number: int
+) -> None:
     die(
         at, number, "run", *settings(**FAST, federation__nodes=2), "--out", "run",
         cwd=tmp_path, cache=run_cache,
     )  # fmt: skip
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert (done.code, done.err) == (0, "")
     assert_same(tmp_path / "run", whole_run)
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert (done.code, done.out, done.err) == (0, "The run in run is finished: open run/report.html\n", "")
 
 
@@ -126,11 +104,10 @@ cli.main()
 """
 
 
-def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
+def test_a_disk_without_room(here: Here, run_cache: str, tmp_path: Path) -> None:
     """As near as a test comes: no file may grow beyond 40 kB, the features are there."""
     asked = settings(**FAST, federation__rounds=150, checkpoint__every=200)
-    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, "run", *asked, "--no-baseline", "--out", "run"],
         cwd=tmp_path, env=os.environ | {"FEDFER_CACHE": run_cache}, capture_output=True, text=True,
@@ -139,7 +116,7 @@ def test_a_disk_without_room(run_cache: str, tmp_path: Path) -> None:
     last = done.stderr.splitlines()[-1]
     assert last == "fedfer: File too large: run/rounds.jsonl; go on with: fedfer run --resume run"
     assert "Traceback" not in done.stderr
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
@@ -153,20 +130,19 @@ STATEFUL = {
 
 
 @pytest.mark.parametrize("name", STATEFUL)
-def test_killed_with_a_state(run_cache: str, tmp_path: Path, name: str) -> None:
+def test_killed_with_a_state(here: Here, run_cache: str, tmp_path: Path, name: str) -> None:
     asked = settings(
         **FAST, strategy__name=name, federation__phones_per_round=6, federation__partition="dirichlet",
         checkpoint__every=4, **STATEFUL[name],
     )  # fmt: skip
-    whole = fedfer("run", *asked, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
     at = ("fer_models.run_folder.folder:RunFolder.append_round", 1 if name == "ridge" else 15)
     die(*at, "run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, cache=run_cache)
-    assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
+    assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
-def test_killed_in_the_features_and_on_ray(run_cache: str, tmp_path: Path) -> None:
+def test_killed_in_the_features_and_on_ray(here: Here, run_cache: str, tmp_path: Path) -> None:
     """The command itself, with all its processes; a killed one leaves none of them."""
     size = settings(data__image_size=80)
     run = started("run", *size, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
@@ -179,8 +155,8 @@ def test_killed_in_the_features_and_on_ray(run_cache: str, tmp_path: Path) -> No
     assert again.wait().code == -signal.SIGKILL
     again.until_nothing_is_left()
     assert fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache).code == 0
-    whole = fedfer("run", *size, "--no-baseline", "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+    whole = settings(data__image_size=80, federation__engine="process")
+    assert here.run("run", *whole, "--no-baseline", "--out", "whole").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
@@ -250,13 +226,13 @@ def change(run: Path, by: object) -> None:
     ],
 )
 def test_a_run_that_began_otherwise_does_not_go_on(
-    whole_run: Path, run_cache: str, tmp_path: Path, spoil: object, said: str
+    long_run: Path, here: Here, tmp_path: Path, spoil: object, said: str
 ) -> None:
-    shutil.copytree(whole_run, tmp_path / "run")
+    shutil.copytree(long_run, tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
     spoil(tmp_path / "run")  # type: ignore[operator]
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    done = fedfer("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", "--resume", "run")
     assert_refused(done)
     assert said in done.err, done.err
     if spoil not in (spoil_checkpoint, spoil_rounds):
@@ -264,7 +240,7 @@ def test_a_run_that_began_otherwise_does_not_go_on(
         assert after == before
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(here: Here, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "environment.json").write_text("[]")
@@ -274,9 +250,26 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         ("foreign", "damaged"),
         ("none", "no folder"),
     ]:
-        done = fedfer("run", "--resume", name, cwd=tmp_path)
+        done = here.run("run", "--resume", name)
         assert_refused(done)
         assert said in done.err
+
+
+def test_rounds_that_are_deleted_end_the_run(run_cache: str, tmp_path: Path) -> None:
+    asked = settings(**FAST, federation__rounds=3000, checkpoint__every=2)
+    run = started("run", *asked, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 5)
+    (tmp_path / "run" / "rounds.jsonl").unlink()
+    done = run.wait()
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; put it back, or")
+    assert last.endswith("go on with: fedfer run --resume run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    wait_for_rounds(tmp_path / "run", 3)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130
 
 
 @pytest.mark.parametrize(("engine", "name"), [("ray", "prepared/labels.npy"), ("process", "features")])
@@ -308,3 +301,26 @@ def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mend
     done = again.wait()
     assert done.code == 1
     assert f"{path.name} is gone while the run worked with it" in done.err
+
+
+@pytest.mark.parametrize("engine", ["process", "ray"])
+def test_features_that_are_cut_short_in_a_long_round(run_cache: str, tmp_path: Path, engine: str) -> None:
+    """While phones read them: a line, not the signal; what was computed is computed again."""
+    cache = shutil.copytree(run_cache, tmp_path / "cache")
+    long = settings(federation__local_epochs=400, federation__rounds=300, federation__engine=engine)
+    run = started("run", *long, "--no-baseline", "--out", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    wait_for_rounds(tmp_path / "run", 2)
+    path = Path((tmp_path / "run" / "prepared" / "features.path").read_text())
+    os.truncate(path, path.stat().st_size // 3)
+    done = run.wait()
+    assert done.code == 1
+    assert run.left() == []
+    last = done.err.splitlines()[-1]
+    assert last.startswith(f"fedfer: {path}")
+    assert "was cut short while the run read it" in last or "has changed while the run worked with it" in last
+    assert last.endswith("; go on with: fedfer run --resume run")
+    again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
+    before = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
+    wait_for_rounds(tmp_path / "run", before + 1)
+    again.send(signal.SIGINT)
+    assert again.wait().code == 130

@@ -3,7 +3,7 @@
 import flwr.serverapp.strategy as flower
 import numpy as np
 import pytest
-from flower_steps import SHAPE, came, drawn, flower_step
+from support_flower_steps import SHAPE, came, drawn, flower_step
 
 from server.strategies import coordinates
 from server.strategies.coordinates import each, middle

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import Done, fedfer, settings, started, wait_for_rounds
-from photo_folders import gray
 from safetensors import safe_open
+from support_commands import LONG, Done, Here, fedfer, settings, started, wait_for_rounds
+from support_photo_folders import gray
+from support_traps import lay_traps
 
 from server.strategies import own_heads
 from simulations.experiment import keys
@@ -39,41 +40,52 @@ def rounds(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "rounds.jsonl").read_text().splitlines()]
 
 
-def run(folder: Path, cache: str, *more: str, **changes: object) -> Path:
-    done = fedfer("run", *settings(**changes), *more, "--out", "run", cwd=folder, FEDFER_CACHE=cache)
+def run_here(here: Here, *more: str, **changes: object) -> Path:
+    """A run in this process, where it is not about processes."""
+    asked = settings(**changes, federation__engine="process")
+    done = here.run("run", *asked, *more, "--out", here.folder / "run")
     assert (done.code, done.err) == (0, ""), done
-    return folder / "run"
+    return here.folder / "run"
 
 
-@pytest.mark.parametrize(
-    ("nodes", "block", "engine"), [(1, 1, "ray"), (4, 1000, "flower"), (3, 2, "process")]
-)
 def test_same_bytes_for_any_nodes_blocks_and_engine(
-    whole_run: Path, run_cache: str, tmp_path: Path, nodes: int, block: int, engine: str
+    whole_run: Path, run_cache: str, here: Here, tmp_path: Path
 ) -> None:
-    other = run(
-        tmp_path, run_cache, "--no-baseline",
-        federation__nodes=nodes, federation__block=block, federation__engine=engine,
-    )  # fmt: skip
-    assert head(other) == head(whole_run)
-    assert summary(other)["nodes"] == nodes
-    assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
-    assert not (other / "centralized").exists()  # --no-baseline
+    """Two runs at once, which do not disturb each other, started where other modules lie; a third here."""
+    asked = {
+        "ray": {"federation__nodes": 1, "federation__block": 1},
+        "flower": {"federation__nodes": 4, "federation__block": 1000},
+    }
+    traps = lay_traps(tmp_path / "traps")
+    both = {
+        engine: started(
+            "run", *settings(**changes, federation__engine=engine), "--no-baseline", "--quiet",
+            "--out", tmp_path / engine, cwd=traps, FEDFER_CACHE=run_cache,
+        )
+        for engine, changes in asked.items()
+    }  # fmt: skip
+    here.folder = tmp_path / "here"
+    third = run_here(here, "--no-baseline", federation__nodes=3, federation__block=2)
+    for run in both.values():
+        assert run.wait() == Done(0, "", "")
+        assert run.left() == []
+    for other, nodes in ((tmp_path / "ray", 1), (tmp_path / "flower", 4), (third, 3)):
+        assert head(other) == head(whole_run)
+        assert summary(other)["nodes"] == nodes
+        assert summary(other)["accuracy"] == summary(whole_run)["accuracy"]
+        assert not (other / "centralized").exists()  # --no-baseline
 
 
-def test_another_seed_another_head(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
-    done = fedfer("baseline", *settings(run__seed=1), "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert done.code == 0
+def test_another_seed_another_head(whole_run: Path, here: Here, tmp_path: Path) -> None:
+    assert here.run("baseline", *settings(run__seed=1), "--out", "run").code == 0
     assert head(tmp_path / "run") != head(whole_run / "centralized")
     assert summary(tmp_path / "run")["seed"] == 1
 
 
-def test_its_configuration_repeats_a_run_from_anywhere(
-    whole_run: Path, run_cache: str, tmp_path: Path
-) -> None:
+def test_its_configuration_repeats_a_run_from_anywhere(whole_run: Path, here: Here, tmp_path: Path) -> None:
     config = tomllib.loads((whole_run / "config.toml").read_text())
     assert {f"{section}.{name}" for section, values in config.items() for name in values} == set(keys())
-    done = fedfer("run", whole_run / "config.toml", "--quiet", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("run", whole_run / "config.toml", "--set", "federation.engine=process", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
     (again,) = (tmp_path / "runs").iterdir()
     assert again.name.startswith("config-")
@@ -171,11 +183,8 @@ def test_phones_are_judged_on_photos_of_their_own(whole_run: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("ditto", "federated"), ("fine-tune", "federated"), ("local", "local")]
 )
-def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: str, kind: str) -> None:
-    folder = run(
-        tmp_path, run_cache, "--no-baseline",
-        strategy__name=name, federation__engine="process", federation__partition="pathological",
-    )  # fmt: skip
+def test_own_heads_are_judged_at_the_end(here: Here, name: str, kind: str) -> None:
+    folder = run_here(here, "--no-baseline", strategy__name=name, federation__partition="pathological")
     found = summary(folder)
     own, shared = found["own_heads"], found["across_phones"]
     assert found["kind"] == kind
@@ -198,11 +207,9 @@ def test_own_heads_are_judged_at_the_end(run_cache: str, tmp_path: Path, name: s
     assert ("Local training names" in page) == (kind == "local")
 
 
-def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(
-    run_cache: str, tmp_path: Path
-) -> None:
-    folder = run(
-        tmp_path, run_cache, "--no-baseline", strategy__name="fine-tune", federation__engine="process",
+def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(here: Here) -> None:
+    folder = run_here(
+        here, "--no-baseline", strategy__name="fine-tune",
         federation__partition="draw", federation__phones=3000, federation__phones_per_round=5,
     )  # fmt: skip
     with (folder / "phones.csv").open(newline="") as lines:
@@ -226,7 +233,7 @@ def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:
         assert config["baseline"]["epochs"] == epochs
 
 
-def test_names_of_all_kinds_reach_the_page(run_cache: str, tmp_path: Path) -> None:
+def test_names_of_all_kinds_reach_the_page(here: Here, tmp_path: Path) -> None:
     """File names that are no text, and classes called like a column or a tag."""
     names = ("emotion", "<b>&")
     for k, name in enumerate(names):
@@ -237,7 +244,7 @@ def test_names_of_all_kinds_reach_the_page(run_cache: str, tmp_path: Path) -> No
     classes = f"data.classes={json.dumps(names)}"
     small = ("data.image_size=64", "data.balance=0", "model.weights=random", "federation.phones=5000")
     more = [word for setting in (classes, *small) for word in ("--set", setting)]
-    done = fedfer("baseline", "--data", "faces", *more, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    done = here.run("baseline", "--data", "faces", *more, "--out", "run")
     assert (done.code, done.err) == (0, ""), done
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<b>&" not in page
@@ -254,10 +261,9 @@ def test_the_baseline_alone_is_the_one_beside_the_run(
     assert "federated" not in done.out
 
 
-def test_some_phones_a_round_and_the_baseline_that_matches(run_cache: str, tmp_path: Path) -> None:
-    some = run(
-        tmp_path,
-        run_cache,
+def test_some_phones_a_round_and_the_baseline_that_matches(here: Here) -> None:
+    some = run_here(
+        here,
         federation__phones_per_round=3,
         federation__rounds=4,
         federation__partition="dirichlet",
@@ -314,25 +320,12 @@ def test_a_ray_that_breaks_down_ends_the_run_which_goes_on(
     assert again.wait().code == 130
 
 
-def test_two_runs_at_once_do_not_disturb_each_other(whole_run: Path, run_cache: str, tmp_path: Path) -> None:
-    both = [
-        started("run", *settings(), "--no-baseline", "--out", name, cwd=tmp_path, FEDFER_CACHE=run_cache)
-        for name in ("one", "two")
-    ]
-    for run, name in zip(both, ("one", "two"), strict=True):
-        done = run.wait()
-        assert (done.code, done.err) == (0, "")
-        assert head(tmp_path / name) == head(whole_run)
-        assert run.left() == []
-
-
 @pytest.mark.parametrize("engine", ["ray", "flower"])
-def test_a_worker_that_is_killed_in_a_round_costs_no_bit(run_cache: str, tmp_path: Path, engine: str) -> None:
-    """Rounds take long enough to be met; Flower's runtime does not replace what was lost."""
-    long = {"federation__local_epochs": 400, "federation__rounds": 6, "evaluation__every": 6}
-    asked = ["--no-baseline", *settings(**long)]
-    whole = fedfer("run", *asked, "--out", "whole", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert whole.code == 0
+def test_a_worker_that_is_killed_in_a_round_costs_no_bit(
+    long_run: Path, run_cache: str, tmp_path: Path, engine: str
+) -> None:
+    """Flower's runtime does not replace what was lost."""
+    asked = ["--no-baseline", *settings(**LONG)]
     hurt = started(
         "run", *asked, "--set", f"federation.engine={engine}", "--out", "run",
         cwd=tmp_path, FEDFER_CACHE=run_cache,
@@ -344,9 +337,9 @@ def test_a_worker_that_is_killed_in_a_round_costs_no_bit(run_cache: str, tmp_pat
     done = hurt.wait()
     assert (done.code, done.err) == (0, "")
     assert hurt.left() == []
-    assert head(tmp_path / "run") == head(tmp_path / "whole")
+    assert head(tmp_path / "run") == head(long_run)
     same = ("round", "phones", "photos", "train_loss", "val_accuracy", "val_macro_f1", "dropped")
-    for ours, theirs in zip(rounds(tmp_path / "run"), rounds(tmp_path / "whole"), strict=True):
+    for ours, theirs in zip(rounds(tmp_path / "run"), rounds(long_run), strict=True):
         assert [ours[name] for name in same] == [theirs[name] for name in same]
 
 

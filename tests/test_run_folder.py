@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import a_summary
+from support_fake_runs import a_summary
 
 from fer_models.errors import InputError
 from fer_models.metrics import report

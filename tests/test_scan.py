@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photo_folders import PAIR, encoded, gray, load, noise, refused
 from PIL import Image, ImageFile
+from support_photo_folders import PAIR, encoded, gray, load, noise, refused
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import load_table

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Here, started, wait_for_rounds
-from photo_folders import draw_people
 from PIL import Image
+from support_commands import Here, started, wait_for_rounds
+from support_photo_folders import draw_people
 
 from simulations.run.request import alone, finished
 from simulations.study.request import ask
@@ -30,9 +30,10 @@ ASKED = ("--data", "faces", "--models", "mobilenet,ridge,majority", "--balances"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, encoders: Path) -> Path:
     """A folder with photos; its cache serves the module."""
     folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(encoders, folder / "cache")
     draw_people(folder / "faces", CLASSES)
     return folder
 
@@ -116,23 +117,24 @@ def test_a_run_of_a_study_is_the_run_of_its_settings(study: Path, here: Here) ->
     assert (first / "head.safetensors").read_bytes() == (second / "head.safetensors").read_bytes()
 
 
-def test_what_is_finished_is_not_trained_again(copy: Path, here: Here) -> None:
+def test_a_study_grows_by_what_is_asked_for_and_by_what_is_not_finished(copy: Path, here: Here) -> None:
+    """What is finished is not trained again, whoever made it; that other versions did is told."""
+    path = copy / "ridge-0-seed0" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(summary))
     before = {run: (copy / run / "summary.json").stat().st_mtime_ns for run in runs(copy)}
     (copy / "ridge-15-seed1" / "summary.json").unlink()
-    done = here.run("study", "--out", copy)
-    assert (done.code, done.err) == (0, "")
-    assert re.findall(r"(\d+/12 .*): done", done.out) == ["10/12 ridge, balance 15, seed 1"]
-    after = {run: (copy / run / "summary.json").stat().st_mtime_ns for run in runs(copy)}
-    assert [run for run in after if after[run] != before[run]] == ["ridge-15-seed1"]
-
-
-def test_a_study_grows_by_what_is_asked_for(copy: Path, here: Here) -> None:
     done = here.run("study", "--out", copy, "--models", "hog", "--balances", "15", "--seeds", "1")
     assert (done.code, done.err) == (0, "")
     trained = re.findall(r"/16 (\S+), balance (\d+), seed (\d): done", done.out)
-    assert trained == [("hog", balance, seed) for seed in "01" for balance in ("0", "15")]
+    grown = [("hog", balance, seed) for seed in "01" for balance in ("0", "15")]
+    assert sorted(trained) == sorted([*grown, ("ridge", "15", "1")])
+    after = {run: (copy / run / "summary.json").stat().st_mtime_ns for run in before}
+    assert [run for run in after if after[run] != before[run]] == ["ridge-15-seed1"]
     ours = [row for row in table(copy) if row["source"] == "fedfer"]
     assert [row["model"] for row in ours[::2]] == ["mobilenet", "ridge", "majority", "hog"]
+    assert "some runs were made with other versions of torch" in done.out
 
 
 def test_other_settings_and_changed_photos_are_refused_before_anything_is_trained(
@@ -193,14 +195,6 @@ def test_a_study_that_is_at_work_is_left_alone(copy: Path, here: Here) -> None:
     assert (copy / "study.toml").read_bytes() == before
 
 
-def test_a_run_made_with_other_versions_is_said(copy: Path, here: Here) -> None:
-    path = copy / "ridge-0-seed0" / "summary.json"
-    summary = json.loads(path.read_text())
-    summary["versions"]["torch"] = "1.0"
-    path.write_text(json.dumps(summary))
-    assert "some runs were made with other versions of torch" in here.run("study", "--out", copy).out
-
-
 def test_a_model_that_diverges_does_not_stop_the_others(here: Here) -> None:
     wild = ("--set", "train.lr=100", "--set", "train.optimizer=sgd", "--models", "cnn,majority")
     done = here.run("study", "--data", "faces", *SMALL, *wild, "--balances", "0", "--out", "wild")
@@ -236,9 +230,11 @@ def test_names_and_numbers_that_cannot_be_used(here: Here) -> None:
 
 
 @pytest.mark.slow
-def test_a_study_that_is_stopped_says_how_to_go_on_and_does(made: Path, tmp_path: Path) -> None:
+def test_a_study_that_is_stopped_says_how_to_go_on_and_does(
+    made: Path, encoders: Path, tmp_path: Path
+) -> None:
     asked = ("--models", "ridge,cnn", "--balances", "100", "--data", made / "faces", *SMALL)
-    cache, long = str(tmp_path / "cache"), ("--set", "baseline.epochs=40")
+    cache, long = str(shutil.copytree(encoders, tmp_path / "cache")), ("--set", "baseline.epochs=40")
     running = started("study", *asked, *long, "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache)
     wait_for_rounds(tmp_path / "study" / "cnn-100-seed0", 3)
     running.send(signal.SIGINT, group=True)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from fake_runs import CLASSES, make_study
 from matplotlib.figure import Figure
 from PIL import Image
+from support_fake_runs import CLASSES, make_study
 
 from simulations.study import curves as study_curves
 from simulations.study import figures as study_figures
@@ -62,8 +62,7 @@ def test_long_and_odd_names_of_eight_classes(tmp_path: Path) -> None:
 
 def test_models_fitted_in_one_step_have_no_figure_of_epochs(tmp_path: Path) -> None:
     study = made(tmp_path / "s", {"ridge": 0.4, "majority": 0.0}, 2)
-    paths = study_figures.draw(study, study.folder)
-    assert not [path for path in paths if path.name.startswith("epochs")]
+    assert list(study_figures.figures(study)) == ["overview", "imbalance", "blocks", "confusion", "classes"]
 
 
 @pytest.mark.parametrize("epochs", [1, 10])
@@ -80,7 +79,7 @@ def test_curves_join_the_epochs_that_were_judged_on_one_axis(tmp_path: Path, epo
     assert [list(line.get_xdata()) for line in below.lines if line.get_linestyle() == "--"] == [
         list(range(1, epochs + 1))
     ] * 3
-    assert study_figures.draw(study, study.folder)
+    assert study_curves.draw_epochs(study, 1000, tmp_path)
 
 
 def test_mobilenets_blocks_are_those_of_the_paper() -> None:

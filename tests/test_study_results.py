@@ -10,11 +10,11 @@ from statistics import mean, stdev
 
 import numpy as np
 import pytest
-from fake_runs import make_run, make_study
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score
+from support_fake_runs import make_run, make_study
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream

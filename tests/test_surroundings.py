@@ -1,6 +1,5 @@
 """What a command finds around it: each works, or is refused in one line before anything is done."""
 
-import io
 import os
 import shutil
 import subprocess
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done, Here, assert_refused, fedfer, settings
-from other_user import bound_fedfer, nameless
+from support_commands import FEDFER, Done, Here, assert_refused, settings
+from support_notebook import Notebook
+from support_other_user import NAMELESS, bound_fedfer, nameless
 
 from simulations.engines import surroundings
 from simulations.terminal.display import Display
@@ -89,7 +89,7 @@ def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, run_cach
 
 
 @slow
-def test_a_user_without_a_name_and_a_home() -> None:
+def test_a_user_without_a_name_and_a_home(encoders: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ff") as name:
         place = Path(name)
         place.chmod(0o777)
@@ -99,17 +99,21 @@ def test_a_user_without_a_name_and_a_home() -> None:
         assert_refused(refused := nameless("run", *SMALL, cwd=place))
         assert "the home folder is not known" in refused.err
         words = ["run", *settings(federation__rounds=2), "--no-baseline", "--out", "run"]
+        shutil.copytree(encoders, place / "cache")  # and what is compiled; the rest is this user's to write
+        shutil.copytree(os.environ["NUMBA_CACHE_DIR"], place / "cache" / "numba")
+        for path in (place / "cache", *(place / "cache").rglob("*")):
+            shutil.chown(path, NAMELESS, NAMELESS)
         done = nameless(*words, cwd=place, FEDFER_CACHE=str(place / "cache"))
         assert (done.code, done.err) == (0, "")
 
 
 @slow
-def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cache: str) -> None:
+def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path) -> None:
+    """Which this model, that nothing is compiled for, meets as any other does."""
     cache = tmp_path / "cache"
-    shutil.copytree(run_cache, cache)
     (cache / "numba" / "local_0").mkdir(parents=True)
     (cache / "numba" / "local_0").chmod(0o555)
-    words = ["run", *SMALL, "--out", "run"]
+    words = ["baseline", *settings(model__name="majority"), "--out", "run"]
     done = bound_fedfer(*words, cwd=tmp_path, FEDFER_CACHE=str(cache))
     assert done.code == 0, done.err
     assert done.err.startswith("fedfer: numba compiles anew")
@@ -121,8 +125,8 @@ def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, run_cac
 
 
 @slow
-def test_a_cache_of_which_parts_belong_to_others(tmp_path: Path, run_cache: str) -> None:
-    cache = tmp_path / "cache"
+def test_a_cache_of_which_parts_belong_to_others(short_run: Path, encoders: Path, tmp_path: Path) -> None:
+    cache = shutil.copytree(encoders, tmp_path / "cache")
     for name in ("numba", "matplotlib"):
         (cache / name).mkdir(parents=True)
         (cache / name).chmod(0o555)
@@ -136,9 +140,7 @@ def test_a_cache_of_which_parts_belong_to_others(tmp_path: Path, run_cache: str)
         " (Permission denied); make it yours, or let FEDFER_CACHE name another\n"
     )
     assert list(temporary.iterdir()) == []
-    plain = fedfer("run", *SMALL, "--out", "plain", cwd=tmp_path, FEDFER_CACHE=run_cache)
-    assert plain.code == 0
-    heads = [(tmp_path / name / "head.safetensors").read_bytes() for name in ("run", "plain")]
+    heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]
     assert heads[0] == heads[1]
     (cache / "looks").mkdir(exist_ok=True)
     (cache / "looks").chmod(0o555)
@@ -171,17 +173,6 @@ def test_a_run_with_streams_that_are_closed(tmp_path: Path, run_cache: str, clos
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "run" / "report.html").exists()
-
-
-class Notebook(io.TextIOBase):
-    """What a notebook has for a stream: no file and no terminal."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        self.text += text
-        return len(text)
 
 
 def test_a_notebook_has_streams_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,9 +220,9 @@ def test_from_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("engine", ["ray", "flower"])
 def test_a_run_in_a_notebook_from_another_thread(tmp_path: Path, run_cache: str, engine: str) -> None:
     code = (
-        "import sys, threading; sys.path.append(sys.argv.pop(1)); import test_surroundings as t\n"
+        "import sys, threading; sys.path.append(sys.argv.pop(1)); from support_notebook import Notebook\n"
         "from simulations.cli.main import main\n"
-        "sys.stdout, sys.stderr = t.Notebook(), t.Notebook()\n"
+        "sys.stdout, sys.stderr = Notebook(), Notebook()\n"
         "thread = threading.Thread(target=main); thread.start(); thread.join()\n"
         "print(sys.stderr.text, file=sys.__stderr__, end=''); print(sys.stdout.text, file=sys.__stdout__)"
     )
@@ -278,3 +269,15 @@ def test_libraries_get_folders_of_the_cache(here: Here, monkeypatch: pytest.Monk
     surroundings.settle()
     assert (os.environ["FLWR_HOME"], os.environ["HF_HOME"]) == ("/mine", "")
     assert list(here.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [(".", "{here}"), ("a:/b:", "{here}/a:/b"), ("", ""), (":", ":")],
+)
+def test_what_begins_elsewhere_finds_the_same_modules(
+    here: Here, monkeypatch: pytest.MonkeyPatch, said: str, there: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", said)
+    surroundings.settle()
+    assert os.environ["PYTHONPATH"] == there.format(here=here.folder)

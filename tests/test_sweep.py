@@ -2,15 +2,18 @@
 
 import csv
 import io
+import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
-from commands import Here, settings, started, wait_for_rounds
-from fake_runs import a_summary
 from rich.console import Console
+from support_commands import Here, Running, fedfer, settings, started, wait_for_rounds
+from support_fake_runs import a_summary
 
 from fer_models.errors import InputError
 from fer_models.metrics import report
@@ -18,6 +21,7 @@ from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, Spread
 from fer_models.run_folder.rounds import RoundRecord
 from simulations.sweep import table as sweep_table
+from simulations.sweep import workers
 from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
 
 SMALL = settings()
@@ -31,7 +35,7 @@ def asked(folder: Path, *changes: str, **given: object) -> SweepRequest:
 
 def test_everything_is_asked_for_by_default_and_baselines_come_first(tmp_path: Path) -> None:
     sweep = asked(tmp_path / "new")
-    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (STRATEGIES, PARTITIONS, 1)
+    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (tuple(STRATEGIES), tuple(PARTITIONS), 1)
     assert [cell.name for cell in sweep.cells[:2]] == ["centralized", "centralized-ridge"]
     assert len({str(cell) for cell in sweep.cells}) == len(sweep.cells)
     assert not sweep.folder.exists()
@@ -139,3 +143,59 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_says_how_to_go_on(run_cache:
     assert done.code == 130
     assert done.err.splitlines()[-1] == "fedfer: stopped; go on with: fedfer sweep --out sweep"
     assert running.left() == []
+
+
+def test_a_process_that_is_killed_costs_what_it_was_at_alone() -> None:
+    with workers.workers(2) as submit:
+        futures = [
+            submit(signal.raise_signal, signal.SIGKILL) if n == 1 else submit(str, n) for n in range(5)
+        ]
+        assert [future.result() for future in futures] == ["0", workers.KILLED, "2", "3", "4"]
+
+
+def test_no_process_of_a_sweep_outlives_it() -> None:
+    pids = list[str | None]()
+
+    def interrupted() -> None:
+        with workers.workers(2) as submit:
+            pids.append(submit(os.getpid).result())
+            submit(time.sleep, 1000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    deadline = time.monotonic() + 10
+    while any(psutil.pid_exists(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_run_and_not_the_sweep(run_cache: str, tmp_path: Path) -> None:
+    long = settings(federation__rounds=300, federation__local_epochs=20)
+    asked = ("--strategies", "fedavg,median", "--partitions", "iid", *long, "--quiet")
+    running = started("sweep", *asked, "--out", "sweep", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    place = tmp_path / "sweep" / "iid" / "fedavg" / "seed-0"
+    wait_for_rounds(place, 3)
+    os.kill(at_work_in(place, running), signal.SIGKILL)
+    done = running.wait()
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith("fedfer: 1 of 4 runs failed; iid, fedavg, seed 0: its process was killed, perhaps")
+    assert running.left() == []
+    names = ("centralized", "centralized-ridge", "fedavg", "median")
+    finished = [(tmp_path / "sweep" / "iid" / name / "seed-0" / "summary.json").exists() for name in names]
+    assert finished == [True, True, False, True]
+    assert "| median |" in (tmp_path / "sweep" / "table.md").read_text()
+    again = fedfer("sweep", "--quiet", "--out", "sweep", cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert (again.code, again.err) == (0, "")
+    assert (place / "summary.json").exists()
+
+
+def at_work_in(folder: Path, running: Running) -> int:
+    """The process of the command that holds the run folder."""
+    for number in running.processes():
+        opened = Path(f"/proc/{number}/fd").iterdir()
+        if str(folder) in [os.readlink(file) for file in opened if file.is_symlink()]:
+            return number
+    raise AssertionError(f"nobody works in {folder}")

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from photo_folders import PAIR, gray, load, refused
+from support_photo_folders import PAIR, gray, load, refused
 
 from fer_models.errors import InputError
 from fer_models.photos import tables

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_key, torch_phone
+from support_reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_key, torch_phone
 
 from fer_models.config import TrainConfig
 from fer_models.heads import new_head

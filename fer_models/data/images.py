@@ -93,6 +93,21 @@ def _check_broken(
     photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
 ) -> None:
     """Raises InputError where too many photos, or all of a class, cannot be read."""
+    check_unreadable(photos, broken, data, source)
+    whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
+    for name in data.classes if broken else ():
+        if lost[name] == whole[name]:
+            first = next(f"{shown(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
+            raise InputError(
+                f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
+                f" {first}); mend them or leave the class out of data.classes"
+            )
+
+
+def check_unreadable(
+    photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
+) -> None:
+    """Raises InputError where all photos, or a larger share than data.max_unreadable, cannot be read."""
     if not broken:
         return
     share = len(broken) / len(photos)
@@ -111,14 +126,6 @@ def _check_broken(
             f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); mend or"
             " remove them, or raise data.max_unreadable"
         )
-    whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
-    for name in data.classes:
-        if lost[name] == whole[name]:
-            first = next(f"{shown(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
-            raise InputError(
-                f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
-                f" {first}); mend them or leave the class out of data.classes"
-            )
 
 
 def _split(

@@ -228,6 +228,31 @@ def add_exactly(total, head, start, weight):
 
 
 @njit(cache=True)
+def add_updates(total, updates, weights):
+    """Adds weights[i] * updates[i] to `total` (C, D + 1), each term rounded as `add_exactly` rounds it.
+
+    updates (k, C, D + 1) and weights (k,), float64.
+    """
+    for i in range(updates.shape[0]):
+        for c in range(updates.shape[1]):
+            for k in range(updates.shape[2]):
+                total[c, k] += (weights[i] * updates[i, c, k] + _MAGIC) - _MAGIC
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def norms(updates):
+    """The Euclidean norm of each update of (k, C, D + 1) float64: (k,) float64."""
+    out = np.empty(updates.shape[0])
+    for i in range(updates.shape[0]):
+        square = 0.0
+        for c in range(updates.shape[1]):
+            for k in range(updates.shape[2]):
+                square += updates[i, c, k] * updates[i, c, k]
+        out[i] = np.sqrt(square)
+    return out
+
+
+@njit(cache=True)
 def add_rounded(total, values):
     """Adds `values` to `total`, both float64 (m, n), each rounded to a multiple of QUANTUM."""
     for i in range(total.shape[0]):
@@ -282,9 +307,9 @@ def train_phones(
 
     Phone number i of them owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] where
     that is all. `anchor` is the head of the round. corrections (k, C, D + 1), or of one phone for all, or of
-    none; `each` (k or 0, C, D + 1) takes what each phone moved by, `sound` (k,) whether its numbers are
-    finite: the others add nothing. Returns (reach, loss): the summed norms of what the phones added, which
-    bounds every partial sum in every order, and the loss summed over views.
+    none; `each` (k or 0, C, D + 1), float32 or float64, takes what each phone moved by, `sound` (k,) whether
+    its numbers are finite: the others add nothing. Returns (reach, loss): the summed norms of what the
+    phones added, which bounds every partial sum in every order, and the loss summed over views.
     """
     reach, loss = 0.0, 0.0
     head = np.empty_like(anchor)
@@ -321,5 +346,5 @@ def train_phones(
         if each.shape[0]:
             for c in range(head.shape[0]):
                 for k in range(head.shape[1]):
-                    each[i, c, k] = head[c, k] - start[c, k]
+                    each[i, c, k] = np.float64(head[c, k]) - np.float64(start[c, k])
     return reach, loss

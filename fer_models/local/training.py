@@ -4,9 +4,10 @@ The arithmetic is `kernel.train_epoch`; this file knows whose rows to train and 
 Source: local Adam as in FedAvg (McMahan et al., 2017), where a phone's optimiser starts fresh.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -132,6 +133,8 @@ class Work:
     weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; else its views
     each: bool = False  # whether what each phone moved by is asked for
     losses: bool = False  # and the mean loss on its views of the head it started from
+    transforms: "Changes | None" = None  # what happens to updates before they are added up
+    dtype: Any = np.float32  # of what each phone moved by; in float64 it is exact
 
 
 @dataclass(frozen=True)
@@ -142,10 +145,26 @@ class Trained:
     sum: Update
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each less its start
     losses: np.ndarray | None = None  # (k,) float64
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)  # (k,) float64 each, of the transforms
+
+
+class Changes(Protocol):
+    """What happens to updates before they are added up: `transforms.Transforms`."""
+
+    def train(
+        self,
+        trainer: Callable[[Holdings, np.ndarray, Work], Trained],
+        held: Holdings,
+        phones: np.ndarray,
+        work: Work,
+    ) -> Trained:
+        """What `trainer` makes of the work, changed before it is added up."""
 
 
 def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
     """Every phone of `phones` (k,) does the work."""
+    if work.transforms is not None:
+        return work.transforms.train(train_phones, held, phones, work)
     phones, head, train, local = (
         np.ascontiguousarray(phones, dtype=np.int64),
         work.head,
@@ -157,7 +176,7 @@ def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
     none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)
     sizes = lasts - firsts
     total = np.zeros(head.shape, np.float64)
-    updates = np.empty((len(phones) if work.each else 0, *head.shape), np.float32)
+    updates = np.empty((len(phones) if work.each else 0, *head.shape), work.dtype)
     sound = np.empty(len(phones), np.bool_)
     reach, loss = kernel.train_phones(
         np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,

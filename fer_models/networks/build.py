@@ -6,10 +6,10 @@ of torch's state dicts, for MobileNetV2 torchvision's own (`features.15.conv.0.0
 there too. Torch's global generator is neither drawn from nor seeded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +17,13 @@ from fer_models.encoders import backbone
 from fer_models.encoders.weights import Weights
 from fer_models.heads import Arrays, new_head
 from fer_models.machine import cores
-from fer_models.seeding import stream
+from fer_models.networks.network import Network
+from fer_models.networks.registry import NETWORKS
+from fer_models.options import declared
 
 if TYPE_CHECKING:
     import torch
 
-NAMES = ("mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch")
-HIDDEN = 256  # units of the extra layer of mobilenet-deep
 BATCH = 32  # rows of one forward pass outside training
 
 
@@ -31,28 +31,35 @@ BATCH = 32  # rows of one forward pass outside training
 class Spec:
     """What a network is made from. Raises ValueError, with the reason, where no network can be made.
 
-    size: side of the images in pixels. width: channels of mobilenet-scratch, as a share. trainable_blocks:
-    of mobilenet-tuned, 1 to 17. dropout: before the last layer, in training (cnn has none).
+    size: side of the images in pixels. dropout: before the last layer, in training, where it has one.
+    options: of the network's page, those that are not its defaults.
     """
 
     name: str
     classes: int
     size: int
-    width: float = 1.0
-    trainable_blocks: int = 3
     dropout: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES:
+        if self.name not in NETWORKS:
             raise ValueError(f"no network is called {self.name!r}")
         for what, value, low, high in (
             ("classes", self.classes, 2, 100_000),
             ("size", self.size, 4, 100_000),
-            ("width", self.width, 0.01, 100),
-            ("trainable_blocks", self.trainable_blocks, 1, 17),
         ):
             if not low <= value <= high:
                 raise ValueError(f"{what} is {value}, which is not within {low} and {high}")
+        rules = declared(NETWORKS[self.name])
+        if unknown := sorted(self.options.keys() - rules.keys()):
+            raise ValueError(f"{unknown[0]} is no option of {self.name}")
+        for option, value in self.options.items():
+            rules[option].checked(option, value, auto=False)
+
+    @property
+    def network(self) -> Network:
+        """The page, with its options."""
+        return NETWORKS[self.name](**self.options)
 
 
 class NetworkClassifier:
@@ -93,20 +100,20 @@ class NetworkClassifier:
 def build(spec: Spec, *, seed: int, weights: Weights | None = None) -> NetworkClassifier:
     """A network as training starts from it: drawn from `seed` as torch, or torchvision, draws it.
 
-    mobilenet-tuned starts from `weights` (else without use), and from the same last layer as mobilenet.
+    One that is pretrained starts from `weights` (else without use), and from the last layer of mobilenet.
     Raises InputError when the file of the weights does not fit.
     """
     import torch
 
     expected = {name: tuple(tensor.shape) for name, tensor in empty(spec).state_dict().items()}
-    if spec.name != "mobilenet-tuned":
-        draw = _as_torchvision if spec.name == "mobilenet-scratch" else _as_torch
-        arrays = {name: draw(name, expected, seed).astype(np.float32) for name in expected}
+    network = spec.network
+    if not network.pretrained:
+        arrays = {name: network.start(name, expected, seed).astype(np.float32) for name in expected}
         return NetworkClassifier(
             spec, _filled(spec, {name: torch.from_numpy(array) for name, array in arrays.items()})
         )
     if weights is None:
-        raise ValueError("mobilenet-tuned starts from weights, got none")
+        raise ValueError(f"{spec.name} starts from weights, got none")
     whole = backbone.mobilenet(weights).state_dict()
     head = torch.from_numpy(new_head(spec.classes, backbone.FEATURES, seed=seed))
     whole |= {"weight": head[:, :-1].clone(), "bias": head[:, -1].clone()}
@@ -135,21 +142,9 @@ def restore(spec: Spec, arrays: Arrays) -> NetworkClassifier:
 def empty(spec: Spec) -> "torch.nn.Module":
     """The network on torch's meta device: names and shapes, no memory, no draw from any generator."""
     import torch
-    from torchvision.models import mobilenet_v2
-
-    from fer_models.networks import layers
 
     with torch.device("meta"):
-        if spec.name == "mobilenet-deep":
-            return layers.DeepHead(backbone.FEATURES, HIDDEN, spec.classes, spec.dropout)
-        if spec.name == "cnn":
-            return layers.EmotionCNN(spec.size, spec.classes)
-        tuned = spec.name == "mobilenet-tuned"
-        width = 1.0 if tuned else spec.width
-        features = mobilenet_v2(width_mult=width, norm_layer=layers.Norm).features
-        if tuned:
-            features = features[18 - spec.trainable_blocks :]  # which keeps its names
-        return layers.MobileNet(features, spec.classes, spec.dropout, frozen=tuned)
+        return spec.network.module(spec.classes, spec.size, spec.dropout)
 
 
 @contextmanager
@@ -172,18 +167,3 @@ def _filled(spec: Spec, tensors: "dict[str, torch.Tensor]") -> "torch.nn.Module"
     network = empty(spec)
     network.load_state_dict(tensors, assign=True)
     return network.to(memory_format=torch.channels_last)
-
-
-def _as_torch(name: str, expected: dict[str, tuple[int, ...]], seed: int) -> np.ndarray:
-    """As torch.nn.Linear and Conv2d: weight and bias uniform within 1 / sqrt(inputs of a unit)."""
-    bound = 1 / np.sqrt(np.prod(expected[f"{name.rpartition('.')[0]}.weight"][1:]))
-    return stream(seed, "network", name).uniform(-bound, bound, expected[name])
-
-
-def _as_torchvision(name: str, expected: dict[str, tuple[int, ...]], seed: int) -> np.ndarray:
-    """As torchvision's MobileNetV2: He-normal by fan-out, BatchNorm the identity, last layer nearly zero."""
-    shape = expected[name]
-    if len(shape) == 1:
-        return np.full(shape, 1.0 if name.endswith(("weight", "running_var")) else 0.0)
-    spread = 0.01 if len(shape) == 2 else np.sqrt(2 / (shape[0] * np.prod(shape[2:])))
-    return stream(seed, "network", name).normal(0, spread, shape)

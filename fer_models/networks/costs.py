@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from fer_models.encoders import backbone
 from fer_models.networks.build import Spec, empty
+from fer_models.networks.network import LAYERS
 
 if TYPE_CHECKING:
     import torch
 
-LAYERS = backbone.BLOCKS + 2  # of torchvision's mobilenet_v2().features
 # Expansion, channels, repeats and first stride of its blocks: Sandler et al. 2018, table 2.
 _STAGES = (
     (1, 16, 1, 1),
@@ -81,11 +81,7 @@ def network_cost(spec: Spec) -> Cost:
 
 def frozen_cost(spec: Spec) -> Cost:
     """Of the frozen part of MobileNetV2 below a network, which makes the rows that the network reads."""
-    if spec.name == "mobilenet-deep":
-        return encoder_cost(spec.size)
-    if spec.name == "mobilenet-tuned":
-        return encoder_cost(spec.size, LAYERS - 1 - spec.trainable_blocks)
-    return Cost(0, 0)
+    return encoder_cost(spec.size, spec.network.below)
 
 
 def _encoder(layers: int) -> "torch.nn.Sequential":
@@ -101,11 +97,12 @@ def _rows(spec: Spec) -> "torch.Tensor":
     """One row as the network reads it."""
     import torch
 
-    if spec.name == "mobilenet-deep":
+    network = spec.network
+    if network.reads == "features":
         return torch.empty(1, backbone.FEATURES, device="meta")
-    if spec.name == "mobilenet-tuned":
+    if network.reads == "activations":
         photo = torch.empty(1, 3, spec.size, spec.size, device="meta")
-        activations: torch.Tensor = _encoder(LAYERS - 1 - spec.trainable_blocks).eval()(photo)
+        activations: torch.Tensor = _encoder(network.below).eval()(photo)
         return activations
     return torch.empty(1, 1, spec.size, spec.size, dtype=torch.uint8, device="meta")
 

@@ -70,12 +70,14 @@ class NetworkPhones:
 
     def train(self, held: Holdings, phones: np.ndarray, work: Work) -> Trained:
         """Every phone of `phones` (k,) does the work; arrays are (..., 1, P) instead of (..., C, D + 1)."""
+        if work.transforms is not None:
+            return work.transforms.train(self.train, held, phones, work)
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
         sizes = lasts - firsts
         weights = sizes.astype(np.float64) if work.weights is None else work.weights
         starts = work.head[None] if work.starts is None else work.starts
         total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
-        updates = np.empty((len(phones) if work.each else 0, *work.head.shape), np.float32)
+        updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
         losses, sound = np.empty(len(phones)), np.zeros(len(phones), np.bool_)
         with _one_thread():
             for place, phone in enumerate(phones):
@@ -91,7 +93,7 @@ class NetworkPhones:
                 reach += weights[place] * far
                 loss += (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
                 if work.each:
-                    updates[place] = head - start
+                    updates[place] = np.subtract(head, start, dtype=np.float64)
         sums = total, loss, reach
         return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
 

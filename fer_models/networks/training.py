@@ -18,7 +18,7 @@ from fer_models.torch_device import opened
 if TYPE_CHECKING:
     import torch
 
-BELOW_HEAD = 0.1  # of train.lr: what mobilenet-tuned's pretrained layers learn at
+BELOW_HEAD = 0.1  # of train.lr: what pretrained layers learn at
 
 
 class NetworkTrainer:
@@ -86,10 +86,10 @@ def make_optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.opt
     """The optimiser that `train` names, with torch's own settings; one pass over all parameters a step."""
     import torch
 
-    pretrained = "features." if learner.spec.name == "mobilenet-tuned" else None
+    pretrained = learner.spec.network.pretrained
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in learner.network.named_parameters():
-        below = pretrained is not None and name.startswith(pretrained)
+        below = pretrained != "" and name.startswith(pretrained)
         groups.setdefault(train.lr * (BELOW_HEAD if below else 1), []).append(parameter)
     make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.SGD
     return make([{"params": group, "lr": lr} for lr, group in groups.items()], fused=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fer_models.cache import named, whole_file
+from fer_models.errors import RunError
 from fer_models.run_folder.files import parse, versioned
 from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.text import shown
@@ -27,6 +28,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._written: int | None = None  # bytes of rounds.jsonl, from the first line on
         path.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -43,15 +45,30 @@ class RunFolder:
             csv.writer(file).writerows([header, *rows])
 
     def append_round(self, record: RoundRecord) -> None:
-        """Adds a line to rounds.jsonl."""
+        """Adds a line to rounds.jsonl; RunError where the lines before it are gone or others."""
+        self._check()
         try:
             with self.rounds_path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(versioned(record)) + "\n")
+                self._written = file.tell()
         except OSError as error:
             raise named(error, self.rounds_path) from error
 
+    def _check(self) -> None:
+        """RunError where rounds.jsonl is not as long as it was when the last line was written."""
+        if self._written is None:
+            return
+        now = self.rounds_path.stat().st_size if self.rounds_path.exists() else None
+        if now != self._written:
+            what = "is gone" if now is None else "has changed"
+            raise RunError(
+                f"{shown(self.rounds_path)} {what} while the run wrote to it; put it back, or remove the"
+                " checkpoint beside it, too, to begin with the first round"
+            )
+
     def settle(self) -> None:
         """Has the lines of rounds.jsonl on disk, before a checkpoint that counts on them."""
+        self._check()
         with self.rounds_path.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -61,6 +78,7 @@ class RunFolder:
         UnusableError where a line is not what was written; ValueError where one is missing.
         """
         totals = Totals()
+        self._written = None
         if not self.rounds_path.exists():
             return totals
         lines = self.rounds_path.read_bytes().splitlines()[:number]
@@ -71,6 +89,7 @@ class RunFolder:
             totals.add(record)
         with whole_file(self.rounds_path) as temporary:
             temporary.write_bytes(b"".join(line + b"\n" for line in lines))
+        self._written = self.rounds_path.stat().st_size
         return totals
 
 

@@ -1,7 +1,9 @@
 """How good answers are: over all photos, class by class, and across the phones. Parts of other records."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_ALL = -1  # phones that are ranked, in files of before there was a least number of photos
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,17 @@ class Quality:
 
 @dataclass(frozen=True)
 class Spread:
-    """How a score is spread over phones, each counting once."""
+    """How a score is spread over phones, each counting once.
+
+    Mean and variance are of all phones that were counted; the rest of those that are ranked, or None.
+    """
 
     mean: float
-    p10: float  # a tenth of the phones have this or less
-    median: float
-    p90: float
-    worst: float
-    worst_tenth: float  # mean of the worst tenth, rounded up
+    p10: float | None  # a tenth of the ranked phones have this or less
+    median: float | None
+    p90: float | None
+    worst: float | None
+    worst_tenth: float | None  # mean of the worst tenth, rounded up
     variance: float
 
 
@@ -56,7 +61,12 @@ class PhonesOfClass:
 
     phones: int  # of those counted
     accuracy: float | None  # mean; None without such phones
-    share_of_worst_tenth: float  # how much of the worst tenth they are
+    ranked: int = field(default=_ALL, kw_only=True)  # of them, with photos enough to be ranked
+    share_of_worst_tenth: float | None  # how much of the worst tenth they are; None where nobody is ranked
+
+    def __post_init__(self) -> None:
+        if self.ranked == _ALL:
+            object.__setattr__(self, "ranked", self.phones)
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,16 @@ class AcrossPhones:
 
     phones: int  # that were counted
     of: int  # so many that photos were dealt to
+    # Of those counted, with at least `min_photos`: percentiles and the worst tenth are of these.
+    ranked: int = field(default=_ALL, kw_only=True)
+    min_photos: int = field(default=1, kw_only=True)
     accuracy: AccuracySpread
     macro_f1: Spread
     classes: Mapping[str, PhonesOfClass]
+
+    def __post_init__(self) -> None:
+        if self.ranked == _ALL:
+            object.__setattr__(self, "ranked", self.phones)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ class RoundRecord:
     dropped_phones: Mapping[str, str] = field(default_factory=dict)  # their ids, and why
     across: AcrossPhones | None = None  # of the same evaluation over phones
     own_heads: OwnHeadScores | None = None  # of the same evaluation, of the phones' own heads
+    metrics: Mapping[str, float] = field(default_factory=dict)  # what transforms and mechanisms measured
 
 
 @dataclass

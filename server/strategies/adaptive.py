@@ -23,15 +23,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.bounds import Decay, Positive
 
 
 @dataclass(frozen=True)
 class Adaptive(Algorithm):
     """What the three share; `tau` keeps coordinates that hardly move from being divided by nothing."""
 
-    lr: float
-    beta1: float
-    tau: float
+    lr: Positive = 0.03
+    beta1: Decay = 0.9
+    tau: Positive = 0.001
 
     @abstractmethod
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
@@ -52,6 +53,10 @@ class Adaptive(Algorithm):
 class FedAdagrad(Adaptive):
     """Steps get smaller for good: v is the sum of all squares."""
 
+    lr: Positive = 0.1
+    beta1: Decay = 0.0
+    tau: Positive = 0.03
+
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """The sum."""
         return np.asarray(v + squares)
@@ -61,7 +66,7 @@ class FedAdagrad(Adaptive):
 class FedAdam(Adaptive):
     """v is the moving average of the squares."""
 
-    beta2: float
+    beta2: Decay = 0.99
 
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """The moving average."""
@@ -72,7 +77,7 @@ class FedAdam(Adaptive):
 class FedYogi(Adaptive):
     """v follows the squares by steps that depend on them alone, so it does not fall fast after large ones."""
 
-    beta2: float
+    beta2: Decay = 0.99
 
     def second(self, v: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """A step towards the squares."""

@@ -1,7 +1,7 @@
 """What an algorithm of the server is: from the head of a round and what came back to the next head.
 
 Each algorithm is a page of its own, pure NumPy, and reads like its paper: fedavg, fedavgm, adaptive, qfedavg,
-median, trimmed_mean, krum, bulyan ... `algorithms.make` builds the one that the settings name.
+median, trimmed_mean, krum, bulyan ... `registry.make` builds the one that the settings name.
 """
 
 from abc import ABC, abstractmethod
@@ -38,6 +38,7 @@ class Came:
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their own heads after the round
 
 
+@dataclass(frozen=True)
 class Algorithm(ABC):
     """One server step, and what it asks of the phones. A page is a frozen dataclass of its options.
 
@@ -48,8 +49,18 @@ class Algorithm(ABC):
     stacked: ClassVar[bool] = False  # whether it needs `Came.updates`
     losses: ClassVar[bool] = False  # whether it needs `Came.losses`
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # whether phones train own heads, and this one too
+    closed_form: ClassVar[bool] = False  # whether the head follows from sums that phones send once: ridge.py
     heads_down: ClassVar[int] = 1  # heads' worth of bytes that a real phone receives in a round
     heads_up: ClassVar[int] = 1  # and sends
+
+    @classmethod
+    def has_rounds(cls) -> bool:
+        """Whether phones train one head together, round after round."""
+        return not cls.closed_form and cls.own != "instead"
+
+    def check(self, phones: int) -> None:
+        """ValueError, a line that begins with the option, where it cannot work with `phones` in a round."""
+        return
 
     @property
     def local(self) -> Local:

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.bounds import Count
 from server.strategies.coordinates import each, middle
 from server.strategies.distances import between
 from server.strategies.krum import allowed
@@ -27,8 +28,12 @@ from server.strategies.krum import allowed
 class Bulyan(Algorithm):
     """About the median of the phones that Krum trusts."""
 
-    byzantine: int | None  # f; None: a tenth of the phones
+    byzantine: Count | None = None  # f; None: a tenth of the phones
     stacked: ClassVar[bool] = True
+
+    def check(self, phones: int) -> None:
+        """Enough of them are honest."""
+        check_bulyan(phones, self.byzantine)
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Both steps of the paper."""

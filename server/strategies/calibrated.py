@@ -15,6 +15,7 @@ its row of the head stays as it was. The head moves by the mean update, as in Fe
 from dataclasses import dataclass
 
 from fer_models.local.training import Local
+from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
 
@@ -22,7 +23,7 @@ from server.strategies.fedavg import FedAvg
 class FedLC(FedAvg):
     """FedAvg of phones whose rare classes have to win by a margin."""
 
-    margin: float
+    margin: Weight = 10.0
 
     @property
     def local(self) -> Local:
@@ -34,7 +35,7 @@ class FedLC(FedAvg):
 class BalancedSoftmax(FedAvg):
     """FedAvg of phones whose softmax knows how often they see each class."""
 
-    prior: float
+    prior: Weight = 1.0
 
     @property
     def local(self) -> Local:

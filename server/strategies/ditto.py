@@ -15,6 +15,7 @@ import numpy as np
 
 from server.strategies import own_heads, phone_state
 from server.strategies.base import Asked, Came, State
+from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
 
@@ -22,7 +23,7 @@ from server.strategies.fedavg import FedAvg
 class Ditto(FedAvg):
     """FedAvg, and a head of its own for each phone; own_pull is the paper's lambda."""
 
-    own_pull: float
+    own_pull: Weight = 1.0
     own: ClassVar[Literal["", "beside", "instead"]] = "beside"
 
     @property

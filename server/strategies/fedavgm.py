@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.bounds import Decay, Positive
 
 
 @dataclass(frozen=True)
 class FedAvgM(Algorithm):
     """Momentum of the mean updates; FedAvg where momentum is 0 and lr is 1."""
 
-    lr: float
-    momentum: float
+    lr: Positive = 1.0
+    momentum: Decay = 0.9
 
     def begin(self, head: np.ndarray) -> State:
         """No push yet."""

@@ -23,6 +23,7 @@ import numpy as np
 from fer_models.local.training import Local
 from server.strategies import phone_state
 from server.strategies.base import Algorithm, Asked, Came, State, moved
+from server.strategies.bounds import Positive, Rate
 
 _OWN = "bend"  # the name of the h_i in the state
 
@@ -31,8 +32,8 @@ _OWN = "bend"  # the name of the h_i in the state
 class FedDyn(Algorithm):
     """Dynamic regularisation of the phones' losses."""
 
-    alpha: float
-    local_lr: float
+    alpha: Positive = 3.0
+    local_lr: Rate = 0.01
     stacked: ClassVar[bool] = True
 
     @property

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.strategies.base import Asked, State
+from server.strategies.bounds import Rate
 from server.strategies.fedavg import FedAvg
 
 
@@ -22,7 +23,7 @@ from server.strategies.fedavg import FedAvg
 class FedNova(FedAvg):
     """The mean of the phones' mean steps, times the mean number of steps."""
 
-    local_lr: float
+    local_lr: Rate = 0.01
 
     @property
     def sgd_rate(self) -> float:

@@ -11,6 +11,7 @@ and the head moves by the mean update, as in FedAvg, which this is with mu = 0.
 from dataclasses import dataclass
 
 from fer_models.local.training import Local
+from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
 
@@ -18,7 +19,7 @@ from server.strategies.fedavg import FedAvg
 class FedProx(FedAvg):
     """FedAvg of phones with a proximal term."""
 
-    mu: float
+    mu: Weight = 30.0
 
     @property
     def local(self) -> Local:

@@ -5,6 +5,9 @@ Federated Learning", 2021, arXiv:2108.07313. The shared head is that of FedAvg.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from server.strategies.fedavg import FedAvg
 
@@ -13,7 +16,7 @@ from server.strategies.fedavg import FedAvg
 class FineTune(FedAvg):
     """FedAvg, then `adapt_epochs` over each phone's views from the chosen head."""
 
-    adapt_epochs: int
+    adapt_epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
 
     @property
     def epochs_after(self) -> int:

@@ -10,11 +10,13 @@ Proven for n >= 2f + 3. Krum's update is one phone's, with all that is one-sided
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.bounds import Count
 from server.strategies.distances import blocks
 
 
@@ -22,9 +24,13 @@ from server.strategies.distances import blocks
 class MultiKrum(Algorithm):
     """The mean of the updates with the lowest scores."""
 
-    byzantine: int | None  # f; None: a tenth of the phones
-    keep: int | None  # None: n - f - 2, as many as a score looks at
+    byzantine: Count | None = None  # f; None: a tenth of the phones
+    keep: Annotated[int, Field(ge=1)] | None = None  # None: n - f - 2, as many as a score looks at
     stacked: ClassVar[bool] = True
+
+    def check(self, phones: int) -> None:
+        """As Krum, and what is averaged holds an honest update."""
+        check_multi_krum(phones, self.byzantine, self.keep)
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, their mean."""
@@ -41,8 +47,12 @@ class MultiKrum(Algorithm):
 class Krum(Algorithm):
     """The update with the lowest score."""
 
-    byzantine: int | None  # f; None: a tenth of the phones
+    byzantine: Count | None = None  # f; None: a tenth of the phones
     stacked: ClassVar[bool] = True
+
+    def check(self, phones: int) -> None:
+        """Enough of them are honest."""
+        check_krum(phones, self.byzantine)
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, its update."""

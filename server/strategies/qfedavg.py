@@ -17,11 +17,13 @@ whatever the gradient.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.bounds import Positive
 
 _BLOCK = 256  # phones in float64 at a time
 _LEAST = 1e-10  # a loss is at least this, so that its powers are finite
@@ -31,8 +33,8 @@ _LEAST = 1e-10  # a loss is at least this, so that its powers are finite
 class QFedAvg(Algorithm):
     """FedAvg with weights by loss, and steps damped as far as these weights bend the objective."""
 
-    q: float
-    lipschitz: float
+    q: Annotated[float, Field(ge=0, le=100)] = 1.0
+    lipschitz: Positive = 1.0
     stacked: ClassVar[bool] = True
     losses: ClassVar[bool] = True
 

@@ -1,12 +1,13 @@
 """From the settings to the algorithm that they name, and whether it can work with the phones of a round."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from server.config import StrategyConfig
+from fer_models.registry import Registry
 from server.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from server.strategies.alone import Alone
 from server.strategies.base import Algorithm
-from server.strategies.bulyan import Bulyan, check_bulyan
+from server.strategies.bulyan import Bulyan
 from server.strategies.calibrated import BalancedSoftmax, FedLC
 from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
@@ -15,15 +16,16 @@ from server.strategies.feddyn import FedDyn
 from server.strategies.fednova import FedNova
 from server.strategies.fedprox import FedProx
 from server.strategies.fine_tune import FineTune
-from server.strategies.krum import Krum, MultiKrum, check_krum, check_multi_krum
+from server.strategies.krum import Krum, MultiKrum
 from server.strategies.median import Median
 from server.strategies.qfedavg import QFedAvg
+from server.strategies.ridge import FederatedRidge
 from server.strategies.scaffold import Scaffold
 from server.strategies.trimmed_mean import TrimmedMean
 
-# What builds each algorithm from the options that its strategy owns (server/config.py).
-ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+ALGORITHMS: dict[str, type[Algorithm]] = {
     "fedavg": FedAvg,
+    "fedprox": FedProx,
     "fedavgm": FedAvgM,
     "fedadam": FedAdam,
     "fedyogi": FedYogi,
@@ -34,7 +36,6 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "krum": Krum,
     "multi-krum": MultiKrum,
     "bulyan": Bulyan,
-    "fedprox": FedProx,
     "scaffold": Scaffold,
     "feddyn": FedDyn,
     "fednova": FedNova,
@@ -42,26 +43,31 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "balanced-softmax": BalancedSoftmax,
     "ditto": Ditto,
     "fine-tune": FineTune,
-    "ridge": FedAvg,  # of which no round is taken: its head is the one that sums give (ridge.py)
+    "ridge": FederatedRidge,
     "local": Alone,
 }
-
-_CHECKS: dict[str, Callable[..., object]] = {
-    "krum": check_krum,
-    "multi-krum": check_multi_krum,
-    "bulyan": check_bulyan,
-}
+STRATEGIES: Registry[Algorithm] = Registry("strategy.name", Algorithm, ALGORITHMS, default="fedavg")  # type: ignore[type-abstract]
 
 
-def make(config: StrategyConfig) -> Algorithm:
+class Chosen(Protocol):
+    """What the settings say of the strategy."""
+
+    @property
+    def name(self) -> str:
+        """One of ALGORITHMS, or module:Class."""
+
+    def options(self) -> Mapping[str, Any]:
+        """Its options by name."""
+
+
+def make(chosen: Chosen) -> Algorithm:
     """The algorithm that the settings name, with their options or its own defaults."""
-    return ALGORITHMS[config.name](**config.options())
+    return STRATEGIES.page(chosen.name)(**chosen.options())
 
 
-def check(config: StrategyConfig, phones: int) -> None:
+def check(chosen: Chosen, phones: int) -> None:
     """ValueError, a line that starts with the key, where the settings ask too much of `phones` in a round."""
     try:
-        if config.name in _CHECKS:
-            _CHECKS[config.name](phones, **config.options())
+        make(chosen).check(phones)
     except ValueError as error:
         raise ValueError(f"strategy.{error}") from error

@@ -7,6 +7,9 @@ with Closed-form Classifiers", 2024, arXiv:2406.01116.
 With a projection P (D, d) phones send sums of x P, smaller by (d / D)^2, and the head is projected back.
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
 from fer_models.closed_form import Moments, Ridge, choose
@@ -14,6 +17,14 @@ from fer_models.evaluation import HeldOut
 from fer_models.run_folder.summary import Chosen
 from fer_models.statistics import expanded
 from server.strategies.base import State
+from server.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True)
+class FederatedRidge(FedAvg):
+    """One round of sums, from which `solve` makes the head; no step is taken."""
+
+    closed_form: ClassVar[bool] = True
 
 
 def solve(sums: Moments, validation: HeldOut, projection: np.ndarray | None) -> tuple[np.ndarray, State]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from server.strategies import phone_state
 from server.strategies.base import Algorithm, Asked, Came, State, moved
+from server.strategies.bounds import Positive, Rate
 
 _OWN = "control"  # the name of the c_i in the state
 
@@ -27,8 +28,8 @@ _OWN = "control"  # the name of the c_i in the state
 class Scaffold(Algorithm):
     """The mean update of phones that correct their drift."""
 
-    lr: float
-    local_lr: float
+    lr: Positive = 1.0
+    local_lr: Rate = 0.03
     stacked: ClassVar[bool] = True
     heads_down: ClassVar[int] = 2  # the head and c
     heads_up: ClassVar[int] = 2  # the update and the change of c_i

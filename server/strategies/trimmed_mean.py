@@ -6,9 +6,10 @@ own claim.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from server.strategies.base import Algorithm, Came, State, moved
 from server.strategies.coordinates import each
@@ -18,7 +19,7 @@ from server.strategies.coordinates import each
 class TrimmedMean(Algorithm):
     """The mean of the middle updates; `trim`, below 0.5, is the share left out on either side."""
 
-    trim: float
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     stacked: ClassVar[bool] = True
 
     def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:

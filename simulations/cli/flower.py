@@ -13,17 +13,19 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import InputError
+from fer_models.models import ON_DEVICES
 from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
 from simulations.cli.exits import told
-from simulations.experiment import Config, load
+from simulations.experiment import Config, load, read_toml, shipped
 from simulations.run.folders import named
 from simulations.run.request import Request, check_folder, finished, resumed
 from simulations.run.rounds import Through
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
+_AS_THEY_ARE = "data.balance=0"  # what devices do with their photos, unless something else is asked for
 _PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and between looks for more
 
 
@@ -58,8 +60,11 @@ def request(settings: dict[str, str], *, devices: bool) -> Request:
         return resumed(out)
     check_folder(out)
     data = _absolute(settings, "data") if settings.get("data") else None
-    name, config = load(experiment, data=data, settings=shlex.split(settings.get("set", "")))
+    given = shlex.split(settings.get("set", ""))
+    name, config = load(experiment, data=data, settings=given)
     if devices:
+        if "balance" not in read_toml(shipped().get(experiment, Path(experiment))).get("data", {}):
+            _, config = load(experiment, data=data, settings=[_AS_THEY_ARE, *given])
         _check_devices(config)
     return Request(name, config, out, "flwr run", baseline=not devices, devices=devices)
 
@@ -76,9 +81,21 @@ def _absolute(settings: dict[str, str], name: str) -> str:
 
 
 def _check_devices(config: Config) -> None:
-    if config.model.name != "mobilenet":
+    """InputError for what simulated phones can be asked for, and devices cannot."""
+    if config.data.balance:
         raise InputError(
-            f'model.name: devices train the linear head of "mobilenet", got "{config.model.name}"; set it'
+            "data.balance: devices train on their photos as they are, since balancing needs a plan over all"
+            f" photos, which nobody has, got {config.data.balance}; leave it out, or set it to 0"
+        )
+    if config.federation.partition != "iid":
+        raise InputError(
+            "federation.partition: devices hold their own photos, and nothing is shared out to them, got"
+            f' "{config.federation.partition}"; leave it out'
+        )
+    if config.model.name not in ON_DEVICES:
+        raise InputError(
+            f'model.name: devices train the linear head of "{" or ".join(ON_DEVICES)}", got'
+            f' "{config.model.name}"; set it'
         )
 
 

@@ -5,7 +5,9 @@ Without it, or with RAY_ADDRESS=local, a run begins a Ray of its own.
 
 import logging
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,6 +20,9 @@ from simulations.engines.standing import nowhere
 
 VARIABLE = "RAY_ADDRESS"
 _PATIENCE = 10.0  # seconds in which a cluster answers
+_SOON = 2.0  # seconds in which a server says its first word
+_SETTINGS = 4  # the type of the first frame of HTTP/2: its fourth byte
+_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray's head node answers, and no other server
 
 
 def cpus() -> int | None:
@@ -81,12 +86,42 @@ def _check(named: str) -> None:
         address = canonicalize_bootstrap_address(named)
     except (ConnectionError, ValueError, OSError) as error:
         raise InputError(f"{VARIABLE}={named}: no Ray cluster is there ({error}); {_ADVICE}") from error
+    deadline = time.monotonic() + _PATIENCE
+    other = InputError(
+        f"{VARIABLE}={named}: another server answers there, no Ray (nor is its dashboard, of HTTP); give"
+        f" HOST:PORT of the head node, or {_ADVICE}"
+    )
+    if any(_foreign(place) for place in dict.fromkeys((address or named, named))):
+        raise other
     channel = grpc.insecure_channel(address)
     try:
-        grpc.channel_ready_future(channel).result(timeout=_PATIENCE)
-    except grpc.FutureTimeoutError as error:
+        grpc.channel_ready_future(channel).result(timeout=max(0.0, deadline - time.monotonic()))
+        channel.unary_unary(_ALIVE)(b"", timeout=max(_SOON, deadline - time.monotonic()))
+    except (grpc.FutureTimeoutError, grpc.RpcError) as error:
+        code = error.code() if isinstance(error, grpc.RpcError) else None
+        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+            return  # only a Ray wants its token
+        if code == grpc.StatusCode.UNIMPLEMENTED:
+            raise other from error
         raise InputError(
             f"{VARIABLE}={named}: no Ray cluster answered within {_PATIENCE:.0f} s; {_ADVICE}"
         ) from error
     finally:
         channel.close()
+
+
+def _foreign(address: str) -> bool:
+    """Whether a server at HOST:PORT answers the greeting of HTTP/2, in which Ray is spoken, in another way.
+
+    Who does not listen there, or says nothing, is left for gRPC to ask.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_SOON) as connection:
+            connection.sendall(
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0])
+            )
+            said = connection.recv(4)
+    except (OSError, ValueError):
+        return False
+    return len(said) == 4 and said[3] != _SETTINGS

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from fer_models.errors import FedferError, InputError, RunError, first_cause
@@ -18,10 +19,13 @@ from simulations.engines import cluster
 from simulations.engines.own_ray import load, own_ray
 
 if TYPE_CHECKING:
+    from flwr.app import Context
     from flwr.clientapp import ClientApp
-    from flwr.serverapp import ServerApp
+    from flwr.serverapp import Grid, ServerApp
 
     from simulations.experiment import FederationConfig
+
+_GRACE = 10.0  # seconds in which Flower's runtime ends after the server
 
 
 def node_count(federation: "FederationConfig") -> int:
@@ -91,14 +95,41 @@ def simulate(
 
 
 def _simulate(server_app: "ServerApp", client_app: "ClientApp", nodes: int) -> None:
+    from flwr.serverapp import ServerApp
     from flwr.simulation import run_simulation
 
-    run_simulation(
-        server_app=server_app,
-        client_app=client_app,
-        num_supernodes=nodes,
-        backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
-    )
+    told, ended = Event(), Event()
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: "Grid", context: "Context") -> None:
+        try:
+            server_app(grid, context)
+        finally:
+            told.set()
+
+    watch = Thread(target=_end_workers, args=(told, ended), daemon=True)
+    watch.start()
+    try:
+        run_simulation(
+            server_app=app,
+            client_app=client_app,
+            num_supernodes=nodes,
+            backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+        )
+    finally:
+        ended.set()
+        told.set()
+        watch.join()
+
+
+def _end_workers(told: Event, ended: Event) -> None:
+    """Ends workers where Flower's runtime does not end soon after the server: it waits for one that hangs."""
+    told.wait()
+    if not ended.wait(_GRACE):
+        from simulations.engines.ray_grid import end_actors
+
+        end_actors()
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """The rounds on Ray: a Flower Grid whose nodes are Ray actors, that are called as messages are sent.
 
 The same ServerApp and ClientApp as on Flower's simulation runtime, hence the same bits; between them nothing
-polls and nothing is kept. A worker that is lost answers with an error, and another one takes its place.
+polls and nothing is kept. A worker that is lost answers with an error, and another one takes its place; so
+does one that hangs for longer than the server waits.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +15,7 @@ import ray
 from flwr.app import ArrayRecord, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from fer_models.code import difference, node_code
 from fer_models.errors import RunError, first_cause
@@ -76,14 +78,30 @@ class RayGrid(PlainGrid):
                 pushed.append(name)
         return pushed
 
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """The answers to the messages that came within `timeout` seconds; a node without one is replaced."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        names = self.push_messages(messages)
+        replies = [self._answer(*self._calls.pop(name), deadline) for name in names]
+        return [reply for reply in replies if reply is not None]
+
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """The answers, once, when all have come; an error where a node failed or was lost."""
-        return [self._answer(*self._calls.pop(name)) for name in message_ids if name in self._calls]
+        names = [name for name in message_ids if name in self._calls]
+        replies = [self._answer(*self._calls.pop(name)) for name in names]
+        return [reply for reply in replies if reply is not None]
 
-    def _answer(self, call: Any, message: Message) -> Message:
+    def _answer(self, call: Any, message: Message, deadline: float | None = None) -> Message | None:
+        """The answer to a message, None where the node hangs. Lost nodes and those that hang are replaced."""
+        left = None if deadline is None else max(0.001, deadline - time.monotonic())
         try:
-            reply: Message = ray.get(call)
+            reply: Message = ray.get(call, timeout=left)
             return reply
+        except GetTimeoutError:
+            self._replace(message.metadata.dst_node_id)
+            return None
         except RayTaskError as error:
             code, why = ErrorCode.CLIENT_APP_RAISED_EXCEPTION, first_cause(error.cause)
         except RayError as error:  # of which RayActorError is one; others say that its answer was lost
@@ -143,6 +161,15 @@ def try_node(logs: Path) -> None:
             f"nodes run other code than this command ({other}): theirs is in {place}, this one's in {here};"
             " install the same for both, or call the fedfer of that installation"
         )
+
+
+def end_actors() -> None:
+    """Ends every actor that this process began, whoever holds it."""
+    from ray._private import state, worker
+
+    here: Any = worker.global_worker
+    for actor in state.actors(job_id=here.current_job_id, actor_state_name="ALIVE"):
+        here.core_worker.kill_actor(ray.ActorID.from_hex(actor), True)
 
 
 def _installed() -> tuple[str, dict[str, str]]:

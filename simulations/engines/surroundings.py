@@ -67,6 +67,7 @@ def settle() -> None:
     for variable, name in _OF_LIBRARIES.items():
         if not os.environ.get(variable):
             os.environ[variable] = str(_folder(cache_path(name)))
+    _settle_path()
     _settle_hub()
 
 
@@ -146,6 +147,13 @@ def _folder(kept: Path) -> Path:
                 f" ({error.strerror or error}); make it yours, or let FEDFER_CACHE name another\n"
             )
         return Path(folder)
+
+
+def _settle_path() -> None:
+    """Makes the folders of PYTHONPATH absolute: what begins later stands elsewhere, and finds the same."""
+    parts = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if any(parts):
+        os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in parts if part)
 
 
 def _settle_hub() -> None:

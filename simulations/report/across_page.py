@@ -1,6 +1,7 @@
 """The section of the report about how phones fare, each on photos of its own, and who is left behind.
 
-What chance alone would give is said beside it: phones with few photos differ by luck, whatever the head.
+What chance alone would give is said beside it: phones with few photos differ by luck, whatever the head. What
+orders phones leaves out those with fewer photos than `evaluation.min_photos`, and the page says how many.
 """
 
 import csv
@@ -31,9 +32,10 @@ def across_phones(every: list[Run]) -> str:
     return section(
         "Across phones",
         paragraph(_what(found, rows, run.summary.phones)),
+        _too_few(found),
         paragraph(_luck(found, rows)),
         paragraph(_own(own, rows)) if own is not None else "",
-        f'<div class="grid pair">{_sorted(shown, rows)}{_rounds(run)}</div>',
+        f'<div class="grid pair">{_sorted(shown, rows, found.min_photos)}{_rounds(run)}</div>',
         _numbers(shown),
         _behind(found),
     )
@@ -68,6 +70,18 @@ def _of(run: Run, rows: np.ndarray) -> list[Shown]:
     if own is not None and run.summary.kind != "local":
         shown.append(("Phones' own heads", _OWN, own.across_phones, rows[:, 2]))
     return shown
+
+
+def _too_few(found: AcrossPhones) -> str:
+    """How many phones are left out of rankings, as a paragraph; "" where none is."""
+    left = found.phones - found.ranked
+    if not left:
+        return ""
+    return paragraph(
+        f"{left:,} of the {found.phones:,} phones with photos have fewer than {found.min_photos} "
+        "(evaluation.min_photos). They count for means and spreads, but are left out of percentiles, worst, "
+        "worst tenth and the sorted curve: on a few photos the worst phone is the unluckiest one."
+    )
 
 
 def _what(found: AcrossPhones, rows: np.ndarray, phones: int) -> str:
@@ -110,8 +124,12 @@ def _own(own: OwnHeadQuality, rows: np.ndarray) -> str:
     )
 
 
-def _sorted(shown: list[Shown], rows: np.ndarray) -> str:
-    """Phones from the worst to the best, and where chance alone would have put them."""
+def _sorted(shown: list[Shown], rows: np.ndarray, min_photos: int) -> str:
+    """Phones from the worst to the best, and where chance alone would have put them; "" if none is ranked."""
+    enough = rows[:, 0] >= min_photos  # the same phones have the same photos in every run
+    if not enough.any():
+        return ""
+    rows, shown = rows[enough], [(name, series, found, each[enough]) for name, series, found, each in shown]
     lines = [
         charts.Curve(series, range(1, len(each) + 1), np.sort(each).tolist()) for _, series, _, each in shown
     ]
@@ -119,7 +137,8 @@ def _sorted(shown: list[Shown], rows: np.ndarray) -> str:
     lines.append(charts.Curve(_CHANCE, range(1, len(chance) + 1), chance.tolist()))
     named = [(name, series) for name, series, _, _ in shown] + [("by chance alone", _CHANCE)]
     words = "; ".join(
-        f"{name}: worst {percent(a.worst)}, median {percent(a.median)}, p90 {percent(a.p90)}"
+        f"{name}: worst {percent(_number(a.worst))}, median {percent(_number(a.median))}, p90 "
+        f"{percent(_number(a.p90))}"
         for name, _, found, _ in shown
         for a in (found.accuracy,)
     )
@@ -154,18 +173,29 @@ def by_chance(photos: np.ndarray, chance: float) -> np.ndarray:
     return np.asarray(values[order][np.minimum(places, len(values) - 1)])
 
 
+def _number(value: float | None) -> float:
+    """A number of the ranked phones, where some are."""
+    assert value is not None
+    return value
+
+
 def _rounds(run: Run) -> str:
     """p10, median and p90 of the phones over the rounds, on validation photos."""
-    judged = [(line.round, line.across.accuracy) for line in run.rounds if line.across is not None]
+    judged = [
+        (line.round, line.across.accuracy)
+        for line in run.rounds
+        if line.across is not None and line.across.ranked
+    ]
     if len(judged) < 2:
         return ""
 
-    def curve(series: int, value: Callable[[Spread], float]) -> charts.Curve:
-        return charts.Curve(series, [number for number, _ in judged], [value(each) for _, each in judged])
+    def curve(series: int, value: Callable[[Spread], float | None]) -> charts.Curve:
+        numbers = [number for number, _ in judged]
+        return charts.Curve(series, numbers, [_number(value(each)) for _, each in judged])
 
     _, last = judged[-1]
     ends = (("worst", last.worst), ("p10", last.p10), ("median", last.median), ("p90", last.p90))
-    words = ", ".join(f"{name} {percent(value)}" for name, value in ends)
+    words = ", ".join(f"{name} {percent(_number(value))}" for name, value in ends)
     chart = charts.curves(
         [curve(0, lambda each: each.median), curve(_CHANCE, lambda each: each.worst_tenth)],
         label=f"Accuracy over phones on validation photos, by round; at the end {words}",
@@ -190,7 +220,7 @@ def _numbers(shown: list[Shown]) -> str:
     for name, series, found, _ in shown:
         accuracy, f1 = found.accuracy, found.macro_f1
         cells = [
-            f"{percent(share)}<small>{score:.3f}</small>"
+            "" if share is None or score is None else f"{percent(share)}<small>{score:.3f}</small>"
             for share, score in zip(_columns(accuracy), _columns(f1), strict=True)
         ]
         spread, luck = (
@@ -224,13 +254,13 @@ def _numbers(shown: list[Shown]) -> str:
     return f"<h3>In numbers</h3>{paragraph(lead, 'small')}" + table(title, head, rows)
 
 
-def _columns(found: Spread) -> tuple[float, ...]:
+def _columns(found: Spread) -> tuple[float | None, ...]:
     return found.mean, found.p10, found.median, found.p90, found.worst, found.worst_tenth
 
 
 def _behind(found: AcrossPhones) -> str:
     """Who is left behind: phones by the class they hold most of."""
-    all_ = found.phones
+    all_, in_order = found.phones, found.ranked
     rows = []
     for i, (name, each) in enumerate(found.classes.items()):
         rows.append(
@@ -238,17 +268,20 @@ def _behind(found: AcrossPhones) -> str:
                 f'<span class="run"><i class="dot {charts.kind(i)}"></i><span>{esc(name)}</span></span>',
                 f"{each.phones:,}<small>{100 * each.phones / all_:.0f}%</small>",
                 "" if each.accuracy is None else percent(each.accuracy),
-                f"{100 * each.share_of_worst_tenth:.0f}%",
+                "" if each.share_of_worst_tenth is None else f"{100 * each.share_of_worst_tenth:.0f}%",
             ]
         )
-    name, most = max(
-        found.classes.items(), key=lambda one: one[1].share_of_worst_tenth - one[1].phones / all_
-    )
-    text = (
-        f"Phones by the class they hold most training views of. Those of {name} are "
-        f"{100 * most.phones / all_:.0f}% of the phones and {100 * most.share_of_worst_tenth:.0f}% of "
-        "the worst tenth. Phones that tie share the last places of that tenth."
-    )
+    text = "Phones by the class they hold most training views of."
+    if in_order:
+        some = {name: each.ranked for name, each in found.classes.items()}
+        shares = {name: each.share_of_worst_tenth or 0.0 for name, each in found.classes.items()}
+        name = max(shares, key=lambda one: shares[one] - some[one] / in_order)
+        them = "the phones" if in_order == all_ else f"the {in_order:,} phones with enough photos"
+        text += (
+            f" Those of {name} are {100 * some[name] / in_order:.0f}% of {them} and "
+            f"{100 * shares[name]:.0f}% of the worst tenth. Phones that tie share the last places of that "
+            "tenth."
+        )
     head = ["Holds most of", "Phones", "Mean<br>accuracy", "Of worst<br>tenth"]
     return f"<h3>Who is left behind</h3>{paragraph(text, 'small')}" + table(
         "Phones by the class they hold most of", head, rows

@@ -5,6 +5,7 @@ from html import escape as esc
 from fer_models.models import MODELS
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.summary import Summary
+from fer_models.updates import chosen
 from server.strategies.registry import make
 from simulations.experiment import FederationConfig
 from simulations.report import page
@@ -27,6 +28,7 @@ def setting(run: Run) -> str:
         ("Training", f"{run.steps}, {s.photos:,} views processed"),
         *(_phones(run) if run.federated else []),
         ("Local update" if run.federated else "Optimiser", _update(run)),
+        *([("Updates", words)] if run.federated and (words := _transforms(run)) else []),
         ("Judged is", _selected(run)),
         ("Seed", str(s.seed)),
         ("Machine", machine(env)),
@@ -53,9 +55,9 @@ def _split(run: Run) -> str:
 
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config.federation, run.data.phones
-    chosen = 0 if s.strategy == "ridge" else federation.phones_per_round
+    some = 0 if run.config.strategy.page.closed_form else federation.phones_per_round
     pairs = [
-        ("Phones", f"{s.phones:,}, {'all' if not chosen else format(chosen, ',')} in each round"),
+        ("Phones", f"{s.phones:,}, {'all' if not some else format(some, ',')} in each round"),
         ("Local epochs in a round", str(federation.local_epochs)),
         ("Partition", f"{s.partition}{_amount(federation)}"),
         ("Strategy", ", ".join([str(s.strategy), *_options(run)])),
@@ -74,11 +76,22 @@ def _update(run: Run) -> str:
     train = run.config.train
     rate, optimizer = train.lr, str(train.optimizer)
     if run.federated:
-        if run.summary.strategy == "ridge":
+        algorithm = make(run.config.strategy)
+        if algorithm.closed_form:
             return "sums of the views, sent once"
-        if (own := make(run.config.strategy).sgd_rate) is not None:
+        if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
     return f"{optimizer}, learning rate {rate:g}, batch {train.batch}, dropout {train.dropout:g}"
+
+
+def _transforms(run: Run) -> str:
+    """What happened to updates before they were added up, and how many were clipped; "" where nothing did."""
+    words = [step.words for step in chosen(run.config.update, run.config.attack)]
+    clipped = [(line.phones, line.metrics["clipped"]) for line in run.rounds if "clipped" in line.metrics]
+    if clipped:
+        share = sum(phones * part for phones, part in clipped) / (sum(phones for phones, _ in clipped) or 1)
+        words.append(f"{percent(share)} of all updates were longer")
+    return "; ".join(words)
 
 
 def _options(run: Run) -> list[str]:
@@ -99,15 +112,8 @@ def _options(run: Run) -> list[str]:
 
 
 def _amount(federation: FederationConfig) -> str:
-    """The option of the partition, in words."""
-    words = {
-        "dirichlet": ", alpha {alpha:g}",
-        "pathological": ", classes on a phone: {classes_per_phone}",
-        "shards": ", shards on a phone: {shards_per_phone}",
-        "quantity": ", sigma {sigma:g}",
-        "draw": ", alpha {alpha:g}, views each: {photos_per_phone}",
-    }
-    return words.get(federation.partition, "").format_map(vars(federation))
+    """The options of the partition, in words."""
+    return federation.make().words
 
 
 def _selected(run: Run) -> str:

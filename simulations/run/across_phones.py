@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure, own_answers
+from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure_parts, own_answers
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import report
 from fer_models.run_folder.folder import PHONES, RunFolder
@@ -43,12 +43,11 @@ def across_phones(
     shared = confusions(parts, chances.argmax(axis=1))
     theirs = None if own is None else confusions(parts, own.argmax(axis=1))
     _write(log, parts, shared, theirs)
-    found = measure(shared, parts.largest, parts.classes)
+    found = measure_parts(parts, shared)
     if own is None or theirs is None:
         return found, None
     quality, _ = report(parts.labels, own.argmax(axis=1), parts.classes)
-    across = measure(theirs, parts.largest, parts.classes)
-    return found, OwnHeadQuality(**vars(quality), across_phones=across)
+    return found, OwnHeadQuality(**vars(quality), across_phones=measure_parts(parts, theirs))
 
 
 def _write(log: RunFolder, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:

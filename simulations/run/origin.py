@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from fer_models import code
+from fer_models import code, extensions
 from fer_models.data.images import ImageTable
 from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
@@ -34,7 +34,9 @@ def fingerprint(table: ImageTable) -> str:
 
 def of(config: Config, table: ImageTable, weights: Weights | None) -> Origin:
     """What a run begins with here and now."""
-    return Origin(settings=_settings(config), versions=versions(), code=_code(), data=_data(table, weights))
+    return Origin(
+        settings=_settings(config), versions=versions(), code=_code(config), data=_data(table, weights)
+    )
 
 
 def _settings(config: Config) -> Mapping[str, Mapping[str, object]]:
@@ -43,8 +45,8 @@ def _settings(config: Config) -> Mapping[str, Mapping[str, object]]:
     return values
 
 
-def _code() -> dict[str, str]:
-    return dict(code.digests(*_PACKAGES))
+def _code(config: Config) -> dict[str, str]:
+    return {**code.digests(*_PACKAGES), **extensions.digests(config.extensions)}
 
 
 def _data(table: ImageTable, weights: Weights | None) -> PhotoOrigin:
@@ -73,7 +75,7 @@ def check(folder: Path, origin: Origin, config: Config) -> None:
             was, says = value_shown(before.get(name)), value_shown(values.get(name))
             if was != says:
                 raise _differs(folder, f"{section}.{name} was {was}, config.toml says {says}; put it back")
-    if files := code.difference(origin.code, _code()):
+    if files := code.difference(origin.code, _code(config)):
         raise _differs(
             folder, f"the code of fedfer was another in {files}; go on with the code that began it"
         )

@@ -19,6 +19,7 @@ from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.run_folder.summary import Chosen
+from fer_models.updates import written
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
@@ -124,6 +125,9 @@ class Rounds:
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
+            transforms=written(config.update, config.attack),
+            classes=len(config.data.classes),
+            patience=federation.patience,
         )
 
     @property
@@ -134,6 +138,7 @@ class Rounds:
         return {
             "classes": list(config.data.classes),
             "names": json.dumps(config.data.names),
+            "max_unreadable": config.data.max_unreadable,
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,

@@ -18,10 +18,11 @@ from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import shown
+from fer_models.updates import chosen
 from server.strategies import own_heads
-from server.strategies.registry import check
+from server.strategies.registry import check, make
 from simulations.experiment import Config
-from simulations.run import origin
+from simulations.run import cut_short, origin
 from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
 from simulations.run.finish import finish, write_data
@@ -29,7 +30,6 @@ from simulations.run.request import Request, alone, check_cache
 from simulations.run.rounds import Rounds, Through
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
-from simulations.world.partition import READS
 from simulations.world.prepare import Prepared, World, survey
 
 
@@ -68,7 +68,7 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     with display:
         with display.stage("Photos", unit="photos") as step:
             shared_out = request.federated or request.config.baseline.epochs == "matched"
-            shared_out |= request.config.federation.partition == "camera"  # which changes what is seen
+            shared_out |= request.config.federation.make().changes_pixels  # and so changes what is seen
             world = survey(request.config, step, phones=shared_out and not request.devices)
             step(len(world.table), len(world.table))
         tell(world.table, display)
@@ -90,7 +90,8 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
                     prepared = world.prepare(step)
                 seconds = time.perf_counter() - features_began
                 run = _Run(request, display, world, prepared, began, seconds)
-                return run.central() if through is None else run.federated(through, nodes.close)
+                with cut_short.told(request.folder, prepared.features_path):
+                    return run.central() if through is None else run.federated(through, nodes.close)
 
 
 def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
@@ -111,10 +112,16 @@ def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
 def _check_strategy(config: Config) -> None:
     """InputError where the strategy cannot work with the model, or with the phones of a round."""
     strategy = config.strategy
-    if strategy.sums and config.model.name != "mobilenet":
+    if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
             f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
+        )
+    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+        raise InputError(
+            "update.clip_norm and attack.name change the updates that phones send in every round;"
+            f" strategy.name = {strategy.name} with strategy.start = {strategy.start} has phones that send"
+            " something else, or nothing; leave them out, or set another strategy"
         )
     if strategy.projection > FEATURES:
         raise InputError(
@@ -171,13 +178,12 @@ class _Run:
         """What was trained on the phones."""
         config, federation = self.request.config, self.request.config.federation
         simulated = not self.request.devices
-        options = READS[federation.partition] if simulated else ()
         return Trained(
             kind=kind,
             strategy=config.strategy.name,
             partition=federation.partition if simulated else "devices",
-            alpha=federation.alpha if simulated else None,
-            partition_options={name: getattr(federation, name) for name in options},
+            alpha=federation.model_dump()["alpha"] if simulated else None,
+            partition_options=federation.options() if simulated else {},
             rounds=config.rounds,
             chosen=chosen or None,
             phones=federation.phones,

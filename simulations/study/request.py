@@ -166,7 +166,11 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
 
 def _available() -> tuple[str, ...]:
     """Every model whose library is installed."""
-    return tuple(name for name in MODELS if name != "hog" or importlib.util.find_spec("skimage"))
+    return tuple(
+        name
+        for name, page in MODELS.items()
+        if page.library is None or importlib.util.find_spec(page.library[0])
+    )
 
 
 def _models(text: str) -> tuple[str, ...]:

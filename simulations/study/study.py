@@ -46,7 +46,9 @@ def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study,
     """
     check_cache()
     if study.left_out:
-        display.note(f"left out, as scikit-image is not installed: {', '.join(study.left_out)}")
+        libraries = (MODELS[name].library for name in study.left_out)
+        needed = dict.fromkeys(library[1] for library in libraries if library)
+        display.note(f"left out, as {', '.join(needed)} is not installed: {', '.join(study.left_out)}")
     tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
     first = study.config.run.seed
     for model in study.models:  # their libraries and weights must be there

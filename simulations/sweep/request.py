@@ -1,26 +1,26 @@
 """What a sweep is asked for: strategies, partitions and seeds, and what its folder holds already."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.extensions import file_name
+from fer_models.options import AUTO
 from fer_models.text import shown
-from server.config import StrategyConfig
-from server.strategies.registry import check
+from server.strategies.registry import STRATEGIES, check
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.partitions.registry import PARTITIONS
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
 
 SETTINGS = "sweep.toml"
-STRATEGIES: tuple[str, ...] = get_args(StrategyConfig.model_fields["name"].annotation)
-PARTITIONS: tuple[str, ...] = get_args(FederationConfig.model_fields["partition"].annotation)
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
 _ASKED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
@@ -72,7 +72,10 @@ class SweepRequest:
     def config_of(self, cell: Cell) -> Config:
         """The settings of one run; InputError where they do not go together."""
         raw = self.config.model_dump(mode="json")
+        raw["strategy"] = {key: value for key, value in raw["strategy"].items() if value != AUTO}
         raw["federation"] |= {"partition": cell.partition, "engine": "process"}
+        known = FederationConfig.known_keys(raw["federation"])
+        raw["federation"] = {key: value for key, value in raw["federation"].items() if key in known}
         raw["report"]["examples"] = False
         raw["run"]["seed"] = cell.seed
         if cell.name in CENTRAL:
@@ -83,7 +86,7 @@ class SweepRequest:
 
     def place_of(self, cell: Cell) -> Path:
         """The folder of one run."""
-        return self.folder / cell.partition / cell.name / f"seed-{cell.seed}"
+        return self.folder / file_name(cell.partition) / file_name(cell.name) / f"seed-{cell.seed}"
 
     def begin(self) -> None:
         """Writes the settings to the folder, which must be there; InputError where others lie there."""
@@ -101,7 +104,11 @@ class SweepRequest:
 
 def baseline_of(partition: str, partitions: Sequence[str]) -> str:
     """The partition whose baseline serves this one: all have the same views, but for those of cameras."""
-    return partition if partition == "camera" else next(p for p in partitions if p != "camera")
+    return partition if _own_pixels(partition) else next(p for p in partitions if not _own_pixels(p))
+
+
+def _own_pixels(partition: str) -> bool:
+    return PARTITIONS.page(partition).changes_pixels
 
 
 def ask(
@@ -150,7 +157,7 @@ def _check(config: Config) -> None:
         raise InputError(str(error)) from error
 
 
-def _named(option: str, text: str | None, known: Sequence[str], before: Iterable[str]) -> tuple[str, ...]:
+def _named(option: str, text: str | None, known: Collection[str], before: Iterable[str]) -> tuple[str, ...]:
     """The names that an option lists, after those of the sweep that was begun; all where it says nothing."""
     names = [name.strip() for name in text.split(",")] if text is not None else []
     for name in names:
@@ -180,5 +187,5 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     return validate(raw), asked
 
 
-def _all_in(names: Any, known: Sequence[str]) -> bool:
+def _all_in(names: Any, known: Container[str]) -> bool:
     return isinstance(names, list) and len(names) > 0 and all(name in known for name in names)

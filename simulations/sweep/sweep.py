@@ -1,27 +1,19 @@
 """Strategies x partitions x seeds: a federated run of each, in a run folder of its own, and a table of all.
 
 The runs are those of `fedfer run`, on the engine in this process, as many side by side as there are cores.
-What is finished is never trained again: `fedfer sweep --out DIR` goes on with the sweep in DIR.
+What is finished is never trained again: `fedfer sweep --out DIR` goes on with the sweep in DIR. A process
+that is killed costs the run that it was at (simulations/sweep/workers.py).
 """
 
-import multiprocessing
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 
 from fer_models.errors import RunError
-from fer_models.machine import cores
-from simulations.engines.standing import environment
 from simulations.run.request import Request, alone, check_cache
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest
+from simulations.sweep.workers import workers
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import survey
-
-_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of each worker
-_PLACE = {"PYTHONSAFEPATH": "1"}  # what lies in the current folder is not taken for one of Python's modules
 
 
 def conduct(sweep: SweepRequest, display: Display) -> list[str]:
@@ -33,17 +25,14 @@ def conduct(sweep: SweepRequest, display: Display) -> list[str]:
         sweep.begin()
         left = [cell for cell in sweep.cells if not (sweep.place_of(cell) / "summary.json").exists()]
         done, failed = len(sweep.cells) - len(left), []
-        with display.stage("Runs", unit="runs") as step, _workers() as pool:
+        with display.stage("Runs", unit="runs") as step, workers() as submit:
             step(done, len(sweep.cells))
-            work = {pool.submit(_train, _request(sweep, cell)): cell for cell in left}
-            try:
-                for future in as_completed(work):
-                    if reason := future.result():
-                        failed.append(f"{work[future]}: {reason}")
-                    done += 1
-                    step(done, len(sweep.cells), last=str(work[future]))
-            except BrokenProcessPool as error:
-                raise RunError("a process of the sweep was killed, perhaps for want of memory") from error
+            work = {submit(_train, _request(sweep, cell)): cell for cell in left}
+            for future in as_completed(work):
+                if reason := future.result():
+                    failed.append(f"{work[future]}: {reason}")
+                done += 1
+                step(done, len(sweep.cells), last=str(work[future]))
     return failed
 
 
@@ -58,33 +47,8 @@ def _prepare(sweep: SweepRequest, display: Display) -> None:
             if not told:
                 tell(world.table, display)
                 told = True
-            with display.stage(f"{partition.capitalize()}, seed {seed}", unit="views") as step:
+            with display.stage(f"{partition[0].upper()}{partition[1:]}, seed {seed}", unit="views") as step:
                 world.prepare(step)
-
-
-@contextmanager
-def _workers() -> Iterator[ProcessPoolExecutor]:
-    """As many processes as there are cores, each on one; none of them outlives the block."""
-    import psutil
-
-    mine = psutil.Process()
-    others = set(mine.children(recursive=True))
-    with (
-        environment(**_THREADS, **_PLACE),
-        ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _begin_worker) as pool,
-    ):
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(mine.children(recursive=True)) - others:
-                child.kill()
-            raise
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is for the process that began it, which then ends this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _request(sweep: SweepRequest, cell: Cell) -> Request:

@@ -127,7 +127,7 @@ def show(outcomes: list[Outcome], console: Console) -> None:
         for row in rows:
             shown = row if wide else [cell.partition(" ±")[0] for cell in row]
             table.add_row(*shown[: len(heads)], style="dim" if row[0] in CENTRAL else None)
-        console.print("", Text(partition.capitalize(), style="bold"), table, sep="\n")
+        console.print("", Text(partition[0].upper() + partition[1:], style="bold"), table, sep="\n")
 
 
 def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:

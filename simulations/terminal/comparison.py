@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fer_models.run_folder.quality import AcrossPhones
 from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.report.intervals import Difference, unpaired
@@ -25,6 +26,8 @@ Named = tuple[str, Summary]  # a baseline's name and its summary
 def compare(summary: Summary, baselines: list[Named], page: Path | None) -> RenderableType:
     """Runs side by side, then run minus each baseline; photos are paired by the files beside `page`."""
     parts: list[RenderableType] = ["", _table([(summary.kind, summary), *baselines])]
+    if left_out := _too_few(summary.across_phones):
+        parts += [Text(left_out, style="dim")]
     runs = results.read_all(page.parent) if page and (page.parent / "summary.json").is_file() else []
     for name, other in baselines:
         parts += ["", _gap(summary.kind, name, _differences(summary, other, runs))]
@@ -57,7 +60,19 @@ def _table(runs: list[Named]) -> Table:
 def _worst_tenth(summary: Summary) -> str:
     """The mean accuracy of the tenth of phones that fare worst, where phones were judged."""
     phones = summary.across_phones
-    return percent(phones.accuracy.worst_tenth) if phones is not None else ""
+    worst = phones.accuracy.worst_tenth if phones is not None else None
+    return "" if worst is None else percent(worst)
+
+
+def _too_few(phones: AcrossPhones | None) -> str:
+    """How many phones have too few photos to count for the worst tenth; "" where none has."""
+    left = phones.phones - phones.ranked if phones is not None else 0
+    if phones is None or not left:
+        return ""
+    return (
+        f"  worst tenth: without {left:,} of {phones.phones:,} phones that have fewer than "
+        f"{phones.min_photos} test photos"
+    )
 
 
 def _steps(summary: Summary) -> str:

@@ -44,15 +44,18 @@ def deal(labels: np.ndarray, views: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def own_parts(
-    photos: HeldOut, held: Holdings, classes: tuple[str, ...], *, seed: int, part: str
+    photos: HeldOut, held: Holdings, classes: tuple[str, ...], *, seed: int, part: str, min_photos: int = 1
 ) -> OwnParts | None:
-    """What each phone of `held` gets of the held-out `photos`; None where one phone holds everything."""
+    """What each phone of `held` gets of the held-out `photos`; None where one phone holds everything.
+
+    `min_photos`: that rank a phone among the others.
+    """
     if held.phones == 1:
         return None
     phones = candidates(held.phones, len(photos.labels), seed=seed)
     views = class_views(held, phones, len(classes))
     place = deal(photos.labels, views, stream(seed, "own parts", part))
-    return OwnParts(photos.features, photos.labels, place, phones, views.argmax(axis=1), classes)
+    return OwnParts(photos.features, photos.labels, place, phones, views.argmax(axis=1), classes, min_photos)
 
 
 def class_views(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:

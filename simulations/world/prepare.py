@@ -23,6 +23,7 @@ from fer_models.local.training import Shards
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from simulations.experiment import Config
+from simulations.partitions.base import Partition, shards
 from simulations.world.own_parts import own_parts
 from simulations.world.partition import partition
 
@@ -54,7 +55,7 @@ class World:
     owner: np.ndarray  # (training views,) int64: the phone of each
     encoder: Encoder | None  # None where the model reads nothing
     weights: Weights | None  # of MobileNetV2, where the model starts from them
-    drawn: bool = False  # whether phones draw from all training views; then nobody owns any
+    partition: Partition | None = None  # None: one phone holds everything
     seen: ViewPlan | None = None  # the held-out photos once more, each taken by the camera of its phone
 
     @property
@@ -82,9 +83,10 @@ class World:
             rows = np.flatnonzero(parts == part)
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
-        shards = self._holdings(matrix, labels, training)
+        central = Shards(matrix, labels, training, np.array([0, len(training)]))
+        held = self._holdings(central)
         own = [
-            _own_part(self.config, self.table, shards, part, photos)
+            _own_part(self.config, self.table, held, part, photos)
             for part, photos in zip(PARTS, held_out, strict=True)
         ]
         if self.seen is not None:
@@ -92,8 +94,8 @@ class World:
             own = [part and replace(part, features=rows) for part, rows in zip(own, taken, strict=True)]
         return Prepared(
             features_path=path,
-            central=Shards(matrix, labels, training, np.array([0, len(training)])),
-            shards=shards,
+            central=central,
+            shards=held,
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
@@ -101,21 +103,13 @@ class World:
             own_test=own[1],
         )
 
-    def _holdings(self, matrix: np.ndarray, labels: np.ndarray, training: np.ndarray) -> Shards | Drawn:
-        """What each phone holds of the rows `training` (n,) of matrix and labels (m,)."""
-        federation = self.config.federation
-        if self.drawn:
-            return Drawn.of_pool(
-                matrix,
-                labels,
-                training,
-                phones=federation.phones,
-                each=federation.photos_per_phone,
-                alpha=federation.alpha,
-                classes=len(self.table.classes),
-                seed=self.config.run.seed,
-            )
-        return _shards(matrix, labels, training, self.owner)
+    def _holdings(self, pool: Shards) -> Shards | Drawn:
+        """What each phone holds of all training views."""
+        if self.partition is None:
+            return shards(pool, self.owner)
+        classes, config = len(self.table.classes), self.config
+        phones, seed = config.federation.phones, config.run.seed
+        return self.partition.holdings(pool, self.owner, phones=phones, classes=classes, seed=seed)
 
     def _extract(self, plan: ViewPlan, step: Step) -> Path | None:
         if self.encoder is None:
@@ -141,17 +135,10 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
-    drawn = phones and config.federation.partition == "draw"
-    owner = (
-        np.zeros(len(used), np.int64)
-        if drawn or not phones
-        else partition(
-            config.federation,
-            table.labels[used],
-            None if table.subjects is None else table.subjects[used],
-            stream(seed, "partition"),
-        )
-    )
+    owner = np.zeros(len(used), np.int64)
+    if phones:
+        subjects = None if table.subjects is None else table.subjects[used]
+        owner = partition(config.federation, table.labels[used], subjects, stream(seed, "partition"))
     weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
     world = World(
         config,
@@ -160,9 +147,9 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
         owner[of_view],
         open_encoder(config.model, weights, config.run.device),
         weights,
-        drawn,
+        config.federation.make() if phones else None,
     )
-    return _through_cameras(world) if phones and config.federation.partition == "camera" else world
+    return _through_cameras(world) if world.partition and world.partition.changes_pixels else world
 
 
 def _through_cameras(world: World) -> World:
@@ -171,11 +158,11 @@ def _through_cameras(world: World) -> World:
     training = plan.photos[:n]
     taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))
     nothing = np.empty((len(table), 0), np.float32)
-    shards = _shards(nothing, table.labels, training, world.owner)
+    held = shards(Shards(nothing, table.labels, training, np.array([0, n])), world.owner)
     photos, cameras = [], []
     for number, part in enumerate(PARTS, 1):
         rows = np.flatnonzero(table.split == number)
-        own = _own_part(world.config, table, shards, part, HeldOut(nothing[rows], table.labels[rows]))
+        own = _own_part(world.config, table, held, part, HeldOut(nothing[rows], table.labels[rows]))
         photos.append(rows)
         cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
     held_out = np.concatenate(photos)
@@ -183,13 +170,8 @@ def _through_cameras(world: World) -> World:
     return replace(world, plan=taken, seen=seen)
 
 
-def _shards(matrix: np.ndarray, labels: np.ndarray, rows: np.ndarray, owner: np.ndarray) -> Shards:
-    """Phones that own `rows` (n,) of matrix and labels as `owner` (n,) says; none is empty."""
-    order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
-    return Shards(matrix, labels, rows[order], offsets)
-
-
 def _own_part(
     config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
 ) -> OwnParts | None:
-    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part)
+    least = config.evaluation.min_photos
+    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)

@@ -10,9 +10,9 @@ from fer_models.networks.build import Spec
 
 CLASSES = 3
 DEEP = Spec("mobilenet-deep", CLASSES, 32)
-TUNED = Spec("mobilenet-tuned", CLASSES, 64, trainable_blocks=1)
+TUNED = Spec("mobilenet-tuned", CLASSES, 64, options={"trainable_blocks": 1})
 CNN = Spec("cnn", CLASSES, 10)
-SCRATCH = Spec("mobilenet-scratch", CLASSES, 32, width=0.25)
+SCRATCH = Spec("mobilenet-scratch", CLASSES, 32, options={"width": 0.25})
 ALL = {spec.name: spec for spec in (DEEP, TUNED, CNN, SCRATCH)}
 
 

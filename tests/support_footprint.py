@@ -1,6 +1,6 @@
 """What a command uses while it runs, with all its processes: an instrument of the tests and of docs/.
 
-    python tests/footprint.py OUT.csv fedfer run ...
+    python tests/support_footprint.py OUT.csv fedfer run ...
 
 writes a line every half second: seconds, memory (proportional set size, MB), processes, threads, open files,
 MB of the run folder (of --out) on disk.

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from commands import FEDFER, Done
+from support_commands import FEDFER, Done
 
+NAMELESS = 54321
 _BARE = (
     "HOME",
     "USER",
@@ -37,11 +38,11 @@ def bound(command: Sequence[str | Path], cwd: Path, **environment: str) -> Done:
 
 
 def nameless(*arguments: str | Path, cwd: Path, **environment: str) -> Done:
-    """Runs `fedfer` as user 54321, of whom nothing is known; skips where that one cannot reach Python."""
+    """Runs `fedfer` as the user NAMELESS, unknown here; skips where that one cannot reach Python."""
     if os.getuid() != 0:
         pytest.skip("only root can run a command as another user")
     _need_setpriv()
-    other = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    other = ["setpriv", f"--reuid={NAMELESS}", f"--regid={NAMELESS}", "--clear-groups"]
     reached = f"import ctypes, numpy, simulations; assert ctypes.__file__ == {ctypes.__file__!r}"
     if _run([*other, sys.executable, "-c", reached], cwd, {}).code:
         pytest.skip("Python lies where other users cannot reach it")

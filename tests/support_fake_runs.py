@@ -60,11 +60,13 @@ def make_run(
     every: int = 1,
     phones: int = 100,
     own: float | None = None,
+    min_photos: int = 5,
 ) -> Path:
     """A finished run folder as the commands write it, with drawn numbers.
 
     Runs of one seed judge the same photos, those of another seed others; `people` says who is on them.
     `every`: epochs from one evaluation to the next. `own`: the skill of phones' own heads, if there are.
+    `min_photos`: that rank a phone.
     """
     labels = () if (model, balance, seed) == ("mobilenet", 1000, 0) else (model, balance, seed)
     rng = stream(7, "fake", kind, str(steps), *labels)
@@ -80,7 +82,7 @@ def make_run(
     _settings(folder, classes, source, model, balance, seed, select, command)
     views = _views(classes, phones)
     _data(folder, kind, source, counts, held, len(unreadable), balance, views)
-    across, of_own = _across(folder, classes, true, said, views, luck, own)
+    across, of_own = _across(folder, classes, true, said, views, luck, own, min_photos)
     _rounds(folder, kind, steps, skill, rng, every, across)
     quality, _ = report(true, said, classes)
     a_summary(
@@ -197,14 +199,13 @@ def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
 
 def _across(
     folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, views: np.ndarray,
-    luck: np.ndarray, own: float | None,
+    luck: np.ndarray, own: float | None, min_photos: int,
 ) -> tuple[AcrossPhones, OwnHeadQuality | None]:  # fmt: skip
     """What is said of the phones, in summary.json and, always the same, in the rounds; writes phones.csv."""
     sure = np.eye(len(classes))
     place = deal(true, views, stream(7, "deal"))
-    parts = OwnParts(
-        np.empty((len(true), 0)), true, place, np.arange(len(views)), views.argmax(axis=1), classes
-    )
+    phones, largest = np.arange(len(views)), views.argmax(axis=1)
+    parts = OwnParts(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
     theirs = None if own is None else sure[np.where(luck < own, true, (true + 1) % len(classes))]
     found, of_own = across_phones(RunFolder(folder), parts, sure[said], theirs)
     assert found is not None

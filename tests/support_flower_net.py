@@ -40,7 +40,6 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
         "RAY_ADDRESS": "local",
         "NO_COLOR": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     } | more
 
 
@@ -102,6 +101,10 @@ class Services:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+        shutil.rmtree(self.folder)
+
+    def end(self) -> None:
         """Ends the services, the last first, and the local SuperLink that `flwr run` leaves behind."""
         for process in reversed(self._processes):
             process.terminate()
@@ -115,7 +118,6 @@ class Services:
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.2)
         assert self.left() == []
-        shutil.rmtree(self.folder)
 
     def left(self) -> list[object]:
         """Processes of Flower's in these folders that are still at work."""

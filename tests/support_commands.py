@@ -31,6 +31,8 @@ SMALL = {  # a whole run in seconds
     "checkpoint.every": 5,
     "model.weights": "random",
 }
+# Rounds that take long enough to be met.
+LONG = {"federation__local_epochs": 400, "federation__rounds": 6, "evaluation__every": 6}
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ class Running:
                     found.append(process.pid)
         return found
 
+    def workers(self) -> list[int]:
+        """The processes of Ray's in which nodes train, of the engines "ray" and "flower"."""
+        from psutil import Process
+
+        names = ("ray::Worker", "ray::ClientAppActor")
+        return [one for one in self.processes() if " ".join(Process(one).cmdline()).startswith(names)]
+
     def until_nothing_is_left(self) -> None:
         """Waits until no process and no folder of a command that was killed is there any more."""
         deadline = time.monotonic() + 15
@@ -150,6 +159,7 @@ class Here:
     def run(self, *arguments: str | Path) -> Done:
         self._monkeypatch.setattr(sys, "argv", ["fedfer", *map(str, arguments)])
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        environment = dict(os.environ)
         self._capsys.readouterr()
         try:
             cli.main()
@@ -159,6 +169,8 @@ class Here:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            os.environ.clear()
+            os.environ.update(environment)
         printed = self._capsys.readouterr()
         assert isinstance(code, int)
         return Done(code, printed.out, printed.err)

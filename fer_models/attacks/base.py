@@ -1,0 +1,79 @@
+"""What one malicious phone does, and who is malicious."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from fer_models.local.training import Holdings
+from fer_models.local.transforms import Context, Groups, Metrics, Relabelled, Transform
+from fer_models.seeding import stream
+
+Scale = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What one malicious phone does. A page is a frozen dataclass of its options, with one of the methods."""
+
+    def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
+        """What the phone with the id `phone` sends in place of its update (C, D + 1) float64."""
+        return update
+
+    def relabel(self, labels: np.ndarray, classes: int) -> np.ndarray | None:
+        """The labels (m,) int64 that it trains on in place of the true ones; None: these."""
+        return None
+
+
+@dataclass(frozen=True)
+class Honest(Attack):
+    """No attack."""
+
+
+@dataclass(frozen=True)
+class Malicious(Transform):
+    """An attack by a share of the phones; honest phones' updates stay as they are."""
+
+    share: float  # of all phones, that are malicious; rounded to whole phones
+    attack: Attack
+
+    @property
+    def words(self) -> str:
+        """What it does."""
+        options = (f", {field.name} {getattr(self.attack, field.name)}" for field in fields(self.attack))
+        name = type(self.attack).__name__
+        return f"{self.share:.0%} of the phones are malicious: {name}{''.join(options)}"
+
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        """Every malicious phone's update as it sends it, and who is malicious (1) or not (0)."""
+        bad = self.of(context)
+        sent = updates.copy()
+        for place in np.flatnonzero(bad):
+            sent[place] = self.attack.corrupt(updates[place], int(context.phones[place]), context)
+        return sent, {"malicious": bad.astype(np.float64)}
+
+    def of(self, context: Context) -> np.ndarray:
+        """Which phones of the context are malicious, (b,) bool."""
+        return np.isin(context.phones, malicious(context.population, self.share, context.seed))
+
+    def groups(self, held: Holdings, context: Context) -> Groups:
+        """The malicious phones on labels of their own, where the attack has such."""
+        bad, labels = self.of(context), self.attack.relabel(np.asarray(held.labels), context.classes)
+        if labels is None or not bad.any():
+            return super().groups(held, context)
+        groups: Groups = [(np.flatnonzero(~bad), held), (np.flatnonzero(bad), Relabelled(held, labels))]
+        return [(places, own) for places, own in groups if len(places)]
+
+    def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """How many phones of the round were malicious."""
+        return {"malicious": float(metrics["malicious"].sum())}
+
+
+@lru_cache(maxsize=4)
+def malicious(population: int, share: float, seed: int) -> np.ndarray:
+    """The ids of the malicious phones, sorted: round(share * population) of them, drawn once a run."""
+    number = round(share * population)
+    return np.sort(stream(seed, "malicious").choice(population, number, replace=False))

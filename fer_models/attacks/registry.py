@@ -1,0 +1,38 @@
+"""From the settings to the attack that they name."""
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from fer_models.attacks.base import Attack, Honest, Malicious
+from fer_models.attacks.label_flip import LabelFlip
+from fer_models.attacks.noise import Noise
+from fer_models.attacks.sign_flip import SignFlip
+from fer_models.local.transforms import Transform
+from fer_models.registry import PageSection, Registry
+
+PAGES: dict[str, type[Attack]] = {
+    "none": Honest,
+    "sign-flip": SignFlip,
+    "noise": Noise,
+    "label-flip": LabelFlip,
+}
+ATTACKS: Registry[Attack] = Registry("attack.name", Attack, PAGES, default="none")
+
+
+class AttackConfig(PageSection):
+    """Which phones are malicious, and what they do. Beside these keys it has the options of all attacks:
+    "auto" is the attack's own default, and an option is refused for an attack that does not own it.
+    """
+
+    pages: ClassVar[Registry[Attack]] = ATTACKS
+    auto: ClassVar[bool] = True
+
+    name: Annotated[str, BeforeValidator(ATTACKS.named)] = ATTACKS.default
+    phones: float = Field(0.1, ge=0, le=1)
+
+    def steps(self) -> Iterable[Transform]:
+        """What malicious phones do to their updates; nothing where nobody is malicious."""
+        if self.page is not Honest:
+            yield Malicious(self.phones, self.page(**self.options()))

@@ -1,0 +1,128 @@
+"""Classes of the user's own: "my_package.my_module:MyClass" in the settings, instead of a known name.
+
+They are imported as any module is, from PYTHONPATH or the installed packages, never from the current folder,
+so every process finds the same. Their source files are part of a run's provenance (`digests`).
+"""
+
+import ast
+import hashlib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import TypeVar
+
+from fer_models.errors import InputError, first_cause
+from fer_models.options import declared
+from fer_models.text import shown
+
+NAME = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"  # what such a name looks like
+_OURS = ("clients", "fer_models", "server", "simulations")  # whose digests are told in any case
+_INSTALLED = ("site-packages", "dist-packages")
+_DIGITS = 16  # of a digest
+
+Page = TypeVar("Page")
+
+
+def named(text: object) -> bool:
+    """Whether the text names a class of the user's own."""
+    return isinstance(text, str) and re.fullmatch(NAME, text) is not None
+
+
+def file_name(name: str) -> str:
+    """The name of a variant as that of a file: "mine:Mine" -> "mine.Mine", which no other name becomes."""
+    return name.replace(":", ".")
+
+
+def load(key: str, text: str, base: type[Page]) -> type[Page]:
+    """The class "module:Class" that the setting `key` names, which must be made from `base`.
+
+    InputError, one line, where it cannot be imported, is not made from `base`, lacks a method, or declares
+    an option without a type or default (options.py).
+    """
+    module, _, name = text.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _broken(key, text, module, error) from error
+        raise InputError(
+            f'{key}: "{text}" cannot be imported: there is no module {error.name}; put the folder that'
+            " holds it on PYTHONPATH"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(key, text, module, error) from error
+    said = f"{base.__module__}.{base.__qualname__}"
+    if found is None:
+        raise InputError(f'{key}: "{text}": the module {module} has no {name}; check its name')
+    if not (inspect.isclass(found) and issubclass(found, base)):
+        raise InputError(
+            f'{key}: "{text}" is no subclass of {said}; derive it from that, or from a page of its'
+        )
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise InputError(f'{key}: "{text}" lacks {", ".join(missing)}; see {said}')
+    try:
+        declared(found)
+    except ValueError as error:
+        raise InputError(f'{key}: "{text}": {error}') from error
+    return found
+
+
+def _broken(key: str, text: str, module: str, error: BaseException) -> InputError:
+    return InputError(f'{key}: "{text}": {module} cannot be imported ({shown(first_cause(error))}); mend it')
+
+
+def digests(names: Iterable[str]) -> dict[str, str]:
+    """The digest of each source file behind the classes "module:Class": "package/file.py" -> hex."""
+    return {
+        file: hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+        for name in names
+        for file, path in sorted(sources(name.partition(":")[0]).items())
+    }
+
+
+def sources(module: str) -> dict[str, Path]:
+    """The file of a module and those of all that it imports from the same folder of PYTHONPATH, itself or
+    through others; of an installed module, those of its own package.
+    """
+    top = module.partition(".")[0]
+    spec = find_spec(top)
+    places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin]
+    if not places or not isinstance(places[0], str):
+        return {}
+    root = Path(places[0]).parent
+    installed = any(part in _INSTALLED for part in root.parts)
+    found: dict[str, Path] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        first = name.partition(".")[0]
+        path = _file(root, name)
+        if path is None or first in _OURS or (installed and first != top):
+            continue
+        file = path.relative_to(root).as_posix()
+        if file not in found:
+            found[file] = path
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            left += [name.rpartition(".")[0], *_imported(path, package)]
+    return found
+
+
+def _file(root: Path, name: str) -> Path | None:
+    """Where a module lies below `root`; None where it does not."""
+    place = root.joinpath(*name.split("."))
+    files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+    return next((path for path in files if name and path.is_file()), None)
+
+
+def _imported(path: Path, package: str) -> Iterator[str]:
+    """The dotted names that a file of `package` imports, of modules or of what is in them."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), package or None)
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)

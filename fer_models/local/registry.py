@@ -1,0 +1,68 @@
+"""From the settings to the transforms that they ask for."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, model_validator
+
+from fer_models.config import Names, Section
+from fer_models.local.clipping import ClipNorm
+from fer_models.local.transforms import Transform
+from fer_models.options import shown
+from fer_models.registry import Registry
+
+# In the order in which they apply, after those of the user's own: the clip bounds whatever came before it.
+PAGES: dict[str, type[Transform]] = {
+    "clip-norm": ClipNorm,
+}
+TRANSFORMS: Registry[Transform] = Registry("update.transforms", Transform, PAGES, default="")
+
+
+class UpdateConfig(Section):
+    """What happens to every phone's update before it is added up: the options of all transforms, which their
+    pages declare, and of classes of the user's own, which `transforms` names.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    transforms: Names = ()
+
+    @classmethod
+    def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
+        """With the options of all transforms; also those of the user's own, where `given` names some."""
+        names = given.get("transforms", ())
+        own = [name for name in names if name in TRANSFORMS] if isinstance(names, list | tuple) else []
+        return [*cls.model_fields, *TRANSFORMS.options(*own)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_options(cls, given: Any) -> Any:
+        names = given.get("transforms", ()) if isinstance(given, dict) else ()
+        if not isinstance(names, list | tuple):
+            return given
+        for name in names:
+            if name in PAGES or name not in TRANSFORMS:
+                raise ValueError(
+                    f"transforms must be a list of MODULE:CLASS of your own, got {shown(name)} in it; "
+                    f"{', '.join(TRANSFORMS.options())} is set by itself"
+                )
+        every = TRANSFORMS.options(*names)
+        if clash := sorted(every.keys() & cls.model_fields.keys()):
+            raise ValueError(f"{clash[0]} is a setting of its own; give the option another name")
+        if unknown := sorted(given.keys() - every.keys() - cls.model_fields.keys()):
+            raise ValueError(f"{unknown[0]} is unknown; leave it out")
+        rules = {option: next(iter(owners.values())) for option, owners in every.items()}
+        options = {
+            option: rule.checked(option, given.get(option, rule.default), auto=False)
+            for option, rule in rules.items()
+        }
+        return {**given, **options}
+
+    def steps(self) -> Iterable[Transform]:
+        """The transforms that change something, in the order in which they apply."""
+        values = self.model_extra or {}
+        for name in (*self.transforms, *PAGES):
+            owned = [option for option, owners in TRANSFORMS.options(name).items() if name in owners]
+            step = TRANSFORMS.page(name)(**{option: values[option] for option in owned})
+            if step.active:
+                yield step

@@ -1,0 +1,44 @@
+"""What happens to phones' updates before they are added up: from the settings to an order and back."""
+
+import json
+from functools import lru_cache
+
+from fer_models import extensions
+from fer_models.attacks.registry import AttackConfig
+from fer_models.local.registry import UpdateConfig
+from fer_models.local.transforms import Transform
+
+
+def chosen(update: UpdateConfig, attack: AttackConfig) -> tuple[Transform, ...]:
+    """The transforms that the settings ask for, in the order in which they apply.
+
+    The attack comes first: a clip binds malicious phones, too, as where whoever adds up enforces it.
+    """
+    return (*attack.steps(), *update.steps())
+
+
+def written(update: UpdateConfig, attack: AttackConfig) -> str:
+    """The settings as text for an order; "" where they ask for nothing."""
+    if not chosen(update, attack):
+        return ""
+    return json.dumps({"update": update.model_dump(mode="json"), "attack": attack.model_dump(mode="json")})
+
+
+@lru_cache(maxsize=4)
+def read(text: str) -> tuple[Transform, ...]:
+    """The transforms of the settings that `written` wrote."""
+    return chosen(*_settings(text)) if text else ()
+
+
+@lru_cache(maxsize=4)
+def own_classes(text: str) -> tuple[str, ...]:
+    """The classes of the user's own, "module:Class", in the settings that `written` wrote."""
+    if not text:
+        return ()
+    update, attack = _settings(text)
+    return tuple(name for name in (*update.transforms, attack.name) if extensions.named(name))
+
+
+def _settings(text: str) -> tuple[UpdateConfig, AttackConfig]:
+    said = json.loads(text)
+    return UpdateConfig.model_validate(said["update"]), AttackConfig.model_validate(said["attack"])

@@ -1,0 +1,38 @@
+"""Which replies are folded into the next head now, later, or never.
+
+A scheduler sees what came back in a round and what earlier rounds left waiting. The only one so far is
+`Barrier`: synchronous rounds, as in FedAvg (McMahan et al. 2017).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server.exchange import Answers
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of replies."""
+
+    now: Answers  # folded into the head of this round
+    later: tuple[Answers, ...] = ()  # kept for the next round's decision
+    dropped: Mapping[int, str] = field(default_factory=dict)  # phones whose replies are never folded, and why
+
+
+class Scheduler(Protocol):
+    """Decides what is folded when."""
+
+    def decide(self, replies: Answers, waiting: tuple[Answers, ...], clock: float) -> Decision:
+        """What becomes of this round's `replies` and of those `waiting`.
+
+        `clock`: seconds since the run began.
+        """
+
+
+class Barrier:
+    """A round ends when every phone has answered or failed, and folds all that came."""
+
+    def decide(self, replies: Answers, waiting: tuple[Answers, ...], clock: float) -> Decision:
+        """Everything now; nothing ever waits."""
+        return Decision(replies)

@@ -1,0 +1,47 @@
+"""Phones that own no photos: each draws its views anew, to the same, whenever it trains
+(fer_models/data/draws.py).
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from fer_models.data.draws import Drawn
+from fer_models.local.training import Shards
+from simulations.partitions.base import Partition
+from simulations.partitions.dirichlet import Alpha
+
+
+@dataclass(frozen=True)
+class Draw(Partition):
+    """Each phone draws from all training views, with a mix of classes of its own; it may outnumber photos."""
+
+    alpha: Alpha = 0.3
+    photos_per_phone: Annotated[int, Field(ge=1, le=100_000)] = 40
+    owns_rows: ClassVar[bool] = False
+
+    def owners(
+        self, labels: np.ndarray, subjects: np.ndarray | None, phones: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """All in one pool."""
+        return np.zeros(len(labels), np.int64)
+
+    def holdings(self, pool: Shards, owner: np.ndarray, *, phones: int, classes: int, seed: int) -> Drawn:
+        """Phones that draw from the pool."""
+        return Drawn.of_pool(
+            pool.features,
+            pool.labels,
+            pool.rows,
+            phones=phones,
+            each=self.photos_per_phone,
+            alpha=self.alpha,
+            classes=classes,
+            seed=seed,
+        )
+
+    @property
+    def words(self) -> str:
+        """As in: alpha 0.3, views each: 40."""
+        return f", alpha {self.alpha:g}, views each: {self.photos_per_phone}"

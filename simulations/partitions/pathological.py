@@ -1,0 +1,84 @@
+"""Phones that hold a few classes each, and the number exact wherever it can be.
+
+As in the one-sided phones of McMahan, Moore, Ramage, Hampson and Agüera y Arcas, 2017, arXiv:1602.05629, but
+with the number of classes exact.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from fer_models.errors import InputError
+from simulations.partitions.base import Partition
+
+
+@dataclass(frozen=True)
+class Pathological(Partition):
+    """Every phone holds `classes_per_phone` classes, drawn at random, whose photos their phones share evenly.
+
+    It is so wherever classes have the photos for it: a class can lie on min(its photos, phones) phones, and
+    must lie on one. Where it cannot be, phones hold more classes (fewer places than classes) or fewer (photos
+    run out), but none holds two more than another, and none is empty.
+    """
+
+    classes_per_phone: Annotated[int, Field(ge=1)] = 2
+
+    def owners(
+        self, labels: np.ndarray, subjects: np.ndarray | None, phones: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """As above; InputError where there are fewer classes."""
+        each = self.classes_per_phone
+        classes, photos = np.unique(labels, return_counts=True)
+        if each > len(classes):
+            raise InputError(
+                f"federation.classes_per_phone: {each} classes on each phone, but the training photos have"
+                f" only {len(classes)}; set it to {len(classes)} or less"
+            )
+        holds = _deal_classes(_spread(np.minimum(photos, phones), each * phones, rng), phones, rng)
+        owner = np.empty(len(labels), np.int64)
+        for label, held in zip(classes, holds.T, strict=True):
+            mine, homes = (
+                rng.permutation(np.flatnonzero(labels == label)),
+                rng.permutation(np.flatnonzero(held)),
+            )
+            owner[mine] = homes[np.arange(len(mine)) % len(homes)]
+        return owner
+
+    @property
+    def words(self) -> str:
+        """As in: classes on a phone: 2."""
+        return f", classes on a phone: {self.classes_per_phone}"
+
+
+def _spread(most: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """`total` as a sum of a number for each of `most`, from 1 to that one, and as even as they can be.
+
+    Where there is no such sum, it is of the nearest total that has one.
+    """
+    left = min(max(total, len(most)), int(most.sum()))
+    order, numbers = rng.permutation(len(most)), np.empty(len(most), np.int64)
+    for place, i in enumerate(order[np.argsort(most[order], kind="stable")]):
+        numbers[i] = min(most[i], left // (len(most) - place))
+        left -= numbers[i]
+    return numbers
+
+
+def _deal_classes(places: np.ndarray, phones: int, rng: np.random.Generator) -> np.ndarray:
+    """Which phone holds which class, (phones, classes) bool: class c lies on places[c] <= phones phones.
+
+    Phones hold equally many classes, or one more. One phone after the other draws different classes, each
+    with chances as the places it has left; a class with as many places as there are phones left must be
+    taken, and nothing else is needed for the last phone to find what it needs.
+    """
+    left, holds = places.copy(), np.zeros((phones, len(places)), bool)
+    fewest, more = divmod(int(places.sum()), phones)
+    for turn, phone in enumerate(rng.permutation(phones)):
+        waits = np.full(len(left), np.inf)  # the first arrivals of Poisson processes are such a draw
+        np.divide(rng.exponential(size=len(left)), left, out=waits, where=left > 0)
+        waits[left == phones - turn] = -1
+        taken = np.argsort(waits, kind="stable")[: fewest + (turn < more)]
+        holds[phone, taken] = True
+        left[taken] -= 1
+    return holds

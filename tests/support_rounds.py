@@ -1,0 +1,77 @@
+"""Rounds through the real ServerApp and ClientApp, on a Grid in this process."""
+
+from pathlib import Path
+
+from support_local_grid import LocalGrid, serve
+from support_reference import CLASSES, WIDTH
+
+from fer_models.across import OwnParts
+from fer_models.config import TrainConfig
+from fer_models.data.draws import Drawn
+from fer_models.evaluation import HeldOut, Selection
+from fer_models.heads import new_head
+from fer_models.local.training import Shards
+from fer_models.run_folder.rounds import RoundRecord
+from server.app import make_app
+from server.checkpoint import Checkpoint
+from server.config import EvaluationConfig
+from server.job import Job, Plan
+from server.mechanisms.base import Mechanism
+from server.scheduler import Barrier, Scheduler
+from server.strategies.registry import ALGORITHMS
+
+EVERY = list(ALGORITHMS)
+SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
+
+
+class Recorder:
+    """Keeps what a job hands out."""
+
+    def __init__(self) -> None:
+        self.records: list[RoundRecord] = []
+        self.states: list[Checkpoint] = []
+
+    def on_round(self, record: RoundRecord, state: Checkpoint) -> None:
+        self.records.append(record)
+        self.states.append(state)
+
+
+def run(
+    folder: Path,
+    shards: Shards | Drawn,
+    *,
+    nodes: int = 2,
+    block: int = 3,
+    grid_seed: int = 0,
+    rounds: int = 4,
+    start: Checkpoint | None = None,
+    evaluation: EvaluationConfig | None = None,
+    broken: tuple[int, ...] = (),
+    parts: OwnParts | None = None,
+    scheduler: Scheduler | None = None,
+    mechanisms: tuple[Mechanism, ...] = (),
+    **changes: object,
+) -> Recorder:
+    settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
+    plan = Plan(prepared=str(folder), sizes=shards.sizes, block=block, **settings)  # type: ignore[arg-type]
+    head = new_head(CLASSES, WIDTH, seed=plan.seed)
+    evaluation = evaluation or EvaluationConfig()
+    recorder = Recorder()
+    job = Job(
+        plan=plan,
+        start=start or Checkpoint(0, head, Selection(evaluation.select, head)),
+        rounds=rounds,
+        nodes=nodes,
+        evaluation=evaluation,
+        validation=HeldOut(shards.features[:60], shards.labels[:60]),
+        on_round=recorder.on_round,
+        own_validation=parts,
+        scheduler=scheduler or Barrier(),
+        mechanisms=mechanisms,
+    )
+    serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
+    return recorder
+
+
+def head_bytes(recorder: Recorder) -> bytes:
+    return recorder.states[-1].head.tobytes()

@@ -1,0 +1,405 @@
+"""What happens to updates on the phone: clipping and attacks, by hand, and that they change nothing else."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+from support_commands import Here
+from support_fake_runs import make_run
+from support_pages import read as read_page
+from support_reference import CLASSES, WIDTH, make_shards, torch_phone
+from support_rounds import Recorder, head_bytes, run
+from support_tiny_networks import DEEP, rows_for
+
+from fer_models.attacks.base import Malicious, malicious
+from fer_models.attacks.label_flip import LabelFlip
+from fer_models.attacks.noise import Noise
+from fer_models.attacks.registry import ATTACKS, AttackConfig
+from fer_models.attacks.sign_flip import SignFlip
+from fer_models.code import node_code
+from fer_models.config import TrainConfig
+from fer_models.errors import RunError
+from fer_models.heads import new_head
+from fer_models.local import transforms
+from fer_models.local.clipping import ClipNorm
+from fer_models.local.registry import UpdateConfig
+from fer_models.local.training import Shards, Work, round_key, train_phones
+from fer_models.local.transforms import Context, Metrics, Transform, Transforms
+from fer_models.networks.build import build
+from fer_models.networks.phones import NetworkPhones
+from fer_models.updates import chosen, own_classes, read, written
+from server.config import StrategyConfig
+
+SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
+STEPS = {
+    "clip": ClipNorm(0.05),
+    "sign-flip": Malicious(0.3, SignFlip(2.0)),
+    "noise": Malicious(0.3, Noise()),
+    "label-flip": Malicious(0.3, LabelFlip()),
+}
+
+
+def context(phones: int, population: int | None = None, number: int = 1) -> Context:
+    head = np.zeros((1, 2), np.float32)
+    return Context(np.arange(phones), np.ones(phones, np.int64), head, number, 0, population or phones, 2)
+
+
+def work(**changes: object) -> Work:
+    head = new_head(CLASSES, WIDTH, seed=0)
+    return Work(head, TrainConfig(lr=0.01, dropout=0.0), 1, round_key(0, 1), **changes)  # type: ignore[arg-type]
+
+
+def with_steps(*steps: Transform, population: int = len(SIZES), classes: int = CLASSES) -> Transforms:
+    return Transforms(steps, 1, 0, population, classes)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Here:
+    return Here(tmp_path, monkeypatch, capsys)
+
+
+def test_a_long_update_is_shortened_and_a_short_one_stays_as_it_is() -> None:
+    updates = np.array([[[3.0, 4.0]], [[0.1, -0.2]], [[0.0, 0.0]]])
+    clipped, metrics = ClipNorm(1.0)(updates, context(3))
+    np.testing.assert_allclose(clipped[0], [[0.6, 0.8]], rtol=1e-15)
+    assert np.array_equal(clipped[1:], updates[1:])
+    assert metrics["update_norm"].tolist() == pytest.approx([5, np.sqrt(0.05), 0])
+    assert ClipNorm(1.0).summary(metrics) == {"clipped": 1 / 3, "update_norm": pytest.approx(np.sqrt(0.05))}
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.integers(1, 9))
+def test_no_clipped_update_is_longer_than_the_norm(seed: int, norm: float, phones: int) -> None:
+    updates = np.random.default_rng(seed).standard_normal((phones, 3, 7)) * 10.0 ** (seed % 7 - 3)
+    clipped, _ = ClipNorm(norm)(updates, context(phones))
+    for update, short in zip(updates, clipped, strict=True):
+        assert np.linalg.norm(short) <= norm * (1 + 1e-12)
+        np.testing.assert_allclose(short * np.linalg.norm(update), update * np.linalg.norm(short), rtol=1e-9)
+    alone, _ = ClipNorm(norm)(updates[:1], context(1))
+    assert alone.tobytes() == clipped[:1].tobytes()  # whoever else is in the block
+
+
+def test_malicious_phones_are_drawn_once_and_are_as_many_as_asked_for() -> None:
+    assert len(malicious(50, 0.1, 0)) == 5
+    assert len(set(malicious(50, 0.4, 0).tolist())) == 20
+    assert malicious(50, 0.1, 0).tolist() != malicious(50, 0.1, 1).tolist()
+    assert len(malicious(7, 0.0, 0)) == 0
+    attack = Malicious(0.4, SignFlip(2.0))
+    bad = attack.of(context(10))
+    updates = np.arange(20.0).reshape(10, 1, 2)
+    for number in (1, 2):
+        sent, metrics = attack(updates, context(10, number=number))
+        assert np.array_equal(sent[~bad], updates[~bad])
+        assert np.array_equal(sent[bad], -2 * updates[bad])
+        assert metrics["malicious"].tolist() == bad.astype(float).tolist()
+        assert attack.summary(metrics) == {"malicious": 4.0}
+
+
+def test_noise_is_fresh_in_every_round_and_as_strong_as_said() -> None:
+    updates = np.full((2, 50, 100), 0.5)  # of norm 0.5 * sqrt(5000)
+    one, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=1))
+    again, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=1))
+    other, _ = Malicious(1.0, Noise(scale=3.0))(updates, replace(context(2), round=2))
+    assert one.tobytes() == again.tobytes()
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one[0], one[1])
+    norms = np.linalg.norm(one.reshape(2, -1), axis=1)
+    np.testing.assert_allclose(norms, 3 * 0.5 * np.sqrt(5000), rtol=0.05)
+
+
+def test_flipped_labels_are_what_malicious_phones_train_on() -> None:
+    shards = make_shards(SIZES)
+    phones = np.arange(len(SIZES))
+    got = train_phones(shards, phones, work(each=True, transforms=with_steps(Malicious(0.3, LabelFlip()))))
+    bad = malicious(len(SIZES), 0.3, 0)
+    flipped = replace(shards, labels=CLASSES - 1 - shards.labels)
+    assert got.updates is not None
+    assert got.phones.tolist() == phones.tolist()
+    assert got.metrics["malicious"].sum() == 3
+    task = work()
+    for phone in phones:
+        held = flipped if phone in bad else shards
+        head, _ = torch_phone(held, phone, task.head, task.train, 1, task.key)
+        np.testing.assert_allclose(got.updates[phone], head - task.head, atol=1e-5)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_transforms_that_change_nothing_change_no_bit(each: bool) -> None:
+    shards = make_shards(SIZES)
+    phones = np.array([0, 2, 3, 7])
+    for task in (work(each=each, losses=each), work(each=each, weights=np.array([1.0, 2.0, 0.5, 3.0]))):
+        plain = train_phones(shards, phones, task)
+        for steps in [
+            (ClipNorm(1e6),),
+            (Malicious(0.0, SignFlip()),),
+            (Malicious(0.0, LabelFlip()), ClipNorm(1e6)),
+        ]:
+            got = train_phones(shards, phones, replace(task, transforms=with_steps(*steps)))
+            assert got.sum.total.tobytes() == plain.sum.total.tobytes()
+            assert replace(got.sum, total=0, reach=0) == replace(plain.sum, total=0, reach=0)
+            assert got.sum.reach == pytest.approx(plain.sum.reach, rel=1e-5)
+            if each:
+                assert got.updates is not None
+                assert plain.updates is not None
+                assert got.updates.tobytes() == plain.updates.tobytes()
+            if task.losses:
+                assert np.array_equal(got.losses, plain.losses)  # type: ignore[arg-type]
+
+
+def test_what_is_clipped_is_the_update_and_not_its_weight() -> None:
+    shards, phones = make_shards(SIZES), np.arange(len(SIZES))
+    weights = np.linspace(0.5, 3, len(SIZES))
+    updates = train_phones(shards, phones, work(each=True)).updates
+    assert updates is not None
+    norms = np.linalg.norm(updates.reshape(len(SIZES), -1), axis=1)
+    factors = np.minimum(1, 0.05 / norms)
+    assert (factors < 1).any()
+    got = train_phones(shards, phones, work(weights=weights, transforms=with_steps(ClipNorm(0.05))))
+    np.testing.assert_allclose(got.sum.total, np.einsum("k,kcd->cd", weights * factors, updates), atol=1e-6)
+    np.testing.assert_allclose(got.metrics["update_norm"], norms, rtol=1e-5)
+
+
+def test_work_in_small_parts_is_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    shards, phones = make_shards(SIZES), np.arange(len(SIZES))
+    starts = np.random.default_rng(0).standard_normal((len(SIZES), CLASSES, WIDTH + 1)).astype(np.float32)
+    task = work(each=True, starts=starts, transforms=with_steps(*STEPS.values()))
+    whole = train_phones(shards, phones, task)
+    monkeypatch.setattr(transforms, "_BYTES", 1)
+    parts = train_phones(shards, phones, task)
+    assert parts.sum.total.tobytes() == whole.sum.total.tobytes()
+    assert parts.updates.tobytes() == whole.updates.tobytes()  # type: ignore[union-attr]
+    assert {n: v.tolist() for n, v in parts.metrics.items()} == {
+        n: v.tolist() for n, v in whole.metrics.items()
+    }
+
+
+def test_networks_go_the_same_way() -> None:
+    rows, rng = rows_for(DEEP, 12), np.random.default_rng(0)
+    sizes = [5, 1, 9, 3]
+    offsets = np.append(0, np.cumsum(sizes))
+    held = Shards(rows, rng.integers(0, DEEP.classes, 12), rng.integers(0, 12, sum(sizes)), offsets)
+    network = NetworkPhones(build(DEEP, seed=3))
+    task = Work(network.head, TrainConfig(lr=0.05, batch=4, optimizer="sgd"), 1, 5, each=True)
+    phones = np.arange(4)
+    plain = network.train(held, phones, task)
+    same = network.train(held, phones, replace(task, transforms=with_steps(ClipNorm(1e6), population=4)))
+    assert same.sum.total.tobytes() == plain.sum.total.tobytes()
+    assert same.updates.tobytes() == plain.updates.tobytes()  # type: ignore[union-attr]
+    flip = network.train(
+        held, phones, replace(task, transforms=with_steps(Malicious(0.5, SignFlip(1.0)), population=4))
+    )
+    bad = malicious(4, 0.5, 0)
+    assert np.array_equal(flip.updates[bad], -plain.updates[bad])  # type: ignore[index]
+    wrong = network.train(
+        held,
+        phones,
+        replace(task, transforms=with_steps(Malicious(0.5, LabelFlip()), population=4, classes=DEEP.classes)),
+    )
+    honest = np.setdiff1d(phones, bad)
+    assert np.array_equal(wrong.updates[honest], plain.updates[honest])  # type: ignore[index]
+    assert not np.array_equal(wrong.updates[bad], plain.updates[bad])  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class Blows(Transform):
+    """What comes of the first phone is not finite."""
+
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return np.where((context.phones == 0)[:, None, None], np.inf, updates), {"seen": context.phones + 0.0}
+
+
+def test_an_update_that_a_transform_makes_infinite_is_left_out() -> None:
+    shards, phones = make_shards(SIZES), np.arange(len(SIZES))
+    got = train_phones(shards, phones, work(transforms=with_steps(Blows())))
+    rest = train_phones(shards, phones[1:], work())
+    assert got.phones.tolist() == phones[1:].tolist()
+    assert got.sum.total.tobytes() == rest.sum.total.tobytes()
+    assert (got.sum.phones, got.sum.views) == (rest.sum.phones, rest.sum.views)
+    assert got.metrics["seen"].tolist() == phones[1:].tolist()
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Shards:
+    made = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", made.features)
+    made.save(tmp_path, tmp_path / "features.npy")
+    return made
+
+
+@pytest.fixture
+def attacked(tmp_path: Path, shards: Shards) -> Callable[..., Recorder]:
+    def begin(clip: float = 0.0, attack: AttackConfig | None = None, **changes: object) -> Recorder:
+        text = written(UpdateConfig.model_validate({"clip_norm": clip}), attack or AttackConfig())
+        return run(tmp_path, shards, transforms=text, classes=CLASSES, **changes)  # type: ignore[arg-type]
+
+    return begin
+
+
+def an_attack(name: str, phones: float = 0.3, **options: object) -> AttackConfig:
+    return AttackConfig.model_validate({"name": name, "phones": phones, **options})
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "none"])
+def test_same_bits_for_any_nodes_blocks_and_order_of_replies(
+    attacked: Callable[..., Recorder], name: str
+) -> None:
+    reference = attacked(0.04, an_attack(name), rounds=2)
+    for nodes, block, grid_seed in [(1, 3, 1), (4, 1, 2), (3, 100, 3)]:
+        other = attacked(0.04, an_attack(name), nodes=nodes, block=block, grid_seed=grid_seed, rounds=2)
+        assert head_bytes(other) == head_bytes(reference)
+        assert [r.metrics for r in other.records] == [r.metrics for r in reference.records]
+    assert head_bytes(attacked(0.04, rounds=2)) != head_bytes(reference)
+    assert head_bytes(attacked(1e6, rounds=2)) == head_bytes(attacked(rounds=2))
+
+
+def test_a_round_tells_what_was_measured(attacked: Callable[..., Recorder]) -> None:
+    assert [r.metrics for r in attacked(rounds=1).records] == [{}]
+    (record,) = attacked(0.05, an_attack("sign-flip"), rounds=1, phones_per_round=6).records
+    assert record.metrics.keys() == {"malicious", "clipped", "update_norm"}
+    assert 0 < record.metrics["clipped"] <= 1
+    assert record.phones == 6
+
+
+def test_the_median_withstands_what_turns_the_mean_round(attacked: Callable[..., Recorder]) -> None:
+    attack = an_attack("sign-flip", scale=50.0)
+    for name, moved_away in [("fedavg", True), ("median", False)]:
+        strategy = StrategyConfig(name=name)
+        honest = attacked(rounds=1, strategy=strategy).states[-1].head
+        hurt = attacked(0.0, attack, rounds=1, strategy=strategy).states[-1].head
+        start = new_head(CLASSES, WIDTH, seed=0)
+        way, off = np.linalg.norm(honest - start), np.linalg.norm(hurt - honest)
+        assert (off > 2 * way) == moved_away, (name, off / way)
+
+
+def test_an_update_too_large_for_exact_sums_ends_the_run(attacked: Callable[..., Recorder]) -> None:
+    with pytest.raises(RunError, match=r"too large.*attack\.scale"):
+        attacked(0.0, an_attack("sign-flip", 1.0, scale=1e6), rounds=3, train=TrainConfig(lr=50.0))
+
+
+def test_settings_name_transforms_and_orders_carry_them() -> None:
+    assert chosen(UpdateConfig(), AttackConfig()) == ()
+    assert written(UpdateConfig(), AttackConfig()) == ""
+    for name, kind in ATTACKS.pages.items():
+        update, attack = UpdateConfig.model_validate({"clip_norm": 0.5}), an_attack(name, 0.2)
+        steps = chosen(update, attack)  # the clip comes last: it binds malicious phones, too
+        assert steps == (*([] if name == "none" else [Malicious(0.2, kind())]), ClipNorm(0.5))
+        assert read(written(update, attack)) == steps
+    assert chosen(UpdateConfig(), an_attack("noise", scale=2.0)) == (Malicious(0.3, Noise(2.0)),)
+
+
+MINE = """
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from fer_models.attacks.base import Attack
+from fer_models.local.transforms import Context, Metrics, Transform
+
+
+@dataclass(frozen=True)
+class Shrink(Transform):
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return self.factor * updates, {"seen": np.ones(len(updates))}
+
+    def summary(self, metrics: Metrics) -> dict[str, float]:
+        return {"shrunk": float(metrics["seen"].sum())}
+
+
+@dataclass(frozen=True)
+class Nothing(Transform):
+    pass
+
+
+@dataclass(frozen=True)
+class Lazy(Attack):
+    def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
+        return np.zeros(update.shape)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of the user's own on the path."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "my_updates.py").write_text(MINE)
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+@pytest.mark.usefixtures("mine")
+def test_transforms_and_attacks_of_the_users_own() -> None:
+    update = UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"], "factor": 0.25})
+    attack = an_attack("my_updates:Lazy", 0.5)
+    text = written(update, attack)
+    assert own_classes(text) == ("my_updates:Shrink", "my_updates:Lazy")
+    assert "my_updates.py" in node_code(own_classes(text))
+    shards, phones, steps = make_shards(SIZES), np.arange(10), with_steps(*read(text))
+    shrunk = train_phones(shards, phones, work(transforms=steps, each=True))
+    plain = train_phones(shards, phones, work(each=True))
+    lazy = malicious(10, 0.5, 0)
+    rest = np.setdiff1d(phones, lazy)
+    assert not shrunk.updates[lazy].any()  # type: ignore[index]
+    np.testing.assert_allclose(shrunk.updates[rest], plain.updates[rest] / 4, rtol=1e-6)  # type: ignore[index]
+    assert steps.summary(shrunk.metrics) == {"malicious": 5.0, "shrunk": 10.0}
+    assert UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"]}).model_dump()["factor"] == 0.5
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_transform_that_measures_nothing(tmp_path: Path, shards: Shards) -> None:
+    text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Nothing"]}), AttackConfig())
+    got = run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1)
+    assert head_bytes(got) == head_bytes(run(tmp_path, shards, rounds=1))
+    assert got.records[0].metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "line"),
+    [
+        (
+            ["attack.name=sign"],
+            '"sign-flip", "noise", "label-flip" or MODULE:CLASS of your own, got "sign"',
+        ),
+        (["attack.phones=1.5"], "attack.phones must be a number at least 0 and at most 1, got 1.5"),
+        (["attack.name=label-flip", "attack.scale=2"], "attack.scale belongs to sign-flip, noise"),
+        (["update.clip_norm=-1"], "update.clip_norm must be a number at least 0 and"),
+        (["update.transforms=clip"], "update.transforms must be a list"),
+        (['update.transforms=["clip"]'], 'transforms must be a list of MODULE:CLASS of your own, got "clip"'),
+        (['update.transforms=["no_such:Clip"]'], "there is no module no_such"),
+        (["update.factor=0.5"], "unknown key update.factor"),
+        (["attack.name=no_such:Attack"], "there is no module no_such"),
+        (["update.clip_norm=1", "strategy.name=ridge"], "change the updates that phones send"),
+        (["attack.name=noise", "strategy.name=local"], "change the updates that phones send"),
+        (["attack.name=noise", "strategy.start=ridge"], "change the updates that phones send"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_a_line(
+    here: Here, given_settings: list[str], line: str
+) -> None:
+    told = here.refused("run", "quickstart", *(part for each in given_settings for part in ("--set", each)))
+    assert line in told
+
+
+def test_the_page_tells_what_happened_to_updates(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    config = tomllib.loads((folder / "config.toml").read_text())
+    config |= {"update": {"clip_norm": 0.5}, "attack": {"name": "noise", "phones": 0.2}}
+    (folder / "config.toml").write_text(tomli_w.dumps(config))
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["metrics"] = {"clipped": 0.5 if number % 2 else 0.25, "update_norm": 0.4, "malicious": 20.0}
+    (folder / "rounds.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = read_page(folder)[1].words
+    assert "20% of the phones are malicious: Noise, scale 50.0; clipped to an L2 norm of 0.5" in words
+    assert "37.5% of all updates were longer" in words
+    assert "malicious" not in read_page(make_run(tmp_path / "plain"))[1].words
