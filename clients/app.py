@@ -8,13 +8,13 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients import device
+from clients import phone_node as device
 from clients.phones import phones_of, trainer_of
 from fer_models.code import check_node, node_code
-from fer_models.local.training import Holdings, Local, Trained, Work
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
 from fer_models.order import Order
 from fer_models.quiet import hush
-from fer_models.stamp import check
+from fer_models.stamp import check_unchanged
 from fer_models.statistics import phone_sums, projection
 
 hush()  # Flower imports this and starts Ray before it calls anything here
@@ -29,15 +29,15 @@ def ready(message: Message, context: Context) -> Message:
     """
     order, head = _order(message)
     if "recipe" in message.content:
-        held: Holdings = device.prepare(context.node_config, message.content.config_records["recipe"])
+        held: PhoneData = device.prepare(context.node_config, message.content.config_records["recipe"])
         says = {"phone": device.number(context.node_config), "views": int(held.sizes.sum())}
     else:
         held, says = (
             phones_of(order.prepared),
             {},
         )  # where the folder is not seen from here, this says so best
-        check(order.stamp)
-    nothing = Work(head, order.train, order.epochs, order.key, transforms=order.changes)
+        check_unchanged(order.stamp)
+    nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
     reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
@@ -59,7 +59,7 @@ def train(message: Message, context: Context) -> Message:
         place = np.searchsorted(asked["ids"], own.phones)
         asked = {name: values[place] for name, values in asked.items()}
     starts = asked.get("starts")
-    work = Work(
+    work = LocalWork(
         head,
         order.train,
         order.epochs,
@@ -103,19 +103,19 @@ def _order(message: Message) -> tuple[Order, np.ndarray]:
     return order, message.content.array_records["head"]["values"].numpy()
 
 
-def _held(order: Order, context: Context) -> Holdings:
+def _held(order: Order, context: Context) -> PhoneData:
     """What the phones of this node hold; RunError where prepared files or the node's code are others."""
     check_node(order.code, order.own_classes)
     if not order.prepared:
         return device.held(context.node_config)
-    check(order.stamp)
+    check_unchanged(order.stamp)
     return phones_of(order.prepared)
 
 
-def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> Work:
+def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
     """The work of the phones' own heads, which start from `starts` and are trained beside the shared one."""
-    pull = Local(pull=order.own_pull)
-    return Work(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
+    pull = LocalTerms(pull=order.own_pull)
+    return LocalWork(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 
 
 def _packed(trained: Trained, order: Order) -> RecordDict:

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from fer_models.data import draws
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
-from fer_models.local.training import Holdings, Shards, Trained, Work, train_phones
+from fer_models.local.training import LocalWork, PhoneData, PhoneRows, Trained, train_phones
 from fer_models.networks import phones as network_phones
 from fer_models.networks.phones import NetworkPhones
 
-Train = Callable[[Holdings, np.ndarray, Work], Trained]
+Train = Callable[[PhoneData, np.ndarray, LocalWork], Trained]
 
 
 @lru_cache(maxsize=2)
-def phones_of(prepared: str) -> Holdings:
+def phones_of(prepared: str) -> PhoneData:
     """What was prepared in the folder `prepared`; RunError where this node cannot read it."""
     try:
         folder = Path(prepared)
-        return Drawn.load(folder) if (folder / draws.FILE).exists() else Shards.load(folder)
+        return PoolDraws.load(folder) if (folder / draws.FILE).exists() else PhoneRows.load(folder)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"the node on {platform.node()} cannot read the prepared data in {prepared}: {error}; on a"

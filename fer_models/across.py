@@ -1,6 +1,6 @@
 """How good a model is on each phone: every phone is judged on a held-out part of its own.
 
-Which held-out photo is whose is decided where the data are prepared (simulations/world/own_parts.py). Here
+Which held-out photo is whose is decided where the data are prepared (simulations/world/holdout.py). Here
 are only answers and counts: one confusion matrix a phone in one pass, and what is reported of them all.
 Phones count equally here, however many photos they have; a phone without any is not counted. What orders
 phones (quantiles, the worst, the worst tenth) is of those with at least `min_photos`: with one photo a phone
@@ -20,7 +20,7 @@ from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOf
 
 
 @dataclass(frozen=True)
-class OwnParts(HeldOut):
+class PhoneHoldout(HeldOut):
     """Held-out photos, in the order of the whole part, and whose each of them is."""
 
     place: np.ndarray  # (n,) int64 into `phones`: the one phone that each photo belongs to
@@ -30,8 +30,8 @@ class OwnParts(HeldOut):
     min_photos: int = 1  # that a phone needs to be ranked among the others
 
 
-def own_answers(
-    parts: OwnParts,
+def personal_answers(
+    parts: PhoneHoldout,
     shared: np.ndarray,
     phones: np.ndarray,
     heads: np.ndarray,
@@ -53,7 +53,7 @@ def own_answers(
     return chances
 
 
-def confusions(parts: OwnParts, said: np.ndarray) -> np.ndarray:
+def confusions(parts: PhoneHoldout, said: np.ndarray) -> np.ndarray:
     """Counts (r, C, C), int64, of the answers `said` (n,): of each phone, true classes by said ones."""
     phones, classes = len(parts.phones), len(parts.classes)
     cells = (parts.place * classes + parts.labels) * classes + said
@@ -72,12 +72,12 @@ def macro_f1s(counts: np.ndarray) -> np.ndarray:
     return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
 
 
-def across(parts: OwnParts, chances: np.ndarray) -> AcrossPhones:
+def across(parts: PhoneHoldout, chances: np.ndarray) -> AcrossPhones:
     """What is reported of answers with class probabilities (n, C); see `measure`."""
     return measure_parts(parts, confusions(parts, chances.argmax(axis=1)))
 
 
-def measure_parts(parts: OwnParts, counts: np.ndarray) -> AcrossPhones:
+def measure_parts(parts: PhoneHoldout, counts: np.ndarray) -> AcrossPhones:
     """What is reported of phones with these confusion counts (r, C, C); see `measure`."""
     return measure(counts, parts.largest, parts.classes, parts.min_photos)
 

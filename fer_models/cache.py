@@ -46,12 +46,12 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise named(error, path) from error
+        raise with_path(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def named(error: OSError, path: Path) -> OSError:
+def with_path(error: OSError, path: Path) -> OSError:
     """The error with the file, which what fails in writing, as on a full disk, does not know."""
     return OSError(error.errno, error.strerror, error.filename or str(path)) if error.errno else error
 

@@ -14,7 +14,7 @@ from fer_models.metrics import macro_f1
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import Shards
+    from fer_models.local.training import PhoneRows
 
 # Penalties to choose from, the strongest first, in units of the features' mean spread: so one grid does for
 # any number of views and any scale of the features.
@@ -88,7 +88,7 @@ def solve(moments: Moments, penalty: float) -> np.ndarray:
     return np.column_stack([weight.T, share - mean @ weight])
 
 
-def ridge(training: "Shards", validation: "HeldOut", classes: int) -> Ridge:
+def ridge(training: "PhoneRows", validation: "HeldOut", classes: int) -> Ridge:
     """The ridge head of all training views, chosen and scaled on validation: `choose` says how.
 
     All on one thread: some 0.4 s for 5,000 views of 1,280 features, which more

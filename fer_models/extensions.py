@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from fer_models.errors import InputError, first_cause
 from fer_models.options import declared
-from fer_models.text import shown
+from fer_models.text import printable
 
 NAME = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"  # what such a name looks like
 _OURS = ("clients", "fer_models", "server", "simulations")  # whose digests are told in any case
@@ -26,7 +26,7 @@ _DIGITS = 16  # of a digest
 Page = TypeVar("Page")
 
 
-def named(text: object) -> bool:
+def is_extension(text: object) -> bool:
     """Whether the text names a class of the user's own."""
     return isinstance(text, str) and re.fullmatch(NAME, text) is not None
 
@@ -71,7 +71,9 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
 
 
 def _broken(key: str, text: str, module: str, error: BaseException) -> InputError:
-    return InputError(f'{key}: "{text}": {module} cannot be imported ({shown(first_cause(error))}); mend it')
+    return InputError(
+        f'{key}: "{text}": {module} cannot be imported ({printable(first_cause(error))}); mend it'
+    )
 
 
 def digests(names: Iterable[str]) -> dict[str, str]:

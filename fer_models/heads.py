@@ -44,7 +44,7 @@ class LinearHead:
 
     def arrays(self) -> Arrays:
         """The arrays weight (C, D) and bias (C,)."""
-        return named(self.values)
+        return as_arrays(self.values)
 
 
 def new_head(classes: int, width: int, *, seed: int) -> np.ndarray:
@@ -53,12 +53,12 @@ def new_head(classes: int, width: int, *, seed: int) -> np.ndarray:
     return stream(seed, "head").uniform(-bound, bound, (classes, width + 1)).astype(np.float32)
 
 
-def named(head: np.ndarray) -> Arrays:
+def as_arrays(head: np.ndarray) -> Arrays:
     """The named arrays of a head (C, D + 1)."""
     return {"weight": np.ascontiguousarray(head[:, :-1]), "bias": head[:, -1].copy()}
 
 
-def joined(arrays: Arrays) -> np.ndarray:
+def from_arrays(arrays: Arrays) -> np.ndarray:
     """The head (C, D + 1) of named arrays."""
     return np.concatenate([arrays["weight"], arrays["bias"][:, None]], axis=1)
 

@@ -21,7 +21,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import Shards
+    from fer_models.local.training import PhoneRows
 
 ORIENTATIONS = 9  # directions of a gradient, up and down being one
 CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's side at most
@@ -49,7 +49,9 @@ class HogModel(Fitted):
         """Numbers in the descriptor."""
         return length(size)
 
-    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+    def fit(
+        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+    ) -> tuple[LinearHead, Chosen]:
         """Logistic regression on all training views."""
         return fit(shards, validation, len(photos))
 
@@ -107,7 +109,7 @@ def length(size: int) -> int:
 
 
 def fit(
-    training: "Shards", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
+    training: "PhoneRows", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
 ) -> tuple[LinearHead, Chosen]:
     """Multinomial logistic regression on all training views, and how it was chosen.
 

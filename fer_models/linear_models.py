@@ -16,7 +16,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import Shards
+    from fer_models.local.training import PhoneRows
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class RidgeHead(Fitted):
     about: ClassVar[str] = "MobileNetV2, frozen; a linear head by ridge regression"
     reads: ClassVar[Literal["features"]] = "features"
 
-    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+    def fit(
+        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+    ) -> tuple[LinearHead, Chosen]:
         """Ridge regression on all training views."""
         found = ridge(shards, validation, len(photos))
         tried = [{"strength": strength, "macro_f1": quality} for strength, quality in found.tried]
@@ -56,6 +58,8 @@ class Majority(Fitted):
         """Nothing."""
         return 0
 
-    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+    def fit(
+        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+    ) -> tuple[LinearHead, Chosen]:
         """The class shares; nothing is chosen."""
         return LinearHead(majority(photos)), {}

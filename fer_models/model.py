@@ -18,7 +18,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import Shards
+    from fer_models.local.training import PhoneRows
 
 RGB: dict[str, Any] = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
 
@@ -61,7 +61,9 @@ class Fitted(Linear, ABC):
     epochs: ClassVar[bool] = False
 
     @abstractmethod
-    def fit(self, shards: "Shards", validation: "HeldOut", photos: np.ndarray) -> tuple[LinearHead, Chosen]:
+    def fit(
+        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+    ) -> tuple[LinearHead, Chosen]:
         """What was learned, and what it chose on the validation photos.
 
         `photos`: (C,) int64, training photos of each class before balancing.

@@ -17,10 +17,10 @@ from fer_models.encoders.backbone import load
 from fer_models.encoders.encoder import Encoder, GrayPixels
 from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
-from fer_models.heads import Arrays, Classifier, LinearHead, joined, new_head
+from fer_models.heads import Arrays, Classifier, LinearHead, from_arrays, new_head
 from fer_models.hog import HogModel
 from fer_models.linear_models import Frozen, Majority, RidgeHead
-from fer_models.local.training import CentralTrainer, Shards
+from fer_models.local.training import CentralTrainer, PhoneRows
 from fer_models.model import Fitted, Linear, Model
 from fer_models.networks.registry import NETWORKS
 from fer_models.options import declared
@@ -103,7 +103,7 @@ def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu
 def start(
     model: ModelConfig,
     train: TrainConfig,
-    shards: Shards,
+    shards: PhoneRows,
     *,
     classes: int,
     size: int,
@@ -154,7 +154,7 @@ def _network(
 
 
 def fit(
-    model: ModelConfig, shards: Shards, validation: HeldOut, photos: np.ndarray
+    model: ModelConfig, shards: PhoneRows, validation: HeldOut, photos: np.ndarray
 ) -> tuple[Classifier, Chosen]:
     """What a model that learns all at once has learned, and what it chose on the validation photos.
 
@@ -229,7 +229,7 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
     weight, bias = arrays["weight"].shape, arrays["bias"].shape
     if len(weight) != 2 or bias != weight[:1]:
         raise ValueError(f"its weight is {weight} and its bias {bias}, which do not fit each other")
-    values = joined(arrays)
+    values = from_arrays(arrays)
     if len(values) != classes:
         raise ValueError(f"it has {len(values)} rows of weights for {classes} classes")
     width = page().width(size)

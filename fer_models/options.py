@@ -44,7 +44,7 @@ class Option:
             takes = (f'"{AUTO}" or ' if auto else "") + allowed(self.annotation, ())
             default = AUTO if auto else self.default
             raise ValueError(
-                f"{name} must be {takes}, got {shown(value)}; the default is {shown(default)}"
+                f"{name} must be {takes}, got {as_toml(value)}; the default is {as_toml(default)}"
             ) from error
 
 
@@ -121,7 +121,7 @@ def allowed(annotation: Any, metadata: Iterable[Any]) -> str:
     return f"{words} {' and '.join(bounds)}" if bounds else words
 
 
-def shown(value: Any) -> str:
+def as_toml(value: Any) -> str:
     """A value as the user would write it."""
     if isinstance(value, float):
         return str(value)  # nan and inf as TOML has them

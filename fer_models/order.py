@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
-from fer_models.local.training import Local, round_key
+from fer_models.local.training import LocalTerms, round_key
 from fer_models.local.transforms import Transforms
 from fer_models.updates import own_classes, read
 
@@ -18,7 +18,7 @@ from fer_models.updates import own_classes, read
 class Order:
     """The settings of one round of local training; the phones and the head travel beside it."""
 
-    prepared: str  # absolute path of the folder that `Shards.save` wrote
+    prepared: str  # absolute path of the folder that `PhoneRows.save` wrote
     round: int  # counted from 1
     epochs: int  # local epochs
     seed: int  # of the run
@@ -63,9 +63,9 @@ class Order:
         return TrainConfig(lr=self.lr, batch=self.batch, dropout=self.dropout, optimizer=self.optimizer)  # type: ignore[arg-type]
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """What the strategy changes in the local update."""
-        return Local(self.pull, self.margin, self.prior)
+        return LocalTerms(self.pull, self.margin, self.prior)
 
     @property
     def changes(self) -> Transforms | None:

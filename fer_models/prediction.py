@@ -23,7 +23,7 @@ from fer_models.heads import Classifier, load_head
 from fer_models.machine import cores
 from fer_models.models import MODELS, ModelConfig, open_encoder, restore, shaped_by
 from fer_models.photos.scan import check_photos
-from fer_models.text import shown
+from fer_models.text import printable
 
 BATCH = 16  # photos read and encoded together; at most three batches are held at a time
 UNKNOWN = "unknown"
@@ -110,8 +110,8 @@ def fitting_weights(head: TrainedHead, weights: str, *, seed: int) -> Weights:
         sha256 = found.sha256
     raise _unfit(
         head.path,
-        f"it was trained on encoder weights with SHA-256 {shown(wanted[:16])}..., and"
-        f' model.weights = "{shown(weights)}" has {sha256[:16]}...',
+        f"it was trained on encoder weights with SHA-256 {printable(wanted[:16])}..., and"
+        f' model.weights = "{printable(weights)}" has {sha256[:16]}...',
     )
 
 
@@ -192,5 +192,5 @@ def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:
 
 def _unfit(path: Path, why: str) -> InputError:
     return InputError(
-        f"{shown(path)} does not fit: {why}; give the run that this head comes from, or train anew"
+        f"{printable(path)} does not fit: {why}; give the run that this head comes from, or train anew"
     )

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, model_validator
 
 from fer_models import extensions
 from fer_models.config import Section
-from fer_models.options import AUTO, Option, declared, shown
+from fer_models.options import AUTO, Option, as_toml, declared
 
 Page = TypeVar("Page")
 
@@ -34,7 +34,7 @@ class Registry(Generic[Page]):
         return iter(self.pages)
 
     def __contains__(self, name: object) -> bool:
-        return (isinstance(name, str) and name in self.pages) or (self.own and extensions.named(name))
+        return (isinstance(name, str) and name in self.pages) or (self.own and extensions.is_extension(name))
 
     def page(self, name: str) -> type[Page]:
         """The class of that name; InputError where it is the user's own and cannot be used."""
@@ -46,7 +46,7 @@ class Registry(Generic[Page]):
             return str(name)
         *most, last = [f'"{page}"' for page in self] + ["MODULE:CLASS of your own"] * self.own
         raise ValueError(
-            f"must be {', '.join(most)} or {last}, got {shown(name)}; the default is {shown(self.default)}"
+            f"must be {', '.join(most)} or {last}, got {as_toml(name)}; the default is {as_toml(self.default)}"
         )
 
     def options(self, *names: str) -> dict[str, dict[str, Option]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fer_models.errors import RunError
-from fer_models.text import shown
+from fer_models.text import printable
 
 
 def stamp(paths: Iterable[Path]) -> str:
@@ -17,12 +17,14 @@ def stamp(paths: Iterable[Path]) -> str:
     return json.dumps({str(path): _state(path) for path in sorted(paths)})
 
 
-def check(before: str) -> None:
+def check_unchanged(before: str) -> None:
     """RunError, with the file, where one is not as it was when `before` was taken; "" stands for no files."""
     for name, state in (json.loads(before) if before else {}).items():
         if (now := _state(Path(name))) != state:
             what = "is gone" if now == _GONE else "has changed"
-            raise RunError(f"{shown(name)} {what} while the run worked with it; leave prepared files alone")
+            raise RunError(
+                f"{printable(name)} {what} while the run worked with it; leave prepared files alone"
+            )
 
 
 _GONE = "- -"

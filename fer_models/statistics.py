@@ -10,12 +10,12 @@ import numpy as np
 from fer_models.closed_form import Moments, moments
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.seeding import stream
 
 
 def phone_sums(
-    held: Holdings, phones: np.ndarray, classes: int, projection: np.ndarray | None = None
+    held: PhoneData, phones: np.ndarray, classes: int, projection: np.ndarray | None = None
 ) -> tuple[Moments, np.ndarray]:
     """The sums over the views of `phones` (k,), exact, and the ids of those that are in: whose are finite.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 _LONG = 60  # characters of a name in a list
 
 
-def shown(path: str | Path) -> str:
+def printable(path: str | Path) -> str:
     """A path or name as one line of printable text, whatever bytes it is made of."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -21,11 +21,11 @@ def many(number: int, one: str, several: str = "") -> str:
 
 def listed(names: Iterable[str | Path], most: int = 12) -> str:
     """Names in one line, "a, b and 3 more" where there are more than `most`; long ones are cut."""
-    every = [text if len(text := shown(name)) <= _LONG else f"{text[:_LONG]}..." for name in names]
+    every = [text if len(text := printable(name)) <= _LONG else f"{text[:_LONG]}..." for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
 
 def typed(path: str | Path) -> str:
     """A path as it is typed in a shell."""
-    return shlex.quote(shown(path))
+    return shlex.quote(printable(path))

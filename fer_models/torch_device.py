@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def check(device: str) -> None:
+def check_available(device: str) -> None:
     """InputError where the device is not there; the processor always is, and torch is not loaded for it."""
     if device == "cuda":
         import torch

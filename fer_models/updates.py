@@ -36,7 +36,7 @@ def own_classes(text: str) -> tuple[str, ...]:
     if not text:
         return ()
     update, attack = _settings(text)
-    return tuple(name for name in (*update.transforms, attack.name) if extensions.named(name))
+    return tuple(name for name in (*update.transforms, attack.name) if extensions.is_extension(name))
 
 
 def _settings(text: str) -> tuple[UpdateConfig, AttackConfig]:

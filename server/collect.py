@@ -8,11 +8,11 @@ from flwr.serverapp import Grid
 
 from fer_models import stamp
 from fer_models.errors import RunError
-from server.exchange import NOT_FINITE, Answers, Exchange, Sums
+from server.exchange import NOT_FINITE, Exchange, Replies, Sums
 from server.job import Plan
-from server.strategies.registry import check
+from server.strategies.registry import check_phones
 
-_T = TypeVar("_T", Answers, Sums)
+_T = TypeVar("_T", Replies, Sums)
 _NAMED = 10  # phones that an error names
 
 
@@ -44,7 +44,7 @@ def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
     try:
         exchange.finish(grid, plan.patience)
     except RunError:
-        stamp.check(plan.stamp)
+        stamp.check_unchanged(plan.stamp)
         raise
 
 
@@ -53,13 +53,13 @@ def _short(plan: Plan, phones: int) -> str:
     if phones < plan.min_phones:
         return f"fewer than federation.min_phones = {plan.min_phones}"
     try:
-        check(plan.strategy, phones)
+        check_phones(plan.strategy, phones)
     except ValueError as error:
         return f"too few for the strategy: {error}"
     return ""
 
 
-def _too_few(came: Answers | Sums, asked: int, number: int, short: str) -> RunError:
+def _too_few(came: Replies | Sums, asked: int, number: int, short: str) -> RunError:
     """Why a round could not be folded."""
     named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
     reasons = Counter(came.dropped.values()).most_common(1)

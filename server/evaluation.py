@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_models.across import OwnParts, across, own_answers
+from fer_models.across import PhoneHoldout, across, personal_answers
 from fer_models.evaluation import HeldOut, judge
 from fer_models.heads import Classifier, LinearHead
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadScores
-from server.strategies.own_heads import OwnHeads
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadScores
+from server.strategies.personal_heads import PersonalHeads
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Judged:
     val_macro_f1: float | None = None
     val_loss: float | None = None
     across: AcrossPhones | None = None  # of the same head over phones; None where there is but one phone
-    own_heads: OwnHeadScores | None = None  # of the phones' own heads; None where they have none
+    own_heads: PersonalHeadScores | None = None  # of the phones' own heads; None where they have none
 
 
 def judged(
     head: np.ndarray,
     validation: HeldOut,
-    parts: OwnParts | None = None,
-    own: OwnHeads | None = None,
+    parts: PhoneHoldout | None = None,
+    own: PersonalHeads | None = None,
     *,
     instead: bool = False,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
@@ -50,9 +50,9 @@ def judged(
     found = _judged(chances, validation.labels, across(parts, on_phones))
     if own is None:
         return found
-    answers = own_answers(parts, on_phones, own.phones, own.heads, classifier)
+    answers = personal_answers(parts, on_phones, own.phones, own.heads, classifier)
     scores, loss = judge(answers, parts.labels)
-    theirs = OwnHeadScores(scores.accuracy, scores.macro_f1, loss, across(parts, answers))
+    theirs = PersonalHeadScores(scores.accuracy, scores.macro_f1, loss, across(parts, answers))
     if instead:
         return Judged(theirs.accuracy, theirs.macro_f1, theirs.loss, theirs.across, theirs)
     return replace(found, own_heads=theirs)

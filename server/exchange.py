@@ -22,7 +22,7 @@ from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
 from server.selection import share_out
-from server.strategies.base import Asked
+from server.strategies.base import PhoneInputs
 
 _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown
@@ -33,7 +33,7 @@ _SLACK = 1.001  # by which rounding lets a sum exceed the bound that travels wit
 
 
 @dataclass(frozen=True)
-class Answers:
+class Replies:
     """What phones sent that trained."""
 
     ids: np.ndarray  # (k,) int64, of those that are in, sorted
@@ -71,7 +71,7 @@ class Exchange:
         *,
         kind: str,
         block: int,
-        asked: Asked | None = None,
+        asked: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
     ) -> None:
         """`sizes`: views of every phone there is. `kind`: of Flower's messages. `homes`: the node of every
@@ -80,7 +80,7 @@ class Exchange:
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
-        beside = vars(asked or Asked())
+        beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
         beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
         self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
@@ -143,7 +143,7 @@ class Exchange:
             messages = self.messages(grid)
             self.take(list(grid.send_and_receive(messages, timeout=patience)), patience)
 
-    def answers(self) -> Answers:
+    def answers(self) -> Replies:
         """What came back in all, to an order to train."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
         rest = self._sizes, self._head.shape, self._epochs, self._asked
@@ -151,7 +151,7 @@ class Exchange:
         parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
         order = np.argsort(ids)
-        return Answers(
+        return Replies(
             ids[order],
             reduce(operator.add, (part.update for part in parts)),
             dropped,

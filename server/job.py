@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
@@ -53,11 +53,11 @@ class Plan:
             number=number,
             stamp=self.stamp,
             code=node_digest(own_classes(self.transforms)),
-            each=algorithm.stacked,
+            each=algorithm.needs_updates,
             losses=algorithm.losses,
             **asdict(algorithm.local),
             own=algorithm.own,
-            own_pull=algorithm.toward,
+            own_pull=algorithm.personal_pull,
             transforms=self.transforms,
             population=len(self.sizes),
             classes=self.classes,
@@ -76,7 +76,7 @@ class Job:
     validation: HeldOut
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
     classifier: Callable[[np.ndarray], Classifier] = LinearHead  # makes of a head what answers
-    own_validation: OwnParts | None = None  # the validation photos, each on one phone
+    validation_on_phones: PhoneHoldout | None = None  # the validation photos, each on one phone
     adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
     on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
     recipe: Mapping[str, Any] | None = None  # where nodes are phones: what they need to prepare their photos

@@ -34,13 +34,13 @@ from fer_models.statistics import payload as sums_payload
 from server.checkpoint import Checkpoint
 from server.collect import enough, finish
 from server.evaluation import Judged, judged
-from server.exchange import Answers, Exchange, Sums
+from server.exchange import Exchange, Replies, Sums
 from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
 from server.selection import select
-from server.strategies import own_heads, ridge
-from server.strategies.base import Algorithm, Asked, Came, State
+from server.strategies import personal_heads, ridge
+from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
 from server.strategies.registry import make
 
 
@@ -68,7 +68,7 @@ class Reached:
 
     checkpoint: Checkpoint
     sent: int = 0  # bytes that phones have sent for its head and that no round's record counts yet
-    waiting: tuple[Answers, ...] = ()  # replies that the scheduler folds later
+    waiting: tuple[Replies, ...] = ()  # replies that the scheduler folds later
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Rounds:
         after = self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
         return Reached(after, waiting=decided.later)
 
-    def _measured(self, answers: Answers) -> dict[str, float]:
+    def _measured(self, answers: Replies) -> dict[str, float]:
         """What the transforms measured of the phones, as the round's record has it."""
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(answers.metrics) if changes else {}
@@ -175,7 +175,7 @@ class Rounds:
 
     def _collect(
         self, number: int, head: np.ndarray, phones: np.ndarray, state: State
-    ) -> tuple[Answers, int]:
+    ) -> tuple[Replies, int]:
         """What came of enough of `phones`, and the bytes on the wire."""
         order = self.plan.order(self.algorithm, number)
 
@@ -199,17 +199,17 @@ class Rounds:
         phones: np.ndarray,
         *,
         kind: str = MessageType.TRAIN,
-        asked: Asked | None = None,
+        asked: PhoneInputs | None = None,
     ) -> Exchange:
         plan = self.plan
         return Exchange(
             order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
         )
 
-    def _came(self, answers: Answers, update: Update) -> Came:
+    def _came(self, answers: Replies, update: Update) -> RoundUpdates:
         """The answers and their sum as the algorithm reads them."""
         views, steps = self._lengths(answers.ids)
-        return Came(
+        return RoundUpdates(
             phones=answers.ids,
             views=views,
             mean=update.total / update.views,
@@ -268,8 +268,8 @@ class Rounds:
         return judged(
             head,
             job.validation,
-            job.own_validation,
-            own_heads.of(state),
+            job.validation_on_phones,
+            personal_heads.of(state),
             instead=self.algorithm.own == "instead",
             classifier=job.classifier,
         )

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from server.exchange import Answers
+from server.exchange import Replies
 
 
 @dataclass(frozen=True)
 class Decision:
     """What becomes of replies."""
 
-    now: Answers  # folded into the head of this round
-    later: tuple[Answers, ...] = ()  # kept for the next round's decision
+    now: Replies  # folded into the head of this round
+    later: tuple[Replies, ...] = ()  # kept for the next round's decision
     dropped: Mapping[int, str] = field(default_factory=dict)  # phones whose replies are never folded, and why
 
 
 class Scheduler(Protocol):
     """Decides what is folded when."""
 
-    def decide(self, replies: Answers, waiting: tuple[Answers, ...], clock: float) -> Decision:
+    def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
         """What becomes of this round's `replies` and of those `waiting`.
 
         `clock`: seconds since the run began.
@@ -33,6 +33,6 @@ class Scheduler(Protocol):
 class Barrier:
     """A round ends when every phone has answered or failed, and folds all that came."""
 
-    def decide(self, replies: Answers, waiting: tuple[Answers, ...], clock: float) -> Decision:
+    def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
         """Everything now; nothing ever waits."""
         return Decision(replies)

@@ -20,7 +20,7 @@ from fer_models.attacks.registry import AttackConfig
 from fer_models.cache import whole_file
 from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
-from fer_models.extensions import named
+from fer_models.extensions import is_extension
 from fer_models.local.registry import UpdateConfig
 from fer_models.models import ModelConfig
 from fer_models.photos.listing import HUB
@@ -130,7 +130,7 @@ class Config(Section):
                 *self.update.transforms,
                 self.attack.name,
             )
-            if named(name)
+            if is_extension(name)
         )
 
     def save(self, path: Path) -> None:

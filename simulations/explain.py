@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ValidationError
 
 from fer_models.options import allowed
-from fer_models.options import shown as shown
+from fer_models.options import as_toml as shown
 
 
 def explain(config: type[BaseModel], error: ValidationError) -> str:

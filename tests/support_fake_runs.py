@@ -8,18 +8,18 @@ import numpy as np
 import tomli_w
 from PIL import Image, ImageDraw
 
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts, PeopleByPart, PhotosByPart
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.examples import Example, write_examples
 from fer_models.run_folder.folder import RunFolder
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Quality
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality, Quality
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Kind, Summary
 from fer_models.seeding import stream
 from simulations.run.across_phones import across_phones
-from simulations.world.own_parts import deal
+from simulations.world.holdout import deal
 from simulations.world.skew import described
 
 CLASSES = ("anger", "happiness", "neutrality", "sadness", "surprise")
@@ -200,12 +200,12 @@ def _views(classes: tuple[str, ...], phones: int) -> np.ndarray:
 def _across(
     folder: Path, classes: tuple[str, ...], true: np.ndarray, said: np.ndarray, views: np.ndarray,
     luck: np.ndarray, own: float | None, min_photos: int,
-) -> tuple[AcrossPhones, OwnHeadQuality | None]:  # fmt: skip
+) -> tuple[AcrossPhones, PersonalHeadQuality | None]:  # fmt: skip
     """What is said of the phones, in summary.json and, always the same, in the rounds; writes phones.csv."""
     sure = np.eye(len(classes))
     place = deal(true, views, stream(7, "deal"))
     phones, largest = np.arange(len(views)), views.argmax(axis=1)
-    parts = OwnParts(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
+    parts = PhoneHoldout(np.empty((len(true), 0)), true, place, phones, largest, classes, min_photos)
     theirs = None if own is None else sure[np.where(luck < own, true, (true + 1) % len(classes))]
     found, of_own = across_phones(RunFolder(folder), parts, sure[said], theirs)
     assert found is not None
@@ -237,7 +237,7 @@ def _rounds(
 def a_summary(
     quality: Quality, classes: tuple[str, ...] = CLASSES, *, kind: Kind = "federated", steps: float = 50,
     model: str = "mobilenet", balance: int = 1000, seed: int = 0, every: int = 1, matched: bool = False,
-    across: AcrossPhones | None = None, own: OwnHeadQuality | None = None,
+    across: AcrossPhones | None = None, own: PersonalHeadQuality | None = None,
 ) -> Summary:  # fmt: skip
     """The summary of a drawn run whose answers are of that quality."""
     parameters, trained, multiply_adds, ms_per_photo = COSTS.get(model, COSTS["mobilenet"])

@@ -5,16 +5,16 @@ from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-from server.strategies.base import Came
+from server.strategies.base import RoundUpdates
 
 SHAPE = (3, 7)
 
 
-def came(updates: object, views: object = None, losses: object = None) -> Came:
+def came(updates: object, views: object = None, losses: object = None) -> RoundUpdates:
     """A round of updates (k, C, D + 1); every phone has one view where none are given."""
     stack = np.array(updates, np.float32)
     weights = np.ones(len(stack), np.int64) if views is None else np.array(views)
-    return Came(
+    return RoundUpdates(
         phones=np.arange(len(stack)),
         views=weights,
         mean=np.average(stack.astype(np.float64), axis=0, weights=weights),
@@ -25,13 +25,13 @@ def came(updates: object, views: object = None, losses: object = None) -> Came:
     )
 
 
-def drawn(phones: int, seed: int = 0, scale: float = 0.01) -> Came:
+def drawn(phones: int, seed: int = 0, scale: float = 0.01) -> RoundUpdates:
     rng = np.random.default_rng(seed)
     updates = rng.normal(0.3, 1, (phones, *SHAPE)) * scale
     return came(updates, rng.integers(1, 90, phones), rng.uniform(0.2, 3, phones))
 
 
-def flower_step(strategy: FedAvg, head: np.ndarray, back: Came, *, number: int = 1) -> np.ndarray:
+def flower_step(strategy: FedAvg, head: np.ndarray, back: RoundUpdates, *, number: int = 1) -> np.ndarray:
     """The head after `strategy` has aggregated the same replies, each with its phone's head in float64."""
     assert back.updates is not None
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, 1

@@ -5,7 +5,7 @@ import torch
 
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 
 CLASSES, WIDTH = 5, 37
 
@@ -14,10 +14,10 @@ def sub_key(key: int | np.uint64, label: int) -> np.uint64:
     return np.uint64(kernel.sub_key(np.uint64(key), np.uint64(label)))
 
 
-def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int = 60) -> Shards:
+def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int = 60) -> PhoneRows:
     rng = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return Shards(
+    return PhoneRows(
         features=np.maximum(rng.standard_normal((views, width)), 0).astype(np.float32),
         labels=rng.integers(0, CLASSES, views),
         rows=rng.integers(0, views, offsets[-1]),
@@ -26,7 +26,7 @@ def make_shards(sizes: list[int], seed: int = 0, width: int = WIDTH, views: int 
 
 
 def torch_phone(
-    shards: Shards,
+    shards: PhoneRows,
     phone: int,
     start: np.ndarray,
     train: TrainConfig,

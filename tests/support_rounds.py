@@ -5,12 +5,12 @@ from pathlib import Path
 from support_local_grid import LocalGrid, serve
 from support_reference import CLASSES, WIDTH
 
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.config import TrainConfig
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.run_folder.rounds import RoundRecord
 from server.app import make_app
 from server.checkpoint import Checkpoint
@@ -38,7 +38,7 @@ class Recorder:
 
 def run(
     folder: Path,
-    shards: Shards | Drawn,
+    shards: PhoneRows | PoolDraws,
     *,
     nodes: int = 2,
     block: int = 3,
@@ -47,7 +47,7 @@ def run(
     start: Checkpoint | None = None,
     evaluation: EvaluationConfig | None = None,
     broken: tuple[int, ...] = (),
-    parts: OwnParts | None = None,
+    parts: PhoneHoldout | None = None,
     scheduler: Scheduler | None = None,
     mechanisms: tuple[Mechanism, ...] = (),
     **changes: object,
@@ -65,7 +65,7 @@ def run(
         evaluation=evaluation,
         validation=HeldOut(shards.features[:60], shards.labels[:60]),
         on_round=recorder.on_round,
-        own_validation=parts,
+        validation_on_phones=parts,
         scheduler=scheduler or Barrier(),
         mechanisms=mechanisms,
     )

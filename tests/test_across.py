@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from fer_models import across
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.heads import LinearHead
 from fer_models.metrics import confusion
 from fer_models.run_folder.quality import PhonesOfClass
@@ -21,11 +21,11 @@ NAMES = ("anger", "fear")
 
 def parts_of(
     labels: list[int] | np.ndarray, place: list[int] | np.ndarray, phones: int, width: int = 0, seed: int = 0
-) -> OwnParts:
+) -> PhoneHoldout:
     """Photos with drawn features on phones 0, 10, 20 ..., which hold class 0, 1, 0 ... most."""
     labels, place = np.array(labels), np.array(place)
     features = stream(seed, "features").normal(size=(len(labels), width)).astype(np.float32)
-    return OwnParts(features, labels, place, 10 * np.arange(phones), np.arange(phones) % 2, NAMES)
+    return PhoneHoldout(features, labels, place, 10 * np.arange(phones), np.arange(phones) % 2, NAMES)
 
 
 def test_counts_of_each_phone_worked_out_by_hand() -> None:
@@ -126,7 +126,7 @@ def test_every_phone_is_judged_as_scikit_learn_would(data: st.DataObject) -> Non
         rng.integers(phones, size=photos),
     )
     largest = rng.integers(3, size=phones)
-    parts = OwnParts(np.empty((photos, 0)), labels, place, np.arange(phones), largest, ("a", "b", "c"))
+    parts = PhoneHoldout(np.empty((photos, 0)), labels, place, np.arange(phones), largest, ("a", "b", "c"))
     counts = across.confusions(parts, said)
     np.testing.assert_array_equal(counts.sum(axis=0), confusion(labels, said, 3))
     mine = [place == phone for phone in np.unique(place)]
@@ -166,7 +166,7 @@ def test_each_photo_is_answered_by_the_head_of_its_phone() -> None:
     phones = np.array(
         [5, 20, 40]
     )  # one that no photo was dealt to; phones 0, 10, 30 have no head of their own
-    found = across.own_answers(parts, everyones, phones, heads)
+    found = across.personal_answers(parts, everyones, phones, heads)
     for i in range(40):
         head = {20: heads[1], 40: heads[2]}.get(int(parts.phones[parts.place[i]]), shared)
         expected = LinearHead(head).probabilities(parts.features[i : i + 1])[0]
@@ -188,6 +188,6 @@ def test_own_heads_may_be_of_any_kind() -> None:
 
     parts = parts_of([0, 0, 0, 0], place=[1, 0, 1, 2], phones=3)
     nobody = np.full((4, 2), 0.5)
-    found = across.own_answers(parts, nobody, np.array([0, 10]), np.array([0, 1]), Always)
+    found = across.personal_answers(parts, nobody, np.array([0, 10]), np.array([0, 1]), Always)
     assert found.tolist() == [[0, 1], [1, 0], [0, 1], [0.5, 0.5]]
     assert nobody.tolist() == [[0.5, 0.5]] * 4

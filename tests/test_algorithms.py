@@ -16,7 +16,7 @@ from server.strategies.base import Algorithm, State
 from server.strategies.fedavg import FedAvg
 from server.strategies.fedavgm import FedAvgM
 from server.strategies.qfedavg import QFedAvg
-from server.strategies.registry import ALGORITHMS, STRATEGIES, check, make
+from server.strategies.registry import ALGORITHMS, STRATEGIES, check_phones, make
 from simulations.experiment import load
 
 HEAD = np.random.default_rng(9).normal(0, 0.05, SHAPE).astype(np.float32)
@@ -185,16 +185,16 @@ def test_an_option_of_another_strategy_is_refused() -> None:
 )  # fmt: skip
 def test_more_than_the_phones_of_a_round_allow(settings: dict[str, object], phones: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        check(StrategyConfig.model_validate(settings), phones)
+        check_phones(StrategyConfig.model_validate(settings), phones)
 
 
 def test_defaults_work_with_every_number_of_phones() -> None:
     for name in ALGORITHMS:
         for phones in (*range(3, 60), 100, 10_000):
-            check(StrategyConfig(name=name), phones)  # type: ignore[arg-type]
-    check(StrategyConfig(name="krum", byzantine=4), 11)
-    check(StrategyConfig(name="bulyan", byzantine=2), 11)
-    check(StrategyConfig(name="median"), 1)
+            check_phones(StrategyConfig(name=name), phones)  # type: ignore[arg-type]
+    check_phones(StrategyConfig(name="krum", byzantine=4), 11)
+    check_phones(StrategyConfig(name="bulyan", byzantine=2), 11)
+    check_phones(StrategyConfig(name="median"), 1)
 
 
 def assert_same(one: State, other: State) -> None:

@@ -9,7 +9,7 @@ from support_reference import CLASSES, make_shards
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.run_folder.rounds import RoundRecord
 from server.selection import select
 from simulations.experiment import Config, validate
@@ -27,8 +27,8 @@ def config(**sections: dict[str, object]) -> Config:
 def prepared(sizes: list[int] = SIZES, scale: float = 1.0) -> Prepared:
     shards = make_shards(sizes)
     features = shards.features * np.float32(scale)
-    shards = Shards(features, shards.labels, shards.rows, shards.offsets)
-    central = Shards(features, shards.labels, shards.rows, np.array([0, sum(sizes)]))
+    shards = PhoneRows(features, shards.labels, shards.rows, shards.offsets)
+    central = PhoneRows(features, shards.labels, shards.rows, np.array([0, sum(sizes)]))
     held = HeldOut(features, shards.labels)
     return Prepared(None, central, shards, held, held, np.arange(len(features)))  # type: ignore[arg-type]
 

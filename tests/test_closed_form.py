@@ -11,7 +11,7 @@ from fer_models import closed_form
 from fer_models.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 
 CLASSES = 3
 
@@ -112,7 +112,7 @@ def fitted(scale: float = 1.0) -> tuple[closed_form.Ridge, np.ndarray, np.ndarra
     features, labels = blobs(150, apart=0.5)
     held, truth = blobs(90, seed=1, apart=0.5)
     rows = np.arange(150)
-    training = Shards(features * np.float32(scale), labels, rows, np.array([0, 150]))
+    training = PhoneRows(features * np.float32(scale), labels, rows, np.array([0, 150]))
     validation = HeldOut(held * np.float32(scale), truth)
     return closed_form.ridge(training, validation, CLASSES), features, labels, validation
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 
 READ = """
 import os, sys
@@ -46,9 +46,9 @@ def test_the_line_of_a_file_that_is_cut_short(tmp_path: Path, where: str) -> Non
 
 def test_what_is_too_short_is_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "features.npy", np.ones((10, 100), np.float32))
-    shards = Shards(np.ones((10, 100)), np.zeros(10, int), np.arange(10), np.array([0, 4, 10]))
+    shards = PhoneRows(np.ones((10, 100)), np.zeros(10, int), np.arange(10), np.array([0, 4, 10]))
     shards.save(tmp_path / "prepared", tmp_path / "features.npy")
-    assert Shards.load(tmp_path / "prepared").phones == 2
+    assert PhoneRows.load(tmp_path / "prepared").phones == 2
     os.truncate(tmp_path / "features.npy", 4000)
     with pytest.raises(ValueError, match="greater than file size"):
-        Shards.load(tmp_path / "prepared")
+        PhoneRows.load(tmp_path / "prepared")

@@ -11,7 +11,7 @@ from fer_models.config import TrainConfig
 from fer_models.encoders import backbone
 from fer_models.encoders.torch_encoder import TorchEncoder
 from fer_models.errors import InputError
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.networks.build import build
 from fer_models.networks.training import NetworkTrainer
 
@@ -39,7 +39,7 @@ def test_a_network_is_where_it_is_put_and_copies_stay_there() -> None:
 
 
 def test_training_names_the_device() -> None:
-    held = Shards(rows_for(TUNED, 6), np.arange(6) % 3, np.arange(6), np.array([0, 6]))
+    held = PhoneRows(rows_for(TUNED, 6), np.arange(6) % 3, np.arange(6), np.array([0, 6]))
     start, train = build(TUNED, seed=0, weights=weights()), TrainConfig(batch=3)
     heads = []
     for more in ({}, {"device": "cpu"}):
@@ -54,9 +54,9 @@ def test_training_names_the_device() -> None:
 def test_a_device_that_is_not_there_is_refused_before_anything_is_computed(
     tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    device.check("cpu")
+    device.check_available("cpu")
     with pytest.raises(InputError):
-        device.check("cuda")
+        device.check_available("cuda")
     here = Here(tmp_path, monkeypatch, capsys)
     words = r'^fedfer: run\.device is "cuda", but torch finds no GPU here; set it to "cpu"$'
     for command in ("run", "baseline"):

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 from support_fake_runs import make_full_run
 
-from fer_models.run_folder.quality import OwnHeadQuality, Quality
+from fer_models.run_folder.quality import PersonalHeadQuality, Quality
 from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.terminal.display import Display
-from simulations.terminal.stage import Stage
+from simulations.terminal.progress import Stage
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 FACTS = {"loss": "1.234", "accuracy": "0.612", "macro-F1": "0.441", "phones/s": "23,400"}
@@ -338,7 +338,7 @@ def test_without_the_files_of_the_run_differences_come_from_the_confusion_matric
 def test_own_heads_have_a_line_where_there_are_any(summaries: tuple) -> None:
     run, baselines, _ = summaries
     quality = {field.name: getattr(run, field.name) for field in fields(Quality)} | {"accuracy": 0.1234}
-    own = replace(run, own_heads=OwnHeadQuality(**quality, across_phones=run.across_phones))
+    own = replace(run, own_heads=PersonalHeadQuality(**quality, across_phones=run.across_phones))
     console = a_console(terminal=False)
     Display(console=console).results(own, baselines, None)
     assert re.search(r"own heads +12\.3%\n", re.sub(" +\n", "\n", written(console)))

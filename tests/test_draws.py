@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from simulations.world import skew
 
 CLASSES = 5
@@ -20,16 +20,16 @@ def drawn(
     alpha: float = 0.3,
     seed: int = 0,
     shares: tuple[int, ...] = (9,) * 5,
-) -> Drawn:
+) -> PoolDraws:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(CLASSES), shares))
     features = np.arange(len(labels), dtype=np.float32)[:, None]
     rows = np.flatnonzero(np.arange(len(labels)) % 7 > 0)  # some rows are no training views
-    return Drawn.of_pool(
+    return PoolDraws.of_pool(
         features, labels, rows, phones=phones, each=each, alpha=alpha, classes=CLASSES, seed=seed
     )
 
 
-def rows_of(held: Drawn, phone: int) -> np.ndarray:
+def rows_of(held: PoolDraws, phone: int) -> np.ndarray:
     rows, (first,), (last,) = held.of(np.array([phone]))
     return rows[first:last]
 
@@ -91,7 +91,7 @@ def test_it_is_kept_and_opened_again(tmp_path: Path) -> None:
     held = drawn()
     np.save(tmp_path / "features.npy", held.features)
     held.save(tmp_path, tmp_path / "features.npy")
-    again = Drawn.load(tmp_path)
+    again = PoolDraws.load(tmp_path)
     assert (again.phones, again.each) == (1000, 40)
     for one, two in zip(held.of(np.arange(5)), again.of(np.arange(5)), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -99,4 +99,4 @@ def test_it_is_kept_and_opened_again(tmp_path: Path) -> None:
     assert again.sizes.shape == (1000,)
     assert again.sizes.strides == (0,)
     with pytest.raises(FileNotFoundError):
-        Drawn.load(tmp_path / "nowhere")
+        PoolDraws.load(tmp_path / "nowhere")

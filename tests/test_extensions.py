@@ -51,9 +51,9 @@ def write(folder: Path, **files: str) -> None:
 
 def test_names_of_classes_and_of_their_folders() -> None:
     for text in ("mine:Mine", "my_package.my_module:MyStrategy", "größe:A"):
-        assert extensions.named(text)
+        assert extensions.is_extension(text)
     for other in ("mine", "mine:", ":Mine", "mine:Mine:x", "a/b:C", "mine.py:Mine", "mine:Mine\n", "1:2", 3):
-        assert extensions.named(other) == (other == "mine.py:Mine")  # a module py in a package mine
+        assert extensions.is_extension(other) == (other == "mine.py:Mine")  # a module py in a package mine
     assert extensions.file_name("a.b:C") == "a.b.C"
     assert extensions.file_name("fine-tune") == "fine-tune"
 

@@ -13,7 +13,7 @@ from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 
 from clients.app import app
 from fer_models.errors import RunError
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
 from server.config import StrategyConfig
@@ -22,24 +22,24 @@ ILL = 4  # a phone
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Shards:
+def shards(tmp_path: Path) -> PhoneRows:
     """Phone ILL owns a view of its own, that is not finite; the others own those that are."""
     good = make_shards(SIZES)
     features = np.concatenate([good.features, np.full((1, good.features.shape[1]), np.inf, np.float32)])
     rows = good.rows.copy()
     rows[good.offsets[ILL] + 2] = len(good.features)
-    shards = Shards(features, np.append(good.labels, 0), rows, good.offsets)
+    shards = PhoneRows(features, np.append(good.labels, 0), rows, good.offsets)
     np.save(tmp_path / "features.npy", features)
     shards.save(tmp_path, tmp_path / "features.npy")
     return shards
 
 
-def without(shards: Shards, phone: int) -> Shards:
+def without(shards: PhoneRows, phone: int) -> PhoneRows:
     """The same phones, but for this one, whose views no one holds."""
     first, last = shards.offsets[phone], shards.offsets[phone + 1]
     offsets = shards.offsets.copy()
     offsets[phone + 1 :] -= last - first
-    return Shards(shards.features, shards.labels, np.delete(shards.rows, slice(first, last)), offsets)
+    return PhoneRows(shards.features, shards.labels, np.delete(shards.rows, slice(first, last)), offsets)
 
 
 def finite(recorder: Recorder) -> bool:
@@ -48,7 +48,9 @@ def finite(recorder: Recorder) -> bool:
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])
-def test_an_update_that_is_not_finite_never_reaches_a_head(tmp_path: Path, shards: Shards, name: str) -> None:
+def test_an_update_that_is_not_finite_never_reaches_a_head(
+    tmp_path: Path, shards: PhoneRows, name: str
+) -> None:
     asked = {"strategy": StrategyConfig(name=name), "rounds": 2}
     hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     assert finite(hurt)
@@ -63,7 +65,7 @@ def test_an_update_that_is_not_finite_never_reaches_a_head(tmp_path: Path, shard
 
 
 def test_the_others_are_averaged_as_if_the_dropped_phone_had_never_been(
-    tmp_path: Path, shards: Shards
+    tmp_path: Path, shards: PhoneRows
 ) -> None:
     hurt = run(tmp_path, shards, rounds=3)
     bare = without(shards, ILL)
@@ -71,7 +73,7 @@ def test_the_others_are_averaged_as_if_the_dropped_phone_had_never_been(
     assert head_bytes(run(tmp_path / "bare", bare, rounds=3)) == head_bytes(hurt)
 
 
-def test_sums_that_are_not_finite_are_left_out_of_ridge_regression(tmp_path: Path, shards: Shards) -> None:
+def test_sums_that_are_not_finite_are_left_out_of_ridge_regression(tmp_path: Path, shards: PhoneRows) -> None:
     asked = {"strategy": StrategyConfig(name="ridge"), "rounds": 1}
     hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     assert hurt.records[0].dropped_phones == {str(ILL): "not finite"}
@@ -81,7 +83,7 @@ def test_sums_that_are_not_finite_are_left_out_of_ridge_regression(tmp_path: Pat
 
 
 def test_too_few_phones_end_the_run_after_one_repetition(
-    tmp_path: Path, shards: Shards, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shards: PhoneRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = []
     push = LocalGrid.push_messages
@@ -97,7 +99,7 @@ def test_too_few_phones_end_the_run_after_one_repetition(
         run(tmp_path, shards, rounds=1, min_phones=10, strategy=StrategyConfig(name="ridge"))
 
 
-def test_a_strategy_that_needs_more_phones_than_remain_says_so(tmp_path: Path, shards: Shards) -> None:
+def test_a_strategy_that_needs_more_phones_than_remain_says_so(tmp_path: Path, shards: PhoneRows) -> None:
     with pytest.raises(
         RunError, match=r"of 9 of 10 phones can be used, too few for the strategy: .*keep must be"
     ):

@@ -9,24 +9,24 @@ import torch
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import EVERY, SIZES, head_bytes, run
 
-from fer_models.across import across, own_answers
+from fer_models.across import across, personal_answers
 from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
-from fer_models.heads import LinearHead, cross_entropy, named, new_head
-from fer_models.local.training import Shards, Work, round_key, train_phones
+from fer_models.heads import LinearHead, as_arrays, cross_entropy, new_head
+from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
 from fer_models.statistics import payload
 from server.checkpoint import load
 from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out
-from server.strategies import own_heads
-from simulations.world.own_parts import own_parts
+from server.strategies import personal_heads
+from simulations.world.holdout import phone_holdout
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Shards:
+def shards(tmp_path: Path) -> PhoneRows:
     shards = make_shards(SIZES)
     np.save(tmp_path / "features.npy", shards.features)
     shards.save(tmp_path, tmp_path / "features.npy")
@@ -35,7 +35,7 @@ def shards(tmp_path: Path) -> Shards:
 
 @pytest.mark.parametrize("per_round", [0, 4])
 def test_equals_federated_averaging_written_out_with_torch(
-    tmp_path: Path, shards: Shards, per_round: int
+    tmp_path: Path, shards: PhoneRows, per_round: int
 ) -> None:
     train = TrainConfig(lr=0.01, dropout=0.0)
     got = run(tmp_path, shards, rounds=2, train=train, phones_per_round=per_round, epochs=2)
@@ -49,7 +49,7 @@ def test_equals_federated_averaging_written_out_with_torch(
     assert got.records[-1].photos == 2 * shards.sizes[phones].sum()
 
 
-def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, shards: Shards) -> None:
+def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, shards: PhoneRows) -> None:
     reference = run(tmp_path, shards)
     for nodes, block, grid_seed in [(1, 3, 1), (2, 1, 2), (4, 3, 3), (8, 2, 4), (2, 100, 5), (3, 7, 6)]:
         other = run(tmp_path, shards, nodes=nodes, block=block, grid_seed=grid_seed)
@@ -62,7 +62,7 @@ def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, sha
 
 def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) -> None:
     pool = make_shards([60])
-    drawn = Drawn.of_pool(
+    drawn = PoolDraws.of_pool(
         pool.features, pool.labels, np.arange(60), phones=5_000, each=7, alpha=0.3, classes=CLASSES, seed=0
     )
     np.save(tmp_path / "features.npy", pool.features)
@@ -74,7 +74,7 @@ def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) 
     assert [(r.phones, r.photos) for r in reference.records] == [(30, 210)] * 4
     # The same as phones that hold those rows for good.
     rows, firsts, lasts = drawn.of(np.arange(5_000))
-    held = Shards(pool.features, pool.labels, rows, np.append(firsts, lasts[-1]))
+    held = PhoneRows(pool.features, pool.labels, rows, np.append(firsts, lasts[-1]))
     kept = tmp_path / "kept"
     held.save(kept, tmp_path / "features.npy")
     assert head_bytes(run(kept, held, phones_per_round=30)) == head_bytes(reference)
@@ -82,7 +82,7 @@ def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])  # that has one round
 def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_checkpoint(
-    tmp_path: Path, shards: Shards, name: str
+    tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
     strategy = StrategyConfig(name=name)
     whole = run(tmp_path, shards, strategy=strategy, rounds=4)
@@ -106,14 +106,14 @@ def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_check
 
 
 def test_ridge_is_one_round_with_the_same_bits_for_any_nodes_and_the_centralized_head(
-    tmp_path: Path, shards: Shards
+    tmp_path: Path, shards: PhoneRows
 ) -> None:
     asked = {"strategy": StrategyConfig(name="ridge"), "rounds": 1}
     whole = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     for nodes, block, grid_seed in [(1, 3, 1), (4, 1, 2)]:
         other = run(tmp_path, shards, nodes=nodes, block=block, grid_seed=grid_seed, **asked)  # type: ignore[arg-type]
         assert head_bytes(other) == head_bytes(whole)
-    central = Shards(shards.features, shards.labels, shards.rows, np.array([0, len(shards.rows)]))
+    central = PhoneRows(shards.features, shards.labels, shards.rows, np.array([0, len(shards.rows)]))
     expected = ridge(central, HeldOut(shards.features, shards.labels), CLASSES)
     np.testing.assert_allclose(whole.states[-1].head, expected.head, rtol=1e-5, atol=1e-6)
     (record,) = whole.records
@@ -123,7 +123,7 @@ def test_ridge_is_one_round_with_the_same_bits_for_any_nodes_and_the_centralized
     assert record.val_macro_f1 == dict(expected.tried)[expected.strength]
 
 
-def test_any_strategy_can_start_from_ridge_regression(tmp_path: Path, shards: Shards) -> None:
+def test_any_strategy_can_start_from_ridge_regression(tmp_path: Path, shards: PhoneRows) -> None:
     whole = run(tmp_path, shards, strategy=StrategyConfig(start="ridge"), rounds=3)
     plain = run(tmp_path, shards, rounds=3)
     assert whole.records[0].train_loss < plain.records[0].train_loss  # type: ignore[operator]
@@ -147,28 +147,28 @@ def test_what_does_not_go_with_ridge_regression_is_refused() -> None:
             StrategyConfig.model_validate(settings)
 
 
-def test_an_algorithm_gets_what_the_phones_sent(tmp_path: Path, shards: Shards) -> None:
+def test_an_algorithm_gets_what_the_phones_sent(tmp_path: Path, shards: PhoneRows) -> None:
     train = TrainConfig(lr=0.01, dropout=0.0)
     got = run(tmp_path, shards, rounds=1, train=train, strategy=StrategyConfig(name="median"))
     start = new_head(CLASSES, WIDTH, seed=0)
     heads = [torch_phone(shards, p, start, train, 1, round_key(0, 1))[0] for p in range(len(SIZES))]
     np.testing.assert_allclose(got.states[0].head, np.median(heads, axis=0), atol=1e-5)
     each = train_phones(
-        shards, np.array([3, 5]), Work(start, train, 1, round_key(0, 1), each=True, losses=True)
+        shards, np.array([3, 5]), LocalWork(start, train, 1, round_key(0, 1), each=True, losses=True)
     )
     assert each.updates is not None
     assert each.losses is not None
     np.testing.assert_allclose(each.updates, [heads[3] - start, heads[5] - start], atol=1e-5)
     rows = shards.rows[shards.offsets[3] : shards.offsets[4]]
     logits = torch.nn.functional.linear(
-        torch.from_numpy(shards.features[rows]), *(torch.from_numpy(a) for a in named(start).values())
+        torch.from_numpy(shards.features[rows]), *(torch.from_numpy(a) for a in as_arrays(start).values())
     )
     expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(shards.labels[rows]))
     assert each.losses[0] == pytest.approx(float(expected), rel=1e-5)
     assert each.sum.phones == 2
 
 
-def test_a_run_learns_and_counts(tmp_path: Path, shards: Shards) -> None:
+def test_a_run_learns_and_counts(tmp_path: Path, shards: PhoneRows) -> None:
     got = run(tmp_path, shards, rounds=30, train=TrainConfig(lr=0.02))
     assert [r.round for r in got.records] == list(range(1, 31))
     assert got.records[-1].train_loss < got.records[0].train_loss
@@ -180,7 +180,7 @@ def test_a_run_learns_and_counts(tmp_path: Path, shards: Shards) -> None:
     assert arrays < first.wire_bytes < arrays + 8 * 200  # and the header of each array
 
 
-def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: Shards) -> None:
+def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: PhoneRows) -> None:
     evaluation = EvaluationConfig(select="best")
     whole = run(tmp_path, shards, rounds=6, evaluation=evaluation)
     state = run(tmp_path, shards, rounds=4, evaluation=evaluation).states[2]
@@ -195,7 +195,7 @@ def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: Sh
     assert rest.states[-1].selection.head.tobytes() == whole.states[-1].selection.head.tobytes()
 
 
-def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards: Shards) -> None:
+def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards: PhoneRows) -> None:
     train = TrainConfig(lr=0.3)
     best = run(tmp_path, shards, rounds=12, train=train, evaluation=EvaluationConfig(select="best"))
     curve = [r.val_macro_f1 for r in best.records]
@@ -205,13 +205,15 @@ def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards
     assert last.states[-1].selection.head.tobytes() == head_bytes(last) == head_bytes(best)
 
 
-def test_evaluates_every_few_rounds_and_at_the_end(tmp_path: Path, shards: Shards) -> None:
+def test_evaluates_every_few_rounds_and_at_the_end(tmp_path: Path, shards: PhoneRows) -> None:
     got = run(tmp_path, shards, rounds=5, evaluation=EvaluationConfig(every=2))
     assert [r.val_accuracy is not None for r in got.records] == [False, True, False, True, True]
 
 
-def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, shards: Shards) -> None:
-    parts = own_parts(HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test")
+def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, shards: PhoneRows) -> None:
+    parts = phone_holdout(
+        HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test"
+    )
     assert parts is not None
     got = run(tmp_path, shards, rounds=3, evaluation=EvaluationConfig(every=2), parts=parts)
     assert [r.across is not None for r in got.records] == [False, True, True]
@@ -225,17 +227,19 @@ def test_the_head_is_judged_across_phones_whenever_it_is_judged(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", ["ditto", "local"])
-def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Shards, name: str) -> None:
-    parts = own_parts(HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test")
+def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: PhoneRows, name: str) -> None:
+    parts = phone_holdout(
+        HeldOut(shards.features, shards.labels), shards, tuple("abcde"), seed=0, part="test"
+    )
     assert parts is not None
     strategy = StrategyConfig(name=name)
     got = run(tmp_path, shards, rounds=5, strategy=strategy, parts=parts, phones_per_round=4)
-    kept, record = own_heads.of(got.states[-1].state), got.records[-1]
+    kept, record = personal_heads.of(got.states[-1].state), got.records[-1]
     assert kept is not None
     assert record.own_heads is not None
     assert len(kept.phones) < len(SIZES)  # some phone has not been asked yet: the shared head answers there
     shared = LinearHead(got.states[-1].head).probabilities(shards.features)
-    answers = own_answers(parts, shared, kept.phones, kept.heads)
+    answers = personal_answers(parts, shared, kept.phones, kept.heads)
     assert record.own_heads.accuracy == (answers.argmax(axis=1) == shards.labels).mean()
     assert record.own_heads.across == across(parts, answers)
     of_shared, of_own = (cross_entropy(chances, shards.labels) for chances in (shared, answers))
@@ -244,13 +248,13 @@ def test_own_heads_are_judged_on_their_phones_photos(tmp_path: Path, shards: Sha
     assert record.val_loss == pytest.approx(of_own if name == "local" else of_shared)
 
 
-def test_a_diverging_run_is_stopped(tmp_path: Path, shards: Shards) -> None:
+def test_a_diverging_run_is_stopped(tmp_path: Path, shards: PhoneRows) -> None:
     np.save(tmp_path / "features.npy", shards.features * np.float32(1e12))
     with pytest.raises(RunError, match=r"diverged in round 1.*lower train\.lr"):
         run(tmp_path, shards, train=TrainConfig(lr=50.0, optimizer="sgd"))
 
 
-def test_prepared_data_that_is_gone_or_other_is_named(tmp_path: Path, shards: Shards) -> None:
+def test_prepared_data_that_is_gone_or_other_is_named(tmp_path: Path, shards: PhoneRows) -> None:
     with pytest.raises(Exception, match="cannot read the prepared data"):
         run(tmp_path / "nowhere", shards)
     with pytest.raises(RunError, match="found 10 phones in the prepared data, the server 2"):

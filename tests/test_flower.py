@@ -14,20 +14,20 @@ from support_commands import SMALL, Here, settings
 from support_flower_net import CHECKOUT, Services, make_keys, until_healthy
 from support_watch import outside, watched
 
-from clients import device
+from clients import phone_node as device
 from clients.app import app as client_app
 from fer_models.encoders.weights import find
 from fer_models.errors import InputError
 from fer_models.heads import load_head
 from server.app import make_app
-from server.strategies import own_heads
+from server.strategies import personal_heads
 from simulations.cli import flower
 from simulations.engines.grid import context
 from simulations.engines.in_process import InProcessGrid
 from simulations.experiment import load
 from simulations.run.request import Request
-from simulations.run.rounds import Through
-from simulations.run.runner import conduct
+from simulations.run.rounds import ExistingGrid
+from simulations.run.runner import run_experiment
 from simulations.terminal.display import Display
 from simulations.world.prepare import survey
 
@@ -89,7 +89,7 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytes
     real = flower.request(settings, devices=True)
     assert (real.baseline, real.devices) == (False, True)
     with pytest.raises(InputError, match="is one of devices; go on with flwr run and devices=true"):
-        conduct(real, Display(quiet=True))
+        run_experiment(real, Display(quiet=True))
     for wrong, words in [
         ({"out": "new"}, r'out: the absolute path of a folder is needed, got "new"; give --run-config'),
         ({"data": "faces"}, "data: the absolute path"),
@@ -168,16 +168,16 @@ def test_devices_train_with_the_options_of_simulated_phones(tmp_path: Path, name
     simulated = [*options, "federation.partition=quantity", "federation.engine=process"]
     share_out(faces, simulated, tmp_path)
     _, config = load("quickstart", data=str(faces), settings=simulated)
-    conduct(Request("quickstart", config, tmp_path / "run", "", baseline=False), Display(quiet=True))
+    run_experiment(Request("quickstart", config, tmp_path / "run", "", baseline=False), Display(quiet=True))
     asked = {"data": str(faces), "out": str(tmp_path / "real"), "set": " ".join(options)}
     grid = Devices(tmp_path)
-    through = Through(lambda job: make_app(job)(grid, context()), 3, devices=True)
-    conduct(flower.request(asked, devices=True), Display(quiet=True), through)
+    through = ExistingGrid(lambda job: make_app(job)(grid, context()), 3, devices=True)
+    run_experiment(flower.request(asked, devices=True), Display(quiet=True), through)
     one, two = (load_head(tmp_path / folder / "head.safetensors")[0] for folder in ("run", "real"))
     assert np.abs(one["weight"]).max() > 0.001
     for part in ("weight", "bias"):
         np.testing.assert_allclose(two[part], one[part], atol=1e-6, rtol=0)
-    heads = [own_heads.load(tmp_path / folder) for folder in ("run", "real")]
+    heads = [personal_heads.load(tmp_path / folder) for folder in ("run", "real")]
     if name in ("ditto", "fine-tune"):
         np.testing.assert_allclose(heads[1].heads, heads[0].heads, atol=1e-6, rtol=0)  # type: ignore[union-attr]
 

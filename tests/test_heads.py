@@ -12,10 +12,10 @@ import torch
 from fer_models.errors import InputError
 from fer_models.heads import (
     LinearHead,
+    as_arrays,
     cross_entropy,
-    joined,
+    from_arrays,
     load_head,
-    named,
     new_head,
     payload,
     probabilities,
@@ -36,27 +36,27 @@ def test_starts_within_the_bounds_of_a_linear_layer() -> None:
 
 def test_names_and_back() -> None:
     head = new_head(3, 4, seed=0)
-    arrays = named(head)
+    arrays = as_arrays(head)
     assert {name: a.shape for name, a in arrays.items()} == {"weight": (3, 4), "bias": (3,)}
-    np.testing.assert_array_equal(joined(arrays), head)
+    np.testing.assert_array_equal(from_arrays(arrays), head)
     assert payload(head) == 4 * (3 * 4 + 3)
 
 
 def test_probabilities_are_the_softmax_of_the_layer() -> None:
     head, x = new_head(3, 4, seed=0), np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
-    layer = torch.nn.functional.linear(torch.from_numpy(x), *map(torch.from_numpy, named(head).values()))
+    layer = torch.nn.functional.linear(torch.from_numpy(x), *map(torch.from_numpy, as_arrays(head).values()))
     np.testing.assert_allclose(probabilities(head, x), torch.softmax(layer, 1).numpy(), atol=1e-6)
 
 
 def test_the_file_comes_back_and_its_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
     head, metadata = new_head(3, 4, seed=0), {"classes": ["a", "b", "c"], "weights": "f" * 64, "size": 224}
-    save_head(tmp_path / "head.safetensors", named(head), metadata)
+    save_head(tmp_path / "head.safetensors", as_arrays(head), metadata)
     back, read = load_head(tmp_path / "head.safetensors")
-    np.testing.assert_array_equal(joined(back), head)
+    np.testing.assert_array_equal(from_arrays(back), head)
     assert read == metadata
     code = (
         "import sys; from pathlib import Path; from fer_models.heads import *; "
-        f"save_head(Path(sys.argv[1]), named(new_head(3, 4, seed=0)), {metadata!r})"
+        f"save_head(Path(sys.argv[1]), as_arrays(new_head(3, 4, seed=0)), {metadata!r})"
     )
     for hash_seed in ("1", "2"):
         other = tmp_path / f"{hash_seed}.safetensors"

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from fer_models.errors import InputError
 from fer_models.evaluation import HeldOut
 from fer_models.hog import CHOICES, Hog, fit, grid, length
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 
 
 def noise(n: int, size: int, channels: int = 1, *, seed: int = 0) -> np.ndarray:
@@ -105,12 +105,12 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     assert "\n" not in str(caught.value)
 
 
-def training(classes: int = 3) -> tuple[Shards, HeldOut]:
+def training(classes: int = 3) -> tuple[PhoneRows, HeldOut]:
     images, labels = stripes(60)
     held, truth = stripes(30, seed=1)
     rows = np.flatnonzero(labels < classes)[::-1]
     kept = truth < classes
-    shards = Shards(Hog()(images), labels, rows, np.array([0, len(rows)]))
+    shards = PhoneRows(Hog()(images), labels, rows, np.array([0, len(rows)]))
     return shards, HeldOut(Hog()(held[kept]), truth[kept])
 
 

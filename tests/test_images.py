@@ -12,7 +12,7 @@ from fer_models.data.images import load_table
 from fer_models.emotions import EMOTIONS
 from fer_models.errors import InputError, RunError
 from fer_models.run_folder.data_facts import PeopleByPart, PhotosByPart
-from fer_models.text import shown
+from fer_models.text import printable
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -119,7 +119,7 @@ def test_names_with_spaces_and_bytes_that_are_no_utf8_and_links_and_depth(folder
         + b"".join(b"%s/0%d.png,%s\n" % (name, i, name) for name in (b"anger", b"fear") for i in range(1, 6))
     )
     assert os.fsdecode(odd) in load(folder / "table.csv").paths
-    assert shown(os.fsdecode(odd)).endswith("a photo \\xff.png")
+    assert printable(os.fsdecode(odd)).endswith("a photo \\xff.png")
 
 
 def test_hidden_files_and_side_files_are_no_photos(folder: Path) -> None:

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_models.across import OwnParts, across
+from fer_models.across import PhoneHoldout, across
 from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
 from fer_models.seeding import stream
 from server.evaluation import Judged, judged
-from server.strategies.own_heads import OwnHeads
+from server.strategies.personal_heads import PersonalHeads
 
 RNG = stream(0, "judged")
 PHOTOS = HeldOut(RNG.normal(size=(30, 4)).astype(np.float32), RNG.integers(2, size=30))
-PARTS = OwnParts(
+PARTS = PhoneHoldout(
     PHOTOS.features,
     PHOTOS.labels,
     RNG.integers(3, size=30),
@@ -54,7 +54,7 @@ def test_photos_that_phones_see_in_their_own_way() -> None:
 
 @pytest.mark.parametrize("instead", [False, True])
 def test_own_heads(instead: bool) -> None:
-    own = OwnHeads(np.array([2, 7]), np.stack([ONE, OTHER]))
+    own = PersonalHeads(np.array([2, 7]), np.stack([ONE, OTHER]))
     found = judged(HEAD, PHOTOS, PARTS, own, instead=instead)
     right = 0
     for i, label in enumerate(PHOTOS.labels):

@@ -9,7 +9,7 @@ from support_flower_steps import SHAPE, came, drawn, flower_step
 from threadpoolctl import threadpool_limits
 
 from server.strategies import distances
-from server.strategies.base import Algorithm, Came
+from server.strategies.base import Algorithm, RoundUpdates
 from server.strategies.bulyan import Bulyan, about_median, trusted
 from server.strategies.distances import between
 from server.strategies.krum import Krum, MultiKrum, scores
@@ -19,7 +19,7 @@ ZERO = np.zeros((1, 1), np.float32)
 LINE = [0.0, 1.0, 3.0, 4.0, 4.5, 20.0, 9.0]  # updates of seven phones to a head of one number
 
 
-def on_a_line(*updates: float) -> Came:
+def on_a_line(*updates: float) -> RoundUpdates:
     return came([[[u]] for u in updates])
 
 

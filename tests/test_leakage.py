@@ -13,10 +13,10 @@ from PIL import Image, ImageEnhance
 from support_photo_folders import PAIR, load, write_csv
 
 from fer_models.config import DataConfig, SketchConfig
-from fer_models.data import leakage, looks
+from fer_models.data import leakage, thumbnails
 from fer_models.data.images import ImageTable, load_table
 from fer_models.data.leakage import close_pairs, copies, hashes, near_duplicates, shared_subjects
-from fer_models.data.looks import look, thumbnail
+from fer_models.data.thumbnails import look, thumbnail
 from fer_models.emotions import EMOTIONS
 
 words = arrays.arrays(np.uint64, st.integers(0, 60), elements=st.integers(0, 2**64 - 1))
@@ -38,7 +38,7 @@ def saved_again(image: Image.Image, quality: int = 60) -> Image.Image:
 
 
 def check(table: ImageTable) -> leakage.Leakage:
-    return leakage.check(table)
+    return leakage.find_leakage(table)
 
 
 @pytest.fixture
@@ -182,8 +182,8 @@ def test_people_in_two_parts_only_where_the_split_is_by_photo(folder: Path) -> N
 
 def test_a_second_look_opens_only_what_is_new(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
-    real = looks._glance
-    monkeypatch.setattr(looks, "_glance", lambda table, i: opened.append(i) or real(table, i))
+    real = thumbnails._glance
+    monkeypatch.setattr(thumbnails, "_glance", lambda table, i: opened.append(i) or real(table, i))
     first = look(load(folder))
     assert len(opened) == 24
     opened.clear()
@@ -217,7 +217,7 @@ def test_an_interrupted_look_keeps_what_it_saw(folder: Path) -> None:
 
 def test_sizes_and_modes_are_those_of_the_files(folder: Path) -> None:
     scene(5).convert("RGBA").resize((30, 20)).save(folder / "anger" / "odd.png")
-    kinds = looks.sizes(look(load(folder)))
+    kinds = thumbnails.sizes(look(load(folder)))
     assert kinds == [(96, 96, "L", 23), (30, 20, "RGBA", 1), (80, 80, "L", 1)]
 
 
@@ -225,7 +225,7 @@ def test_drawn_faces_are_all_different() -> None:
     table = load_table(DataConfig(classes=EMOTIONS), SketchConfig(faces=200, subjects=20), seed=0)
     leaks = check(table)
     assert len(leaks.near) == 0
-    assert looks.sizes(look(table)) == [(224, 224, "L", 200)]
+    assert thumbnails.sizes(look(table)) == [(224, 224, "L", 200)]
 
 
 def test_real_faces_of_one_person_are_not_flagged_in_masses(real_faces: Path, tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_flower_steps import SHAPE, came, drawn
 
-from fer_models.local.training import Local
+from fer_models.local.training import LocalTerms
 from server.config import StrategyConfig
-from server.strategies import own_heads, phone_state
-from server.strategies.alone import Alone
-from server.strategies.base import Algorithm, Asked, Came, State
+from server.strategies import personal_heads, phone_state
+from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
 from server.strategies.calibrated import BalancedSoftmax, FedLC
 from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
@@ -22,6 +21,7 @@ from server.strategies.feddyn import FedDyn
 from server.strategies.fednova import FedNova
 from server.strategies.fedprox import FedProx
 from server.strategies.fine_tune import FineTune
+from server.strategies.local_only import LocalOnly
 from server.strategies.registry import make
 from server.strategies.scaffold import Scaffold
 
@@ -44,13 +44,15 @@ def rounds(
         weights = VIEWS[phones] if asked.weights is None else asked.weights
         mean = np.einsum("i,icd->cd", weights, updates) / VIEWS[phones].sum()
         share = VIEWS[phones].sum() / VIEWS.sum()
-        back = Came(phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share)
+        back = RoundUpdates(
+            phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share
+        )
         head, state = algorithm.step(head, back, state)
     return head, state
 
 
 def train(
-    algorithm: Algorithm, head: np.ndarray, phone: int, place: int, asked: Asked, rate: float
+    algorithm: Algorithm, head: np.ndarray, phone: int, place: int, asked: PhoneInputs, rate: float
 ) -> np.ndarray:
     """What one phone moves by: the local update written out."""
     w = head.astype(np.float64)
@@ -103,7 +105,7 @@ def test_scaffold_by_hand() -> None:
     # two phones of 1 and 3 views, updates 1 and 2, 2 steps of 0.5 each: c_i = 0 - 0 - update_i / (2 * 0.5)
     scaffold, head = Scaffold(lr=2.0, local_lr=0.5), np.zeros((1, 1), np.float32)
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = Came(back.phones, back.views, back.mean, back.updates, None, np.array([2, 2]), share=0.5)
+    back = RoundUpdates(back.phones, back.views, back.mean, back.updates, None, np.array([2, 2]), share=0.5)
     head, state = scaffold.step(head, back, scaffold.begin(head))
     assert head == 3.5  # 2 * (1 * 1 + 3 * 2) / 4
     assert state["c"] == -0.875  # half of the views: 0.5 * (1 * -1 + 3 * -2) / 4
@@ -115,7 +117,7 @@ def test_feddyn_by_hand() -> None:
     # updates 1 and 2 of 1 and 3 views, mean 1.75, alpha 0.5: h_i = -0.5 update_i, h = -0.5 * 0.5 * 1.75
     feddyn, head = FedDyn(alpha=0.5, local_lr=0.1), np.ones((1, 1), np.float32)
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = Came(back.phones, back.views, back.mean, back.updates, None, None, share=0.5)
+    back = RoundUpdates(back.phones, back.views, back.mean, back.updates, None, None, share=0.5)
     after, state = feddyn.step(head, back, feddyn.begin(head))
     assert state["h"] == -0.4375
     assert after == pytest.approx(1 + 1.75 + 0.4375 / 0.5)
@@ -124,11 +126,11 @@ def test_feddyn_by_hand() -> None:
 
 
 def test_what_the_phones_are_told() -> None:
-    assert FedProx(mu=0.3).local == Local(pull=0.3)
-    assert FedLC(margin=0.3).local == Local(margin=0.3)
-    assert BalancedSoftmax(prior=0.3).local == Local(prior=0.3)
-    assert FedDyn(alpha=0.3, local_lr=0.1).local == Local(pull=0.3)
-    assert (Ditto(own_pull=0.3).toward, FineTune(adapt_epochs=4).epochs_after) == (0.3, 4)
+    assert FedProx(mu=0.3).local == LocalTerms(pull=0.3)
+    assert FedLC(margin=0.3).local == LocalTerms(margin=0.3)
+    assert BalancedSoftmax(prior=0.3).local == LocalTerms(prior=0.3)
+    assert FedDyn(alpha=0.3, local_lr=0.1).local == LocalTerms(pull=0.3)
+    assert (Ditto(own_pull=0.3).personal_pull, FineTune(adapt_epochs=4).epochs_after) == (0.3, 4)
     for name in ("scaffold", "feddyn", "fednova"):
         assert make(StrategyConfig(name=name, local_lr=0.7)).sgd_rate == 0.7  # type: ignore[arg-type]
 
@@ -143,18 +145,18 @@ def test_ditto_keeps_own_heads_and_moves_as_federated_averaging() -> None:
 
 
 def test_alone_the_kept_head_is_the_mean_of_all_phones() -> None:
-    alone, first = Alone(), np.full((1, 1), 10.0, np.float32)
+    alone, first = LocalOnly(), np.full((1, 1), 10.0, np.float32)
     state = alone.begin(first)
     # of 8 views two phones with 1 and 3 train: from 10 by 1 and by 2
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = Came(
+    back = RoundUpdates(
         back.phones, back.views, back.mean, share=0.5, own=first + np.array([[[1]], [[2]]], np.float32)
     )
     head, state = alone.step(first, back, state)
     assert head == (1 * 11 + 3 * 12 + 4 * 10) / 8
     asked = alone.ask(head, np.array([1, 2]), np.ones(2), np.ones(2), state)
     np.testing.assert_array_equal(np.ravel(asked.starts), [12, 10])  # type: ignore[arg-type]
-    kept = own_heads.of(state)
+    kept = personal_heads.of(state)
     assert kept is not None
     np.testing.assert_array_equal(kept.phones, [0, 1])
 

@@ -15,7 +15,7 @@ from support_photo_folders import draw_people
 from fer_models.encoders.encoder import GrayPixels
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, load_head, save_head
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.models import MODELS, ModelConfig, cost, fit, milliseconds, restore
 
 CLASSES = ("anger", "fear", "joy")
@@ -179,7 +179,7 @@ def test_a_head_of_another_model_is_refused(here: Here, tmp_path: Path) -> None:
 
 
 def test_the_majority_says_the_largest_class_of_the_photos_before_balancing() -> None:
-    shards = Shards(np.zeros((6, 0), np.float32), np.zeros(6, int), np.arange(6), np.array([0, 6]))
+    shards = PhoneRows(np.zeros((6, 0), np.float32), np.zeros(6, int), np.arange(6), np.array([0, 6]))
     held = HeldOut(shards.features, shards.labels)
     classifier, chosen = fit(ModelConfig(name="majority"), shards, held, np.array([2, 5, 3]))
     np.testing.assert_allclose(classifier.probabilities(np.empty((2, 0))), [[0.2, 0.5, 0.3]] * 2, atol=1e-6)

@@ -13,7 +13,7 @@ from support_tiny_networks import ALL, CLASSES, CNN, DEEP, TUNED, rows_for, weig
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.local import kernel
-from fer_models.local.training import Local, Shards, Work, round_key
+from fer_models.local.training import LocalTerms, LocalWork, PhoneRows, round_key
 from fer_models.networks.build import Spec, build
 from fer_models.networks.phones import NetworkPhones
 from server.app import make_app
@@ -30,18 +30,18 @@ def network(spec: Spec) -> NetworkPhones:
     return NetworkPhones(build(spec, seed=3, weights=weights() if spec.name == "mobilenet-tuned" else None))
 
 
-def shards(spec: Spec) -> Shards:
+def shards(spec: Spec) -> PhoneRows:
     rows = rows_for(spec, 12)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, 12)
-    return Shards(rows, labels, rng.integers(0, 12, sum(SIZES)), np.append(0, np.cumsum(SIZES)))
+    return PhoneRows(rows, labels, rng.integers(0, 12, sum(SIZES)), np.append(0, np.cumsum(SIZES)))
 
 
 def plain(
     phones: NetworkPhones,
-    held: Shards,
+    held: PhoneRows,
     phone: int,
-    work: Work,
+    work: LocalWork,
     added: Callable[[list], torch.Tensor] | None = None,
     offsets: np.ndarray | None = None,
     start: np.ndarray | None = None,
@@ -75,7 +75,7 @@ def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec:
     head, rng = phones.head, np.random.default_rng(1)
     starts = np.stack([head + rng.normal(0, 0.01, head.shape).astype(np.float32) for _ in SIZES])
     corrections = rng.normal(0, 0.05, starts.shape).astype(np.float32)
-    work = Work(head, SGD, 2, round_key(0, 1), each=True)
+    work = LocalWork(head, SGD, 2, round_key(0, 1), each=True)
     anchor = torch.from_numpy(head[0])
 
     def flat(parameters: list) -> torch.Tensor:
@@ -87,9 +87,9 @@ def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec:
     without = phones.train(held, np.arange(4), work).updates
     for changed, added, offset in [
         (work, None, False),
-        (replace(work, local=Local(pull=0.7), starts=starts), pulled, False),
+        (replace(work, local=LocalTerms(pull=0.7), starts=starts), pulled, False),
         (replace(work, corrections=corrections), None, False),
-        (replace(work, local=Local(margin=0.5)), None, True),
+        (replace(work, local=LocalTerms(margin=0.5)), None, True),
     ]:
         got = phones.train(held, np.arange(4), changed).updates
         assert got is not None
@@ -111,7 +111,7 @@ def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec:
 @pytest.mark.parametrize("name", FEDERATED)
 def test_sums_have_the_same_bits_in_any_grouping_and_dropout_is_the_phones_own(name: str) -> None:
     phones, held = network(replace(ALL[name], dropout=0.3)), shards(ALL[name])
-    work = Work(phones.head, TrainConfig(lr=0.01, batch=4), 1, round_key(0, 2), each=True, losses=True)
+    work = LocalWork(phones.head, TrainConfig(lr=0.01, batch=4), 1, round_key(0, 2), each=True, losses=True)
     whole = phones.train(held, np.arange(4), work)
     parts = [phones.train(held, np.array(ids), work) for ids in ([3, 0], [2], [1])]
     both = parts[0].sum + parts[1].sum + parts[2].sum
@@ -131,7 +131,9 @@ def test_sums_have_the_same_bits_in_any_grouping_and_dropout_is_the_phones_own(n
 def test_statistics_of_batch_normalisation_stay_and_its_scales_and_shifts_are_trained() -> None:
     phones, held = network(TUNED), shards(TUNED)
     trained = phones.train(
-        held, np.arange(4), Work(phones.head, TrainConfig(lr=0.01, batch=4, dropout=0.0), 2, round_key(0, 1))
+        held,
+        np.arange(4),
+        LocalWork(phones.head, TrainConfig(lr=0.01, batch=4, dropout=0.0), 2, round_key(0, 1)),
     )
     before = phones.start.arrays()
     after = phones.classifier(
@@ -149,7 +151,7 @@ def test_statistics_of_batch_normalisation_stay_and_its_scales_and_shifts_are_tr
 def test_below_the_last_layer_pretrained_parameters_learn_at_a_tenth_of_the_rate() -> None:
     phones, held = network(TUNED), shards(TUNED)
     train = TrainConfig(lr=1e-3, batch=64, dropout=0.0, optimizer="sgd")
-    update = phones.train(held, np.array([2]), Work(phones.head, train, 1, 5)).sum
+    update = phones.train(held, np.array([2]), LocalWork(phones.head, train, 1, 5)).sum
     got = phones.head + update.total / update.views
     model = phones.classifier(phones.head).network.train()
     own = held.rows[held.offsets[2] : held.offsets[3]]
@@ -218,7 +220,7 @@ def test_a_phone_whose_numbers_are_not_finite_is_left_out_of_everything() -> Non
     phones, held = network(DEEP), shards(DEEP)
     corrections = np.zeros((4, *phones.head.shape), np.float32)
     corrections[2, 0, 7] = np.inf
-    work = Work(phones.head, SGD, 1, round_key(0, 1), corrections=corrections, each=True, losses=True)
+    work = LocalWork(phones.head, SGD, 1, round_key(0, 1), corrections=corrections, each=True, losses=True)
     got = phones.train(held, np.arange(4), work)
     others = np.array([0, 1, 3])
     expected = phones.train(held, others, replace(work, corrections=corrections[others]))

@@ -25,21 +25,21 @@ from support_tiny_networks import (
 from fer_models import seeding
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.networks.build import NetworkClassifier, Spec, build, restore
 from fer_models.networks.layers import Dropout
 from fer_models.networks.training import BELOW_HEAD, NetworkTrainer
 
 
-def make_shards(spec: Spec, n: int, seed: int = 0) -> Shards:
+def make_shards(spec: Spec, n: int, seed: int = 0) -> PhoneRows:
     """n training views among half as many more rows, in an order of their own."""
     rng = np.random.default_rng(seed)
     rows = rows_for(spec, n + n // 2, seed)
     labels = rng.integers(0, spec.classes, len(rows))
-    return Shards(rows, labels, rng.permutation(len(rows))[:n], np.array([0, n]))
+    return PhoneRows(rows, labels, rng.permutation(len(rows))[:n], np.array([0, n]))
 
 
-def trainer(spec: Spec, shards: Shards, train: TrainConfig, seed: int = 0) -> NetworkTrainer:
+def trainer(spec: Spec, shards: PhoneRows, train: TrainConfig, seed: int = 0) -> NetworkTrainer:
     return NetworkTrainer(shards, build(spec, seed=seed, weights=weights()), train, seed=seed)
 
 
@@ -51,7 +51,7 @@ def same(one: NetworkClassifier, other: NetworkClassifier) -> bool:
 def test_one_step_by_hand() -> None:
     # A network of zeros, one view of class 0: softmax (1/2, 1/2), gradient (-1/2, 1/2) by the last bias.
     spec = replace(DEEP, classes=2)
-    shards = Shards(np.ones((1, 1280), np.float32), np.array([0]), np.array([0]), np.array([0, 1]))
+    shards = PhoneRows(np.ones((1, 1280), np.float32), np.array([0]), np.array([0]), np.array([0, 1]))
     zeros = {name: np.zeros_like(array) for name, array in build(spec, seed=0).arrays().items()}
     learner = NetworkTrainer(shards, restore(spec, zeros), TrainConfig(lr=0.1, optimizer="sgd"), seed=0)
     assert learner.epoch() == pytest.approx(np.log(2), abs=1e-6)

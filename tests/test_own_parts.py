@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from support_reference import CLASSES, make_shards
 
 from fer_models.data.augment import ViewPlan, views
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.seeding import stream
 from simulations.experiment import validate
 from simulations.world import skew
-from simulations.world.own_parts import EACH, MOST, candidates, class_views, deal, own_parts
+from simulations.world.holdout import EACH, MOST, candidates, class_views, deal, phone_holdout
 from simulations.world.prepare import survey
 
 NAMES = tuple("abcdefgh"[:CLASSES])
@@ -81,14 +81,14 @@ def test_the_views_of_phones_are_counted_from_what_they_hold() -> None:
 @pytest.mark.parametrize(("phones", "each"), [(300, 5_000), (3, 600_000)])
 def test_views_are_counted_however_many_there_are(phones: int, each: int) -> None:
     pool = make_shards([60])
-    held = Drawn.of_pool(
+    held = PoolDraws.of_pool(
         pool.features, pool.labels, pool.rows, phones=phones, each=each, alpha=1.0, classes=CLASSES, seed=0
     )
     whole = [np.bincount(labels_of(held, phone), minlength=CLASSES) for phone in range(phones)]
     np.testing.assert_array_equal(skew.table(held, CLASSES), whole)
 
 
-def labels_of(held: Holdings, phone: int) -> np.ndarray:
+def labels_of(held: PhoneData, phone: int) -> np.ndarray:
     rows, (first,), (last,) = held.of(np.array([phone]))
     return held.labels[rows[first:last]]
 
@@ -96,17 +96,17 @@ def labels_of(held: Holdings, phone: int) -> np.ndarray:
 def test_the_parts_of_a_run() -> None:
     shards = make_shards([3, 17, 1, 40, 8])
     photos = HeldOut(shards.features[:30], shards.labels[:30])
-    parts = own_parts(photos, shards, NAMES, seed=0, part="test")
+    parts = phone_holdout(photos, shards, NAMES, seed=0, part="test")
     assert parts is not None
     assert parts.features is photos.features
     assert parts.labels is photos.labels
     views = skew.table(shards, CLASSES)
     assert parts.phones.tolist() == [0, 1, 2, 3, 4]
     assert parts.largest.tolist() == [int(row.argmax()) for row in views]
-    other = own_parts(photos, shards, NAMES, seed=0, part="validation")
+    other = phone_holdout(photos, shards, NAMES, seed=0, part="validation")
     assert other is not None
     assert not np.array_equal(parts.place, other.place)
-    assert own_parts(photos, make_shards([60]), NAMES, seed=0, part="test") is None
+    assert phone_holdout(photos, make_shards([60]), NAMES, seed=0, part="test") is None
 
 
 def test_as_many_phones_as_a_city_has() -> None:
@@ -116,7 +116,7 @@ def test_as_many_phones_as_a_city_has() -> None:
     rows = np.tile(np.arange(60), phones // 30 + 1)[: 2 * phones]
     many = type(shards)(shards.features, shards.labels, rows, 2 * np.arange(phones + 1))
     photos = HeldOut(shards.features, np.repeat(shards.labels, 40))
-    parts = own_parts(photos, many, NAMES, seed=0, part="test")
+    parts = phone_holdout(photos, many, NAMES, seed=0, part="test")
     assert parts is not None
     assert len(parts.phones) == len(photos.labels) // EACH
     held = skew.table(many, CLASSES)[parts.phones[parts.place]]
@@ -151,11 +151,11 @@ def test_every_partition_has_parts_of_the_held_out_photos(name: str, phones: int
     world = survey(config, lambda done, total: None)
     prepared = world.prepare(lambda done, total: None)
     if phones == 1:
-        assert (prepared.own_validation, prepared.own_test) == (None, None)
+        assert (prepared.validation_on_phones, prepared.test_on_phones) == (None, None)
         return
     for split, held, own in (
-        (1, prepared.validation, prepared.own_validation),
-        (2, prepared.test, prepared.own_test),
+        (1, prepared.validation, prepared.validation_on_phones),
+        (2, prepared.test, prepared.test_on_phones),
     ):
         assert own is not None
         np.testing.assert_array_equal(own.labels, held.labels)

@@ -27,8 +27,8 @@ from fer_models.run_folder.summary import Trained
 from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
+from simulations.run.artifacts import write_artifacts
 from simulations.run.begin import Asked, begin
-from simulations.run.finish import finish
 from simulations.world.prepare import survey
 
 CLASSES = ("anger", "fear", "joy")
@@ -70,7 +70,7 @@ def write_run(folder: Path, config: Config) -> Encoder:
         kind="centralized", strategy=None, partition=None, alpha=None, phones=0, nodes=0, experiment="test",
         seconds_features=0.0,
     )  # fmt: skip
-    finish(log, world, prepared, chosen, Totals(), trained, began=0.0)
+    write_artifacts(log, world, prepared, chosen, Totals(), trained, began=0.0)
     assert world.encoder is not None
     return world.encoder
 

@@ -61,8 +61,8 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
         ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
         ("simulations.run.central:show", 3),  # in the third epoch of the baseline
-        ("simulations.run.finish:_write_predictions", 1),  # of the baseline, whose head is written
-        ("simulations.run.finish:_write_predictions", 3),  # of the run
+        ("simulations.run.artifacts:_write_predictions", 1),  # of the baseline, whose head is written
+        ("simulations.run.artifacts:_write_predictions", 3),  # of the run
         ("simulations.report.report:write_report", 3),
     ],
 )

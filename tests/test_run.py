@@ -18,7 +18,7 @@ from support_commands import LONG, Done, Here, fedfer, settings, started, wait_f
 from support_photo_folders import gray
 from support_traps import lay_traps
 
-from server.strategies import own_heads
+from server.strategies import personal_heads
 from simulations.experiment import keys
 
 pytestmark = pytest.mark.slow
@@ -214,7 +214,7 @@ def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(here: H
     )  # fmt: skip
     with (folder / "phones.csv").open(newline="") as lines:
         judged = [int(phone["phone"]) for phone in csv.DictReader(lines)]
-    own = own_heads.load(folder)
+    own = personal_heads.load(folder)
     assert own is not None
     assert own.phones.tolist() == judged
     photos = sum(map(sum, summary(folder)["confusion"]))

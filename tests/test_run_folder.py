@@ -15,8 +15,8 @@ from fer_models.run_folder.folder import ROUNDS, RunFolder, read_rounds
 from fer_models.run_folder.quality import (
     AccuracySpread,
     AcrossPhones,
-    OwnHeadQuality,
-    OwnHeadScores,
+    PersonalHeadQuality,
+    PersonalHeadScores,
     PhonesOfClass,
     Spread,
 )
@@ -30,7 +30,7 @@ ACROSS = AcrossPhones(
 ROUND = RoundRecord(
     round=1, phones=3, photos=120, train_loss=1.5, val_accuracy=0.5, val_macro_f1=0.25, val_loss=1.25,
     seconds=0.5, bytes_down=300, bytes_up=200, wire_bytes=50, dropped=1, dropped_phones={"7": "not finite"},
-    across=ACROSS, own_heads=OwnHeadScores(0.5, 0.5, 1.0, ACROSS),
+    across=ACROSS, own_heads=PersonalHeadScores(0.5, 0.5, 1.0, ACROSS),
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_rounds_of_the_format_before_are_read(tmp_path: Path) -> None:
 
 def test_a_summary_is_read_as_it_was_written_and_holds_what_applies(tmp_path: Path) -> None:
     quality, _ = report(np.array([0, 0, 1]), np.array([0, 1, 1]), ("anger", "fear"))
-    own = OwnHeadQuality(**vars(quality), across_phones=ACROSS)
+    own = PersonalHeadQuality(**vars(quality), across_phones=ACROSS)
     federated = a_summary(quality, ("anger", "fear"), across=ACROSS, own=own)
     federated = replace(federated, partition_options={"alpha": 0.1, "photos_per_phone": 40})
     central = a_summary(quality, kind="centralized", steps=2.5)

@@ -8,8 +8,8 @@ import pytest
 from support_reference import make_shards
 from support_rounds import SIZES, head_bytes, run
 
-from fer_models.local.training import Shards, Update
-from server.exchange import Answers
+from fer_models.local.training import PhoneRows, Update
+from server.exchange import Replies
 from server.mechanisms.base import SumContext, applied
 from server.scheduler import Barrier, Decision
 
@@ -36,7 +36,7 @@ class Plus:
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Shards:
+def shards(tmp_path: Path) -> PhoneRows:
     made = make_shards(SIZES)
     np.save(tmp_path / "features.npy", made.features)
     made.save(tmp_path, tmp_path / "features.npy")
@@ -53,7 +53,7 @@ def test_mechanisms_follow_one_another() -> None:
     assert found.total.tolist() == [[4.0, 4.0]]
 
 
-def test_the_strategy_steps_by_what_mechanisms_left(tmp_path: Path, shards: Shards) -> None:
+def test_the_strategy_steps_by_what_mechanisms_left(tmp_path: Path, shards: PhoneRows) -> None:
     plain = run(tmp_path, shards, rounds=1)
     half = run(tmp_path, shards, rounds=1, mechanisms=(Times(0.5),))
     none = run(tmp_path, shards, rounds=1, mechanisms=(Times(0.0),))
@@ -69,7 +69,7 @@ class Late:
     def __init__(self) -> None:
         self.clocks: list[float] = []
 
-    def decide(self, replies: Answers, waiting: tuple[Answers, ...], clock: float) -> Decision:
+    def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
         self.clocks.append(clock)
         if not waiting:
             return Decision(
@@ -78,7 +78,7 @@ class Late:
         return Decision(waiting[0], (replies,), {0: "too late"})
 
 
-def test_a_scheduler_decides_what_is_folded_when(tmp_path: Path, shards: Shards) -> None:
+def test_a_scheduler_decides_what_is_folded_when(tmp_path: Path, shards: PhoneRows) -> None:
     scheduler = Late()
     late = run(tmp_path, shards, rounds=2, scheduler=scheduler)
     barrier = run(tmp_path, shards, rounds=1)
@@ -88,7 +88,7 @@ def test_a_scheduler_decides_what_is_folded_when(tmp_path: Path, shards: Shards)
     assert 0 <= scheduler.clocks[0] < scheduler.clocks[1]
 
 
-def test_the_barrier_folds_everything_at_once(tmp_path: Path, shards: Shards) -> None:
+def test_the_barrier_folds_everything_at_once(tmp_path: Path, shards: PhoneRows) -> None:
     assert head_bytes(run(tmp_path, shards, scheduler=Barrier())) == head_bytes(run(tmp_path, shards))
-    replies = Answers(np.arange(2), Update(np.zeros((1, 2)), 2, 2, 2, 0.0, 0.0), {})
+    replies = Replies(np.arange(2), Update(np.zeros((1, 2)), 2, 2, 2, 0.0, 0.0), {})
     assert Barrier().decide(replies, (), 1.0) == Decision(replies, (), {})

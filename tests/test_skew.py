@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.run_folder.data_facts import DataFacts, KeptPhones, Sizes
 from fer_models.run_folder.files import as_json
 from simulations.experiment import validate
-from simulations.run.finish import write_data
+from simulations.run.artifacts import write_data
 from simulations.world import skew
 from simulations.world.prepare import survey
 
@@ -32,7 +32,7 @@ def tables(draw: st.DrawFn) -> np.ndarray:
 
 def test_views_are_counted_by_phone_and_class() -> None:
     labels = np.array([2, 0, 1, 1, 0])
-    shards = Shards(np.zeros((5, 1)), labels, np.array([4, 2, 3, 0]), np.array([0, 1, 3, 4]))
+    shards = PhoneRows(np.zeros((5, 1)), labels, np.array([4, 2, 3, 0]), np.array([0, 1, 3, 4]))
     assert skew.table(shards, 4).tolist() == [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]
 
 

@@ -9,21 +9,23 @@ from support_reference import CLASSES, make_shards
 from fer_models.closed_form import Moments, moments, ridge
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.statistics import check_exact, expanded, payload, phone_sums, projection
 from server.strategies import ridge as federated
 
 VIEWS, WIDTH = 90, 23
 
 
-def world(owners: list[int]) -> tuple[Shards, Shards, HeldOut]:
+def world(owners: list[int]) -> tuple[PhoneRows, PhoneRows, HeldOut]:
     """All views in one place, the same on phones, and validation photos; labels follow from the features."""
     whole = make_shards([VIEWS], width=WIDTH, views=VIEWS)
     labels = whole.features[:, :CLASSES].argmax(axis=1)
-    central = Shards(whole.features, labels, np.arange(VIEWS), np.array([0, VIEWS]))
+    central = PhoneRows(whole.features, labels, np.arange(VIEWS), np.array([0, VIEWS]))
     owner = np.resize(owners, VIEWS)
     sizes = np.bincount(owner)
-    phones = Shards(whole.features, labels, np.argsort(owner, kind="stable"), np.append(0, np.cumsum(sizes)))
+    phones = PhoneRows(
+        whole.features, labels, np.argsort(owner, kind="stable"), np.append(0, np.cumsum(sizes))
+    )
     other = make_shards([40], seed=1, width=WIDTH, views=40)
     return central, phones, HeldOut(other.features, other.features[:, :CLASSES].argmax(axis=1))
 
@@ -48,7 +50,7 @@ def test_any_partition_gives_the_centralized_head_and_any_grouping_the_same_bits
 
 
 def test_sums_by_hand() -> None:
-    shards = Shards(
+    shards = PhoneRows(
         np.array([[2.0], [3.0]], np.float32), np.array([0, 1]), np.array([1, 0]), np.array([0, 1, 2])
     )
     sums, _ = phone_sums(shards, np.array([0, 1]), 2)

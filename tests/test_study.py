@@ -15,7 +15,7 @@ from PIL import Image
 from support_commands import Here, started, wait_for_rounds
 from support_photo_folders import draw_people
 
-from simulations.run.request import alone, finished
+from simulations.run.request import finished, locked
 from simulations.study.request import ask
 
 CLASSES = ("anger", "fear", "joy")
@@ -190,7 +190,7 @@ def test_damaged_settings_of_a_study_are_refused(copy: Path, here: Here, change:
 
 def test_a_study_that_is_at_work_is_left_alone(copy: Path, here: Here) -> None:
     before = (copy / "study.toml").read_bytes()
-    with alone(copy):
+    with locked(copy):
         here.refused("study", "--out", copy, "--models", "cnn", words="another fedfer is at work in it")
     assert (copy / "study.toml").read_bytes() == before
 

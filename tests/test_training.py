@@ -11,7 +11,14 @@ from support_reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_ke
 from fer_models.config import TrainConfig
 from fer_models.heads import new_head
 from fer_models.local import kernel
-from fer_models.local.training import CentralTrainer, Local, Shards, Work, round_key, train_phones
+from fer_models.local.training import (
+    CentralTrainer,
+    LocalTerms,
+    LocalWork,
+    PhoneRows,
+    round_key,
+    train_phones,
+)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -23,7 +30,7 @@ def test_equals_the_ordinary_loop(optimizer: str, dropout: float, batch: int, ep
     train = TrainConfig(lr=0.01, batch=batch, dropout=dropout, optimizer=optimizer)  # type: ignore[arg-type]
     start, key = new_head(CLASSES, WIDTH, seed=3), round_key(0, 1)
     for phone in range(shards.phones):
-        update = train_phones(shards, np.array([phone]), Work(start, train, epochs, key)).sum
+        update = train_phones(shards, np.array([phone]), LocalWork(start, train, epochs, key)).sum
         head, loss = torch_phone(shards, phone, start, train, epochs, key)
         assert update.views == shards.sizes[phone]
         assert update.photos == shards.sizes[phone] * epochs
@@ -36,7 +43,7 @@ def test_equals_the_ordinary_loop_at_full_width() -> None:
     shards = make_shards([40, 1, 17], width=1280)
     train, start, key = TrainConfig(dropout=0.0), new_head(CLASSES, 1280, seed=0), round_key(7, 2)
     for phone in range(3):
-        update = train_phones(shards, np.array([phone]), Work(start, train, 1, key)).sum
+        update = train_phones(shards, np.array([phone]), LocalWork(start, train, 1, key)).sum
         head, _ = torch_phone(shards, phone, start, train, 1, key)
         np.testing.assert_allclose(start + update.total / update.views, head, rtol=0, atol=1e-5)
 
@@ -48,14 +55,14 @@ def test_what_strategies_add_equals_the_ordinary_loop_with_it_in_the_loss(optimi
     rng, head = np.random.default_rng(0), new_head(CLASSES, WIDTH, seed=0)
     starts = np.stack([new_head(CLASSES, WIDTH, seed=s) for s in range(1, 5)])
     corrections = (0.1 * rng.standard_normal(starts.shape)).astype(np.float32)
-    plain = Work(head, train, 2, key, each=True)
+    plain = LocalWork(head, train, 2, key, each=True)
     cases = [
-        (replace(plain, local=Local(pull=7.0)), {"pull": 7.0, "anchor": head}),
+        (replace(plain, local=LocalTerms(pull=7.0)), {"pull": 7.0, "anchor": head}),
         (replace(plain, corrections=corrections), {}),
-        (replace(plain, local=Local(pull=7.0), starts=starts), {"pull": 7.0, "anchor": head}),
-        (replace(plain, corrections=corrections, local=Local(pull=0.3)), {"pull": 0.3, "anchor": head}),
-        (replace(plain, local=Local(margin=1.5)), {}),
-        (replace(plain, local=Local(prior=1.0)), {}),
+        (replace(plain, local=LocalTerms(pull=7.0), starts=starts), {"pull": 7.0, "anchor": head}),
+        (replace(plain, corrections=corrections, local=LocalTerms(pull=0.3)), {"pull": 0.3, "anchor": head}),
+        (replace(plain, local=LocalTerms(margin=1.5)), {}),
+        (replace(plain, local=LocalTerms(prior=1.0)), {}),
     ]
     without = train_phones(shards, np.arange(4), plain).updates
     for work, more in cases:
@@ -70,7 +77,7 @@ def test_what_strategies_add_equals_the_ordinary_loop_with_it_in_the_loss(optimi
         assert np.abs(got.updates - without).max() > 1e-3, work.local
 
 
-def _offsets(shards: Shards, phone: int, local: Local) -> np.ndarray | None:
+def _offsets(shards: PhoneRows, phone: int, local: LocalTerms) -> np.ndarray | None:
     """What margin and prior do to the logits, written out."""
     own = shards.labels[shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]]
     if local.margin == local.prior == 0:
@@ -83,9 +90,9 @@ def _offsets(shards: Shards, phone: int, local: Local) -> np.ndarray | None:
 
 def test_a_class_that_a_phone_does_not_have_keeps_its_row_when_it_is_out_of_the_softmax() -> None:
     # two views of classes 0 and 1, three classes
-    shards = Shards(np.eye(2, dtype=np.float32), np.array([0, 1]), np.arange(2), np.array([0, 2]))
+    shards = PhoneRows(np.eye(2, dtype=np.float32), np.array([0, 1]), np.arange(2), np.array([0, 2]))
     head, train = np.zeros((3, 3), np.float32), TrainConfig(lr=0.1, dropout=0.0, optimizer="sgd")
-    work = Work(head, train, 1, 1, Local(prior=1.0), each=True)
+    work = LocalWork(head, train, 1, 1, LocalTerms(prior=1.0), each=True)
     (update,) = train_phones(shards, np.array([0]), work).updates  # type: ignore[misc]
     assert (update[2] == 0).all()
     # softmax (1/2, 1/2) of the two it has: gradient of the first row (-1/4, 1/4, 0)
@@ -94,7 +101,7 @@ def test_a_class_that_a_phone_does_not_have_keeps_its_row_when_it_is_out_of_the_
 
 def test_weights_replace_views_in_the_sum_alone() -> None:
     shards, phones = make_shards([3, 5]), np.arange(2)
-    work = Work(new_head(CLASSES, WIDTH, seed=0), TrainConfig(), 1, 4, each=True)
+    work = LocalWork(new_head(CLASSES, WIDTH, seed=0), TrainConfig(), 1, 4, each=True)
     weighted = train_phones(shards, phones, replace(work, weights=np.array([0.5, 2.0])))
     assert weighted.updates is not None
     expected = 0.5 * weighted.updates[0].astype(np.float64) + 2.0 * weighted.updates[1]
@@ -105,9 +112,9 @@ def test_weights_replace_views_in_the_sum_alone() -> None:
 
 def test_one_step_by_hand() -> None:
     # One view of class 0, head of zeros, two classes: softmax (1/2, 1/2), gradient (-1/2, 1/2) x.
-    shards = Shards(np.array([[2.0]], np.float32), np.array([0]), np.array([0]), np.array([0, 1]))
+    shards = PhoneRows(np.array([[2.0]], np.float32), np.array([0]), np.array([0]), np.array([0, 1]))
     train = TrainConfig(lr=0.1, dropout=0.0, optimizer="sgd")
-    update = train_phones(shards, np.array([0]), Work(np.zeros((2, 2), np.float32), train, 1, 1)).sum
+    update = train_phones(shards, np.array([0]), LocalWork(np.zeros((2, 2), np.float32), train, 1, 1)).sum
     np.testing.assert_allclose(update.total, [[0.1, 0.05], [-0.1, -0.05]], atol=1e-8)
     assert update.loss == pytest.approx(np.log(2), abs=1e-6)
 
@@ -118,12 +125,12 @@ def test_sums_are_exact_in_any_grouping(sizes: list[int], random: object) -> Non
     shards = make_shards(sizes)
     train, start = TrainConfig(lr=0.05), new_head(CLASSES, WIDTH, seed=0)
     phones = np.arange(len(sizes))
-    whole = train_phones(shards, phones, Work(start, train, 1, 5)).sum
+    whole = train_phones(shards, phones, LocalWork(start, train, 1, 5)).sum
     order = list(range(len(sizes)))
     random.shuffle(order)  # type: ignore[attr-defined]
     cut = random.randint(1, len(sizes) - 1)  # type: ignore[attr-defined]
     parts = [
-        train_phones(shards, np.array(part), Work(start, train, 1, 5)).sum
+        train_phones(shards, np.array(part), LocalWork(start, train, 1, 5)).sum
         for part in (order[:cut], order[cut:])
     ]
     added = parts[1] + parts[0]
@@ -160,7 +167,7 @@ def test_a_head_that_diverges_is_seen() -> None:
     train = TrainConfig(lr=100.0, optimizer="sgd", dropout=0.0)
     np.multiply(shards.features, np.float32(1e9), out=shards.features)
     start = new_head(CLASSES, WIDTH, seed=0)
-    update = train_phones(shards, np.arange(2), Work(start, train, 1, 1)).sum
+    update = train_phones(shards, np.arange(2), LocalWork(start, train, 1, 1)).sum
     assert not update.reach < kernel.EXACT_BELOW
 
 
@@ -189,7 +196,9 @@ def test_shards_are_read_back_as_written(tmp_path) -> None:  # type: ignore[no-u
     shards = make_shards([3, 4, 5])
     np.save(tmp_path / "f.npy", shards.features)
     shards.save(tmp_path / "prepared", tmp_path / "f.npy")
-    back = Shards.load(tmp_path / "prepared")
+    back = PhoneRows.load(tmp_path / "prepared")
     start = new_head(CLASSES, WIDTH, seed=0)
-    one, two = (train_phones(s, np.arange(3), Work(start, TrainConfig(), 2, 3)).sum for s in (shards, back))
+    one, two = (
+        train_phones(s, np.arange(3), LocalWork(start, TrainConfig(), 2, 3)).sum for s in (shards, back)
+    )
     assert one.total.tobytes() == two.total.tobytes()

@@ -30,7 +30,7 @@ from fer_models.heads import new_head
 from fer_models.local import transforms
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.registry import UpdateConfig
-from fer_models.local.training import Shards, Work, round_key, train_phones
+from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.networks.build import build
 from fer_models.networks.phones import NetworkPhones
@@ -51,9 +51,9 @@ def context(phones: int, population: int | None = None, number: int = 1) -> Cont
     return Context(np.arange(phones), np.ones(phones, np.int64), head, number, 0, population or phones, 2)
 
 
-def work(**changes: object) -> Work:
+def work(**changes: object) -> LocalWork:
     head = new_head(CLASSES, WIDTH, seed=0)
-    return Work(head, TrainConfig(lr=0.01, dropout=0.0), 1, round_key(0, 1), **changes)  # type: ignore[arg-type]
+    return LocalWork(head, TrainConfig(lr=0.01, dropout=0.0), 1, round_key(0, 1), **changes)  # type: ignore[arg-type]
 
 
 def with_steps(*steps: Transform, population: int = len(SIZES), classes: int = CLASSES) -> Transforms:
@@ -183,9 +183,9 @@ def test_networks_go_the_same_way() -> None:
     rows, rng = rows_for(DEEP, 12), np.random.default_rng(0)
     sizes = [5, 1, 9, 3]
     offsets = np.append(0, np.cumsum(sizes))
-    held = Shards(rows, rng.integers(0, DEEP.classes, 12), rng.integers(0, 12, sum(sizes)), offsets)
+    held = PhoneRows(rows, rng.integers(0, DEEP.classes, 12), rng.integers(0, 12, sum(sizes)), offsets)
     network = NetworkPhones(build(DEEP, seed=3))
-    task = Work(network.head, TrainConfig(lr=0.05, batch=4, optimizer="sgd"), 1, 5, each=True)
+    task = LocalWork(network.head, TrainConfig(lr=0.05, batch=4, optimizer="sgd"), 1, 5, each=True)
     phones = np.arange(4)
     plain = network.train(held, phones, task)
     same = network.train(held, phones, replace(task, transforms=with_steps(ClipNorm(1e6), population=4)))
@@ -225,7 +225,7 @@ def test_an_update_that_a_transform_makes_infinite_is_left_out() -> None:
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Shards:
+def shards(tmp_path: Path) -> PhoneRows:
     made = make_shards(SIZES)
     np.save(tmp_path / "features.npy", made.features)
     made.save(tmp_path, tmp_path / "features.npy")
@@ -233,7 +233,7 @@ def shards(tmp_path: Path) -> Shards:
 
 
 @pytest.fixture
-def attacked(tmp_path: Path, shards: Shards) -> Callable[..., Recorder]:
+def attacked(tmp_path: Path, shards: PhoneRows) -> Callable[..., Recorder]:
     def begin(clip: float = 0.0, attack: AttackConfig | None = None, **changes: object) -> Recorder:
         text = written(UpdateConfig.model_validate({"clip_norm": clip}), attack or AttackConfig())
         return run(tmp_path, shards, transforms=text, classes=CLASSES, **changes)  # type: ignore[arg-type]
@@ -356,7 +356,7 @@ def test_transforms_and_attacks_of_the_users_own() -> None:
 
 
 @pytest.mark.usefixtures("mine")
-def test_a_transform_that_measures_nothing(tmp_path: Path, shards: Shards) -> None:
+def test_a_transform_that_measures_nothing(tmp_path: Path, shards: PhoneRows) -> None:
     text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Nothing"]}), AttackConfig())
     got = run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1)
     assert head_bytes(got) == head_bytes(run(tmp_path, shards, rounds=1))

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.local.transforms import Context, Groups, Metrics, Relabelled, Transform
 from fer_models.seeding import stream
 
@@ -59,7 +59,7 @@ class Malicious(Transform):
         """Which phones of the context are malicious, (b,) bool."""
         return np.isin(context.phones, malicious(context.population, self.share, context.seed))
 
-    def groups(self, held: Holdings, context: Context) -> Groups:
+    def groups(self, held: PhoneData, context: Context) -> Groups:
         """The malicious phones on labels of their own, where the attack has such."""
         bad, labels = self.of(context), self.attack.relabel(np.asarray(held.labels), context.classes)
         if labels is None or not bad.any():

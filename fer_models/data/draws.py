@@ -26,8 +26,8 @@ FILE = "drawn.npz"  # in the prepared folder
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Holdings of phones that draw `each` views of the pool."""
+class PoolDraws:
+    """PhoneData of phones that draw `each` views of the pool."""
 
     features: np.ndarray  # (m, ...), memory-mapped, one row a view
     labels: np.ndarray  # (m,) int64
@@ -50,7 +50,7 @@ class Drawn:
         alpha: float,
         classes: int,
         seed: int,
-    ) -> "Drawn":
+    ) -> "PoolDraws":
         """Phones that draw from the views `rows` (n,)."""
         pool = rows[np.argsort(labels[rows], kind="stable")]
         counts = np.bincount(labels[rows], minlength=classes)
@@ -85,7 +85,7 @@ class Drawn:
             temporary.write_text(str(features), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Drawn":
+    def load(cls, folder: Path) -> "PoolDraws":
         """Opens what `save` wrote."""
         features = Path((folder / "features.path").read_text(encoding="utf-8"))
         with np.load(folder / FILE) as kept:

@@ -25,7 +25,7 @@ from fer_models.photos.ledger import OTHER, Ledger
 from fer_models.photos.listing import Photo
 from fer_models.photos.scan import Progress
 from fer_models.photos.sources import Reader, open_source
-from fer_models.text import shown
+from fer_models.text import printable
 
 if TYPE_CHECKING:
     from fer_models.sketch.faces import SketchSet
@@ -61,7 +61,7 @@ def load_table(
         return _drawn(data, sketch, seed)
     source = open_source(data)
     listing = source.listing()
-    photos = choose(listing, data, shown(source.name))
+    photos = choose(listing, data, printable(source.name))
     checked = source.check(photos, progress)
     broken = [(photo, c.reason) for photo, c in zip(photos, checked, strict=True) if c.reason is not None]
     _check_broken(photos, broken, data, source.name)
@@ -83,7 +83,7 @@ def load_table(
         subjects=subjects,
         split=_split(data, labels, subjects, digests, seed, parts),
         digests=digests,
-        unreadable=tuple((shown(photo.path), reason) for photo, reason in broken),
+        unreadable=tuple((printable(photo.path), reason) for photo, reason in broken),
         reader=source.reader([photo for photo, _ in kept], digests),
         ledger=ledger,
     )
@@ -97,7 +97,7 @@ def _check_broken(
     whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
     for name in data.classes if broken else ():
         if lost[name] == whole[name]:
-            first = next(f"{shown(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
+            first = next(f"{printable(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
             raise InputError(
                 f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
                 f" {first}); mend them or leave the class out of data.classes"
@@ -111,18 +111,18 @@ def check_unreadable(
     if not broken:
         return
     share = len(broken) / len(photos)
-    example = f"{shown(broken[0][0].path)}: {broken[0][1]}"
+    example = f"{printable(broken[0][0].path)}: {broken[0][1]}"
     if len(broken) == len(photos):
         what = "give photos in a format that Pillow reads"
         if NO_FILE in broken[0][1]:
             what = "mend the names, or let data.root name the folder in which they begin"
         raise InputError(
-            f"data.source: none of the {len(photos)} photos in {shown(source)} can be read (first:"
+            f"data.source: none of the {len(photos)} photos in {printable(source)} can be read (first:"
             f" {example}); {what}"
         )
     if share > data.max_unreadable:
         raise InputError(
-            f"data.source: {len(broken)} of {len(photos)} photos in {shown(source)} cannot be read"
+            f"data.source: {len(broken)} of {len(photos)} photos in {printable(source)} cannot be read"
             f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); mend or"
             " remove them, or raise data.max_unreadable"
         )

@@ -20,7 +20,7 @@ import numpy as np
 
 from fer_models.cache import cache_dir, whole_file
 from fer_models.data.images import ImageTable
-from fer_models.data.looks import SIDE, look
+from fer_models.data.thumbnails import SIDE, look
 from fer_models.photos.scan import Progress
 
 BITS = 8  # at most so many of 64 differ between near duplicates
@@ -48,7 +48,7 @@ class Leakage:
         return [group for group in self.copies if len(np.unique(split[list(group)])) > 1]
 
 
-def check(table: ImageTable, *, progress: Progress | None = None) -> Leakage:
+def find_leakage(table: ImageTable, *, progress: Progress | None = None) -> Leakage:
     """The leaks of a split table; `progress` sees (photos looked at, photos)."""
     groups = copies(table.digests)
     parts = np.left_shift(1, table.split.astype(np.int64))  # per photo, as a bit

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 from fer_models.config import Names, Section
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.transforms import Transform
-from fer_models.options import shown
+from fer_models.options import as_toml
 from fer_models.registry import Registry
 
 # In the order in which they apply, after those of the user's own: the clip bounds whatever came before it.
@@ -43,7 +43,7 @@ class UpdateConfig(Section):
         for name in names:
             if name in PAGES or name not in TRANSFORMS:
                 raise ValueError(
-                    f"transforms must be a list of MODULE:CLASS of your own, got {shown(name)} in it; "
+                    f"transforms must be a list of MODULE:CLASS of your own, got {as_toml(name)} in it; "
                     f"{', '.join(TRANSFORMS.options())} is set by itself"
                 )
         every = TRANSFORMS.options(*names)

@@ -18,7 +18,7 @@ from fer_models.local import kernel
 from fer_models.seeding import key
 
 
-class Holdings(Protocol):
+class PhoneData(Protocol):
     """What every phone holds."""
 
     @property
@@ -42,8 +42,8 @@ class Holdings(Protocol):
 
 
 @dataclass(frozen=True)
-class Shards:
-    """Holdings as they lie on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
+class PhoneRows:
+    """PhoneData as they lie on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
 
     features: np.ndarray  # (m, D) float32, memory-mapped, one row a view
     labels: np.ndarray  # (m,) int64
@@ -74,7 +74,7 @@ class Shards:
             temporary.write_text(str(features), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Shards":
+    def load(cls, folder: Path) -> "PhoneRows":
         """Opens what `save` wrote, memory-mapped."""
         features = Path((folder / "features.path").read_text(encoding="utf-8"))
         arrays = {
@@ -111,7 +111,7 @@ def round_key(seed: int, number: int) -> int:
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalTerms:
     """What a strategy changes in the local update of every phone; as it stands, nothing."""
 
     pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
@@ -120,14 +120,14 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Work:
+class LocalWork:
     """A round of local training for k phones: from where, how long, and what the strategy changes."""
 
     head: np.ndarray  # (C, D + 1) float32, of the round; every phone starts from it
     train: TrainConfig
     epochs: int
     key: int  # of the round: `round_key`
-    local: Local = Local()
+    local: LocalTerms = LocalTerms()
     starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
     weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; else its views
@@ -153,15 +153,15 @@ class Changes(Protocol):
 
     def train(
         self,
-        trainer: Callable[[Holdings, np.ndarray, Work], Trained],
-        held: Holdings,
+        trainer: Callable[[PhoneData, np.ndarray, LocalWork], Trained],
+        held: PhoneData,
         phones: np.ndarray,
-        work: Work,
+        work: LocalWork,
     ) -> Trained:
         """What `trainer` makes of the work, changed before it is added up."""
 
 
-def train_phones(held: Holdings, phones: np.ndarray, work: Work) -> Trained:
+def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
     """Every phone of `phones` (k,) does the work."""
     if work.transforms is not None:
         return work.transforms.train(train_phones, held, phones, work)
@@ -193,7 +193,7 @@ def trained(
     phones: np.ndarray,
     sound: np.ndarray,
     sizes: np.ndarray,
-    work: Work,
+    work: LocalWork,
     sums: tuple[np.ndarray, float, float],
     updates: np.ndarray,
     losses: np.ndarray | None,
@@ -209,7 +209,7 @@ def trained(
     )
 
 
-def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray, sound: np.ndarray) -> np.ndarray:
+def _losses(held: PhoneData, phones: np.ndarray, starts: np.ndarray, sound: np.ndarray) -> np.ndarray:
     """The mean loss of each phone's start on its views, (k,) float64; nan where the phone is not `sound`."""
     rows, firsts, lasts = held.of(phones)
     found = np.full(len(phones), np.nan)
@@ -222,7 +222,7 @@ def _losses(held: Holdings, phones: np.ndarray, starts: np.ndarray, sound: np.nd
 class CentralTrainer:
     """The same training with all views in one place: the optimiser's state lives on between epochs."""
 
-    def __init__(self, shards: Shards, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
+    def __init__(self, shards: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
         self.head = start.copy()
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)
         self._step, self._epoch = 0, 0

@@ -16,12 +16,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from fer_models.local import kernel
-from fer_models.local.training import Holdings, Trained, Update, Work
+from fer_models.local.training import LocalWork, PhoneData, Trained, Update
 
 _BYTES = 64_000_000  # of updates in float64 at a time
 
 Metrics = dict[str, np.ndarray]  # (b,) float64 each: what was measured of each phone
-Groups = list[tuple[np.ndarray, Holdings]]  # places among the phones, (n,) int64, and what these train on
+Groups = list[tuple[np.ndarray, PhoneData]]  # places among the phones, (n,) int64, and what these train on
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Transform:
         options = (f"{field.name} {getattr(self, field.name)}" for field in fields(self))
         return ", ".join([type(self).__name__, *options])
 
-    def groups(self, held: Holdings, context: Context) -> Groups:
+    def groups(self, held: PhoneData, context: Context) -> Groups:
         """Who trains on what; as it stands, every phone on what it holds."""
         return [(np.arange(len(context.phones)), held)]
 
@@ -80,10 +80,10 @@ class Transforms:
 
     def train(
         self,
-        trainer: Callable[[Holdings, np.ndarray, Work], Trained],
-        held: Holdings,
+        trainer: Callable[[PhoneData, np.ndarray, LocalWork], Trained],
+        held: PhoneData,
         phones: np.ndarray,
-        work: Work,
+        work: LocalWork,
     ) -> Trained:
         """What `trainer` makes of the work, transformed before it is added up; for `phones` (k,), sorted."""
         plain = replace(work, transforms=None, each=True, dtype=np.float64)
@@ -98,7 +98,7 @@ class Transforms:
                 parts.append(self._block(trainer, views, _of(block, places), part, work.each))
         return _joined(parts, work)
 
-    def _groups(self, held: Holdings, context: Context) -> Groups:
+    def _groups(self, held: PhoneData, context: Context) -> Groups:
         """Who trains on what, once every transform has had its say."""
         parts: Groups = [(np.arange(len(context.phones)), held)]
         for step in self.steps:
@@ -109,17 +109,17 @@ class Transforms:
             ]
         return parts
 
-    def _context(self, held: Holdings, phones: np.ndarray, head: np.ndarray) -> Context:
+    def _context(self, held: PhoneData, phones: np.ndarray, head: np.ndarray) -> Context:
         _, firsts, lasts = held.of(phones)
         known = self.round, self.seed, self.population, self.classes
         return Context(phones, lasts - firsts, head, *known)
 
     def _block(
         self,
-        trainer: Callable[[Holdings, np.ndarray, Work], Trained],
-        held: Holdings,
+        trainer: Callable[[PhoneData, np.ndarray, LocalWork], Trained],
+        held: PhoneData,
         context: Context,
-        work: Work,
+        work: LocalWork,
         each: bool,
     ) -> Trained:
         """Trains a block without adding anything up, transforms its updates and adds these up."""
@@ -163,13 +163,13 @@ def _of(context: Context, places: np.ndarray) -> Context:
     return replace(context, phones=context.phones[places], views=context.views[places])
 
 
-def _part(work: Work, places: np.ndarray) -> Work:
+def _part(work: LocalWork, places: np.ndarray) -> LocalWork:
     """The work of the phones at `places`: what is each phone's own, of these."""
     own = {name: getattr(work, name) for name in ("starts", "corrections", "weights")}
     return replace(work, **{name: values[places] for name, values in own.items() if values is not None})
 
 
-def _joined(parts: Sequence[Trained], work: Work) -> Trained:
+def _joined(parts: Sequence[Trained], work: LocalWork) -> Trained:
     """All parts as one, sorted by phone."""
     nothing = Update(np.zeros(work.head.shape), 0, 0, 0, 0.0, 0.0)
     phones = _rows((part.phones for part in parts), np.empty(0, np.int64))
@@ -197,9 +197,9 @@ def _rows(parts: Iterable[np.ndarray | None], none: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Relabelled:
-    """Holdings whose views have other labels."""
+    """PhoneData whose views have other labels."""
 
-    held: Holdings
+    held: PhoneData
     labels: np.ndarray  # (m,) int64
 
     @property

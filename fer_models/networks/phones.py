@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save
 
 from fer_models.cache import whole_file
 from fer_models.local import kernel
-from fer_models.local.training import Holdings, Local, Trained, Work, trained
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
 from fer_models.networks.build import NetworkClassifier, Spec, restore
 from fer_models.networks.training import make_optimizer
 from fer_models.torch_device import opened
@@ -68,7 +68,7 @@ class NetworkPhones:
         device = said.pop("device")
         return cls(restore(Spec(**said), load_file(folder / FILE)), device)
 
-    def train(self, held: Holdings, phones: np.ndarray, work: Work) -> Trained:
+    def train(self, held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
         """Every phone of `phones` (k,) does the work; arrays are (..., 1, P) instead of (..., C, D + 1)."""
         if work.transforms is not None:
             return work.transforms.train(self.train, held, phones, work)
@@ -98,7 +98,7 @@ class NetworkPhones:
         return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
 
     def _phone(
-        self, held: Holdings, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: Work
+        self, held: PhoneData, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: LocalWork
     ) -> tuple[np.ndarray, float]:
         """One phone's training from `start` (1, P) on its rows `own` (n,); its head and summed loss."""
         import torch
@@ -128,7 +128,7 @@ class NetworkPhones:
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
 
-    def _loss(self, held: Holdings, own: np.ndarray, head: np.ndarray) -> float:
+    def _loss(self, held: PhoneData, own: np.ndarray, head: np.ndarray) -> float:
         """The mean loss of a head on the rows `own` (n,), without dropout."""
         chances = self.classifier(head).probabilities(held.features[own])
         of_label = chances[np.arange(len(own)), held.labels[own]]
@@ -161,7 +161,7 @@ def _cut(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> "Iterator[
         first = last
 
 
-def _added(parameters: "list[torch.nn.Parameter]", work: Work, place: int) -> Callable[[], None]:
+def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) -> Callable[[], None]:
     """What adds to the gradients what the strategy adds: pull * (w - head) + the phone's correction."""
     import torch
 
@@ -182,7 +182,7 @@ def _added(parameters: "list[torch.nn.Parameter]", work: Work, place: int) -> Ca
     return add
 
 
-def _offsets(labels: np.ndarray, classes: int, local: Local) -> "torch.Tensor":
+def _offsets(labels: np.ndarray, classes: int, local: LocalTerms) -> "torch.Tensor":
     """What margin and prior add to the logits of a phone with these labels, (C,)."""
     import torch
 

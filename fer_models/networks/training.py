@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.networks.build import NetworkClassifier, all_cores
 from fer_models.seeding import key
 from fer_models.torch_device import opened
@@ -25,7 +25,13 @@ class NetworkTrainer:
     """Trains a copy of `start` on all views of `shards`; the optimiser's state lives on between epochs."""
 
     def __init__(
-        self, shards: Shards, start: NetworkClassifier, train: TrainConfig, *, seed: int, device: str = "cpu"
+        self,
+        shards: PhoneRows,
+        start: NetworkClassifier,
+        train: TrainConfig,
+        *,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
         self._shards, self._train, self._seed, self._epoch = shards, train, seed, 0
         self._device = opened(device)

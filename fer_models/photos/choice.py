@@ -15,7 +15,7 @@ from fer_models.errors import InputError
 from fer_models.photos.file_kinds import PACKED
 from fer_models.photos.ledger import CLOSED, NO_LABEL, OTHER
 from fer_models.photos.listing import Listing, Photo
-from fer_models.text import listed, shown
+from fer_models.text import listed, printable
 
 FEWEST = 5  # photos of a class, to train, choose and judge
 
@@ -48,12 +48,12 @@ def choose(
     for label, count in there.items():
         if class_of[label] is None and label and count:
             ledger.set_aside[OTHER] += count
-            ledger.other_emotions[shown(label)] += count
+            ledger.other_emotions[printable(label)] += count
         elif class_of[label] not in (None, label.strip()) and count:
-            ledger.read_as[shown(label)] = str(class_of[label])
+            ledger.read_as[printable(label)] = str(class_of[label])
     for photo in listing.photos:
         if not photo.emotion:
-            ledger.put_aside(NO_LABEL, shown(photo.path))
+            ledger.put_aside(NO_LABEL, printable(photo.path))
     return sorted(chosen)
 
 
@@ -94,10 +94,10 @@ def check_classes(
     free = [label for label, name in means.items() if name is None]
     near = [(name, label) for name in missing if (label := hint(name, free)) is not None]
     asked = ", ".join(
-        f'"{shown(label)}"' + (f' for "{name}"' if len(missing) > 1 else "") for name, label in near
+        f'"{printable(label)}"' + (f' for "{name}"' if len(missing) > 1 else "") for name, label in near
     )
     lines = [
-        f"data.classes: no class {', '.join(f'{chr(34)}{shown(name)}{chr(34)}' for name in missing)} in"
+        f"data.classes: no class {', '.join(f'{chr(34)}{printable(name)}{chr(34)}' for name in missing)} in"
         f" {source}" + (f" (did you mean {asked}?)" if near else ""),
         f"found: {listed(sorted(label or '?' for label in there), 20) or 'nothing that has a label'}",
         _way_on(classes, there, words, near, names),
@@ -126,7 +126,7 @@ def _way_on(
     """The setting that makes a run of what is there, ready to be typed; "" where there is none."""
     numbers = sorted((label for label in there if is_number(label) and not words.knows(label)), key=float)
     if len(numbers) > 1 or (numbers and names):
-        every = {**(names or {}), **dict.fromkeys(map(shown, numbers), "...")}
+        every = {**(names or {}), **dict.fromkeys(map(printable, numbers), "...")}
         table = ", ".join(f"{json.dumps(label)} = {json.dumps(name)}" for label, name in every.items())
         return (
             "what a number stands for is not guessed, say it with --set"

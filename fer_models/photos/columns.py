@@ -8,7 +8,7 @@ from fer_models.photos.file_names import FileNames
 from fer_models.photos.layout import part_of
 from fer_models.photos.ledger import NO_LABEL, NO_PART
 from fer_models.photos.tables import Table
-from fer_models.text import listed, many, shown
+from fer_models.text import listed, many, printable
 
 _NOBODY = (
     "",
@@ -45,7 +45,7 @@ class Columns:
         part = table.column(tables.PARTS)
         said += _doubles(table, tables.EMOTIONS, emotion, "what photos show")
         if table.encoding == "latin-1":
-            said.insert(0, f"{shown(table.path.name)} is not UTF-8: read as Latin-1")
+            said.insert(0, f"{printable(table.path.name)} is not UTF-8: read as Latin-1")
         file = _files(table, names)
         said += _doubles(table, tables.FILES, file, "the names of files")
         return cls(file, emotion, subject, part, said + _odd_parts(table, part))
@@ -75,12 +75,12 @@ class Columns:
 
     def uses(self, table: Table) -> dict[str, str]:
         """What each column was used for."""
-        every = dict.fromkeys(map(shown, table.header), "not used")
+        every = dict.fromkeys(map(printable, table.header), "not used")
         for use, column in (
             ("file", self.file), ("emotion", self.emotion), ("subject", self.subject), ("split", self.part)
         ):  # fmt: skip
             if column is not None:
-                every[shown(table.header[column])] = use
+                every[printable(table.header[column])] = use
         return every
 
 
@@ -110,7 +110,7 @@ def _people(table: Table) -> tuple[int | None, list[str]]:
     said = []
     if chosen is not None:
         if table.header[chosen] != "subject":
-            said.append(f"Column {shown(table.header[chosen])} says who is on a photo")
+            said.append(f"Column {printable(table.header[chosen])} says who is on a photo")
         if nobody := len(table.rows) - filled[chosen]:
             said.append(
                 f"{many(nobody, 'row names', 'rows name')} nobody: each of these photos counts as a person of"
@@ -135,7 +135,9 @@ def _doubles(table: Table, names: Sequence[str], chosen: int | None, what: str) 
     ]
     if chosen is None or not others:
         return []
-    return [f"Column {shown(table.header[chosen])} was read for {what}, and {listed(others)} was not used"]
+    return [
+        f"Column {printable(table.header[chosen])} was read for {what}, and {listed(others)} was not used"
+    ]
 
 
 def _odd_parts(table: Table, part: int | None) -> list[str]:
@@ -144,7 +146,7 @@ def _odd_parts(table: Table, part: int | None) -> list[str]:
         return []
     values = {row[part] for _, row in table.rows if part < len(row)}
     odd = sorted(value for value in values if value and not part_of(value))
-    return [f"Column {shown(table.header[part])}: {listed(odd, 5)} {NO_PART}"] if odd else []
+    return [f"Column {printable(table.header[part])}: {listed(odd, 5)} {NO_PART}"] if odd else []
 
 
 def _all(table: Table, names: Sequence[str]) -> list[int]:

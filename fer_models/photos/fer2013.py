@@ -23,7 +23,7 @@ from fer_models.photos.ledger import NO_PART
 from fer_models.photos.listing import Photo
 from fer_models.photos.rows import check_rows, path_of, row_of
 from fer_models.photos.scan import Checked, Progress
-from fer_models.text import listed, shown
+from fer_models.text import listed, printable
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutrality")  # 0 to 6
 SIDE = 48
@@ -81,12 +81,12 @@ class PixelTable:
         self._emotion, self._part = (_first(columns, names) for names in (tables.EMOTIONS, tables.PARTS))
         if self._emotion is None:
             raise InputError(
-                f"data.source: {shown(path)} has pixels but no column emotion (columns {listed(columns)}):"
+                f"data.source: {printable(path)} has pixels but no column emotion (columns {listed(columns)}):"
                 " such as the challenge's test.csv it has no labels; give fer2013.csv, icml_face_data.csv or"
                 " train.csv"
             )
         uses = {self._emotion: "emotion", self._pixels: "pixels", self._part: "split"}
-        self.columns = {shown(name): uses.get(i, "not used") for i, name in enumerate(columns)}
+        self.columns = {printable(name): uses.get(i, "not used") for i, name in enumerate(columns)}
         self.notes: list[str] = []
         self._rows = list(self._find())
         self._photos = [
@@ -114,7 +114,7 @@ class PixelTable:
         except (OSError, _UnsoundError) as error:
             reason = str(error)
         raise RunError(
-            f"{shown(photo.path)} could be read when the run began and cannot now ({reason}); start again"
+            f"{printable(photo.path)} could be read when the run began and cannot now ({reason}); start again"
         )
 
     def _find(self) -> Iterator[_Row]:
@@ -140,7 +140,7 @@ class PixelTable:
         if not self._words.knows(text):
             meanings = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
             raise InputError(
-                f'{shown(self._path)}, line {number}: emotion "{shown(text[:40])}" is none of {meanings};'
+                f'{printable(self._path)}, line {number}: emotion "{printable(text[:40])}" is none of {meanings};'
                 " mend or remove the row, or name it in data.names"
             )
         return self._words.name_of(text)
@@ -198,10 +198,10 @@ def _header(path: Path) -> tuple[int, bytes, tuple[str, ...]]:
     with path.open("rb") as file:
         begin = file.read(4096)
         if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin:
-            raise InputError(f"data.source: {shown(path)} is UTF-16 text; save it as UTF-8 and give that")
+            raise InputError(f"data.source: {printable(path)} is UTF-16 text; save it as UTF-8 and give that")
         if b"\n" not in begin and b"\r" in begin:
             raise InputError(
-                f"data.source: {shown(path)} ends its lines with CR alone; save it with LF or CRLF"
+                f"data.source: {printable(path)} ends its lines with CR alone; save it with LF or CRLF"
             )
         skipped, separator = tables.begin_of(begin.decode("utf-8", "replace"))
         file.seek(0)

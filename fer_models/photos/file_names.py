@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_models.text import shown, typed
+from fer_models.text import printable, typed
 
 NO_FILE = "no such file"
 _SAID = 50  # missing files of a table for which something near is looked for
@@ -66,16 +66,16 @@ class FileNames:
         plain = self._readings(name)[-1]
         for same in (_case_alike, _stem_alike):
             if (near := self._search(self._root, plain, same)) is not None and os.path.isfile(near):
-                return f', but there is "{shown(os.path.relpath(near, self._root))}"'
+                return f', but there is "{printable(os.path.relpath(near, self._root))}"'
         parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
         for dropped in range(0 if plain.startswith("/") else 1, len(parts)):
             tail = "/".join(parts[dropped:])
             if os.path.isfile(os.path.join(self._root, tail)):
                 begin = name[: name.replace("\\", "/").rfind(tail)]
-                return f', but there is "{shown(tail)}": take "{shown(begin)}" off the names'
+                return f', but there is "{printable(tail)}": take "{printable(begin)}" off the names'
         for folder in self._elsewhere():
             if os.path.isfile(os.path.join(folder, plain)):
-                return f", but it is there below {shown(folder)}: --set {typed(f'data.root={folder}')}"
+                return f", but it is there below {printable(folder)}: --set {typed(f'data.root={folder}')}"
         return ""
 
     def _elsewhere(self) -> list[str]:

@@ -26,7 +26,7 @@ from fer_models.photos.ledger import CLOSED, OUTSIDE
 from fer_models.photos.listing import Listing, Photo
 from fer_models.photos.tables import is_table
 from fer_models.photos.tables_beside import LABELS, add_rows, note_tables, own_labels, usable
-from fer_models.text import listed, many, shown, typed
+from fer_models.text import listed, many, printable, typed
 
 LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
 _MANY = 20  # photos of a folder that are counted instead of named
@@ -36,14 +36,14 @@ def list_folder(root: Path, vocabulary: Vocabulary) -> Listing:
     """Every photo of the folder; InputError where there is nothing in it, or nothing to make of it."""
     names = [entry.name for entry in os.scandir(root) if not hidden(entry.name)]
     if not names:
-        raise InputError(f"data.source: the folder {shown(root)} is empty; {LAYOUT}")
+        raise InputError(f"data.source: the folder {printable(root)} is empty; {LAYOUT}")
     layout = find_layout(str(root), vocabulary)
     listing = Listing()
     rows = own_labels(root, layout, listing, vocabulary)
     if layout is None:
         layout = _without_emotions(root, names, has_rows=bool(rows.photos))
     elif layout.at != str(root):
-        listing.ledger.notes.append(f"Photos found in {shown(os.path.relpath(layout.at, root))}")
+        listing.ledger.notes.append(f"Photos found in {printable(os.path.relpath(layout.at, root))}")
     by_path = {photo.path: photo for photo in rows.photos}
     _walk_spots(root, layout, listing, by_path)
     _walk_outside(root, layout, listing, by_path)
@@ -62,7 +62,7 @@ def _without_emotions(root: Path, names: list[str], *, has_rows: bool) -> Layout
     found = [name for name in names if usable(root / name)]
     if found and not has_rows:
         raise InputError(
-            f"data.source: no sub-folder of {shown(root)} is an emotion ({listed(folders)}), but"
+            f"data.source: no sub-folder of {printable(root)} is an emotion ({listed(folders)}), but"
             f" {listed(found)} in it names photos and emotions: give --data {typed(root / found[0])}"
         )
     # the sub-folders as they are, so that the error can name them
@@ -72,15 +72,15 @@ def _without_emotions(root: Path, names: list[str], *, has_rows: bool) -> Layout
 def _where_else(root: Path, names: list[str]) -> str:
     """What a folder without sub-folders holds instead, and what to do about it."""
     if archives := [name for name in names if os.path.splitext(name)[1].lower() in ARCHIVES]:
-        return f"the folder {shown(root)} holds {listed(archives)}, still packed; unpack it"
+        return f"the folder {printable(root)} holds {listed(archives)}, still packed; unpack it"
     if found := [name for name in names if usable(root / name)]:
         return (
-            f"the folder {shown(root)} has no sub-folders, but {listed(found)} in it names photos and"
+            f"the folder {printable(root)} has no sub-folders, but {listed(found)} in it names photos and"
             f" emotions: give --data {typed(root / found[0])}"
         )
     tables = list(filter(is_table, names))
     others = f" and holds tables that do not name photos ({listed(tables)})" if tables else ""
-    return f"the folder {shown(root)} has no sub-folders{others}; {LAYOUT}"
+    return f"the folder {printable(root)} has no sub-folders{others}; {LAYOUT}"
 
 
 def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Photo]) -> None:
@@ -138,4 +138,4 @@ def _part_below(emotion: str, folder: str) -> str:
 
 
 def _short(root: Path, path: str) -> str:
-    return shown(os.path.relpath(path, root))
+    return printable(os.path.relpath(path, root))

@@ -7,7 +7,7 @@ from fer_models.errors import InputError
 from fer_models.photos.file_kinds import is_photo_file
 from fer_models.photos.layout import walk
 from fer_models.photos.ledger import CLOSED
-from fer_models.text import shown
+from fer_models.text import printable
 
 
 def given_photos(given: Sequence[str]) -> list[str]:
@@ -20,8 +20,8 @@ def given_photos(given: Sequence[str]) -> list[str]:
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
-            f"no such photo or folder: {shown(missing[0])}{more}; check the path, it is seen from"
-            f" {shown(os.getcwd())}"
+            f"no such photo or folder: {printable(missing[0])}{more}; check the path, it is seen from"
+            f" {printable(os.getcwd())}"
         )
     found = []
     for path in given:
@@ -31,7 +31,7 @@ def given_photos(given: Sequence[str]) -> list[str]:
             found.append(path)
         else:
             raise InputError(
-                f"{shown(path)} is neither a file nor a folder; give photos, or a folder of them"
+                f"{printable(path)} is neither a file nor a folder; give photos, or a folder of them"
             )
     if not found:
         raise InputError(
@@ -42,4 +42,4 @@ def given_photos(given: Sequence[str]) -> list[str]:
 
 def _aside(path: str, why: str) -> None:
     if why.startswith(CLOSED):
-        raise InputError(f"the folder {shown(path)} {why}; check its permissions")
+        raise InputError(f"the folder {printable(path)} {why}; check its permissions")

@@ -23,7 +23,7 @@ from fer_models.photos.listing import HUB, Photo
 from fer_models.photos.rows import check_rows, path_of, row_of
 from fer_models.photos.scan import Checked, Progress, decode, examine
 from fer_models.photos.tables import EMOTIONS, SUBJECTS, folded_name
-from fer_models.text import shown
+from fer_models.text import printable
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,13 +48,15 @@ class HubTable:
         parts = list(splits.values())
         columns = [_columns(name, part) for part in parts]
         uses = {
-            shown(column): use
+            printable(column): use
             for found in columns
             for column, use in zip(found, ("photo", "emotion", "subject"), strict=True)
             if column is not None
         }
         self.notes: list[str] = []
-        self.columns = {shown(c): uses.get(shown(c), "not used") for part in parts for c in part.features}
+        self.columns = {
+            printable(c): uses.get(printable(c), "not used") for part in parts for c in part.features
+        }
         self._images = [
             part.select_columns([image]).cast_column(image, datasets.Image(decode=False))
             for part, (image, _, _) in zip(parts, columns, strict=True)
@@ -80,7 +82,7 @@ class HubTable:
             found = datasets.load_from_disk(str(folder))
         except Exception as error:  # of the library and of what lies below it, all kinds
             raise InputError(
-                f"data.source: cannot open the data set in {shown(folder)} ({_line(error)}); save it again"
+                f"data.source: cannot open the data set in {printable(folder)} ({_line(error)}); save it again"
                 " with save_to_disk"
             ) from error
         return cls(str(folder), _parts(found))
@@ -97,7 +99,7 @@ class HubTable:
             found = datasets.load_dataset(name)
         except Exception as error:
             raise InputError(
-                f"data.source: cannot load {HUB}{shown(name)} ({_line(error)}); check its name and the"
+                f"data.source: cannot load {HUB}{printable(name)} ({_line(error)}); check its name and the"
                 " network, or give a folder saved with save_to_disk"
             ) from error
         return cls(f"{HUB}{name}", _parts(found))
@@ -115,7 +117,7 @@ class HubTable:
         """The photo, upright, mode "L" or "RGB"; RunError where it is no longer what was checked."""
         content = self._content(row_of(photo))
         if hashlib.sha256(content).hexdigest() != digest:
-            raise RunError(f"{shown(photo.path)} is another photo than when the run began; start again")
+            raise RunError(f"{printable(photo.path)} is another photo than when the run began; start again")
         return decode(io.BytesIO(content), 0)
 
     def _examine(self, row: int) -> Checked:
@@ -174,7 +176,7 @@ def _columns(name: str, part: "Dataset") -> tuple[str, str, str | None]:
     if not images or emotion is None:
         missing = "column of photos (type Image)" if not images else "column of emotions (type ClassLabel)"
         raise InputError(
-            f"data.source: {shown(name)} has no {missing}; its columns: {', '.join(map(shown, features))}"
+            f"data.source: {printable(name)} has no {missing}; its columns: {', '.join(map(shown, features))}"
         )
     return _best(images, ("image", "img", "face")) or images[0], emotion, _best(list(features), SUBJECTS)
 

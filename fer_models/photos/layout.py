@@ -14,7 +14,7 @@ from fer_models.config import SPLITS
 from fer_models.emotions import Vocabulary, is_number, plain
 from fer_models.errors import InputError
 from fer_models.photos.ledger import CLOSED
-from fer_models.text import listed, shown
+from fer_models.text import listed, printable
 
 _SYSTEM = (".", "__MACOSX", "$RECYCLE", "System Volume", "@eaDir")  # what hidden names begin with
 _DEEP = 3  # levels below the named folder that are looked at
@@ -112,7 +112,7 @@ def _look(folder: str, knows: Knows, deep: int) -> Layout | None:
     found = [layout for name in names if (layout := _look(os.path.join(folder, name), knows, deep - 1))]
     if len(found) > 1:
         raise InputError(
-            f"data.source: emotions lie in several folders below {shown(folder)}:"
+            f"data.source: emotions lie in several folders below {printable(folder)}:"
             f" {listed((os.path.relpath(layout.at, folder) for layout in found), 6)}; give one of them, or a"
             " table that names photos, emotions and people"
         )

@@ -29,7 +29,7 @@ from fer_models.photos.scan import Checked, Progress, check_photos, read_photo
 from fer_models.photos.table_listing import list_table
 from fer_models.photos.tables import is_table
 from fer_models.photos.tables_beside import LABELS
-from fer_models.text import shown, typed
+from fer_models.text import printable, typed
 
 
 class Reader(Protocol):
@@ -66,13 +66,13 @@ def open_source(data: DataConfig) -> Source:
             if is_saved_dataset(path):
                 return _Rows(HubTable.of_disk(path))
             if (pixels := _pixels_in(path, data)) is not None:
-                note = f"Photos found in {shown(os.path.relpath(pixels, path))}"
+                note = f"Photos found in {printable(os.path.relpath(pixels, path))}"
                 return _Rows(PixelTable(pixels, data.names), note)
         elif is_pixel_table(path):
             return _Rows(PixelTable(path, data.names))
     except OSError as error:
         raise InputError(
-            f"data.source: cannot read {shown(path)}: {error.strerror or error}; check the path and its"
+            f"data.source: cannot read {printable(path)}: {error.strerror or error}; check the path and its"
             " permissions"
         ) from error
     return _Files(path, data)
@@ -85,7 +85,7 @@ def _pixels_in(folder: Path, data: DataConfig) -> Path | None:
     found = pixel_tables(folder)
     if len(found) > 1:
         raise InputError(
-            f"data.source: {shown(folder)} holds several tables of pixels; give one of them:"
+            f"data.source: {printable(folder)} holds several tables of pixels; give one of them:"
             f" {', '.join(f'--data {typed(path)}' for path in found)}"
         )
     return found[0] if found else None
@@ -128,7 +128,7 @@ def _list_files(source: Path, vocabulary: Vocabulary, root: str) -> Listing:
             return list_table(source, root)
     except OSError as error:
         raise InputError(
-            f"data.source: cannot read {shown(error.filename or source)}: {error.strerror or error};"
+            f"data.source: cannot read {printable(error.filename or source)}: {error.strerror or error};"
             " check the path and its permissions"
         ) from error
     raise InputError(_no_source(source))
@@ -136,18 +136,18 @@ def _list_files(source: Path, vocabulary: Vocabulary, root: str) -> Listing:
 
 def _no_source(source: Path) -> str:
     if source.name.casefold() == "sketch" and not source.exists():
-        return f'data.source: no such file or folder: {shown(source)}; did you mean "sketch"?'
+        return f'data.source: no such file or folder: {printable(source)}; did you mean "sketch"?'
     if not source.exists():
         return (
-            f"data.source: no such file or folder: {shown(source)}; give a folder with one sub-folder per"
+            f"data.source: no such file or folder: {printable(source)}; give a folder with one sub-folder per"
             ' emotion, a .csv file, or "sketch"'
         )
     if source.suffix.lower() in BOOKS:
-        return f"data.source: {shown(source)} is a spreadsheet; save it as CSV (UTF-8) and give that"
+        return f"data.source: {printable(source)} is a spreadsheet; save it as CSV (UTF-8) and give that"
     if source.suffix.lower() in ARCHIVES:
-        return f"data.source: {shown(source)} is an archive; unpack it and give the folder that comes out"
+        return f"data.source: {printable(source)} is an archive; unpack it and give the folder that comes out"
     return (
-        f"data.source: {shown(source)} is neither a folder nor a .csv file; give a folder with one sub-folder"
+        f"data.source: {printable(source)} is neither a folder nor a .csv file; give a folder with one sub-folder"
         " per emotion, or a CSV with the columns file,emotion[,subject]"
     )
 
@@ -178,7 +178,7 @@ class _Rows:
     def listing(self) -> Listing:
         every = self._table.all_photos()
         if not every:
-            raise InputError(f"data.source: {shown(self.name)} has no rows; give one that has photos")
+            raise InputError(f"data.source: {printable(self.name)} has no rows; give one that has photos")
         return Listing(
             list(every), ledger=Ledger(columns=self._table.columns, notes=[*self._notes, *self._table.notes])
         )
@@ -192,7 +192,7 @@ def _read_file(paths: tuple[str, ...], photo: int, least: int = 0, /) -> Image.I
         return read_photo(paths[photo], least)
     except Exception as error:  # it was read in the check: the file changed since, whatever Pillow says of it
         raise RunError(
-            f"{shown(paths[photo])} could be read when the run began and cannot now ({error}); start again"
+            f"{printable(paths[photo])} could be read when the run began and cannot now ({error}); start again"
         ) from error
 
 

@@ -14,7 +14,7 @@ from fer_models.photos.file_names import FileNames
 from fer_models.photos.ledger import TWICE, TWO_LABELS
 from fer_models.photos.listing import Listing, Photo
 from fer_models.photos.tables import Table, read_table
-from fer_models.text import shown
+from fer_models.text import printable
 
 Rows = list[tuple[int, Photo]]  # (line, photo)
 
@@ -28,7 +28,7 @@ def list_table(path: Path, root: str = "", *, labels: bool = True) -> Listing:
     names = FileNames(_root_of(path, root), table.encoding)
     columns = Columns.of(table, names, labels=labels)
     if not table.rows:
-        raise InputError(f"data.source: {shown(path)} has no rows; each row is file,emotion[,subject]")
+        raise InputError(f"data.source: {printable(path)} has no rows; each row is file,emotion[,subject]")
     listing = Listing()
     listing.ledger.columns = columns.uses(table)
     listing.ledger.notes += columns.remarks
@@ -53,8 +53,8 @@ def some_rows(path: Path, most: int) -> list[Photo]:
 def _root_of(table: Path, root: str) -> Path:
     if root and not os.path.isdir(root):
         raise InputError(
-            f"data.root: there is no folder {shown(root)}; give the one in which the names of"
-            f" {shown(table.name)} begin"
+            f"data.root: there is no folder {printable(root)}; give the one in which the names of"
+            f" {printable(table.name)} begin"
         )
     return Path(root) if root else table.parent
 
@@ -87,7 +87,7 @@ def _take_once(listing: Listing, rows: Rows) -> None:
         return
     listing.missing.pop(photo.path, None)
     for line, _ in rows:
-        listing.ledger.put_aside(why, f"line {line} ({shown(os.path.basename(photo.path))})")
+        listing.ledger.put_aside(why, f"line {line} ({printable(os.path.basename(photo.path))})")
 
 
 def _disagree(rows: list[Photo]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_models.errors import InputError
-from fer_models.text import listed, shown
+from fer_models.text import listed, printable
 
 # Names of columns, folded; the first that a table has is taken.
 FILES = (
@@ -79,7 +79,9 @@ def read_table(path: Path) -> Table:
     text, encoding = _decoded(path)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{shown(path)}, line {line}: a NUL byte, so it is not text; save it again as CSV")
+        raise InputError(
+            f"{printable(path)}, line {line}: a NUL byte, so it is not text; save it again as CSV"
+        )
     start, separator = begin_of(text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     limit = csv.field_size_limit(_LONG)
@@ -87,14 +89,14 @@ def read_table(path: Path) -> Table:
         rows = [(lines.line_num, [field.strip() for field in row]) for row in lines]
     except csv.Error as error:
         raise InputError(
-            f"{shown(path)}, line {lines.line_num}: not a table of text ({error}); look for a quotation mark"
+            f"{printable(path)}, line {lines.line_num}: not a table of text ({error}); look for a quotation mark"
             " that is not closed, or save it again as CSV"
         ) from error
     finally:
         csv.field_size_limit(limit)
     rows = [(line, row) for line, row in rows if line > start and any(row)]
     if not rows:
-        raise InputError(f"{shown(path)} is empty; its first line names columns: file,emotion[,subject]")
+        raise InputError(f"{printable(path)} is empty; its first line names columns: file,emotion[,subject]")
     header = tuple(name.strip("\ufeff ") for name in rows[0][1])
     return Table(path, header, rows[1:], encoding, separator)
 
@@ -121,12 +123,12 @@ def column_or_refuse(table: Table, names: Sequence[str]) -> int:
         for name in table.header
     ):
         raise InputError(
-            f"{shown(table.path)} has no header: its first line is {listed(table.header)}; put a line"
+            f"{printable(table.path)} has no header: its first line is {listed(table.header)}; put a line"
             " above it"
             f" that names the columns, such as file{table.separator}emotion"
         )
     raise InputError(
-        f'{shown(table.path)} has no column "{names[0]}" (nor {listed(names[1:5])} ...); columns found:'
+        f'{printable(table.path)} has no column "{names[0]}" (nor {listed(names[1:5])} ...); columns found:'
         f" {listed(table.header)}; wanted: file,emotion[,subject]"
     )
 
@@ -143,7 +145,7 @@ def looks_like_people(column: str, distinct: float) -> bool:
 def _decoded(path: Path) -> tuple[str, str]:
     content = path.read_bytes()
     if content.startswith(_BOOKS):
-        raise InputError(f"{shown(path)} is an Excel workbook; save it as CSV (UTF-8) and give that")
+        raise InputError(f"{printable(path)} is an Excel workbook; save it as CSV (UTF-8) and give that")
     encoding = _encoding(content)
     try:
         if encoding is not None:
@@ -152,7 +154,7 @@ def _decoded(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         if encoding is not None:
             raise InputError(
-                f"{shown(path)} is damaged: it begins as {encoding.upper()} and is not ({error.reason});"
+                f"{printable(path)} is damaged: it begins as {encoding.upper()} and is not ({error.reason});"
                 " save it"
                 " again as CSV (UTF-8)"
             ) from error

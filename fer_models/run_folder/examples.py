@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fer_models.cache import whole_file
 from fer_models.run_folder.files import UnusableError, first_error
-from fer_models.text import shown
+from fer_models.text import printable
 
 FOLDER = "examples"
 _FILE = "examples.json"
@@ -44,4 +44,4 @@ def read_examples(folder: Path) -> list[Example]:
     try:
         return TypeAdapter(list[Example]).validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
-        raise UnusableError(f"{shown(path)} is damaged ({first_error(error)})") from error
+        raise UnusableError(f"{printable(path)} is damaged ({first_error(error)})") from error

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
-from fer_models.text import shown
+from fer_models.text import printable
 
 FORMAT = 1
 APPLIES: Mapping[str, bool] = {"where_it_applies": True}  # metadata of a field that not every run has
@@ -40,7 +40,7 @@ class Record:
     def read(cls, folder: Path) -> Self:
         """The record in `folder`; UnusableError where it is damaged, OSError where it is missing."""
         path = folder / cls.FILE
-        return parse(cls, path.read_bytes(), shown(path))
+        return parse(cls, path.read_bytes(), printable(path))
 
     def write(self, folder: Path) -> None:
         """Writes it to `folder`."""

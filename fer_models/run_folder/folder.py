@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fer_models.cache import named, whole_file
+from fer_models.cache import whole_file, with_path
 from fer_models.errors import RunError
 from fer_models.run_folder.files import parse, versioned
 from fer_models.run_folder.rounds import RoundRecord, Totals
-from fer_models.text import shown
+from fer_models.text import printable
 
 ROUNDS = "rounds.jsonl"
 PHONES = "phones"  # the table of how each phone fares, .csv
@@ -52,7 +52,7 @@ class RunFolder:
                 file.write(json.dumps(versioned(record)) + "\n")
                 self._written = file.tell()
         except OSError as error:
-            raise named(error, self.rounds_path) from error
+            raise with_path(error, self.rounds_path) from error
 
     def _check(self) -> None:
         """RunError where rounds.jsonl is not as long as it was when the last line was written."""
@@ -62,7 +62,7 @@ class RunFolder:
         if now != self._written:
             what = "is gone" if now is None else "has changed"
             raise RunError(
-                f"{shown(self.rounds_path)} {what} while the run wrote to it; put it back, or remove the"
+                f"{printable(self.rounds_path)} {what} while the run wrote to it; put it back, or remove the"
                 " checkpoint beside it, too, to begin with the first round"
             )
 
@@ -94,4 +94,4 @@ class RunFolder:
 
 
 def _parsed(line: bytes, path: Path, place: int) -> RoundRecord:
-    return parse(RoundRecord, line, f"{shown(path)}, line {place},")
+    return parse(RoundRecord, line, f"{printable(path)}, line {place},")

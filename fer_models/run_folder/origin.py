@@ -1,4 +1,4 @@
-"""origin.json: what a run began with. It goes on with the same, or not at all (simulations/run/origin.py)."""
+"""origin.json: what a run began with. It goes on with the same, or not at all (simulations/run/provenance.py)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

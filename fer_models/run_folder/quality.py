@@ -88,7 +88,7 @@ class AcrossPhones:
 
 
 @dataclass(frozen=True)
-class OwnHeadScores:
+class PersonalHeadScores:
     """The phones' own heads on the validation photos, each on those of its phone."""
 
     accuracy: float
@@ -98,7 +98,7 @@ class OwnHeadScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnHeadQuality(Quality):
+class PersonalHeadQuality(Quality):
     """The phones' own heads on the test photos, each on those of its phone."""
 
     across_phones: AcrossPhones

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadScores
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadScores
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class RoundRecord:
     dropped: int = 0  # phones whose updates were left out
     dropped_phones: Mapping[str, str] = field(default_factory=dict)  # their ids, and why
     across: AcrossPhones | None = None  # of the same evaluation over phones
-    own_heads: OwnHeadScores | None = None  # of the same evaluation, of the phones' own heads
+    own_heads: PersonalHeadScores | None = None  # of the same evaluation, of the phones' own heads
     metrics: Mapping[str, float] = field(default_factory=dict)  # what transforms and mechanisms measured
 
 

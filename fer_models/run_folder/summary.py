@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fer_models.run_folder.files import APPLIES, Record
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Quality
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality, Quality
 
 Kind = Literal["federated", "centralized", "local"]
 
@@ -84,7 +84,7 @@ class Summary(Trained, Quality, TrainingCost, PhotoCost, Record):
     seed: int  # run.seed
     classes: tuple[str, ...]
     across_phones: AcrossPhones | None = None  # None where phones are not judged one by one
-    own_heads: OwnHeadQuality | None = field(default=None, metadata=APPLIES)  # where phones have any
+    own_heads: PersonalHeadQuality | None = field(default=None, metadata=APPLIES)  # where phones have any
     seconds: float  # of the whole command
     head_sha256: str  # of the file head.safetensors
     versions: Mapping[str, str]  # of Python and of the libraries that shape a result

@@ -51,7 +51,7 @@ class SketchSet:
 
     def draw(self, face: int) -> np.ndarray:
         """The photo of face number `face`, uint8 (224, 224)."""
-        from fer_models.sketch.studio import photograph  # compiles kernels: only where pixels are wanted
+        from fer_models.sketch.render import photograph  # compiles kernels: only where pixels are wanted
 
         return photograph(self.parameters(face), stream(self.seed, "sketch", "grain", int(face)))
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Decay, Positive
 
 
@@ -42,7 +42,7 @@ class Adaptive(Algorithm):
         """No direction yet; every coordinate as if it had moved by tau."""
         return {"m": np.zeros(head.shape), "v": np.full(head.shape, self.tau**2)}
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Each coordinate's step is divided by the usual size of its mean updates."""
         m = self.beta1 * state["m"] + (1 - self.beta1) * came.mean
         v = self.second(state["v"], came.mean**2)

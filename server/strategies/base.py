@@ -10,13 +10,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from fer_models.local.training import Local
+from fer_models.local.training import LocalTerms
 
 State = dict[str, np.ndarray]  # what is kept between rounds; goes into the checkpoint as it is
 
 
 @dataclass(frozen=True)
-class Asked:
+class PhoneInputs:
     """What phones get beside the head, each in the order of the phones; None: nothing."""
 
     weights: np.ndarray | None = None  # (k,) float64, of each in the sum, instead of its views
@@ -25,13 +25,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Came:
+class RoundUpdates:
     """What came back in a round; the phones are sorted by id."""
 
     phones: np.ndarray  # (k,) int64, ids
     views: np.ndarray  # (k,) int64
     mean: np.ndarray  # (C, D + 1) float64: sum of weight * (head - start) / sum of views; weights are views
-    updates: np.ndarray | None = None  # (k, C, D + 1) float32, each phone's head - start; for `stacked` ones
+    updates: np.ndarray | None = (
+        None  # (k, C, D + 1) float32, each phone's head - start; for `needs_updates` ones
+    )
     losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on each's views; for `losses`
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each
     share: float = 1.0  # of all phones' views, that of these phones
@@ -46,8 +48,8 @@ class Algorithm(ABC):
     that changes: what it keeps goes in and out as `State`.
     """
 
-    stacked: ClassVar[bool] = False  # whether it needs `Came.updates`
-    losses: ClassVar[bool] = False  # whether it needs `Came.losses`
+    needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
+    losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # whether phones train own heads, and this one too
     closed_form: ClassVar[bool] = False  # whether the head follows from sums that phones send once: ridge.py
     heads_down: ClassVar[int] = 1  # heads' worth of bytes that a real phone receives in a round
@@ -63,9 +65,9 @@ class Algorithm(ABC):
         return
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """What it changes in the local update of every phone."""
-        return Local()
+        return LocalTerms()
 
     @property
     def sgd_rate(self) -> float | None:
@@ -73,7 +75,7 @@ class Algorithm(ABC):
         return None
 
     @property
-    def toward(self) -> float:
+    def personal_pull(self) -> float:
         """How strongly the phones' own heads are pulled towards the shared one, in training beside it."""
         return 0.0
 
@@ -88,12 +90,12 @@ class Algorithm(ABC):
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """What `phones` (k,) get beside the head of a round; views and steps (k,) are theirs in it."""
-        return Asked()
+        return PhoneInputs()
 
     @abstractmethod
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The head (C, D + 1) float32 that phones started from -> the next one, and the next state."""
 
 

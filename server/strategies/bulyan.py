@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Count
 from server.strategies.coordinates import each, middle
 from server.strategies.distances import between
@@ -29,13 +29,13 @@ class Bulyan(Algorithm):
     """About the median of the phones that Krum trusts."""
 
     byzantine: Count | None = None  # f; None: a tenth of the phones
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
         """Enough of them are honest."""
         check_bulyan(phones, self.byzantine)
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Both steps of the paper."""
         assert came.updates is not None
         n = len(came.updates)

@@ -14,7 +14,7 @@ its row of the head stays as it was. The head moves by the mean update, as in Fe
 
 from dataclasses import dataclass
 
-from fer_models.local.training import Local
+from fer_models.local.training import LocalTerms
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
@@ -26,9 +26,9 @@ class FedLC(FedAvg):
     margin: Weight = 10.0
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """The margin."""
-        return Local(margin=self.margin)
+        return LocalTerms(margin=self.margin)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,6 @@ class BalancedSoftmax(FedAvg):
     prior: Weight = 1.0
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """The weight of the prior; 1 is the paper's."""
-        return Local(prior=self.prior)
+        return LocalTerms(prior=self.prior)

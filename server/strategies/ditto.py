@@ -1,6 +1,6 @@
 """Ditto: beside the shared head each phone trains one of its own, which is pulled towards the shared one.
 
-Li, Hu, Beirami and Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", 2021,
+Li, Hu, Beirami and Smith, "Ditto: Fair and Robust Federated Learning ExistingGrid Personalization", 2021,
 arXiv:2012.04221, algorithm 1. Beside its part in the shared head, a phone of the round trains its own, v, on
 
     F_i(v) + own_pull / 2 * |v - head|^2
@@ -13,8 +13,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from server.strategies import own_heads, phone_state
-from server.strategies.base import Asked, Came, State
+from server.strategies import personal_heads, phone_state
+from server.strategies.base import PhoneInputs, RoundUpdates, State
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
@@ -27,18 +27,18 @@ class Ditto(FedAvg):
     own: ClassVar[Literal["", "beside", "instead"]] = "beside"
 
     @property
-    def toward(self) -> float:
+    def personal_pull(self) -> float:
         """The pull of the own heads towards the shared one."""
         return self.own_pull
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """Each phone's own head."""
-        return Asked(starts=phone_state.of(state, own_heads.NAME, phones, head))
+        return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, head))
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg; the own heads are kept."""
         assert came.own is not None
         head, state = super().step(head, came, state)
-        return head, phone_state.kept(state, own_heads.NAME, came.phones, came.own)
+        return head, phone_state.kept(state, personal_heads.NAME, came.phones, came.own)

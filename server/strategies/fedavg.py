@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 
 
 @dataclass(frozen=True)
 class FedAvg(Algorithm):
     """head + mean."""
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean of the phones' heads."""
         return moved(head, came.mean), state

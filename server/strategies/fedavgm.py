@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Decay, Positive
 
 
@@ -28,7 +28,7 @@ class FedAvgM(Algorithm):
         """No push yet."""
         return {"v": np.zeros(head.shape)}
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The push grows by the mean update and moves the head."""
         v = self.momentum * state["v"] + came.mean
         return moved(head, self.lr * v), {"v": v}

@@ -20,9 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from fer_models.local.training import Local
+from fer_models.local.training import LocalTerms
 from server.strategies import phone_state
-from server.strategies.base import Algorithm, Asked, Came, State, moved
+from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
 from server.strategies.bounds import Positive, Rate
 
 _OWN = "bend"  # the name of the h_i in the state
@@ -34,12 +34,12 @@ class FedDyn(Algorithm):
 
     alpha: Positive = 3.0
     local_lr: Rate = 0.01
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """The pull towards the head."""
-        return Local(pull=self.alpha)
+        return LocalTerms(pull=self.alpha)
 
     @property
     def sgd_rate(self) -> float:
@@ -52,11 +52,11 @@ class FedDyn(Algorithm):
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """-h_i is what each gradient gets."""
-        return Asked(corrections=-phone_state.of(state, _OWN, phones, np.zeros(head.shape)))
+        return PhoneInputs(corrections=-phone_state.of(state, _OWN, phones, np.zeros(head.shape)))
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The phones' h_i, the server's h, the head."""
         assert came.updates is not None
         own = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape)) - self.alpha * came.updates

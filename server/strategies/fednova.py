@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.strategies.base import Asked, State
+from server.strategies.base import PhoneInputs, State
 from server.strategies.bounds import Rate
 from server.strategies.fedavg import FedAvg
 
@@ -32,6 +32,6 @@ class FedNova(FedAvg):
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """Each phone's weight in the sum."""
-        return Asked(weights=views * (np.average(steps, weights=views) / steps))
+        return PhoneInputs(weights=views * (np.average(steps, weights=views) / steps))

@@ -10,7 +10,7 @@ and the head moves by the mean update, as in FedAvg, which this is with mu = 0.
 
 from dataclasses import dataclass
 
-from fer_models.local.training import Local
+from fer_models.local.training import LocalTerms
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 
@@ -22,6 +22,6 @@ class FedProx(FedAvg):
     mu: Weight = 30.0
 
     @property
-    def local(self) -> Local:
+    def local(self) -> LocalTerms:
         """The gradient of the term, mu * (w - head)."""
-        return Local(pull=self.mu)
+        return LocalTerms(pull=self.mu)

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Count
 from server.strategies.distances import blocks
 
@@ -26,13 +26,13 @@ class MultiKrum(Algorithm):
 
     byzantine: Count | None = None  # f; None: a tenth of the phones
     keep: Annotated[int, Field(ge=1)] | None = None  # None: n - f - 2, as many as a score looks at
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
         """As Krum, and what is averaged holds an honest update."""
         check_multi_krum(phones, self.byzantine, self.keep)
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, their mean."""
         assert came.updates is not None
         n = len(came.updates)
@@ -48,13 +48,13 @@ class Krum(Algorithm):
     """The update with the lowest score."""
 
     byzantine: Count | None = None  # f; None: a tenth of the phones
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
         """Enough of them are honest."""
         check_krum(phones, self.byzantine)
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Scores, the lowest of them, its update."""
         assert came.updates is not None
         f = check_krum(len(came.updates), self.byzantine)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.coordinates import each, middle
 
 
@@ -18,9 +18,9 @@ from server.strategies.coordinates import each, middle
 class Median(Algorithm):
     """The median of the updates, coordinate by coordinate."""
 
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean of the two middle ones where the phones are even in number."""
         assert came.updates is not None
         return moved(head, each(came.updates, middle)), state

@@ -22,7 +22,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Positive
 
 _BLOCK = 256  # phones in float64 at a time
@@ -35,10 +35,10 @@ class QFedAvg(Algorithm):
 
     q: Annotated[float, Field(ge=0, le=100)] = 1.0
     lipschitz: Positive = 1.0
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
     losses: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Both sums of the paper, divided by L and by the largest loss's power, which change nothing."""
         assert came.updates is not None
         assert came.losses is not None

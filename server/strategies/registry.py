@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 from fer_models.registry import Registry
 from server.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
-from server.strategies.alone import Alone
 from server.strategies.base import Algorithm
 from server.strategies.bulyan import Bulyan
 from server.strategies.calibrated import BalancedSoftmax, FedLC
@@ -17,6 +16,7 @@ from server.strategies.fednova import FedNova
 from server.strategies.fedprox import FedProx
 from server.strategies.fine_tune import FineTune
 from server.strategies.krum import Krum, MultiKrum
+from server.strategies.local_only import LocalOnly
 from server.strategies.median import Median
 from server.strategies.qfedavg import QFedAvg
 from server.strategies.ridge import FederatedRidge
@@ -44,7 +44,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "ditto": Ditto,
     "fine-tune": FineTune,
     "ridge": FederatedRidge,
-    "local": Alone,
+    "local": LocalOnly,
 }
 STRATEGIES: Registry[Algorithm] = Registry("strategy.name", Algorithm, ALGORITHMS, default="fedavg")  # type: ignore[type-abstract]
 
@@ -65,7 +65,7 @@ def make(chosen: Chosen) -> Algorithm:
     return STRATEGIES.page(chosen.name)(**chosen.options())
 
 
-def check(chosen: Chosen, phones: int) -> None:
+def check_phones(chosen: Chosen, phones: int) -> None:
     """ValueError, a line that starts with the key, where the settings ask too much of `phones` in a round."""
     try:
         make(chosen).check(phones)

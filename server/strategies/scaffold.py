@@ -18,7 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from server.strategies import phone_state
-from server.strategies.base import Algorithm, Asked, Came, State, moved
+from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
 from server.strategies.bounds import Positive, Rate
 
 _OWN = "control"  # the name of the c_i in the state
@@ -30,7 +30,7 @@ class Scaffold(Algorithm):
 
     lr: Positive = 1.0
     local_lr: Rate = 0.03
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
     heads_down: ClassVar[int] = 2  # the head and c
     heads_up: ClassVar[int] = 2  # the update and the change of c_i
 
@@ -45,12 +45,12 @@ class Scaffold(Algorithm):
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """What each gradient gets is c - c_i."""
         own = phone_state.of(state, _OWN, phones, np.zeros(head.shape))
-        return Asked(corrections=(state["c"] - own).astype(np.float32))
+        return PhoneInputs(corrections=(state["c"] - own).astype(np.float32))
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The head by the mean update; c by the mean change of the phones' controls."""
         assert came.updates is not None
         assert came.steps is not None

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from server.strategies.base import Algorithm, Came, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.coordinates import each
 
 
@@ -20,9 +20,9 @@ class TrimmedMean(Algorithm):
     """The mean of the middle updates; `trim`, below 0.5, is the share left out on either side."""
 
     trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
-    stacked: ClassVar[bool] = True
+    needs_updates: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Coordinate by coordinate."""
         assert came.updates is not None
         return moved(head, each(came.updates, self.mean)), state

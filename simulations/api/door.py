@@ -98,7 +98,6 @@ def study(
     from simulations.engines.surroundings import settle
     from simulations.run.ends import failing
     from simulations.study.request import ask
-    from simulations.study.study import conduct
     from simulations.terminal.display import Display
 
     settle()
@@ -113,7 +112,7 @@ def study(
         command=command or "api.study(...)",
     )
     with failing(folder, "study.toml", asked.how_to_go_on), Display(not progress) as display:
-        found, page, failed = conduct(asked, display)
+        found, page, failed = run_experiment(asked, display)
     result = StudyResult(folder, found, page)
     if failed:
         raise StudyFailedError(_failed(failed, len(asked.runs)), result)
@@ -140,7 +139,6 @@ def sweep(
     from simulations.run.ends import failing
     from simulations.sweep import table
     from simulations.sweep.request import SETTINGS, ask
-    from simulations.sweep.sweep import conduct
     from simulations.terminal.display import Display
 
     settle()
@@ -156,7 +154,7 @@ def sweep(
         command=command or "api.sweep(...)",
     )
     with failing(folder, SETTINGS, asked.how_to_go_on), Display(not progress) as display:
-        failed = conduct(asked, display)
+        failed = run_experiment(asked, display)
     outcomes = table.read(asked)
     table.write(outcomes, folder)
     result = SweepResult(folder, outcomes)
@@ -190,11 +188,11 @@ def _begin(
 
 def _conduct(request: "Request", progress: bool) -> Run:
     from simulations.run.ends import failing
-    from simulations.run.runner import conduct
+    from simulations.run.runner import run_experiment
     from simulations.terminal.display import Display
 
     with failing(request.folder, "config.toml", how_to_go_on(request.folder)):
-        conduct(request, Display(not progress))
+        run_experiment(request, Display(not progress))
     return Run(request.folder)
 
 

@@ -13,7 +13,7 @@ from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.summary import Summary
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.api.columns import Columns, of_rounds
 from simulations.report.page import duration, percent
 
@@ -86,12 +86,12 @@ class Run:
     def __repr__(self) -> str:
         said = self.summary
         scores = f"accuracy {percent(said.accuracy)}, macro-F1 {said.macro_f1:.3f}"
-        return f"<{said.kind} run of {said.experiment}: {scores}; {shown(self.page)}>"
+        return f"<{said.kind} run of {said.experiment}: {scores}; {printable(self.page)}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(run.name, run.summary) for run in (self, *self.baselines.values()))
         head = "".join(f"<th>{name}</th>" for name in ("", "accuracy", "macro-F1", "views seen", "training"))
-        where = esc(shown(self.page))
+        where = esc(printable(self.page))
         return (
             f"<table><caption>{esc(self.summary.experiment)}, test photos</caption><thead><tr>{head}</tr>"
             f'</thead><tbody>{rows}</tbody></table><p>Page: <a href="{esc(_link(self.page))}">{where}</a></p>'
@@ -102,10 +102,10 @@ def opened(folder: str | Path) -> Run:
     """The finished run in a folder; InputError where there is none."""
     place = Path(folder).expanduser()
     if not place.is_dir():
-        raise InputError(f"there is no folder {shown(place)}; give the folder of a run")
+        raise InputError(f"there is no folder {printable(place)}; give the folder of a run")
     if not (place / Summary.FILE).is_file():
         raise InputError(
-            f"{shown(place)} is not the folder of a finished run: it has no {Summary.FILE}; give one, or go"
+            f"{printable(place)} is not the folder of a finished run: it has no {Summary.FILE}; give one, or go"
             " on with it: fedfer run --resume"
         )
     run = Run(place)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_models.errors import RunError
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.api.columns import Columns
 from simulations.api.results import Run
 
@@ -37,7 +37,7 @@ class StudyResult:
         return {key: Run(run.folder) for key, run in self.study.runs.items()}
 
     def __repr__(self) -> str:
-        return f"<study of {', '.join(self.study.models)}; {shown(self.page)}>"
+        return f"<study of {', '.join(self.study.models)}; {printable(self.page)}>"
 
     def _repr_html_(self) -> str:
         names = ("model", "balance", "accuracy", "macro_f1", "seconds_training", "ms_per_photo")
@@ -70,7 +70,7 @@ class SweepResult:
         return self.folder / "table.md"
 
     def __repr__(self) -> str:
-        return f"<sweep of {len(self.outcomes)} runs; {shown(self.page)}>"
+        return f"<sweep of {len(self.outcomes)} runs; {printable(self.page)}>"
 
     def _repr_html_(self) -> str:
         names = ("partition", "strategy", "seed", "accuracy", "macro_f1", "worst_tenth", "rounds_to_95")
@@ -92,7 +92,7 @@ def _html(title: str, rows: Columns, names: Sequence[str], page: Path) -> str:
     )
     return (
         f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p>{esc(shown(page))}</p>"
+        f"<p>{esc(printable(page))}</p>"
     )
 
 

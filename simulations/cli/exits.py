@@ -15,12 +15,12 @@ import click
 import typer
 
 from fer_models.errors import InputError
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.engines.surroundings import leave
 from simulations.run.ends import UnforeseenError, foreseen, how_to_go_on, reason
 
 
-def guarded(app: typer.Typer, arguments: list[str]) -> None:
+def run_app(app: typer.Typer, arguments: list[str]) -> None:
     """Runs the command line; leaves the process with the exit code where it does not end well."""
     try:
         _run(app, arguments)
@@ -85,7 +85,7 @@ def _check_arguments(arguments: list[str]) -> None:
         try:
             argument.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{shown(argument)} is not UTF-8; rename that file or folder") from error
+            raise InputError(f"{printable(argument)} is not UTF-8; rename that file or folder") from error
 
 
 def _fail(message: str, code: int) -> NoReturn:

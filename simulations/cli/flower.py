@@ -21,7 +21,7 @@ from simulations.cli.exits import told
 from simulations.experiment import Config, load, read_toml, shipped
 from simulations.run.folders import named
 from simulations.run.request import Request, check_folder, finished, resumed
-from simulations.run.rounds import Through
+from simulations.run.rounds import ExistingGrid
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
@@ -32,7 +32,7 @@ _PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and bet
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Runs the experiment that the run's configuration names; what went wrong is the log's last line."""
-    from simulations.run.runner import conduct
+    from simulations.run.runner import run_experiment
     from simulations.terminal.display import Display
 
     try:
@@ -44,7 +44,7 @@ def main(grid: Grid, context: Context) -> None:
         def run(job: Job) -> None:
             make_app(job)(grid, context)
 
-        result = conduct(asked, Display(), Through(run, nodes, devices))
+        result = run_experiment(asked, Display(), ExistingGrid(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
     except Exception as error:
         print(f"fedfer: {told(error)}", flush=True)

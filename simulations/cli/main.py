@@ -9,8 +9,8 @@ import click
 import typer
 
 from fer_models.errors import InputError
-from simulations.cli.exits import guarded, resumable
-from simulations.cli.many import study, sweep
+from simulations.cli.campaigns import study, sweep
+from simulations.cli.exits import resumable, run_app
 from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command
 from simulations.engines.interrupt import listen
 from simulations.engines.surroundings import open_streams
@@ -199,4 +199,4 @@ def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
     open_streams()
     listen()
-    guarded(app, sys.argv[1:])
+    run_app(app, sys.argv[1:])

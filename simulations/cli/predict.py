@@ -1,6 +1,6 @@
 """The command `fedfer predict`: which head, which photos, and where the answers go.
 
-Everything the user gave is checked before the first photo is read. Answers go out as they come: to the
+Everything the user gave is checked before the first photo is read. Replies go out as they come: to the
 terminal as a table, elsewhere as plain lines, and to a CSV.
 """
 
@@ -24,7 +24,7 @@ from fer_models.errors import InputError, RunError
 from fer_models.photos.given_photos import given_photos
 from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
 from fer_models.run_folder.summary import Head
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.engines.surroundings import on_terminal
 from simulations.experiment import read_toml, validate
 from simulations.run.request import check_cache
@@ -74,13 +74,13 @@ def locate(run: Path) -> tuple[Path, str, int]:
     if run.is_file():
         return run, "imagenet", 0
     if not run.is_dir():
-        raise InputError(f"there is no run {shown(run)}; give the folder of a run, or its {HEAD}")
+        raise InputError(f"there is no run {printable(run)}; give the folder of a run, or its {HEAD}")
     if not (run / "config.toml").is_file():
-        raise InputError(f"{shown(run)} is not the folder of a run: it has no config.toml; give one")
+        raise InputError(f"{printable(run)} is not the folder of a run: it has no config.toml; give one")
     path = run / HEAD
     if not path.is_file():
         raise InputError(
-            f"the run in {shown(run)} has no {HEAD}: it is not finished; go on with it (fedfer run --resume)"
+            f"the run in {printable(run)} has no {HEAD}: it is not finished; go on with it (fedfer run --resume)"
             " or give another"
         )
     _check_written(run, path)
@@ -104,10 +104,10 @@ def _check_written(run: Path, path: Path) -> None:
         written = Head.read(run).head_sha256
         found = sha256_of(path)
     except OSError as error:
-        raise InputError(f"the run in {shown(run)} is damaged ({error}); give another") from error
+        raise InputError(f"the run in {printable(run)} is damaged ({error}); give another") from error
     if written != found:
         raise InputError(
-            f"{shown(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json says"
+            f"{printable(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json says"
             f" {written[:16]}...; restore it, or train anew"
         )
 
@@ -118,16 +118,16 @@ def _target(table: str, files: Iterable[str]) -> Path:
         raise InputError("--csv: the name is empty; give a file, or - for standard output")
     path = Path(table).expanduser().resolve()
     if path.exists() and not path.is_file():
-        raise InputError(f"--csv: {shown(path)} is not a file; give one, or - for standard output")
+        raise InputError(f"--csv: {printable(path)} is not a file; give one, or - for standard output")
     try:
         tempfile.TemporaryFile(dir=path.parent).close()
         taken = path.exists() and any(os.path.exists(f) and path.samefile(f) for f in files)
     except OSError as error:
         raise InputError(
-            f"--csv: {shown(path)} cannot be written ({error.strerror or error}); give another file"
+            f"--csv: {printable(path)} cannot be written ({error.strerror or error}); give another file"
         ) from error
     if taken:
-        raise InputError(f"--csv: {shown(path)} is one of the photos; give another file")
+        raise InputError(f"--csv: {printable(path)} is one of the photos; give another file")
     return path
 
 
@@ -150,11 +150,11 @@ def _answer(
     unreadable, first = 0, ""
     for result in results:
         if result.reason is not None:
-            first = first or f"{shown(result.file)}: {result.reason}"
+            first = first or f"{printable(result.file)}: {result.reason}"
             unreadable += 1
         elif result.index is None or not known(result.index, classes):
             sys.stderr.write(
-                f"fedfer: warning: {shown(result.file)}: class index {result.index} is outside the head's"
+                f"fedfer: warning: {printable(result.file)}: class index {result.index} is outside the head's"
                 f" {len(classes)} classes; labelled {UNKNOWN}\n"
             )
         for write in writers:
@@ -182,7 +182,7 @@ def _rows(file: Any, classes: Sequence[str]) -> Write:
 def _complain(result: Prediction) -> None:
     """Says on standard error which photo cannot be read, and why."""
     if result.reason is not None:
-        sys.stderr.write(f"fedfer: {shown(result.file)} cannot be read: {result.reason}\n")
+        sys.stderr.write(f"fedfer: {printable(result.file)} cannot be read: {result.reason}\n")
 
 
 def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
@@ -190,8 +190,8 @@ def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
     console = Console(force_interactive=None if on_terminal(sys.stdout) else False, highlight=False)
     if not console.is_interactive:
         return _plain
-    emotion = max(cell_len(shown(name)) for name in ("emotion", UNKNOWN, *classes))
-    widest = max(cell_len(shown(file)) for file in files)
+    emotion = max(cell_len(printable(name)) for name in ("emotion", UNKNOWN, *classes))
+    widest = max(cell_len(printable(file)) for file in files)
     room = max(12, min(widest, console.width - emotion - _NUMBER - 5))
 
     def line(file: str, middle: Text, right: str, style: str = "") -> None:
@@ -203,9 +203,9 @@ def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
 
     def write(result: Prediction) -> None:
         if result.reason is None:
-            line(shown(result.file), Text(shown(result.emotion)), f"{result.confidence:.3f}")
+            line(printable(result.file), Text(printable(result.emotion)), f"{result.confidence:.3f}")
         else:
-            line(shown(result.file), Text(f"cannot be read: {result.reason}", "yellow"), "")
+            line(printable(result.file), Text(f"cannot be read: {result.reason}", "yellow"), "")
 
     return write
 
@@ -214,9 +214,9 @@ def _plain(result: Prediction) -> None:
     said = (
         ("unreadable", result.reason)
         if result.reason
-        else (shown(result.emotion), f"{result.confidence:.3f}")
+        else (printable(result.emotion), f"{result.confidence:.3f}")
     )
-    sys.stdout.write(f"{shown(result.file)}\t{said[0]}\t{said[1]}\n")
+    sys.stdout.write(f"{printable(result.file)}\t{said[0]}\t{said[1]}\n")
 
 
 def _fitted(name: str, room: int) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 from fer_models.quiet import ALONE, hush
 from simulations.engines import cluster
-from simulations.engines.guardian import guarded
 from simulations.engines.interrupt import deferred, handlers, restore
 from simulations.engines.standing import environment, nowhere
+from simulations.engines.watchdog import watched
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _BETWEEN = 0.01  # seconds
@@ -37,7 +37,7 @@ def own_ray(actors: int, logs: Path) -> Iterator[None]:
 
     before = handlers()
     folder = tempfile.mkdtemp(prefix="fedfer-ray-", dir=_short_folder())
-    with guarded(folder, logs):
+    with watched(folder, logs):
         others = _children()
         _adopt(True)
         try:

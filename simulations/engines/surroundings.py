@@ -16,7 +16,7 @@ from typing import Any
 from fer_models.cache import cache_path
 from fer_models.errors import InputError
 from fer_models.quiet import hush
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.engines.standing import check_here
 
 _KEPT = ("scan", "looks", "weights", "encoder", "features")  # folders of the cache that hold what is ours
@@ -79,12 +79,12 @@ def check_cache() -> None:
             try_folder(folder)
         except OSError as error:
             raise InputError(
-                f"the cache folder {shown(folder)} cannot be written ({error.strerror or error});"
+                f"the cache folder {printable(folder)} cannot be written ({error.strerror or error});"
                 " let FEDFER_CACHE name a folder that can"
             ) from error
         if strange := _not_ours(folder):
             raise InputError(
-                f"the cache folder {shown(folder)} holds {shown(strange)}, which this user may not use; make"
+                f"the cache folder {printable(folder)} holds {printable(strange)}, which this user may not use; make"
                 " it yours, or let FEDFER_CACHE name another folder"
             )
 
@@ -143,7 +143,7 @@ def _folder(kept: Path) -> Path:
         _passing.append(folder)
         if kept.name == "numba":  # the one that takes its time
             sys.stderr.write(
-                f"fedfer: numba compiles anew, some 30 s: the cache folder {shown(kept)} cannot be written"
+                f"fedfer: numba compiles anew, some 30 s: the cache folder {printable(kept)} cannot be written"
                 f" ({error.strerror or error}); make it yours, or let FEDFER_CACHE name another\n"
             )
         return Path(folder)

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from fer_models.data.draws import Drawn
-from fer_models.local.training import Shards
+from fer_models.data.draws import PoolDraws
+from fer_models.local.training import PhoneRows
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Partition(ABC):
         """
 
     def holdings(
-        self, pool: Shards, owner: np.ndarray, *, phones: int, classes: int, seed: int
-    ) -> Shards | Drawn:
+        self, pool: PhoneRows, owner: np.ndarray, *, phones: int, classes: int, seed: int
+    ) -> PhoneRows | PoolDraws:
         """What phones hold of the training views in `pool`; `owner` (n,) is the phone of each."""
         return shards(pool, owner)
 
@@ -44,7 +44,7 @@ class Partition(ABC):
         return "".join(f", {k} {v:g}" if isinstance(v, float) else f", {k} {v}" for k, v in values)
 
 
-def shards(pool: Shards, owner: np.ndarray) -> Shards:
+def shards(pool: PhoneRows, owner: np.ndarray) -> PhoneRows:
     """Phones that own the rows (n,) of the pool as `owner` (n,) says; none is empty."""
     order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
-    return Shards(pool.features, pool.labels, pool.rows[order], offsets)
+    return PhoneRows(pool.features, pool.labels, pool.rows[order], offsets)

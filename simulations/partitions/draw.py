@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from fer_models.data.draws import Drawn
-from fer_models.local.training import Shards
+from fer_models.data.draws import PoolDraws
+from fer_models.local.training import PhoneRows
 from simulations.partitions.base import Partition
 from simulations.partitions.dirichlet import Alpha
 
@@ -28,9 +28,11 @@ class Draw(Partition):
         """All in one pool."""
         return np.zeros(len(labels), np.int64)
 
-    def holdings(self, pool: Shards, owner: np.ndarray, *, phones: int, classes: int, seed: int) -> Drawn:
+    def holdings(
+        self, pool: PhoneRows, owner: np.ndarray, *, phones: int, classes: int, seed: int
+    ) -> PoolDraws:
         """Phones that draw from the pool."""
-        return Drawn.of_pool(
+        return PoolDraws.of_pool(
             pool.features,
             pool.labels,
             pool.rows,

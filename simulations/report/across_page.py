@@ -11,7 +11,7 @@ from html import escape as esc
 import numpy as np
 
 from fer_models.run_folder.folder import PHONES
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality, Spread
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality, Spread
 from simulations.report import charts
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
@@ -114,7 +114,7 @@ def _luck(found: AcrossPhones, rows: np.ndarray) -> str:
     )
 
 
-def _own(own: OwnHeadQuality, rows: np.ndarray) -> str:
+def _own(own: PersonalHeadQuality, rows: np.ndarray) -> str:
     """How good own heads are, beside what knowing the phone's largest class alone would give."""
     naming = percent(rows[:, 3].sum() / rows[:, 0].sum())
     return (

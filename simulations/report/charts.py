@@ -160,7 +160,7 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
 
 
 def columns(views: Sequence[Sequence[int]], *, label: str, x_title: str) -> str:
-    """A thin column for each of `views`: above the shares of its parts, stacked from the top; below its sum.
+    """A thin column for each of `views`: above the shares of its parts, needs_updates from the top; below its sum.
 
     The parts have colours of the page in turn (`kind`), which repeat where there are many.
     """

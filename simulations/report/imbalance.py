@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulations.report import canvas
-from simulations.report.canvas import AFTER, BEFORE, INK
+from simulations.report import figure_style
+from simulations.report.figure_style import AFTER, BEFORE, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,23 +15,23 @@ def draw_imbalance(before: Mapping[str, int], after: Mapping[str, int], folder: 
     """Writes imbalance.png and imbalance.svg to `folder`; the same numbers give the same bytes."""
     from matplotlib.figure import Figure
 
-    with canvas.style():
+    with figure_style.style():
         figure = Figure(figsize=(7.2, 1.0 + 0.52 * len(before)), layout="constrained")
         _draw(figure.add_subplot(), before, after)
-        return canvas.save(figure, folder, "imbalance")
+        return figure_style.save(figure, folder, "imbalance")
 
 
 def draw_balances(
     before: Mapping[str, int], after: Mapping[int, Mapping[str, int]], folder: Path
 ) -> list[Path]:
     """The same for several balances beside one another: `after` maps a balance, 0 for none, to its views."""
-    with canvas.style():
+    with figure_style.style():
         panels = [("Photos, before", before, BEFORE)]
         panels += [
             (f"Views, balance {f'{balance:,}' if balance else 'none'}", views, AFTER)
             for balance, views in after.items()
         ]
-        figure = canvas.sheet(canvas.WIDTH, 1.2 + 0.34 * len(before))
+        figure = figure_style.sheet(figure_style.WIDTH, 1.2 + 0.34 * len(before))
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         names = sorted(before, key=lambda name: before[name])
         most = max(max(counts.values()) for _, counts, _ in panels)
@@ -40,9 +40,9 @@ def draw_balances(
             smallest = min(counts.values())
             ratio = f"largest to smallest {max(counts.values()) / smallest:.3g} to 1" if smallest else ""
             place.set_title(title, loc="left", fontsize=10.5, color=INK, pad=20, fontweight="bold")
-            place.text(0, 1.02, ratio, transform=place.transAxes, fontsize=8.5, color=canvas.MUTED)
-        axes[0].set_yticks(range(len(names)), [canvas.short(name) for name in names])
-        return canvas.save(figure, folder, "imbalance")
+            place.text(0, 1.02, ratio, transform=place.transAxes, fontsize=8.5, color=figure_style.MUTED)
+        axes[0].set_yticks(range(len(names)), [figure_style.short(name) for name in names])
+        return figure_style.save(figure, folder, "imbalance")
 
 
 def _bars(axes: "Axes", counts: list[int], color: str, most: int) -> None:
@@ -51,7 +51,7 @@ def _bars(axes: "Axes", counts: list[int], color: str, most: int) -> None:
     axes.bar_label(bars, labels=[f"{count:,}" for count in counts], padding=3, color=INK, fontsize=9)
     axes.set_xlim(0, 1.3 * most)
     axes.xaxis.set_visible(False)
-    canvas.bare(axes)
+    figure_style.bare(axes)
 
 
 def _draw(axes: "Axes", before: Mapping[str, int], after: Mapping[str, int]) -> None:

@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 
 from fer_models.cache import whole_file
-from simulations.report import across_page, ledger_page, outcome, page, phones, setting
+from simulations.report import across_page, learning, ledger_page, page, phones, setup
+from simulations.report.headline import headline
 from simulations.report.results import read_all
-from simulations.report.verdict import verdict
 
 
 def write_report(folder: Path) -> Path:
@@ -19,18 +19,18 @@ def write_report(folder: Path) -> Path:
     every = read_all(folder)
     run, baselines = every[0], every[1:]
     sections = [
-        verdict(run, baselines),
-        setting.setting(run),
+        headline(run, baselines),
+        setup.setup(run),
         ledger_page.photos(run),
-        outcome.training(every),
-        outcome.counts(run),
+        learning.training(every),
+        learning.counts(run),
         phones.phones(run),
         across_page.across_phones(every),
-        outcome.confusion(run, baselines),
-        outcome.per_class(every),
-        outcome.examples(run),
-        setting.cost(run, baselines),
-        setting.again(run),
+        learning.confusion(run, baselines),
+        learning.per_class(every),
+        learning.examples(run),
+        setup.cost(run, baselines),
+        setup.again(run),
     ]
     version = escape(run.environment.versions.get("fedfer", ""))
     footer = f"Written by fedfer {version} from the files of this run folder. No scripts, no network."

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fer_models.across import OwnParts, accuracies, confusions, macro_f1s, measure_parts, own_answers
+from fer_models.across import PhoneHoldout, accuracies, confusions, macro_f1s, measure_parts, personal_answers
 from fer_models.heads import Classifier, LinearHead
 from fer_models.metrics import report
 from fer_models.run_folder.folder import PHONES, RunFolder
-from fer_models.run_folder.quality import AcrossPhones, OwnHeadQuality
-from server.strategies.own_heads import OwnHeads
+from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality
+from server.strategies.personal_heads import PersonalHeads
 from simulations.world.prepare import Prepared
 
 
@@ -17,7 +17,7 @@ def answers(
     prepared: Prepared,
     classifier: Classifier,
     chances: np.ndarray,
-    own: OwnHeads | None,
+    own: PersonalHeads | None,
     make: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Class probabilities (n, C) of the test photos as their phones see them: of the model, of own heads.
@@ -25,18 +25,18 @@ def answers(
     `chances` (n, C) are the model's for the photos as they are; `make` makes of an own head what answers. The
     second is None where phones have no heads of their own.
     """
-    parts = prepared.own_test
+    parts = prepared.test_on_phones
     if parts is None:
         return chances, None
     # A phone may see photos in its own way (the partition `camera`): then these are other features.
     same = parts.features is prepared.test.features
     on_phones = chances if same else classifier.probabilities(parts.features)
-    return on_phones, None if own is None else own_answers(parts, on_phones, own.phones, own.heads, make)
+    return on_phones, None if own is None else personal_answers(parts, on_phones, own.phones, own.heads, make)
 
 
 def across_phones(
-    log: RunFolder, parts: OwnParts | None, chances: np.ndarray, own: np.ndarray | None
-) -> tuple[AcrossPhones | None, OwnHeadQuality | None]:
+    log: RunFolder, parts: PhoneHoldout | None, chances: np.ndarray, own: np.ndarray | None
+) -> tuple[AcrossPhones | None, PersonalHeadQuality | None]:
     """The fields across_phones and own_heads of summary.json, from what `answers` gave; writes phones.csv."""
     if parts is None:
         return None, None
@@ -47,10 +47,10 @@ def across_phones(
     if own is None or theirs is None:
         return found, None
     quality, _ = report(parts.labels, own.argmax(axis=1), parts.classes)
-    return found, OwnHeadQuality(**vars(quality), across_phones=measure_parts(parts, theirs))
+    return found, PersonalHeadQuality(**vars(quality), across_phones=measure_parts(parts, theirs))
 
 
-def _write(log: RunFolder, parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> None:
+def _write(log: RunFolder, parts: PhoneHoldout, shared: np.ndarray, own: np.ndarray | None) -> None:
     """phones.csv: a line a phone; what has no photos has no ratios."""
     header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
     for name in parts.classes:
@@ -62,7 +62,7 @@ def _names(kind: str) -> list[str]:
     return [f"{kind}{name}" for name in ("correct", "accuracy", "macro_f1")]
 
 
-def _rows(parts: OwnParts, shared: np.ndarray, own: np.ndarray | None) -> Iterator[list[object]]:
+def _rows(parts: PhoneHoldout, shared: np.ndarray, own: np.ndarray | None) -> Iterator[list[object]]:
     photos, support = shared.sum(axis=(1, 2)).tolist(), shared.sum(axis=2).tolist()
     hits = np.diagonal(shared, axis1=1, axis2=2).tolist()
     judged = [

@@ -8,7 +8,7 @@ from fer_models.machine import cores
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import RunFolder
 from simulations.experiment import Config
-from simulations.run.origin import versions
+from simulations.run.provenance import versions
 from simulations.world.prepare import World
 
 

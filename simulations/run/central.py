@@ -10,9 +10,9 @@ from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary, Trained
 from simulations.experiment import BaselineConfig
+from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.begin import Asked, begin
-from simulations.run.finish import finish, write_data
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
 
@@ -49,7 +49,7 @@ class Central:
         with display.stage(title, unit="epochs") as step:
 
             def on_epoch(record: RoundRecord) -> None:
-                stamp.check(files)
+                stamp.check_unchanged(files)
                 log.append_round(record)
                 took.add(record)
                 show(step, record, len(views))
@@ -58,7 +58,7 @@ class Central:
             selection, chosen = centralize(self.world, self.prepared, views, on_epoch)
         write_data(log.path, self.world, None)
         length = sum(views) / len(self.prepared.central.rows)
-        return finish(
+        return write_artifacts(
             log,
             self.world,
             self.prepared,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numba import cfunc, types
 
-from fer_models.text import shown, typed
+from fer_models.text import printable, typed
 
 _VARIABLE = "FEDFER_CUT_SHORT"
 _NAME = np.frombuffer(f"{_VARIABLE}\0".encode(), np.uint8)
@@ -35,7 +35,11 @@ def told(folder: Path, features: Path | None) -> Iterator[None]:
 
     The line names the `features` and says how the run in `folder` goes on.
     """
-    what = f"{shown(features)}, or a file in {shown(folder / 'prepared')}," if features else "a mapped file"
+    what = (
+        f"{printable(features)}, or a file in {printable(folder / 'prepared')},"
+        if features
+        else "a mapped file"
+    )
     line = f"fedfer: {what} was cut short while the run read it; leave prepared files alone; go on with: "
     os.environ[_VARIABLE] = f"{line}fedfer run --resume {typed(folder)}\n"
     libc = ctypes.CDLL(None)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_models.errors import FedferError, InputError, RunError
-from fer_models.text import shown
+from fer_models.text import printable
 
 
 class UnforeseenError(RunError):
@@ -20,7 +20,7 @@ def foreseen(error: BaseException) -> bool:
 def reason(error: Exception) -> str:
     """Why it failed, in one line."""
     if isinstance(error, OSError) and not isinstance(error, FedferError):
-        return f"{error.strerror or error}{f': {shown(error.filename)}' if error.filename else ''}"
+        return f"{error.strerror or error}{f': {printable(error.filename)}' if error.filename else ''}"
     if isinstance(error, FedferError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"

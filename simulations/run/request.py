@@ -14,11 +14,11 @@ from fer_models.errors import InputError
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.engines.surroundings import check_cache as check_cache
 from simulations.engines.surroundings import try_folder
 from simulations.experiment import Config, read_toml, validate
-from simulations.run import origin
+from simulations.run import provenance
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Request:
     federated: bool = True  # False: the baseline alone
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
     devices: bool = False  # whether each phone is a node with photos of its own
-    origin: Origin | None = None  # of a run to go on with: what it was begun with
+    provenance: Origin | None = None  # of a run to go on with: what it was begun with
 
 
 def check_folder(folder: Path) -> None:
     """Refuses a run folder that is in use or cannot be made."""
     try:
         if folder.exists() and (not folder.is_dir() or any(not _begun(path) for path in folder.iterdir())):
-            raise InputError(f"--out: {shown(folder)} is in use; give a folder that is new or empty")
+            raise InputError(f"--out: {printable(folder)} is in use; give a folder that is new or empty")
         try_folder(folder)
     except OSError as error:
         raise InputError(
-            f"--out: {shown(folder)} cannot be written ({error.strerror or error}); give another folder"
+            f"--out: {printable(folder)} cannot be written ({error.strerror or error}); give another folder"
         ) from error
 
 
@@ -57,12 +57,12 @@ def resumed(folder: Path) -> Request:
     begun with other settings, code or libraries.
     """
     if not folder.is_dir():
-        raise InputError(f"--resume: there is no folder {shown(folder)}; give the folder of a run")
+        raise InputError(f"--resume: there is no folder {printable(folder)}; give the folder of a run")
     environment, config = folder / "environment.json", folder / "config.toml"
     for path in (environment, config):
         if not path.is_file():
             raise InputError(
-                f"--resume: {shown(folder)} is not the folder of a run: it has no {path.name}; give one"
+                f"--resume: {printable(folder)} is not the folder of a run: it has no {path.name}; give one"
             )
     try:
         asked = Environment.read(folder)
@@ -71,8 +71,8 @@ def resumed(folder: Path) -> Request:
     done, begun = finished(folder), None
     now = Config() if done else validate(read_toml(config))
     if not done:
-        begun = origin.read(folder)
-        origin.check(folder, begun, now)
+        begun = provenance.read(folder)
+        provenance.check_same(folder, begun, now)
     return Request(
         experiment=asked.experiment,
         config=now,
@@ -81,7 +81,7 @@ def resumed(folder: Path) -> Request:
         federated=asked.federated,
         baseline=asked.baseline,
         devices=bool(asked.devices),
-        origin=begun,
+        provenance=begun,
     )
 
 
@@ -91,7 +91,7 @@ def finished(folder: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Holds the run folder; InputError while another process holds it.
 
     The system frees it with the process, however that ends. File systems without locks go without.
@@ -102,7 +102,7 @@ def alone(folder: Path) -> Iterator[None]:
     except BlockingIOError as error:
         os.close(handle)
         raise InputError(
-            f"{shown(folder)} is in use: another fedfer is at work in it; wait for it or stop it"
+            f"{printable(folder)} is in use: another fedfer is at work in it; wait for it or stop it"
         ) from error
     except OSError:
         pass

@@ -23,9 +23,9 @@ from fer_models.updates import written
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
-from server.strategies import own_heads, ridge
+from server.strategies import personal_heads, ridge
 from server.strategies.base import Algorithm
-from server.strategies.own_heads import OwnHeads
+from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
 from simulations.run.central import show
 from simulations.run.request import Request
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Through:
+class ExistingGrid:
     """Nodes that are there already: begun for this run, or those of a Grid of Flower's."""
 
     run: Callable[[Job], None]  # runs the job on it
@@ -53,7 +53,7 @@ class Rounds:
     display: Display
     world: World
     prepared: Prepared
-    through: Through
+    through: ExistingGrid
 
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float
@@ -68,7 +68,7 @@ class Rounds:
         with self.display.stage("Federated training", unit="rounds") as step:
 
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
-                stamp.check(plan.stamp)
+                stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
                 took.add(record)
                 states[:] = [state]
@@ -87,14 +87,14 @@ class Rounds:
                 validation=prepared.validation,
                 on_round=on_round,
                 classifier=self.classifier,
-                own_validation=prepared.own_validation,
+                validation_on_phones=prepared.validation_on_phones,
                 adapting=(adapting := self._adapting()),
-                on_adapted=lambda heads: OwnHeads(adapting, heads).save(log.path),
+                on_adapted=lambda heads: PersonalHeads(adapting, heads).save(log.path),
                 recipe=self._recipe if self.request.devices else None,
             )
-            if start.number < config.rounds or (len(adapting) and own_heads.load(log.path) is None):
+            if start.number < config.rounds or (len(adapting) and personal_heads.load(log.path) is None):
                 self.through.run(job)
-            if (kept := own_heads.of(states[0].state)) is not None:
+            if (kept := personal_heads.of(states[0].state)) is not None:
                 kept.save(log.path)
             if (reached := states[0].number) < config.rounds:
                 raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
@@ -132,7 +132,7 @@ class Rounds:
 
     @property
     def _recipe(self) -> dict[str, Any]:
-        """What a node that is a phone needs to prepare its photos; see clients/device.py."""
+        """What a node that is a phone needs to prepare its photos; see clients/phone_node.py."""
         config, weights = self.request.config, self.world.weights
         assert weights is not None  # of the frozen part of the one model that devices train
         return {
@@ -154,7 +154,7 @@ class Rounds:
         """The phones, sorted, that train the chosen head further for themselves in the end: those that test
         photos were dealt to, which are all but where phones outnumber photos.
         """
-        phones, parts = self.request.config.federation.phones, self.prepared.own_test
+        phones, parts = self.request.config.federation.phones, self.prepared.test_on_phones
         if not self.algorithm.epochs_after:
             return np.empty(0, np.int64)
         return np.arange(phones) if parts is None else parts.phones

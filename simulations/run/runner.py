@@ -17,17 +17,17 @@ from fer_models.errors import InputError
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
-from fer_models.text import shown
+from fer_models.text import printable
 from fer_models.updates import chosen
-from server.strategies import own_heads
-from server.strategies.registry import check, make
+from server.strategies import personal_heads
+from server.strategies.registry import check_phones, make
 from simulations.experiment import Config
-from simulations.run import cut_short, origin
+from simulations.run import cut_short, provenance
+from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
-from simulations.run.finish import finish, write_data
-from simulations.run.request import Request, alone, check_cache
-from simulations.run.rounds import Rounds, Through
+from simulations.run.request import Request, check_cache, locked
+from simulations.run.rounds import ExistingGrid, Rounds
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey
@@ -42,7 +42,7 @@ class Result:
     page: Path
 
 
-def conduct(request: Request, display: Display, through: Through | None = None) -> Result:
+def run_experiment(request: Request, display: Display, through: ExistingGrid | None = None) -> Result:
     """Does what was requested; the run folder appears once nothing the user gave can be wrong any more.
 
     The rounds go through a Grid that is there already, if one is given.
@@ -51,7 +51,7 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
     if request.devices != (through is not None and through.devices):
         real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
         kind, way = real if request.devices else simulated
-        raise InputError(f"the run in {shown(request.folder)} {kind} one of devices; go on with {way}")
+        raise InputError(f"the run in {printable(request.folder)} {kind} one of devices; go on with {way}")
     if request.federated and not MODELS[request.config.model.name].federated:
         known = ", ".join(name for name, model in MODELS.items() if model.federated)
         raise InputError(
@@ -77,10 +77,10 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
             request.experiment, request.command, request.federated, request.baseline, request.devices
         )
         if request.origin:
-            origin.check_data(request.folder, request.origin, world.table, world.weights)
-        with alone(log.path):
+            provenance.check_data(request.folder, request.origin, world.table, world.weights)
+        with locked(log.path):
             sweep_up(log.path)
-            origin.of(request.config, world.table, world.weights).write(log.path)
+            provenance.of(request.config, world.table, world.weights).write(log.path)
             begin(log, world, asked)
             with ExitStack() as nodes:
                 if request.federated and through is None:
@@ -94,19 +94,19 @@ def conduct(request: Request, display: Display, through: Through | None = None) 
                     return run.central() if through is None else run.federated(through, nodes.close)
 
 
-def _nodes(request: Request, display: Display, stack: ExitStack) -> Through:
+def _nodes(request: Request, display: Display, stack: ExitStack) -> ExistingGrid:
     """Begins what the nodes live on: what is wrong with it is known before the first feature is computed."""
     from simulations.engines.launcher import begun, node_count
 
     federation = request.config.federation
     number, logs = node_count(federation), request.folder / "logs"
     if federation.engine == "process":
-        return Through(stack.enter_context(begun("process", number, logs)), number)
+        return ExistingGrid(stack.enter_context(begun("process", number, logs)), number)
     with display.stage("Nodes", unit="nodes") as step:
         step(0, number)
         run = stack.enter_context(begun(federation.engine, number, logs))
         step(number, number)
-    return Through(run, number)
+    return ExistingGrid(run, number)
 
 
 def _check_strategy(config: Config) -> None:
@@ -129,7 +129,7 @@ def _check_strategy(config: Config) -> None:
             f"{strategy.projection}; lower it"
         )
     try:
-        check(strategy, config.phones_per_round or config.federation.phones)
+        check_phones(strategy, config.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -145,7 +145,7 @@ class _Run:
     began: float
     seconds_features: float
 
-    def federated(self, through: Through, trained: Callable[[], None]) -> Result:
+    def federated(self, through: ExistingGrid, trained: Callable[[], None]) -> Result:
         """The rounds, after which it calls `trained`, then the baselines beside them."""
         config, log = self.request.config, RunFolder(self.request.folder)
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
@@ -161,7 +161,7 @@ class _Run:
                 baselines.append(self._baseline(log.path / name, epochs))
         simulated = not self.request.devices
         write_data(log.path, self.world, self.prepared.shards if simulated else None)
-        summary = finish(
+        summary = write_artifacts(
             log,
             self.world,
             self.prepared,
@@ -169,12 +169,12 @@ class _Run:
             took,
             self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
             began=began,
-            own=own_heads.load(log.path),
+            own=personal_heads.load(log.path),
             classifier=rounds.classifier,
         )
         return self._report(summary, baselines)
 
-    def _trained(self, kind: Kind, through: Through, chosen: Chosen) -> Trained:
+    def _trained(self, kind: Kind, through: ExistingGrid, chosen: Chosen) -> Trained:
         """What was trained on the phones."""
         config, federation = self.request.config, self.request.config.federation
         simulated = not self.request.devices

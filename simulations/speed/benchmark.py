@@ -22,7 +22,7 @@ from fer_models.encoders import backbone, weights
 from fer_models.machine import cores
 from fer_models.run_folder.files import Record
 from fer_models.sketch.faces import SketchSet
-from simulations.run.origin import versions
+from simulations.run.provenance import versions
 from simulations.speed import contenders
 from simulations.speed.contenders import Field, Outcome, Row
 from simulations.terminal.display import Display, Step

@@ -18,8 +18,8 @@ import numpy as np
 from fer_models.config import TrainConfig
 from fer_models.encoders import backbone
 from fer_models.evaluation import HeldOut, Selection
-from fer_models.heads import joined, named, new_head
-from fer_models.local.training import Shards, Update, Work, round_key, train_phones
+from fer_models.heads import as_arrays, from_arrays, new_head
+from fer_models.local.training import LocalWork, PhoneRows, Update, round_key, train_phones
 from fer_models.machine import cores
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
@@ -51,7 +51,7 @@ class Row:
 class Field:
     """What the contenders train."""
 
-    shards: Shards
+    shards: PhoneRows
     head: np.ndarray  # to start from
     folder: Path  # where the shards lie
 
@@ -100,8 +100,8 @@ def lay_out(features: Path, sizes: np.ndarray, folder: Path) -> Field:
     turns = -(-views // len(opened))
     rows = np.concatenate([rng.permutation(len(opened)) for _ in range(turns)])[:views]
     labels = rng.integers(0, _CLASSES, len(opened))
-    Shards(opened, labels, rows, np.concatenate([[0], np.cumsum(sizes)])).save(folder, features)
-    return Field(Shards.load(folder), new_head(_CLASSES, opened.shape[1], seed=_SEED), folder)
+    PhoneRows(opened, labels, rows, np.concatenate([[0], np.cumsum(sizes)])).save(folder, features)
+    return Field(PhoneRows.load(folder), new_head(_CLASSES, opened.shape[1], seed=_SEED), folder)
 
 
 def stock_flower(field: Field, rounds: int, logs: Path, step: Step) -> Outcome:
@@ -122,10 +122,10 @@ def torch_loop(field: Field, rounds: int, step: Step) -> Outcome:
     from simulations.speed.stock import train_phone
 
     def once() -> np.ndarray:
-        start = {name: torch.from_numpy(array) for name, array in named(field.head).items()}
+        start = {name: torch.from_numpy(array) for name, array in as_arrays(field.head).items()}
         states = [train_phone(field.shards, p, start, _order(field, 1))[0] for p in range(field.phones)]
         mean = {name: torch.stack([state[name] for state in states]).mean(0).numpy() for name in start}
-        return joined(mean)
+        return from_arrays(mean)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the matrices are small: a second thread makes it slower
@@ -173,7 +173,7 @@ def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome
     train, threads = TrainConfig(dropout=dropout), cores()
 
     def update(phones: np.ndarray) -> Update:
-        return train_phones(field.shards, phones, Work(field.head, train, 1, round_key(_SEED, 1))).sum
+        return train_phones(field.shards, phones, LocalWork(field.head, train, 1, round_key(_SEED, 1))).sum
 
     with ThreadPoolExecutor(threads) as pool:
 

@@ -18,9 +18,9 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 
 from fer_models.errors import RunError
-from fer_models.heads import joined, named
+from fer_models.heads import as_arrays, from_arrays
 from fer_models.local import kernel
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.order import Order
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train(message: Message, context: Context) -> Message:
 
 
 def train_phone(
-    shards: Shards, phone: int, start: "dict[str, torch.Tensor]", order: Order
+    shards: PhoneRows, phone: int, start: "dict[str, torch.Tensor]", order: Order
 ) -> "tuple[dict[str, torch.Tensor], float]":
     """One phone's local epochs without dropout: the state dict of its linear layer, and the last loss."""
     import torch
@@ -91,7 +91,7 @@ def make_server(
             if number:
                 if came != phones:
                     raise RunError(f"only {came} of {phones} phones came back in round {number}")
-                on_round(now - since, joined({name: array.numpy() for name, array in arrays.items()}))
+                on_round(now - since, from_arrays({name: array.numpy() for name, array in arrays.items()}))
             since = time.perf_counter()
 
         strategy = FedAvg(
@@ -104,7 +104,7 @@ def make_server(
         del settings["round"]  # Flower adds the number of each round by itself
         strategy.start(
             grid,
-            ArrayRecord({name: Array(array) for name, array in named(head).items()}),
+            ArrayRecord({name: Array(array) for name, array in as_arrays(head).items()}),
             num_rounds=rounds,
             train_config=ConfigRecord(settings),
             evaluate_fn=after_round,
@@ -114,8 +114,8 @@ def make_server(
 
 
 @lru_cache(maxsize=1)
-def _shards(prepared: str) -> Shards:
-    return Shards.load(Path(prepared))
+def _shards(prepared: str) -> PhoneRows:
+    return PhoneRows.load(Path(prepared))
 
 
 def _view_order(key: int, phone: int, epoch: int, views: int) -> np.ndarray:

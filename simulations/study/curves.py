@@ -9,8 +9,8 @@ import numpy as np
 
 from fer_models.models import MODELS
 from fer_models.run_folder.rounds import RoundRecord
-from simulations.report import canvas
-from simulations.report.canvas import COLOURS, MUTED
+from simulations.report import figure_style
+from simulations.report.figure_style import COLOURS, MUTED
 from simulations.report.results import Run
 from simulations.study.results import Study
 
@@ -34,9 +34,9 @@ def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
     models = models_with_epochs(study)
     across = min(_ACROSS, len(models))
     down = ceil(len(models) / across)
-    with canvas.style():
-        size = (max(6.0, canvas.WIDTH * across / _ACROSS), 0.75 + 4.1 * down)
-        figure = canvas.sheet(*size)
+    with figure_style.style():
+        size = (max(6.0, figure_style.WIDTH * across / _ACROSS), 0.75 + 4.1 * down)
+        figure = figure_style.sheet(*size)
         axes = figure.subplots(2 * down, across, squeeze=False)
         pairs = [(axes[2 * (i // across), i % across], axes[2 * (i // across) + 1, i % across])
                  for i in range(down * across)]  # fmt: skip
@@ -51,7 +51,7 @@ def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
         for place in (place for pair in free for place in pair):
             place.axis("off")
         _legend(figure, len(study.seeds), columns=5 if size[0] > 9 else 2)
-        return canvas.save(figure, folder, f"epochs-{balance}")
+        return figure_style.save(figure, folder, f"epochs-{balance}")
 
 
 def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> None:
@@ -77,7 +77,7 @@ def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> Non
     last = max(len(run.rounds) for run in runs)
     edge = 0.04 * (last - 1) or 0.5
     for axes in (above, below):
-        canvas.bare(axes, grid="y")
+        figure_style.bare(axes, grid="y")
         axes.set_xlim(1 - edge, last + edge)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     above.tick_params(labelbottom=False)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulations.report import canvas
-from simulations.report.canvas import AFTER, BEFORE, INK, MUTED
+from simulations.report import figure_style
+from simulations.report.figure_style import AFTER, BEFORE, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,10 +103,10 @@ def draw_blocks(size: int, classes: int, trained: int | None, folder: Path) -> l
     lines = blocks(size, classes)
     split = None if trained is None else sum(1 for line in lines if line.name) - 1 - trained
     rows = [row + (split is not None and row >= split) for row in range(len(lines))]
-    with canvas.style():
-        figure = Figure(figsize=(canvas.WIDTH, 0.27 * (rows[-1] + 4.2)))
+    with figure_style.style():
+        figure = Figure(figsize=(figure_style.WIDTH, 0.27 * (rows[-1] + 4.2)))
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.set_xlim(0, canvas.WIDTH)
+        axes.set_xlim(0, figure_style.WIDTH)
         axes.set_ylim(rows[-1] + 0.9, -3.1)
         axes.axis("off")
         _head(axes, size, lines)
@@ -118,7 +118,7 @@ def draw_blocks(size: int, classes: int, trained: int | None, folder: Path) -> l
                       color=AFTER if below else BEFORE)  # fmt: skip
         if split is not None:
             _split(axes, split)
-        return canvas.save(figure, folder, "blocks")
+        return figure_style.save(figure, folder, "blocks")
 
 
 def _head(axes: "Axes", size: int, lines: Sequence[Block]) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulations.report import canvas
-from simulations.report.canvas import COLOURS, INK, MARKERS, MUTED
+from simulations.report import figure_style
+from simulations.report.figure_style import COLOURS, INK, MARKERS, MUTED
 from simulations.study import words as words
 from simulations.study.published import PUBLISHED
 from simulations.study.results import Study
@@ -19,9 +19,9 @@ def draw_overview(study: Study, folder: Path) -> list[Path]:
     """Writes overview.png and overview.svg."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    with canvas.style():
+    with figure_style.style():
         high = 1.3 + len(study.models) * (0.25 + 0.16 * len(study.balances))
-        figure = canvas.sheet(canvas.WIDTH, high)
+        figure = figure_style.sheet(figure_style.WIDTH, high)
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, measure, title in ((left, "accuracy", "Accuracy"), (right, "macro_f1", "Macro-F1")):
             _panel(axes, study, measure)
@@ -35,7 +35,7 @@ def draw_overview(study: Study, folder: Path) -> list[Path]:
         left.set_ylim(len(study.models) - 0.5, -0.5)
         keys, names = left.get_legend_handles_labels()
         figure.legend(keys, names, loc="outside lower left", ncols=6, frameon=False, fontsize=9)
-        return canvas.save(figure, folder, "overview")
+        return figure_style.save(figure, folder, "overview")
 
 
 def _panel(axes: "Axes", study: Study, measure: str) -> None:
@@ -54,8 +54,8 @@ def _panel(axes: "Axes", study: Study, measure: str) -> None:
             axes.plot(spread.mean, y, marker, color=color, markersize=6.5, markeredgecolor="white",
                       linestyle="none", zorder=3, label=named)  # fmt: skip
     for j in range(1, len(study.models)):
-        axes.axhline(j - 0.5, color=canvas.GRID, linewidth=0.8)
-    canvas.bare(axes, grid="x")
+        axes.axhline(j - 0.5, color=figure_style.GRID, linewidth=0.8)
+    figure_style.bare(axes, grid="x")
     axes.tick_params(axis="x", labelcolor=MUTED)
 
 

@@ -14,7 +14,7 @@ from fer_models.cache import whole_file
 from simulations.report import page
 from simulations.report.page import paragraph, section
 from simulations.study import sections as study_sections
-from simulations.study import setting as study_setting
+from simulations.study import setup as study_setting
 from simulations.study import words as words
 from simulations.study.figures import FOLDER, Figure, figures
 from simulations.study.results import Study

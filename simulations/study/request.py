@@ -12,7 +12,7 @@ import tomli_w
 from fer_models.cache import whole_file
 from fer_models.errors import InputError
 from fer_models.models import MODELS
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.explain import shown as written
@@ -132,7 +132,7 @@ def check_same(before: Config, now: Config, folder: Path) -> None:
         for name, value in values.items():
             if value != new[section][name]:
                 raise InputError(
-                    f"--out: what lies in {shown(folder)} was begun with {section}.{name} = {written(value)},"
+                    f"--out: what lies in {printable(folder)} was begun with {section}.{name} = {written(value)},"
                     f" now it is {written(new[section][name])}; give another folder, or the same settings"
                 )
 
@@ -158,7 +158,7 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     config = validate(raw)
     if not sound or config.evaluation.select != "best":
         raise InputError(
-            f"{shown(path)} is damaged: its models, balances, seeds or evaluation.select are not those of a"
+            f"{printable(path)} is damaged: its models, balances, seeds or evaluation.select are not those of a"
             " study; restore it, or give another folder"
         )
     return config, {"models": models, "balances": balances, "seeds": seeds}
@@ -177,7 +177,7 @@ def _models(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in MODELS:
-            raise InputError(f'--models: there is no model "{shown(name)}"{nearest(name, MODELS)}')
+            raise InputError(f'--models: there is no model "{printable(name)}"{nearest(name, MODELS)}')
     return tuple(_unique(names))
 
 
@@ -187,7 +187,7 @@ def _balances(text: str) -> tuple[int, ...]:
         if not (one.strip().isdecimal() and len(one.strip()) <= len(str(_MOST)) and int(one) <= _MOST):
             raise InputError(
                 f"--balances takes whole numbers from 0 to {_MOST} with commas between, got"
-                f' "{shown(one[:20])}";'
+                f' "{printable(one[:20])}";'
                 " 0 leaves the classes as they are"
             )
         found.append(int(one))

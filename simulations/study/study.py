@@ -19,12 +19,12 @@ from fer_models.models import MODELS
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.summary import Summary
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.experiment import read_toml, validate
 from simulations.report.report import write_report
 from simulations.run.central import Central
-from simulations.run.origin import fingerprint, versions
-from simulations.run.request import alone, check_cache
+from simulations.run.provenance import fingerprint, versions
+from simulations.run.request import check_cache, locked
 from simulations.study import figures as study_figures
 from simulations.study import files as study_files
 from simulations.study import page as study_page
@@ -38,7 +38,7 @@ from simulations.world.prepare import Prepared, World, world_of
 _EXAMPLES = 10  # pairs of near duplicates that are named
 
 
-def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study, Path, list[str]]:
+def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Study, Path, list[str]]:
     """Trains what is not trained yet, in run folders below `study.folder`, then writes tables, figures, page.
 
     Returns what they show, the page, and what failed: a model that diverges does not stop the others. The
@@ -54,7 +54,7 @@ def conduct(study: StudyRequest, display: Display) -> tuple[study_results.Study,
     for model in study.models:  # their libraries and weights must be there
         world_of(study.config_of(model, study.balances[0], first), tables[first], phones=False)
     study.folder.mkdir(parents=True, exist_ok=True)
-    with alone(study.folder):
+    with locked(study.folder):
         study.begin()
         _check_finished(study, tables, display)
         _check_leakage(study, tables[first], display)
@@ -99,7 +99,7 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
         more=found.more,
         subjects=None if table.subjects is None else len(np.unique(table.subjects)),
         subjects_in_two_parts=len(found.shared),
-        examples=tuple(tuple(shown(table.paths[int(i)]) for i in pair) for pair in across[:_EXAMPLES]),
+        examples=tuple(tuple(printable(table.paths[int(i)]) for i in pair) for pair in across[:_EXAMPLES]),
     ).write(study.folder)
 
 
@@ -168,7 +168,7 @@ def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display:
         check_same(config, study.config_of(model, balance, seed), folder)
         if photos != fingerprints[seed]:
             raise InputError(
-                f"the photos changed since {shown(folder)} was trained; give another folder for a new study"
+                f"the photos changed since {printable(folder)} was trained; give another folder for a new study"
             )
         others |= {name for name, number in versions().items() if made_by.get(name) != number}
     if others:
@@ -192,8 +192,8 @@ def _read_finished(folder: Path) -> tuple[str, Mapping[str, str]]:
     except ValueError as error:
         raise _damaged(folder, str(error)) from error
     except UnusableError as error:
-        raise InputError(f"{error.what}; remove {shown(folder)} and run again") from error
+        raise InputError(f"{error.what}; remove {printable(folder)} and run again") from error
 
 
 def _damaged(folder: Path, why: str) -> InputError:
-    return InputError(f"the run in {shown(folder)} is damaged ({why}); remove that folder and run again")
+    return InputError(f"the run in {printable(folder)} is damaged ({why}); remove that folder and run again")

@@ -12,8 +12,8 @@ from fer_models.cache import whole_file
 from fer_models.errors import InputError
 from fer_models.extensions import file_name
 from fer_models.options import AUTO
-from fer_models.text import shown
-from server.strategies.registry import STRATEGIES, check
+from fer_models.text import printable
+from server.strategies.registry import STRATEGIES, check_phones
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.partitions.registry import PARTITIONS
@@ -152,7 +152,7 @@ def ask(
 
 def _check(config: Config) -> None:
     try:
-        check(config.strategy, config.federation.phones_per_round or config.federation.phones)
+        check_phones(config.strategy, config.federation.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -162,7 +162,7 @@ def _named(option: str, text: str | None, known: Collection[str], before: Iterab
     names = [name.strip() for name in text.split(",")] if text is not None else []
     for name in names:
         if name not in known:
-            raise InputError(f'{option}: "{shown(name)}" is none of them{nearest(name, known)}')
+            raise InputError(f'{option}: "{printable(name)}" is none of them{nearest(name, known)}')
     return tuple(dict.fromkeys([*before, *names])) or tuple(known)
 
 
@@ -181,7 +181,7 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     )
     if not sound:
         raise InputError(
-            f"{shown(path)} is damaged: its strategies, partitions or seeds are not those of a sweep;"
+            f"{printable(path)} is damaged: its strategies, partitions or seeds are not those of a sweep;"
             " restore it, or give another folder"
         )
     return validate(raw), asked

@@ -8,7 +8,7 @@ that is killed costs the run that it was at (simulations/sweep/workers.py).
 from concurrent.futures import as_completed
 
 from fer_models.errors import RunError
-from simulations.run.request import Request, alone, check_cache
+from simulations.run.request import Request, check_cache, locked
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest
 from simulations.sweep.workers import workers
 from simulations.terminal.display import Display
@@ -16,12 +16,12 @@ from simulations.world.known_photos import tell
 from simulations.world.prepare import survey
 
 
-def conduct(sweep: SweepRequest, display: Display) -> list[str]:
+def run_experiment(sweep: SweepRequest, display: Display) -> list[str]:
     """Trains every cell that is not finished; returns what failed, in words."""
     check_cache()
     _prepare(sweep, display)
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    with alone(sweep.folder):
+    with locked(sweep.folder):
         sweep.begin()
         left = [cell for cell in sweep.cells if not (sweep.place_of(cell) / "summary.json").exists()]
         done, failed = len(sweep.cells) - len(left), []
@@ -58,10 +58,10 @@ def _request(sweep: SweepRequest, cell: Cell) -> Request:
 
 def _train(request: Request) -> str | None:
     """In a worker: one run; why it failed, where that was its own fault."""
-    from simulations.run.runner import conduct
+    from simulations.run.runner import run_experiment
 
     try:
-        conduct(request, Display(quiet=True))
+        run_experiment(request, Display(quiet=True))
     except RunError as error:
         if error.resumable:
             raise

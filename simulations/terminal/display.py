@@ -22,7 +22,7 @@ from simulations.engines.surroundings import on_terminal
 from simulations.report.page import duration
 from simulations.terminal import notebook
 from simulations.terminal.comparison import compare
-from simulations.terminal.stage import Stage, Step
+from simulations.terminal.progress import Stage, Step
 
 __all__ = ["Display", "Step"]
 

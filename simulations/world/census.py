@@ -15,7 +15,7 @@ import numpy as np
 
 from fer_models.cache import whole_file
 from fer_models.config import SPLITS
-from fer_models.data import leakage, looks
+from fer_models.data import leakage, thumbnails
 from fer_models.data.augment import plan_views
 from fer_models.data.counts import counts
 from fer_models.data.images import ImageTable, load_table
@@ -24,10 +24,10 @@ from fer_models.emotions import EMOTIONS
 from fer_models.photos import choice
 from fer_models.photos.sources import open_source
 from fer_models.run_folder.files import versioned
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.experiment import Config
 from simulations.report.imbalance import draw_imbalance
-from simulations.terminal.stage import Step
+from simulations.terminal.progress import Step
 from simulations.world.face_set import (
     Balance,
     Census,
@@ -65,19 +65,19 @@ def take(config: Config, stage: Stages) -> Census:
     with stage("Photos", unit="photos") as step:
         table = load_table(lenient, config.sketch, seed=config.run.seed, progress=step)
     with stage("Likeness", unit="photos") as step:
-        seen = looks.look(table, progress=step)
-        leaks = leakage.check(table)
+        seen = thumbnails.look(table, progress=step)
+        leaks = leakage.find_leakage(table)
     table.ledger.warnings[:] = warnings(table, leaks)
     plan = plan_views(table, config.data.balance, seed=config.run.seed)
     counted = counts(table, plan)
     return Census(
-        source=shown(table.source),
+        source=printable(table.source),
         seed=config.run.seed,
         classes=table.classes,
         found=table.ledger.found,
         photos=counted.photos,
         subjects=_people(table),
-        sizes=tuple(PhotosOfSize(*kind) for kind in looks.sizes(seen)),
+        sizes=tuple(PhotosOfSize(*kind) for kind in thumbnails.sizes(seen)),
         unreadable=_unreadable(table, config.data.max_unreadable),
         copies=_copies(table, leaks),
         near_duplicates=_near(table, leaks),
@@ -174,7 +174,7 @@ def _photo(table: ImageTable, photo: int) -> NamedPhoto:
     return NamedPhoto(
         file=_short(table, table.paths[photo]),
         emotion=table.classes[int(table.labels[photo])],
-        subject=None if table.subjects is None else shown(str(table.subjects[photo])),
+        subject=None if table.subjects is None else printable(str(table.subjects[photo])),
         part=SPLITS[int(table.split[photo])],
     )
 
@@ -182,4 +182,4 @@ def _photo(table: ImageTable, photo: int) -> NamedPhoto:
 def _short(table: ImageTable, path: str) -> str:
     """The path as seen from the source's folder, where it lies below."""
     root = table.source if os.path.isdir(table.source) else str(Path(table.source).parent)
-    return shown(path.removeprefix(root + os.sep)) if os.path.isabs(root) else shown(path)
+    return printable(path.removeprefix(root + os.sep)) if os.path.isabs(root) else printable(path)

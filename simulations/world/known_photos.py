@@ -31,7 +31,7 @@ def tell(table: ImageTable, display: Display, *, always: bool = False) -> Leakag
 
 def _compare(table: ImageTable, display: Display) -> Leakage:
     with display.stage("Leakage check", unit="photos") as step:
-        found = leakage.check(table, progress=step)
+        found = leakage.find_leakage(table, progress=step)
         step(len(table), len(table))
     return found
 

@@ -12,19 +12,19 @@ import numpy as np
 
 from fer_models import features
 from fer_models import torch_device as device
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.data.augment import ViewPlan, plan_views
-from fer_models.data.draws import Drawn
+from fer_models.data.draws import PoolDraws
 from fer_models.data.images import ImageTable, load_table
 from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import Weights, find
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from simulations.experiment import Config
 from simulations.partitions.base import Partition, shards
-from simulations.world.own_parts import own_parts
+from simulations.world.holdout import phone_holdout
 from simulations.world.partition import partition
 
 Step = Callable[[int, int], None]
@@ -36,13 +36,15 @@ class Prepared:
     """The learning problem as arrays. Rows of `features`: training views, validation, then test photos."""
 
     features_path: Path | None  # in the cache: what the model reads of each view; None where it is nothing
-    central: Shards  # all training views in one place
-    shards: Shards | Drawn  # the same views, on phones
+    central: PhoneRows  # all training views in one place
+    shards: PhoneRows | PoolDraws  # the same views, on phones
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
-    own_validation: OwnParts | None = None  # the same photos, each on one phone; None where there is but one
-    own_test: OwnParts | None = None
+    validation_on_phones: PhoneHoldout | None = (
+        None  # the same photos, each on one phone; None where there is but one
+    )
+    test_on_phones: PhoneHoldout | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class World:
             rows = np.flatnonzero(parts == part)
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
-        central = Shards(matrix, labels, training, np.array([0, len(training)]))
+        central = PhoneRows(matrix, labels, training, np.array([0, len(training)]))
         held = self._holdings(central)
         own = [
             _own_part(self.config, self.table, held, part, photos)
@@ -99,11 +101,11 @@ class World:
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
-            own_validation=own[0],
-            own_test=own[1],
+            validation_on_phones=own[0],
+            test_on_phones=own[1],
         )
 
-    def _holdings(self, pool: Shards) -> Shards | Drawn:
+    def _holdings(self, pool: PhoneRows) -> PhoneRows | PoolDraws:
         """What each phone holds of all training views."""
         if self.partition is None:
             return shards(pool, self.owner)
@@ -131,7 +133,7 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """The same for photos that were found, checked and split before."""
     seed = config.run.seed
-    device.check(config.run.device)
+    device.check_available(config.run.device)
     plan = plan_views(table, config.data.balance, seed=seed)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
@@ -158,7 +160,7 @@ def _through_cameras(world: World) -> World:
     training = plan.photos[:n]
     taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))
     nothing = np.empty((len(table), 0), np.float32)
-    held = shards(Shards(nothing, table.labels, training, np.array([0, n])), world.owner)
+    held = shards(PhoneRows(nothing, table.labels, training, np.array([0, n])), world.owner)
     photos, cameras = [], []
     for number, part in enumerate(PARTS, 1):
         rows = np.flatnonzero(table.split == number)
@@ -171,7 +173,7 @@ def _through_cameras(world: World) -> World:
 
 
 def _own_part(
-    config: Config, table: ImageTable, held: Shards | Drawn, part: str, photos: HeldOut
-) -> OwnParts | None:
+    config: Config, table: ImageTable, held: PhoneRows | PoolDraws, part: str, photos: HeldOut
+) -> PhoneHoldout | None:
     least = config.evaluation.min_photos
-    return own_parts(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)
+    return phone_holdout(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)

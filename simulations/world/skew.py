@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.run_folder.data_facts import ClassOnPhones, KeptPhones, PhoneFacts, Sizes
-from simulations.world.own_parts import class_views
+from simulations.world.holdout import class_views
 
 MOST_KEPT = 200  # phones whose views are kept one by one: as many columns as the page has room for
 
 
-def table(held: Holdings, classes: int) -> np.ndarray:
+def table(held: PhoneData, classes: int) -> np.ndarray:
     """Views of each class on each phone, (phones, classes) int64."""
     return class_views(held, np.arange(held.phones), classes)
 

@@ -21,7 +21,7 @@ from fer_models.data.images import ImageTable, check_unreadable
 from fer_models.encoders.backbone import load
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
-from fer_models.local.training import Shards
+from fer_models.local.training import PhoneRows
 from fer_models.photos.choice import choose, vocabulary
 from fer_models.photos.sources import open_source
 
@@ -29,8 +29,8 @@ _EXAMPLE = "--node-config 'phone=0 data=\"/its/photos\"'"
 
 
 @dataclass(frozen=True)
-class Device:
-    """Holdings of the one phone number `phone`."""
+class OnePhone:
+    """PhoneData of the one phone number `phone`."""
 
     features: np.ndarray  # (n, D) float32
     labels: np.ndarray  # (n,) int64
@@ -50,7 +50,7 @@ class Device:
         return np.arange(len(self.labels)), first, first + len(self.labels)
 
 
-def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> Device:
+def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhone:
     """Checks the node's photos and runs the frozen part of the model over them; RunError where it cannot.
 
     `recipe`: classes, names, max_unreadable, size (of the images, in pixels), weights (name) and
@@ -66,20 +66,20 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> Device:
         raise RunError(f"phone {phone} has other weights of the model ({weights.sha256}) than the server")
     plan = ViewPlan(np.arange(len(table)), np.zeros(len(table), np.int64))
     path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=seed)  # type: ignore[call-overload]
-    Shards(np.load(path, mmap_mode="r"), table.labels, np.arange(len(table)), np.array([0, len(table)])).save(
-        _folder(data, phone), path
-    )
+    PhoneRows(
+        np.load(path, mmap_mode="r"), table.labels, np.arange(len(table)), np.array([0, len(table)])
+    ).save(_folder(data, phone), path)
     return held(node)
 
 
-def held(node: Mapping[str, object]) -> Device:
+def held(node: Mapping[str, object]) -> OnePhone:
     """What `prepare` left in the node's cache."""
     data, phone = _data(node), number(node)
     try:
-        found = Shards.load(_folder(data, phone))
+        found = PhoneRows.load(_folder(data, phone))
     except (OSError, ValueError) as error:
         raise RunError(f"phone {phone} has not prepared its photos: {error}") from error
-    return Device(np.asarray(found.features), np.asarray(found.labels), phone)
+    return OnePhone(np.asarray(found.features), np.asarray(found.labels), phone)
 
 
 def number(node: Mapping[str, object]) -> int:

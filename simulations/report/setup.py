@@ -13,7 +13,7 @@ from simulations.report.page import duration, paragraph, percent, section, size,
 from simulations.report.results import Run
 
 
-def setting(run: Run) -> str:
+def setup(run: Run) -> str:
     """What was run and on what."""
     s, env = run.summary, run.environment
     people = run.data.subjects

@@ -8,9 +8,9 @@ doi:10.1214/aoms/1177729988).
 
 import numpy as np
 
-from fer_models.across import OwnParts
+from fer_models.across import PhoneHoldout
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.seeding import stream
 
 EACH, MOST = 10, 1_000  # where phones outnumber photos: photos that some of them get, and how many at most
@@ -43,9 +43,9 @@ def deal(labels: np.ndarray, views: np.ndarray, rng: np.random.Generator) -> np.
     return place
 
 
-def own_parts(
-    photos: HeldOut, held: Holdings, classes: tuple[str, ...], *, seed: int, part: str, min_photos: int = 1
-) -> OwnParts | None:
+def phone_holdout(
+    photos: HeldOut, held: PhoneData, classes: tuple[str, ...], *, seed: int, part: str, min_photos: int = 1
+) -> PhoneHoldout | None:
     """What each phone of `held` gets of the held-out `photos`; None where one phone holds everything.
 
     `min_photos`: that rank a phone among the others.
@@ -55,17 +55,19 @@ def own_parts(
     phones = candidates(held.phones, len(photos.labels), seed=seed)
     views = class_views(held, phones, len(classes))
     place = deal(photos.labels, views, stream(seed, "own parts", part))
-    return OwnParts(photos.features, photos.labels, place, phones, views.argmax(axis=1), classes, min_photos)
+    return PhoneHoldout(
+        photos.features, photos.labels, place, phones, views.argmax(axis=1), classes, min_photos
+    )
 
 
-def class_views(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
+def class_views(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray:
     """Training views of each class on each of `phones` (r,), (r, classes) int64; some phones at a time."""
     ends = np.cumsum(held.sizes[phones])
     cuts = np.flatnonzero(np.diff(ends // _AT_ONCE)) + 1
     return np.concatenate([_counted(held, some, classes) for some in np.split(phones, cuts)])
 
 
-def _counted(held: Holdings, phones: np.ndarray, classes: int) -> np.ndarray:
+def _counted(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray:
     rows, firsts, lasts = held.of(phones)
     sizes = lasts - firsts
     starts = np.cumsum(sizes) - sizes  # of each phone's views, were all of them laid end to end

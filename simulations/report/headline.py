@@ -10,7 +10,7 @@ from simulations.report.results import Run, differences
 Compared = tuple[Run, dict[str, intervals.Difference], str]
 
 
-def verdict(run: Run, baselines: list[Run]) -> str:
+def headline(run: Run, baselines: list[Run]) -> str:
     """Headline, a paragraph with the numbers, the intervals as a figure, the differences as a table."""
     compared = [(baseline, *differences(run, baseline)) for baseline in baselines]
     lede = [_result(run), *(_compare(base, gaps) for base, gaps, _ in compared), _guessing(run)]

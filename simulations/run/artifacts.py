@@ -18,7 +18,7 @@ from fer_models.data.counts import counts
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
-from fer_models.local.training import Holdings
+from fer_models.local.training import PhoneData
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.examples import FOLDER, Example, write_examples
@@ -27,10 +27,10 @@ from fer_models.run_folder.quality import Quality
 from fer_models.run_folder.rounds import Totals
 from fer_models.run_folder.summary import PhotoCost, Summary, Trained, TrainingCost
 from fer_models.seeding import stream
-from fer_models.text import shown
-from server.strategies.own_heads import OwnHeads
+from fer_models.text import printable
+from server.strategies.personal_heads import PersonalHeads
 from simulations.run.across_phones import across_phones, answers
-from simulations.run.origin import fingerprint, versions
+from simulations.run.provenance import fingerprint, versions
 from simulations.world import skew
 from simulations.world.prepare import Prepared, World
 
@@ -38,7 +38,7 @@ _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def write_data(folder: Path, world: World, shards: Holdings | None) -> None:
+def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
     """Writes data.json: what the face set holds and, where there are phones, the views on them."""
     table, phones = world.table, None
     found = counts(table, world.plan)
@@ -58,7 +58,7 @@ def write_data(folder: Path, world: World, shards: Holdings | None) -> None:
     ).write(folder)
 
 
-def finish(
+def write_artifacts(
     log: RunFolder,
     world: World,
     prepared: Prepared,
@@ -67,7 +67,7 @@ def finish(
     trained: Trained,
     *,
     began: float,
-    own: OwnHeads | None = None,
+    own: PersonalHeads | None = None,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> Summary:
     """Judges the chosen classifier on the test photos and writes everything; returns the summary.
@@ -85,7 +85,7 @@ def finish(
     if world.config.report.examples:
         _write_examples(log, world, prepared, chances)
     quality = _quality(log, prepared.test.labels, chances, world.table.classes)
-    across, own_quality = across_phones(log, prepared.own_test, on_phones, theirs)
+    across, own_quality = across_phones(log, prepared.test_on_phones, on_phones, theirs)
     summary = Summary(
         **vars(trained),
         **vars(quality),
@@ -148,7 +148,7 @@ def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances
     classes, table = world.table.classes, world.table
     people = [""] * len(table) if table.subjects is None else table.subjects.tolist()
     rows = (
-        [shown(table.paths[photo]), classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
+        [printable(table.paths[photo]), classes[table.labels[photo]], classes[p.argmax()], f"{p.max():.6f}"]
         + [f"{value:.6f}" for value in p]
         + [people[photo]]
         for photo, p in zip(prepared.test_photos, chances, strict=True)
@@ -172,7 +172,7 @@ def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: n
         listed.append(
             Example(
                 png=name,
-                file=shown(table.paths[photo]),
+                file=printable(table.paths[photo]),
                 emotion=table.classes[table.labels[photo]],
                 predicted=table.classes[chances[row].argmax()],
                 confidence=float(chances[row].max()),

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from fer_models.sketch.attire import add_clothes, add_glasses, add_occlusion
+from fer_models.sketch.clothing import add_clothes, add_glasses, add_occlusion
 from fer_models.sketch.drawing import SIZE, expose, light
 from fer_models.sketch.eyes import add_brows, add_eyes
 from fer_models.sketch.hair import add_beard, add_hair, add_hanging_hair, lay_hair

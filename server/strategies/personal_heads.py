@@ -16,7 +16,7 @@ NAME = "own"  # of that state (server/strategies/phone_state.py)
 
 
 @dataclass(frozen=True)
-class OwnHeads:
+class PersonalHeads:
     """Which phones have a head of their own, and what it is."""
 
     phones: np.ndarray  # (m,) int64, sorted
@@ -28,20 +28,20 @@ class OwnHeads:
             temporary.write_bytes(save({"phones": self.phones, "heads": self.heads}))
 
 
-def of(state: State) -> OwnHeads | None:
+def of(state: State) -> PersonalHeads | None:
     """The own heads in what a strategy keeps; None where phones have none."""
     if f"{NAME}.phones" not in state:
         return None
-    return OwnHeads(state[f"{NAME}.phones"], state[f"{NAME}.values"])
+    return PersonalHeads(state[f"{NAME}.phones"], state[f"{NAME}.values"])
 
 
-def load(folder: Path) -> OwnHeads | None:
+def load(folder: Path) -> PersonalHeads | None:
     """The own heads in a run folder; None where there are none; InputError where the file is damaged."""
     path = folder / FILE
     if not path.exists():
         return None
     try:
         arrays = load_file(path)
-        return OwnHeads(arrays["phones"], arrays["heads"])
+        return PersonalHeads(arrays["phones"], arrays["heads"])
     except (OSError, SafetensorError, KeyError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it, and the run makes it anew") from error

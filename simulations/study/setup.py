@@ -4,7 +4,7 @@ from html import escape as esc
 
 from simulations.report import page
 from simulations.report.page import paragraph, section
-from simulations.report.setting import date, machine, versions
+from simulations.report.setup import date, machine, versions
 from simulations.study import words as words
 from simulations.study.leakage_check import LeakageCheck
 from simulations.study.results import Study

@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from server.strategies import own_heads, phone_state
-from server.strategies.base import Algorithm, Asked, Came, State, moved
+from server.strategies import personal_heads, phone_state
+from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
 
 
 @dataclass(frozen=True)
-class Alone(Algorithm):
+class LocalOnly(Algorithm):
     """Heads of the phones' own, and nothing else."""
 
     own: ClassVar[Literal["", "beside", "instead"]] = "instead"
@@ -28,12 +28,12 @@ class Alone(Algorithm):
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
-    ) -> Asked:
+    ) -> PhoneInputs:
         """Each phone's own head, from which it goes on."""
-        return Asked(starts=phone_state.of(state, own_heads.NAME, phones, state["first"]))
+        return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, state["first"]))
 
-    def step(self, head: np.ndarray, came: Came, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The own heads are kept; their mean moves by what they moved by."""
         assert came.own is not None
-        state = phone_state.kept(state, own_heads.NAME, came.phones, came.own)
+        state = phone_state.kept(state, personal_heads.NAME, came.phones, came.own)
         return moved(head, came.share * came.mean), state

@@ -12,7 +12,7 @@ from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin, PhotoOrigin
-from fer_models.text import shown
+from fer_models.text import printable
 from simulations.experiment import Config
 from simulations.explain import shown as value_shown
 
@@ -59,14 +59,14 @@ def read(folder: Path) -> Origin:
         return Origin.read(folder)
     except FileNotFoundError as error:
         raise InputError(
-            f"--resume: {shown(folder)} is not the folder of a run, or that of an older fedfer: it has no"
+            f"--resume: {printable(folder)} is not the folder of a run, or that of an older fedfer: it has no"
             f" {Origin.FILE}; give one, or start a new run"
         ) from error
     except UnusableError as error:
         raise InputError(f"--resume: {error.what}; start a new run") from error
 
 
-def check(folder: Path, origin: Origin, config: Config) -> None:
+def check_same(folder: Path, origin: Origin, config: Config) -> None:
     """InputError where settings, code or libraries are not those that the run in `folder` began with."""
     now = _settings(config)
     for section in now.keys() | origin.settings.keys():
@@ -96,8 +96,8 @@ def check_data(folder: Path, origin: Origin, table: ImageTable, weights: Weights
         counts = f"{before.photos} then, {now.photos} now"
         if before.photos == now.photos:
             counts = "as many, but not the same, or labelled or split otherwise"
-        raise _differs(folder, f"the photos of {shown(table.source)} changed ({counts}); put them back")
+        raise _differs(folder, f"the photos of {printable(table.source)} changed ({counts}); put them back")
 
 
 def _differs(folder: Path, what: str) -> InputError:
-    return InputError(f"--resume: {shown(folder)} cannot go on as it began: {what}, or start a new run")
+    return InputError(f"--resume: {printable(folder)} cannot go on as it began: {what}, or start a new run")

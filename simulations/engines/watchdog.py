@@ -19,7 +19,7 @@ _PAUSE = 0.3  # between looks for those that are left
 
 
 @contextmanager
-def guarded(folder: str, logs: Path) -> Iterator[None]:
+def watched(folder: str, logs: Path) -> Iterator[None]:
     """Ray's folder and what works in it are gone soon after this process, however it ends.
 
     A block that ends has cleaned up by itself. Where it is cut off, Ray's logs go to the folder `logs`.
