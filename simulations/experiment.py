@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -155,12 +156,34 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = ()) -> tuple[str, Config]:
-    """The name and the configuration of an experiment: a shipped name or the path of a TOML file.
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment that was loaded."""
+
+    name: str
+    config: Config
+
+
+def load(
+    experiment: str | Experiment, *, data: str | None = None, settings: Iterable[str] = ()
+) -> tuple[str, Config]:
+    """The name and the configuration of an experiment: a shipped name, a TOML file's path, or a loaded one.
 
     `data` replaces data.source; each of `settings` is KEY=VALUE with VALUE in TOML, or a bare string.
     Paths are made absolute, seen from the working directory. InputError for anything that cannot be used.
     """
+    name, raw = _read(experiment)
+    for setting in settings:
+        _apply(raw, setting)
+    if data is not None:
+        _put(raw, "data", "source", data)
+    return name, _absolute(validate(raw))
+
+
+def _read(experiment: str | Experiment) -> tuple[str, dict[str, Any]]:
+    """The name of an experiment, and its values as they are written."""
+    if isinstance(experiment, Experiment):
+        return experiment.name, experiment.config.model_dump(mode="json")
     path = shipped().get(experiment)
     if path is None:
         path = Path(os.path.expanduser(experiment))
@@ -173,12 +196,7 @@ def load(experiment: str, *, data: str | None = None, settings: Iterable[str] = 
             raise InputError(
                 f'experiment "{experiment}" is neither shipped nor a file{nearest(experiment, shipped())}'
             )
-    raw = read_toml(path)
-    for setting in settings:
-        _apply(raw, setting)
-    if data is not None:
-        _put(raw, "data", "source", data)
-    return path.stem, _absolute(validate(raw))
+    return path.stem, read_toml(path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

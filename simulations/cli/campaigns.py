@@ -1,12 +1,16 @@
 """Commands that train many runs: `fedfer study` and `fedfer sweep`. Heavy imports wait until they run."""
 
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_models.errors import RunError
 from simulations.cli.exits import resumable
-from simulations.cli.options import Data, Experiment, Quiet, Set, command, run_folder_for
+from simulations.cli.options import Data, Experiment, Quiet, Set, command
+from simulations.run.folders import run_folder_for
+
+if TYPE_CHECKING:
+    from simulations.api.tables import StudyResult, SweepResult
 
 
 def study(
@@ -39,28 +43,25 @@ def study(
     """
     from rich.console import Console
 
+    from simulations import api
     from simulations.study import table as study_table
-    from simulations.study.request import ask
-    from simulations.study.study import run_study
-    from simulations.terminal.display import Display
+
+    def show(result: "StudyResult") -> None:
+        if not quiet:
+            study_table.show(result.study, Console(highlight=False))
+            print(f"\nOpen {result.page}")
 
     folder = run_folder_for(out, "study")
-    asked = ask(
-        data=data,
-        settings=settings or (),
-        models=models,
-        balances=balances,
-        seeds=seeds,
-        folder=folder,
-        command=command(),
-    )
-    with resumable(folder, "study.toml", asked.how_to_go_on), Display(quiet) as display:
-        result, page, failed = run_study(asked, display)
-    if not quiet:
-        study_table.show(result, Console(highlight=False))
-        print(f"\nOpen {page}")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(asked.runs)} runs failed; {'; '.join(failed)}")
+    with resumable(folder, "study.toml", f"fedfer study --out {shlex.quote(str(folder))}"):
+        try:
+            result = api.study(
+                data, settings or (), folder, not quiet,
+                models=models, balances=balances, seeds=seeds, command=command(),
+            )  # fmt: skip
+        except api.StudyFailedError as error:
+            show(error.result)
+            raise
+    show(result)
 
 
 def sweep(
@@ -96,28 +97,22 @@ def sweep(
     """
     from rich.console import Console
 
+    from simulations import api
     from simulations.sweep import table as sweep_table
-    from simulations.sweep.request import SETTINGS, ask
-    from simulations.sweep.sweep import run_sweep
-    from simulations.terminal.display import Display
+
+    def show(result: "SweepResult") -> None:
+        if not quiet:
+            sweep_table.show(result.outcomes, Console(highlight=False))
+            print(f"\nWritten to {result.page} and sweep.csv")
 
     folder = run_folder_for(out, "sweep")
-    asked = ask(
-        experiment,
-        data=data,
-        settings=settings or (),
-        strategies=strategies,
-        partitions=partitions,
-        seeds=seeds,
-        folder=folder,
-        command=command(),
-    )
-    with resumable(folder, SETTINGS, asked.how_to_go_on), Display(quiet) as display:
-        failed = run_sweep(asked, display)
-    outcomes = sweep_table.read(asked)
-    sweep_table.write(outcomes, folder)
-    if not quiet:
-        sweep_table.show(outcomes, Console(highlight=False))
-        print(f"\nWritten to {folder / 'table.md'} and sweep.csv")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(asked.cells)} runs failed; {'; '.join(failed)}")
+    with resumable(folder, "sweep.toml", f"fedfer sweep --out {shlex.quote(str(folder))}"):
+        try:
+            result = api.sweep(
+                experiment, data, settings or (), folder, not quiet,
+                strategies=strategies, partitions=partitions, seeds=seeds, command=command(),
+            )  # fmt: skip
+        except api.SweepFailedError as error:
+            show(error.result)
+            raise
+    show(result)

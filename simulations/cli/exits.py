@@ -14,9 +14,10 @@ from typing import NoReturn
 import click
 import typer
 
-from fer_models.errors import FedferError, InputError, RunError
+from fer_models.errors import InputError
 from fer_models.text import printable
 from simulations.engines.surroundings import leave
+from simulations.run.ends import UnforeseenError, foreseen, how_to_go_on, reason
 
 
 def run_app(app: typer.Typer, arguments: list[str]) -> None:
@@ -29,14 +30,13 @@ def run_app(app: typer.Typer, arguments: list[str]) -> None:
         sys.exit(1)
 
 
-def reason(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Why it failed; what nobody foresaw leaves its trace above."""
-    if isinstance(error, FedferError):
-        return str(error)
-    if isinstance(error, OSError):  # a full disk, a folder that went away: nothing to report to anybody
-        return f"{error.strerror or error}{f': {printable(error.filename)}' if error.filename else ''}"
-    traceback.print_exception(error)
-    return f"unexpected {type(error).__name__}: {error}; please report it with the lines above"
+    if isinstance(error, UnforeseenError):
+        traceback.print_exception(error.__cause__)
+    elif not foreseen(error):
+        traceback.print_exception(error)
+    return reason(error)
 
 
 def stop(last: str) -> NoReturn:
@@ -48,22 +48,11 @@ def stop(last: str) -> NoReturn:
 
 @contextmanager
 def resumable(folder: Path, settings: str, command: str) -> Iterator[None]:
-    """Says how to go on when the block is stopped or fails: with `command`, once `settings` are written."""
-
-    def last() -> str:
-        if (folder / settings).exists():
-            return f"go on with: {command}"
-        return "nothing was written; run the same command again"
-
+    """Says how to go on when the block is stopped: with `command`, once `settings` are written."""
     try:
         yield
     except KeyboardInterrupt:
-        stop(last())
-    except InputError:
-        raise
-    except Exception as error:
-        hopeless = isinstance(error, RunError) and not error.resumable
-        raise RunError(f"{reason(error)}; {'start a new run' if hopeless else last()}") from error
+        stop(how_to_go_on(folder, settings, command))
 
 
 def _run(app: typer.Typer, arguments: list[str]) -> None:
@@ -87,7 +76,7 @@ def _run(app: typer.Typer, arguments: list[str]) -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        _fail(reason(error), 1)
+        _fail(told(error), 1)
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -17,9 +17,9 @@ from fer_models.models import ON_DEVICES
 from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
-from simulations.cli.exits import reason
-from simulations.cli.options import run_folder_for
+from simulations.cli.exits import told
 from simulations.experiment import Config, load, read_toml, shipped
+from simulations.run.folders import run_folder_for
 from simulations.run.request import Request, check_folder, finished, resumed
 from simulations.run.rounds import ExistingGrid
 
@@ -47,7 +47,7 @@ def main(grid: Grid, context: Context) -> None:
         result = run_experiment(asked, Display(), ExistingGrid(run, nodes, devices))
         print(f"fedfer: done; open {result.page}", flush=True)
     except Exception as error:
-        print(f"fedfer: {reason(error)}", flush=True)
+        print(f"fedfer: {told(error)}", flush=True)
         raise
 
 

@@ -1,8 +1,6 @@
 """The command line. Everything heavy is imported when a command runs, so that --help is quick."""
 
 import importlib.metadata
-import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +9,15 @@ import click
 import typer
 
 from fer_models.errors import InputError
-from fer_models.quiet import hush
 from simulations.cli.campaigns import study, sweep
 from simulations.cli.exits import resumable, run_app
-from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command, run_folder_for
+from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command
 from simulations.engines.interrupt import listen
 from simulations.engines.surroundings import open_streams
+from simulations.run.folders import run_folder_for
 
 if TYPE_CHECKING:
-    from simulations.run.request import Request
+    from simulations.api.results import Run
 
 app = typer.Typer(
     name="fedfer",
@@ -29,10 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-# torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
-# as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
-_SPIN = ("GOMP_SPINCOUNT", "30000")
 
 _DEFAULT = "quickstart"
 
@@ -63,7 +57,15 @@ def run(
         given = (experiment, data, settings or None, out, no_baseline or None)
         _resume(resume, quiet, alone=all(value is None for value in given))
     else:
-        _train(experiment, data, settings, out, quiet, baseline=not no_baseline)
+        from simulations import api
+
+        loaded = api.load(_DEFAULT if experiment is None else experiment, data, settings or ())
+        folder = run_folder_for(out, loaded.name)
+        with resumable(folder, "config.toml", api.how_to_go_on(folder)):
+            done = api.run(
+                loaded, out=folder, progress=not quiet, baseline=not no_baseline, command=command()
+            )
+        _show(done, quiet)
 
 
 @app.command(cls=Working)
@@ -78,7 +80,13 @@ def baseline(
 
     EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
     """
-    _train(experiment, data, settings, out, quiet, federated=False)
+    from simulations import api
+
+    loaded = api.load(_DEFAULT if experiment is None else experiment, data, settings or ())
+    folder = run_folder_for(out, loaded.name)
+    with resumable(folder, "config.toml", api.how_to_go_on(folder)):
+        done = api.baseline(loaded, out=folder, progress=not quiet, command=command())
+    _show(done, quiet)
 
 
 app.command(cls=Working)(study)
@@ -143,24 +151,6 @@ def data_show(
     describe(config, None if out is None else _folder(out, "data"), quiet)
 
 
-def _train(
-    experiment: str | None,
-    data: str | None,
-    settings: list[str] | None,
-    out: str | None,
-    quiet: bool,
-    *,
-    federated: bool = True,
-    baseline: bool = True,
-) -> None:
-    from simulations.experiment import load
-    from simulations.run.request import Request
-
-    name, config = load(_DEFAULT if experiment is None else experiment, data=data, settings=settings or ())
-    folder = _folder(out, name)
-    _show(Request(name, config, folder, command(), federated, baseline), quiet)
-
-
 def _folder(out: str | None, name: str) -> Path:
     """The folder to write to, which must be new: `out`, or one that is named after the time."""
     from simulations.run.request import check_folder
@@ -171,28 +161,27 @@ def _folder(out: str | None, name: str) -> Path:
 
 
 def _resume(name: str, quiet: bool, *, alone: bool) -> None:
-    from simulations.run.request import finished, resumed
+    from simulations import api
+    from simulations.run.request import finished
 
     if not alone:
         raise InputError("--resume DIR goes on with the settings of that run; give nothing else but --quiet")
-    if not name:
-        raise InputError("--resume: the name is empty; give the folder of a run")
-    request = resumed(folder := Path(name))
-    if not finished(folder):
-        _show(request, quiet)
+    folder = Path(name)
+    done = bool(name) and finished(folder)
+    with resumable(folder, "config.toml", api.how_to_go_on(folder)):
+        run = api.resume(name, progress=not quiet)
+    if not done:
+        _show(run, quiet)
     elif not quiet:
-        print(f"The run in {folder} is finished: open {folder / 'report.html'}")
+        print(f"The run in {folder} is finished: open {run.page}")
 
 
-def _show(request: "Request", quiet: bool) -> None:
-    from simulations.run.runner import run_experiment
+def _show(run: "Run", quiet: bool) -> None:
+    """The run beside its baselines, under the names that the display gave them."""
     from simulations.terminal.display import Display
 
-    go_on = f"fedfer run --resume {shlex.quote(str(request.folder))}"
-    with resumable(request.folder, "config.toml", go_on):
-        display = Display(quiet)
-        result = run_experiment(request, display)
-        display.results(result.summary, result.baselines, result.page)
+    baselines = [(each.name, each.summary) for each in run.baselines.values()]
+    Display(quiet).results(run.summary, baselines, run.page)
 
 
 @app.callback(invoke_without_command=True)
@@ -209,7 +198,5 @@ def _top(
 def main() -> None:
     """The entry point of the command `fedfer`: errors become one line and an exit code."""
     open_streams()
-    hush()
-    os.environ.setdefault(*_SPIN)
     listen()
     run_app(app, sys.argv[1:])

@@ -4,15 +4,12 @@ as typed.
 
 import shlex
 import sys
-from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import click
 import typer
 import typer.core
 
-from fer_models.errors import InputError
 from simulations.engines.surroundings import settle
 
 Experiment = Annotated[str | None, typer.Argument()]
@@ -42,10 +39,3 @@ class Working(typer.core.TyperCommand):
 def command() -> str:
     """The command as typed."""
     return shlex.join(["fedfer", *sys.argv[1:]])
-
-
-def run_folder_for(out: str | None, name: str) -> Path:
-    """The folder that `out` names, or one that is named after the time."""
-    if out == "":
-        raise InputError("--out: the name is empty; give a folder, or leave --out away")
-    return Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}") if out is None else Path(out)

@@ -15,6 +15,7 @@ from typing import Any
 
 from fer_models.cache import cache_path
 from fer_models.errors import InputError
+from fer_models.quiet import hush
 from fer_models.text import printable
 from simulations.engines.standing import check_here
 
@@ -26,6 +27,9 @@ _OF_LIBRARIES = {
     "FLWR_HOME": "flower",
     "TORCHINDUCTOR_CACHE_DIR": "torch",  # else a folder in the temporary one
 }
+# torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
+# as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
+_SPIN = ("GOMP_SPINCOUNT", "30000")
 _MODES = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)  # of standard input, output and error
 _passing: list[str] = []  # folders that go with this process
 
@@ -54,8 +58,10 @@ def on_terminal(stream: Any) -> bool:
 def settle() -> None:
     """Prepares for work; InputError where that cannot be done, in one line.
 
-    Before numba, matplotlib and Flower are imported anywhere; the nodes inherit it.
+    Before numba, matplotlib, torch and Flower are imported anywhere; the nodes inherit it.
     """
+    hush()
+    os.environ.setdefault(*_SPIN)
     check_here()
     check_cache()
     for variable, name in _OF_LIBRARIES.items():

@@ -40,13 +40,18 @@ def write(study: Study, folder: Path) -> list[Path]:
     return [table, rest]
 
 
+def our_rows(study: Study) -> list[dict[str, Any]]:
+    """The rows of study.csv that are ours."""
+    return [_ours(study, row) for row in study.rows]
+
+
 def _rows(study: Study) -> list[dict[str, Any]]:
     """Our rows, then the published ones; those lack what was not published."""
     published = (
         {"source": "published", "model": p.model, "accuracy": p.accuracy, "seconds_training": p.seconds}
         for p in PUBLISHED
     )
-    return [*(_ours(study, row) for row in study.rows), *published]
+    return [*our_rows(study), *published]
 
 
 def _ours(study: Study, row: Row) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def _all(study: Study) -> dict[str, Any]:
         "classes": list(study.classes),
         "test_photos": dict(zip(map(str, study.seeds), study.photos, strict=True)),
         "leakage": as_json(LeakageCheck.read(study.folder)) if leakage.is_file() else None,
-        "rows": [_ours(study, row) for row in study.rows],
+        "rows": our_rows(study),
         "runs": [
             {
                 "folder": run.folder.name, "model": model, "balance": balance, "seed": seed,

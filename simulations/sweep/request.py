@@ -14,7 +14,7 @@ from fer_models.extensions import file_name
 from fer_models.options import AUTO
 from fer_models.text import printable
 from server.strategies.registry import STRATEGIES, check_phones
-from simulations.experiment import Config, FederationConfig, load, read_toml, validate
+from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.partitions.registry import PARTITIONS
 from simulations.run.request import check_folder
@@ -112,7 +112,7 @@ def _own_pixels(partition: str) -> bool:
 
 
 def ask(
-    experiment: str | None,
+    experiment: str | Experiment | None,
     *,
     data: str | None,
     settings: Sequence[str],

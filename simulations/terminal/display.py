@@ -20,6 +20,7 @@ from rich.text import Text
 from fer_models.run_folder.summary import Summary
 from simulations.engines.surroundings import on_terminal
 from simulations.report.page import duration
+from simulations.terminal import notebook
 from simulations.terminal.comparison import compare
 from simulations.terminal.progress import Stage, Step
 
@@ -45,6 +46,9 @@ class Display:
     ) -> None:
         """`console`: standard output unless given. `clock`: seconds that only grow."""
         # This very stream: what others print while a simulation runs goes elsewhere.
+        shown_as_html = console is None and not quiet and notebook.in_notebook()
+        if shown_as_html:
+            console = notebook.console()
         self._console = console or Console(
             file=sys.stdout, force_interactive=None if on_terminal(sys.stdout) else False
         )
@@ -53,8 +57,10 @@ class Display:
         self._quiet, self._clock = quiet, clock
         self._stage: Stage | None = None
         self._frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
-        self._live: Live | None = None
-        if not quiet and self._console.is_interactive:
+        self._live: Live | notebook.Output | None = None
+        if shown_as_html:
+            self._live = notebook.Output(self._console, self)
+        elif not quiet and self._console.is_interactive:
             errors = on_terminal(sys.stderr)  # else they go where the user sent them
             self._live = Live(
                 self,

@@ -1,0 +1,35 @@
+"""The door for Python: what the commands do, as functions that return typed results.
+
+    from simulations import api
+    run = api.run("quickstart", settings={"federation.rounds": 3})
+    run.summary.accuracy, run.rounds["val_accuracy"], run.head["weight"].shape, run.page
+
+The functions are in door.py; what they return (results.py, tables.py, columns.py) reads the files of a folder
+when it is asked, and shows itself in a notebook. Errors are exceptions, `InputError` and `RunError`, whose
+text is the line that the command prints. Nothing is printed with `progress=False`. See docs/python.md.
+"""
+
+from fer_models.errors import InputError, RunError
+from simulations.api.door import baseline, how_to_go_on, load, open_run, resume, run, study, sweep
+from simulations.api.results import Run
+from simulations.api.tables import StudyFailedError, StudyResult, SweepFailedError, SweepResult
+from simulations.experiment import Experiment
+
+__all__ = [
+    "Experiment",
+    "InputError",
+    "Run",
+    "RunError",
+    "StudyFailedError",
+    "StudyResult",
+    "SweepFailedError",
+    "SweepResult",
+    "baseline",
+    "how_to_go_on",
+    "load",
+    "open_run",
+    "resume",
+    "run",
+    "study",
+    "sweep",
+]

@@ -1,0 +1,245 @@
+"""What the commands do, for Python. `settings` maps configuration keys, as in "federation.rounds", to values.
+
+Each function checks what it is given before it computes anything. Paths are seen from the current folder.
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tomli_w
+
+from fer_models.errors import InputError
+from simulations.api.results import Run, opened
+from simulations.api.tables import StudyFailedError, StudyResult, SweepFailedError, SweepResult
+from simulations.experiment import Experiment
+from simulations.experiment import load as load_named
+
+if TYPE_CHECKING:
+    from simulations.run.request import Request
+
+Source = str | Path | Experiment  # a shipped name, the path of a TOML file, or what `load` returned
+Settings = Mapping[str, object] | Iterable[str]  # the latter: KEY=VALUE each, as after --set
+
+
+def load(
+    experiment: Source = "quickstart", data: str | Path | None = None, settings: Settings = ()
+) -> Experiment:
+    """An experiment with its complete configuration: `data` replaces data.source, `settings` any key."""
+    named_or_loaded = experiment if isinstance(experiment, Experiment) else str(experiment)
+    return Experiment(*load_named(named_or_loaded, data=_text(data), settings=_words(settings)))
+
+
+def run(
+    experiment: Source = "quickstart",
+    data: str | Path | None = None,
+    settings: Settings = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    *,
+    baseline: bool = True,
+    command: str | None = None,
+) -> Run:
+    """A federated run in the new folder `out`, with centralized baselines beside it unless `baseline=False`.
+
+    `command`: what environment.json names as the command; this call by default.
+    """
+    return _begin("run", experiment, data, settings, out, progress, command, baseline=baseline)
+
+
+def baseline(
+    experiment: Source = "quickstart",
+    data: str | Path | None = None,
+    settings: Settings = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    *,
+    command: str | None = None,
+) -> Run:
+    """The centralized baseline alone, in the new folder `out`."""
+    return _begin("baseline", experiment, data, settings, out, progress, command, federated=False)
+
+
+def resume(folder: str | Path, progress: bool = True) -> Run:
+    """Goes on with the run that was stopped in `folder`; a finished one is opened."""
+    from simulations.engines.surroundings import settle
+    from simulations.run.request import finished, resumed
+
+    settle()
+    place = Path(folder).expanduser()
+    if not str(folder):
+        raise InputError("--resume: the name is empty; give the folder of a run")
+    request = resumed(place)
+    return opened(place) if finished(place) else _trained(request, progress)
+
+
+def open_run(folder: str | Path) -> Run:
+    """The finished run in `folder`."""
+    return opened(folder)
+
+
+def study(
+    data: str | Path | None = None,
+    settings: Settings = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    *,
+    models: str | Iterable[str] | None = None,
+    balances: str | Iterable[int] | None = None,
+    seeds: int | None = None,
+    command: str | None = None,
+) -> StudyResult:
+    """Every centralized model at every balance over several seeds, in `out`: new, or begun before.
+
+    StudyFailedError, a RunError that holds the result of the others, where a model's runs failed.
+    """
+    from simulations.engines.surroundings import settle
+    from simulations.run.ends import failing
+    from simulations.run.folders import run_folder_for
+    from simulations.study.request import ask
+    from simulations.study.study import run_study
+    from simulations.terminal.display import Display
+
+    settle()
+    folder = run_folder_for(_text(out), "study")
+    asked = ask(
+        data=_text(data),
+        settings=_words(settings),
+        models=_list(models),
+        balances=_list(balances),
+        seeds=seeds,
+        folder=folder,
+        command=command or "api.study(...)",
+    )
+    with failing(folder, "study.toml", asked.how_to_go_on), Display(not progress) as display:
+        found, page, failed = run_study(asked, display)
+    result = StudyResult(folder, found, page)
+    if failed:
+        raise StudyFailedError(_failed(failed, len(asked.runs)), result)
+    return result
+
+
+def sweep(
+    experiment: Source | None = None,
+    data: str | Path | None = None,
+    settings: Settings = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    *,
+    strategies: str | Iterable[str] | None = None,
+    partitions: str | Iterable[str] | None = None,
+    seeds: int | None = None,
+    command: str | None = None,
+) -> SweepResult:
+    """Strategies x partitions x seeds, side by side, in `out`: new, or begun before.
+
+    SweepFailedError, a RunError that holds the result of the others, where some runs failed.
+    """
+    from simulations.engines.surroundings import settle
+    from simulations.run.ends import failing
+    from simulations.run.folders import run_folder_for
+    from simulations.sweep import table
+    from simulations.sweep.request import SETTINGS, ask
+    from simulations.sweep.sweep import run_sweep
+    from simulations.terminal.display import Display
+
+    settle()
+    folder = run_folder_for(_text(out), "sweep")
+    asked = ask(
+        str(experiment) if isinstance(experiment, Path) else experiment,
+        data=_text(data),
+        settings=_words(settings),
+        strategies=_list(strategies),
+        partitions=_list(partitions),
+        seeds=seeds,
+        folder=folder,
+        command=command or "api.sweep(...)",
+    )
+    with failing(folder, SETTINGS, asked.how_to_go_on), Display(not progress) as display:
+        failed = run_sweep(asked, display)
+    outcomes = table.read(asked)
+    table.write(outcomes, folder)
+    result = SweepResult(folder, outcomes)
+    if failed:
+        raise SweepFailedError(_failed(failed, len(asked.cells)), result)
+    return result
+
+
+def _begin(
+    name: str,
+    experiment: Source,
+    data: str | Path | None,
+    settings: Settings,
+    out: str | Path | None,
+    progress: bool,
+    command: str | None,
+    *,
+    federated: bool = True,
+    baseline: bool = True,
+) -> Run:
+    from simulations.engines.surroundings import settle
+    from simulations.run.folders import run_folder_for
+    from simulations.run.request import Request, check_folder
+
+    settle()
+    loaded = load(experiment, data, settings)
+    folder = run_folder_for(_text(out), loaded.name)
+    check_folder(folder)
+    said = command or f'api.{name}("{loaded.name}", ...)'
+    return _trained(Request(loaded.name, loaded.config, folder, said, federated, baseline), progress)
+
+
+def _trained(request: "Request", progress: bool) -> Run:
+    from simulations.run.ends import failing
+    from simulations.run.runner import run_experiment
+    from simulations.terminal.display import Display
+
+    with failing(request.folder, "config.toml", how_to_go_on(request.folder)):
+        run_experiment(request, Display(not progress))
+    return Run(request.folder)
+
+
+def how_to_go_on(folder: Path) -> str:
+    """The command that goes on with the run in a folder."""
+    return f"fedfer run --resume {shlex.quote(str(folder))}"
+
+
+def _failed(failed: list[str], total: int) -> str:
+    return f"{len(failed)} of {total} runs failed; {'; '.join(failed)}"
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _list(values: Iterable[object] | None) -> str | None:
+    """As after --models: names with commas between."""
+    if values is None or isinstance(values, str):
+        return values
+    return ",".join(map(str, values))
+
+
+def _words(settings: Settings) -> list[str]:
+    """The settings as KEY=VALUE with VALUE in TOML."""
+    if not isinstance(settings, Mapping):
+        return list(settings)
+    return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
+
+
+def _toml(key: str, value: object) -> str:
+    """A value as TOML has it in one line; paths are text there, and NumPy's numbers Python's."""
+    if isinstance(value, Mapping):
+        return (
+            f"{{{', '.join(f'{_toml(key, str(name))} = {_toml(key, one)}' for name, one in value.items())}}}"
+        )
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(key, each) for each in value)}]"
+    item = getattr(value, "item", None)
+    plain = str(value) if isinstance(value, Path) else item() if callable(item) else value
+    try:
+        return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
+    except TypeError as error:
+        raise InputError(
+            f"settings: {key} cannot be {value!r}; give text, a number or a list of them"
+        ) from error

@@ -1,0 +1,18 @@
+"""The folder that a command writes to, where none is named."""
+
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+from fer_models.errors import InputError
+
+
+def run_folder_for(out: str | None, name: str) -> Path:
+    """The folder that `out` names, or one that is named after the time and is not there yet."""
+    if out == "":
+        raise InputError("--out: the name is empty; give a folder, or leave --out away")
+    if out is not None:
+        return Path(out)
+    first = Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
+    later = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([first], later) if not folder.exists())
