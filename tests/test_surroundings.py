@@ -40,6 +40,14 @@ def locked(tmp_path: Path) -> Iterator[Path]:
     folder.chmod(0o755)
 
 
+@pytest.fixture
+def warm(short_run: Path, encoders: Path, tmp_path: Path) -> Path:
+    """A cache that holds the encoder and what the run before compiled."""
+    cache = shutil.copytree(encoders, tmp_path / "warm")
+    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], cache / "numba")
+    return cache
+
+
 @pytest.mark.parametrize("command", WORKING, ids=lambda words: words[0])
 def test_a_home_that_cannot_be_written(locked: Path, tmp_path: Path, command: list[str]) -> None:
     done = bound_fedfer(*command, cwd=tmp_path, HOME=str(locked / "home"))
@@ -76,8 +84,8 @@ def test_a_current_folder_that_is_gone(tmp_path: Path, run_cache: str) -> None:
 
 
 @slow
-def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, run_cache: str) -> None:
-    there = {"FEDFER_CACHE": run_cache, "HOME": str(locked / "home")}
+def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, warm: Path) -> None:
+    there = {"FEDFER_CACHE": str(warm), "HOME": str(locked / "home")}
     done = bound_fedfer("run", *SMALL, "--out", "run", cwd=tmp_path, **there)
     assert (done.code, done.err) == (0, "")
     other = ["--set", "federation.engine=flower", "--out", "flower"]
@@ -89,7 +97,7 @@ def test_a_cache_is_enough_without_a_home(locked: Path, tmp_path: Path, run_cach
 
 
 @slow
-def test_a_user_without_a_name_and_a_home(encoders: Path) -> None:
+def test_a_user_without_a_name_and_a_home(warm: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ff") as name:
         place = Path(name)
         place.chmod(0o777)
@@ -99,8 +107,7 @@ def test_a_user_without_a_name_and_a_home(encoders: Path) -> None:
         assert_refused(refused := nameless("run", *SMALL, cwd=place))
         assert "the home folder is not known" in refused.err
         words = ["run", *settings(federation__rounds=2), "--no-baseline", "--out", "run"]
-        shutil.copytree(encoders, place / "cache")  # and what is compiled; the rest is this user's to write
-        shutil.copytree(os.environ["NUMBA_CACHE_DIR"], place / "cache" / "numba")
+        shutil.copytree(warm, place / "cache")
         for path in (place / "cache", *(place / "cache").rglob("*")):
             shutil.chown(path, NAMELESS, NAMELESS)
         done = nameless(*words, cwd=place, FEDFER_CACHE=str(place / "cache"))
@@ -108,9 +115,9 @@ def test_a_user_without_a_name_and_a_home(encoders: Path) -> None:
 
 
 @slow
-def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path) -> None:
+def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, encoders: Path) -> None:
     """Which this model, that nothing is compiled for, meets as any other does."""
-    cache = tmp_path / "cache"
+    cache = shutil.copytree(encoders, tmp_path / "cache")
     (cache / "numba" / "local_0").mkdir(parents=True)
     (cache / "numba" / "local_0").chmod(0o555)
     words = ["baseline", *settings(model__name="majority"), "--out", "run"]
