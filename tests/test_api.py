@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL
-from fake_runs import make_full_run
+from support_commands import SMALL
+from support_fake_runs import make_full_run
 
 from fer_models.run_folder.summary import Summary
 from simulations import api

@@ -152,7 +152,7 @@ def test_the_seed_matters_only_where_views_are_drawn(encoder: Encoder) -> None:
 
 def test_the_key_of_drawn_faces_holds_all_the_code_that_draws() -> None:
     modules = {name.rpartition(".")[2] for name in with_imports("fer_models.sketch.faces")}
-    assert {"faces", "expression", "identity", "seeding", "drawing", "studio"} <= modules
+    assert {"faces", "expression", "identity", "seeding", "drawing", "render"} <= modules
     assert not {"features", "heads", "training"} & modules
 
 

@@ -5,8 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
-import older_run
 import pytest
+import support_older_run as older_run
 from rich.console import Console
 
 from fer_models.errors import InputError

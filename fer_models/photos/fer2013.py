@@ -140,7 +140,7 @@ class PixelTable:
         if not self._words.knows(text):
             meanings = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
             raise InputError(
-                f'{printable(self._path)}, line {number}: emotion "{printable(text[:40])}" is none of"'
+                f'{printable(self._path)}, line {number}: emotion "{printable(text[:40])}" is none of'
                 f" {meanings}; mend or remove the row, or name it in data.names"
             )
         return self._words.name_of(text)

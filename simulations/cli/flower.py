@@ -18,7 +18,7 @@ from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
 from simulations.cli.exits import told
-from simulations.experiment import Config, load, read_toml, shipped
+from simulations.experiment import Config, FederationConfig, load, read_toml, shipped
 from simulations.run.folders import run_folder_for
 from simulations.run.request import Request, check_folder, finished, resumed
 from simulations.run.rounds import ExistingGrid
@@ -87,7 +87,7 @@ def _check_devices(config: Config) -> None:
             "data.balance: devices train on their photos as they are, since balancing needs a plan over all"
             f" photos, which nobody has, got {config.data.balance}; leave it out, or set it to 0"
         )
-    if config.federation.partition != "iid":
+    if config.federation.partition != FederationConfig().partition:
         raise InputError(
             "federation.partition: devices hold their own photos, and nothing is shared out to them, got"
             f' "{config.federation.partition}"; leave it out'

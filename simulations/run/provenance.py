@@ -69,10 +69,10 @@ def read(folder: Path) -> Origin:
 def check_same(folder: Path, origin: Origin, config: Config) -> None:
     """InputError where settings, code or libraries are not those that the run in `folder` began with."""
     now = _settings(config)
-    for section in now.keys() | origin.settings.keys():
-        before, values = (settings.get(section, {}) for settings in (origin.settings, now))
-        for name in sorted(values.keys() | before.keys()):
-            was, says = as_toml(before.get(name)), as_toml(values.get(name))
+    for section, before in origin.settings.items():
+        values = now.get(section, {})
+        for name in sorted(values.keys() & before.keys()):  # others came, or went, with other code: see below
+            was, says = as_toml(before[name]), as_toml(values[name])
             if was != says:
                 raise _differs(folder, f"{section}.{name} was {was}, config.toml says {says}; put it back")
     if files := code.difference(origin.code, _code(config)):

@@ -36,7 +36,8 @@ def workers(most: int | None = None) -> Iterator[Submit]:
 
     mine = psutil.Process()
     before = set(mine.children(recursive=True))
-    resource_tracker.ensure_running()  # a process that keeps an eye on what the others share
+    with environment(**_PLACE):
+        resource_tracker.ensure_running()  # a process that keeps an eye on what the others share
     others = set(mine.children(recursive=True))
     desks = _Desks()
     with environment(**_THREADS, **_PLACE), ThreadPoolExecutor(most or cores()) as threads:
