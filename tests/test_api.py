@@ -149,7 +149,8 @@ def test_runs_follow_one_another_in_silence(home: Path, capfd: pytest.CaptureFix
     assert one.summary.head_sha256 == two.summary.head_sha256
     np.testing.assert_array_equal(one.head["weight"], two.head["weight"])
     assert (list(one.baselines), two.baselines) == (["centralized", "centralized-matched"], {})
-    assert one.environment.command == 'api.run("quickstart", ...)'
+    assert one.environment.command == f"api.run('quickstart', settings={FAST})"
+    assert two.environment.command == f"api.run('quickstart', settings={FAST}, baseline=False)"
     assert two.page.is_file()
     assert api.resume("two").summary == two.summary  # which is finished
     assert len(two.rounds["round"]) == 2
