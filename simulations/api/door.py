@@ -186,7 +186,7 @@ def _begin(
     loaded = load(experiment, data, settings)
     folder = run_folder_for(_text(out), loaded.name)
     check_folder(folder)
-    said = command or f'api.{name}("{loaded.name}", ...)'
+    said = command or _call(name, experiment, data, settings, alone=federated and not baseline)
     return _trained(Request(loaded.name, loaded.config, folder, said, federated, baseline), progress)
 
 
@@ -203,6 +203,16 @@ def _trained(request: "Request", progress: bool) -> Run:
 def how_to_go_on(folder: Path) -> str:
     """The command that goes on with the run in a folder."""
     return f"fedfer run --resume {shlex.quote(str(folder))}"
+
+
+def _call(name: str, experiment: Source, data: str | Path | None, settings: Settings, *, alone: bool) -> str:
+    """The call as it could be typed; of a loaded experiment the name stands for all of it."""
+    words = [repr(experiment.name if isinstance(experiment, Experiment) else str(experiment))]
+    if data is not None:
+        words.append(f"data={str(data)!r}")
+    if settings:
+        words.append(f"settings={dict(settings) if isinstance(settings, Mapping) else list(settings)!r}")
+    return f"api.{name}({', '.join([*words, *(['baseline=False'] if alone else [])])})"
 
 
 def _failed(failed: list[str], total: int) -> str:
