@@ -49,7 +49,7 @@ def split_photos(
 
 
 def _heavy_first(weights: np.ndarray, rng: np.random.Generator) -> list[int]:
-    """Groups by descending power of two of their weight, shuffled within each: no placement is certain."""
+    """Groups by descending power of two of their weight, shuffled within each: no placement is fixed."""
     order = rng.permutation(len(weights))
     powers = np.floor(np.log2(weights[order])) if len(order) else weights
     strongest: list[int] = order[np.argsort(-powers, kind="stable")].tolist()

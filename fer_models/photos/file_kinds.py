@@ -1,4 +1,4 @@
-"""Which files are photos, by name: side files, which are none, are recognised by their endings."""
+"""Which files are photos, by name; side files are recognised by their endings."""
 
 import os
 

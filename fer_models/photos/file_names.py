@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fer_models.text import printable, typed
 
 NO_FILE = "no such file"
-_SAID = 50  # missing files of a table for which a similar name is searched
+_SAID = 50  # missing files of a table whose similar names are searched for
 _INSIDE = 100  # sub-folders of the table's folder that are searched, and as many one level below
 _ABOVE = 3  # parent folders that are tried as the base of the names
 
