@@ -62,7 +62,7 @@ def test_a_source_that_is_not_there_or_holds_nothing(here: Here) -> None:
     refused(
         here, "empty", words=r"data\.source: the folder .*/empty is empty; put the photos into one sub-folder"
     )
-    refused(here, "bare", words=r'class "anger" has no photo in .*/bare; add photos or leave it out')
+    refused(here, "bare", words=r'class "anger" has no photo in .*/bare; add photos or remove it')
     refused(here, "text.txt", words=r"text\.txt is neither a folder nor a \.csv file")
     refused(here, "", words=r"data\.source must be a text that is not empty")
 
@@ -81,16 +81,14 @@ def test_a_class_that_is_not_there(here: Here, folder: Path) -> None:
 def test_a_class_with_fewer_than_five_photos(here: Here, folder: Path) -> None:
     for path in sorted((folder / "fear").iterdir())[4:]:
         path.unlink()
-    words = r'class "fear" has 4 photos that can be used, 5 are needed .*; add photos, or leave the class out'
+    words = r'class "fear" has 4 usable photos, 5 are needed .*; add photos, or remove the class from'
     refused(here, folder, words=words)
 
 
 def test_a_class_that_does_not_reach_every_part(here: Here, folder: Path) -> None:
     rows = [[f"fear/{i:02d}.png", "fear", "one person"] for i in range(12)]
     write_csv(folder / "labels.csv", [["file", "emotion", "subject"], *rows])
-    words = (
-        r'class "fear" has no photo in the .* part: its photos \(12 of 1 subjects\) do not reach all three'
-    )
+    words = r'class "fear" has no photo in the .* part: its photos \(12 of 1 subjects\) do not fill all three'
     refused(here, folder, words=words)
 
 
@@ -115,7 +113,7 @@ def test_a_class_of_which_every_photo_is_broken(here: Here, folder: Path) -> Non
         path.write_bytes(b"")
     more = ["--set", "data.max_unreadable=1"]
     words = (
-        r'none of the 12 photos of class "fear" can be read \(first: .*00\.png: empty file .*\); mend them'
+        r'none of the 12 photos of class "fear" can be read \(first: .*00\.png: empty file .*\); repair them'
     )
     refused(here, folder, *more, words=words)
 
@@ -131,7 +129,7 @@ def test_tables_that_cannot_be_used(here: Here, folder: Path) -> None:
             [["file", "emotion"], *rows[:20], *([f"faces/gone{i}.png", "fear"] for i in range(4))],
             r"4 of 24 photos .* cannot be read \(16\.7%, .*; first: .*/faces/gone0\.png: no such file\)",
         ),
-        "nothing.csv": ([], r"nothing\.csv is empty; its first line names columns: file,emotion"),
+        "nothing.csv": ([], r"nothing\.csv is empty; its first line must name columns: file,emotion"),
         "rowless.csv": ([["file", "emotion"]], r"rowless\.csv has no rows"),
     }
     for name, (content, words) in bad.items():

@@ -128,8 +128,8 @@ def test_labels_in_words_and_in_numbers_that_are_named(tmp_path: Path) -> None:
 BROKEN = {
     1: (text(pixels(1)).rsplit(" ", 1)[0], "2,303 pixels, not 48x48 = 2,304"),
     2: (text(pixels(2)) + " 7", "2,305 pixels, not 48x48 = 2,304"),
-    3: (text(pixels(3)).rsplit(" ", 1)[0] + " 256", "a pixel of 256, not 0 to 255"),
-    4: (text(pixels(4)).rsplit(" ", 1)[0] + " -1", "a pixel of -1, not 0 to 255"),
+    3: (text(pixels(3)).rsplit(" ", 1)[0] + " 256", "a pixel value of 256, not 0 to 255"),
+    4: (text(pixels(4)).rsplit(" ", 1)[0] + " -1", "a pixel value of -1, not 0 to 255"),
     5: ("12 spam " + text(pixels(5)), 'pixel 2 is "spam", not a number'),
     6: ("", "0 pixels, not 48x48 = 2,304"),
 }
@@ -199,7 +199,7 @@ def test_a_file_that_changes_during_a_run_is_named(tmp_path: Path) -> None:
     changed = rows()
     changed[0][1] = text(pixels(99))
     write(path, changed)
-    with pytest.raises(RunError, match=r"x\.csv#00001 could be read when the run began and cannot now"):
+    with pytest.raises(RunError, match=r"x\.csv#00001 could be read when the run started but not now"):
         table.reader(0)
     path.unlink()
     with pytest.raises(RunError, match="No such file"):

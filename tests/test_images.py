@@ -177,7 +177,7 @@ def test_shares_on_real_faces(real_faces: Path) -> None:
 def test_a_photo_that_goes_away_during_a_run_is_named(folder: Path) -> None:
     table = load(folder)
     os.remove(table.paths[3])
-    with pytest.raises(RunError, match=r"03\.png could be read when the run began and cannot now"):
+    with pytest.raises(RunError, match=r"03\.png could be read when the run started but not now"):
         table.reader(3)
 
 

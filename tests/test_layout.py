@@ -43,7 +43,7 @@ def test_too_far_down_or_in_several_places_is_one_line(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "one")
     make_folder(tmp_path / "a" / "two")
     line = refused(tmp_path / "a")
-    assert "emotions lie in several folders below" in line
+    assert "emotions found in several folders below" in line
     assert "one, two; give one of them, or a table that names photos, emotions and people" in line
     make_folder(tmp_path / "b" / "1" / "2" / "3" / "4")
     assert 'no class "anger", "fear"' in refused(tmp_path / "b")
@@ -65,13 +65,13 @@ def test_parts_are_found_and_pooled_unless_they_are_wanted(
     table = load(root)
     assert len(table) == 32
     assert table.ledger.read_as == {"Angry": "anger", "fearful": "fear"}
-    assert "(train 24, test 8) were pooled and split anew" in table.ledger.notes[0]
+    assert "(train 24, test 8) were pooled and split again" in table.ledger.notes[0]
     given = load(root, split="given")
     for path, part in zip(given.paths, given.split.tolist(), strict=True):
         assert (part == 2) == (f"/{test}/" in path)
     assert np.bincount(given.split[given.labels == 0]).tolist() in ([9, 3, 4], [10, 2, 4])
     assert given.ledger.notes == [
-        "The photos come without a validation part: 20% of the training photos became it"
+        "The photos come without a validation part: 20% of the training photos serve as one"
     ]
     assert load(root, split="given", seed=1).split.tolist() != given.split.tolist()
 
@@ -90,7 +90,8 @@ def test_three_parts_are_taken_as_they_are_and_a_lone_validation_part_is_the_tes
     shutil.rmtree(root / "test")
     table = load(root, split="given")
     assert (
-        "their validation part (8 photos) is the test part, and 20% of the training" in table.ledger.notes[0]
+        "their validation part (8 photos) serves as the test part, and 20% of the training"
+        in table.ledger.notes[0]
     )
     assert np.bincount(table.split).tolist() in ([19, 5, 8], [20, 4, 8], [18, 6, 8])
 
@@ -131,12 +132,12 @@ def test_parts_in_a_column_and_in_a_table_of_pixels(folder: Path) -> None:
 
 
 def test_given_parts_that_are_not_there(folder: Path, tmp_path: Path) -> None:
-    assert 'data.split is "given" but the photos come with no parts: needed are train and test' in refused(
+    assert 'data.split is "given" but the photos come with no parts: it needs train and test' in refused(
         folder, split="given"
     )
     lines = [[f"{e}/{i:02d}.png", e, "train" if i else "extra"] for e in PAIR for i in range(12)]
     path = write_csv(folder / "t.csv", [["file", "emotion", "split"], *lines])
-    assert "come with train 22 (Column split: extra is no part of a split): needed" in refused(
+    assert "come with train 22 (Column split: extra is no part of a split): it needs" in refused(
         path, split="given"
     )
     lines[3][2] = "test"
@@ -171,7 +172,7 @@ def test_numbers_are_not_guessed_and_can_be_named(tmp_path: Path) -> None:
             photos(root / part / str(label), count, 60 * label + 20 * (part == "test"))
     line = refused(tmp_path / "faces")
     assert 'no class "anger", "fear" in' in line
-    assert "found: 1, 2, 6; what a number stands for is not guessed" in line
+    assert "found: 1, 2, 6; the meaning of a number is not guessed" in line
     assert """--set 'data.names={"1" = "...", "2" = "...", "6" = "..."}' (docs/datasets.md""" in line
     table = load(tmp_path / "faces", names={"1": "surprise", "2": "fearful", "6": "Anger"}, split="given")
     assert table.ledger.line() == "Photos: 28 used; 14 set aside (14 of other emotions)"
@@ -232,8 +233,8 @@ def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path
     table = load(folder)
     assert len(table) == 24
     assert table.ledger.notes == [
-        "labels.csv (columns pth, label, relFCs) was set aside, the folders name the emotions; 1 of its 1"
-        f" rows say otherwise; --data {folder}/labels.csv uses it instead"
+        "labels.csv (columns pth, label, relFCs) was set aside: the folder names give the emotions; 1 of"
+        f" its 1 rows disagree; --data {folder}/labels.csv uses it instead"
     ]
     assert table.ledger.files["scores.csv"] == "a table, set aside; columns id, score"
     write_csv(
@@ -242,7 +243,9 @@ def test_a_labels_table_of_another_tool_is_set_aside_and_said_to_be(folder: Path
     table = load(folder)
     assert np.bincount(table.labels).tolist() == [11, 13]
     assert table.ledger.line() == "Photos: 24 used; 1 unreadable"
-    assert table.ledger.notes == ["labels.csv gives 1 photo another emotion than the folder: it is followed"]
+    assert table.ledger.notes == [
+        "labels.csv gives 1 photo a different emotion than the folder: labels.csv is used"
+    ]
     write_csv(folder / "train_labels.csv", [["id", "score"], ["0", "1"]])
     files = load(folder).ledger.files
     assert files["labels.csv"] == "the labels of these photos"
@@ -364,5 +367,5 @@ def test_a_class_that_is_closed_or_packed_says_so(folder: Path, monkeypatch: pyt
     (folder / "fear" / "fear.zip").write_bytes(b"PK")
     assert refused(folder).endswith("still packed: fear/fear.zip")
     assert load(make_folder(folder / "more"), root="/nowhere").ledger.notes == [
-        "data.root is where the names in a table begin: not used of a folder"
+        "data.root is the base of the file names in a table: not used for a folder"
     ]

@@ -77,7 +77,7 @@ def test_unsound_tables(folder: Path, rows: list[list[str]], wanted: str) -> Non
 def test_an_empty_table(folder: Path) -> None:
     for content in (b"", b"\n\n", b"\xef\xbb\xbf"):
         (folder / "table.csv").write_bytes(content)
-        assert "table.csv is empty; its first line names columns" in refused(folder / "table.csv")
+        assert "table.csv is empty; its first line must name columns" in refused(folder / "table.csv")
 
 
 def test_a_table_without_rows(folder: Path) -> None:

@@ -69,8 +69,8 @@ def test_what_excel_adds(folder: Path) -> None:
     [
         (b'file,emotion\n"anger/00.png,anger\nanger/01.png,anger\n', r"t.csv, line 3: not a table of text"),
         (b"file,emotion\nanger/0\x000.png,anger\n", "line 2: a NUL byte"),
-        (b"\xff\xfef\x00i\x00l", "t.csv is damaged: it begins as UTF-16 and is not"),
-        (b"\x00\x01\x02", "t.csv is damaged: it begins as UTF-16-BE and is not"),
+        (b"\xff\xfef\x00i\x00l", "t.csv is damaged: it starts as UTF-16 but is not valid"),
+        (b"\x00\x01\x02", "t.csv is damaged: it starts as UTF-16-BE but is not valid"),
     ],
 )
 def test_what_is_no_table_is_one_line(folder: Path, content: bytes, words: str) -> None:
@@ -107,7 +107,7 @@ def test_columns_of_people(folder: Path, name: str) -> None:
     table = load(written(folder, people))
     assert table.subjects is not None
     assert len(set(table.subjects.tolist())) == 6
-    assert table.ledger.notes == [f"Column {name} says who is on a photo"]
+    assert table.ledger.notes == [f"Column {name} says who is in a photo"]
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_names_of_other_systems_find_their_files(photos: Path, name: str, there:
         ("a/two.Jpg", "no such file"),  # two fit as well
         (
             "C:\\Users\\me\\a\\B.png",
-            'no such file, but there is "a/B.png": take "C:\\\\Users\\\\me\\\\" off the names',
+            'no such file, but there is "a/B.png": remove "C:\\\\Users\\\\me\\\\" from the names',
         ),
         (
             "/mnt/data/deep/er/x.png",
-            'no such file, but there is "deep/er/x.png": take "/mnt/data/" off the names',
+            'no such file, but there is "deep/er/x.png": remove "/mnt/data/" from the names',
         ),
         ("a", "not a file"),
         ("", "not a file"),
@@ -176,7 +176,7 @@ def test_a_name_that_nearly_fits_is_shown_with_what_differs(photos: Path, name: 
 
 def test_names_that_begin_in_another_folder(photos: Path) -> None:
     inside = FileNames(photos / "deep").find("a/B.png")
-    assert inside.reason == f"no such file, but it is there below {photos}: --set data.root={photos}"
+    assert inside.reason == f"no such file, but it exists below {photos}: --set data.root={photos}"
     (photos / "lists").mkdir()
     path = written(photos / "lists", "file,emotion\na/B.png,anger\n")
     above = FileNames(path.parent).find("a/B.png")
@@ -227,19 +227,19 @@ def test_the_column_of_people_that_says_somebody_is_used(folder: Path) -> None:
     assert table.subjects is not None
     assert set(table.subjects.tolist()) == {"a", "b", "c"}
     assert table.ledger.columns["subject_id"] == "not used"
-    assert table.ledger.notes == ["Column person says who is on a photo"]
+    assert table.ledger.notes == ["Column person says who is in a photo"]
     table = load(people(folder, "file,emotion,subject,person", *(f"p{i},q{i // 2}" for i in range(6))))
-    assert "Column person was not used: if it says who is on a photo" in table.ledger.notes[0]
+    assert "Column person was not used: if it says who is in a photo" in table.ledger.notes[0]
     table = load(people(folder, "file,emotion,subject", ""))
     assert table.subjects is None
-    assert table.ledger.notes == ["Column subject is empty: nobody is known"]
+    assert table.ledger.notes == ["Column subject is empty: no person is known"]
 
 
 def test_words_for_nobody_are_nobody(folder: Path) -> None:
     table = load(people(folder, "file,emotion,subject", "NA", "nan", "None", "unknown", "-", "p"))
     assert table.subjects is not None
     assert {name for name in table.subjects.tolist() if not name.startswith("photo ")} == {"NA", "p"}
-    assert table.ledger.notes == ["16 rows name nobody: each of these photos counts as a person of its own"]
+    assert table.ledger.notes == ["16 rows name no person: each of these photos counts as a separate person"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_of_two_columns_of_files_the_one_whose_files_are_there(folder: Path) -> 
 def test_nothing_left_says_why(folder: Path) -> None:
     content = "file,emotion\n" + "anger/00.png,anger,more\n" * 3
     line = refused(written(folder, content))
-    assert "found: nothing that has a label; " in line
+    assert "found: nothing with a label; " in line
     assert "of the rows, 3 are in rows with too many fields" in line
 
 
@@ -290,7 +290,7 @@ def test_a_swallowed_row_has_its_reason(folder: Path) -> None:
     content = rows() + '"anger/00.png\nanger/01.png",anger\n'
     table = load(written(folder, content))
     assert table.ledger.line().endswith(
-        "1 set aside (1 with a line break, as after a quotation mark that is not closed)"
+        "1 set aside (1 with a line break, as after an unclosed quotation mark)"
     )
 
 
@@ -328,11 +328,11 @@ def test_other_endings_and_roots_are_shown(folder: Path, name: str) -> None:
 )
 def test_a_second_column_of_its_kind_is_mentioned(folder: Path, header: str, read: str, left: str) -> None:
     table = load(people(folder, header, "sad"))
-    said = f"Column {read} was read for what photos show, and {left} was not used"
+    said = f"Column {read} was read for emotions, and {left} was not used"
     assert table.ledger.notes == [said]
     line = refused(people(folder, "file,label,emotion", "sad"))
     assert "found: sad" in line
-    assert "Column emotion was read for what photos show, and label was not used" in line
+    assert "Column emotion was read for emotions, and label was not used" in line
 
 
 def test_names_that_begin_two_folders_below(folder: Path) -> None:
@@ -340,14 +340,14 @@ def test_names_that_begin_two_folders_below(folder: Path) -> None:
     (folder.parent / "b").mkdir()
     folder.rename(folder.parent / "b" / "img")
     line = refused(path)
-    assert f"it is there below {folder.parent}/b/img" not in line  # the names lack their folders
+    assert f"it exists below {folder.parent}/b/img" not in line  # the names lack their folders
     path = written(folder.parent, rows())
     assert f"--set data.root={folder.parent}/b/img" in refused(path)
 
 
 def test_parts_that_are_not_understood_are_named_where_they_are_wanted(folder: Path) -> None:
     line = refused(people(folder, "file,emotion,split", "fold1"), split="given")
-    assert "come with no parts (Column split: fold1 is no part of a split): needed are train and test" in line
+    assert "come with no parts (Column split: fold1 is no part of a split): it needs train and test" in line
     assert line.endswith("let fedfer split: --set 'data.split=[0.6, 0.2, 0.2]'")
 
 

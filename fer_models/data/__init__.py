@@ -1,5 +1,4 @@
-"""From listed photos to views: the table and its split, the plan that balances the training part, what leaks.
+"""From listed photos to views: the table and its split, the plan that balances training, the leakage check.
 
-In: a source of photos. Out: `ImageTable` and `ViewPlan`, in a fixed order that everything after them
-shares.
+In: a source of photos. Out: `ImageTable` and `ViewPlan`, in a fixed order that all later stages share.
 """

@@ -1,8 +1,8 @@
 """Views: the plan that balances the training classes, and the pixels of each view.
 
 View 0 of a photo is the photo itself; views 1, 2 ... are seeded variations of it (mirror, small rotation,
-shift and scale, brightness and contrast). Only training photos have them. Pixels are made one view at a
-time; nothing here holds more than one photo.
+shift and scale, brightness and contrast), for training photos only. Pixels are made one view at a time; at
+most one photo is in memory.
 """
 
 import math
@@ -22,26 +22,26 @@ DEGREES = 10.0
 SHIFT = 0.06
 SCALE = (0.9, 1.1)
 TONE = 0.2  # brightness and contrast, each way
-_ENOUGH = 2  # times the size: a photo need not be read larger to be resized well
+_ENOUGH = 2  # times the size: reading a photo larger would not improve the resized one
 _MOST_VIEWS = 2**31  # of one photo
-_MARGIN = 0.27  # of the size: how far a view may look past the photo's edge, which is repeated there
+_MARGIN = 0.27  # of the size: how far a view may extend past the photo's edge, which is repeated there
 
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """The rows of the feature matrix, in order: training views (in table order of their photos, a photo's
-    views side by side), then validation photos, then test photos.
+    """The rows of the feature matrix, in order: training views (in table order of their photos, the views of
+    a photo adjacent), then validation photos, then test photos.
     """
 
     photos: np.ndarray  # (m,) int64, row in the ImageTable
     views: np.ndarray  # (m,) int64, number of the view, 0 = the photo itself
-    cameras: np.ndarray | None = None  # (m,) int64, number of the camera that takes it; -1, or None: none
+    cameras: np.ndarray | None = None  # (m,) int64, number of the camera that took it; -1, or None: none
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __add__(self, other: "ViewPlan") -> "ViewPlan":
-        """The rows of both, those of `other` behind."""
+        """The rows of both, those of `other` last."""
         both = ((self.photos, other.photos), (self.views, other.views), (self._taken_by, other._taken_by))
         return ViewPlan(*(np.concatenate(parts) for parts in both))
 
@@ -55,7 +55,7 @@ class ViewPlan:
         return zip(*(part[start:stop].tolist() for part in parts), strict=True)
 
     def rows_in(self, other: "ViewPlan") -> np.ndarray:
-        """Where each row of this plan stands in `other`, which has them all: (m,) int64."""
+        """The index of each row of this plan in `other`, which has them all: (m,) int64."""
         theirs = _numbers(other.photos, other.views)
         order = np.argsort(theirs)
         rows: np.ndarray = order[np.searchsorted(theirs, _numbers(self.photos, self.views), sorter=order)]
@@ -63,10 +63,10 @@ class ViewPlan:
 
 
 def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
-    """`balance` training views of each class, or every training photo as it is for 0.
+    """`balance` training views of each class, or for 0 every training photo unchanged.
 
-    A class with fewer photos takes further views round its photos in a seeded order; a class with more
-    keeps the first of that order. So a plan contains every plan with a smaller balance (but 0).
+    A class with fewer photos adds views of its photos in turn, in a seeded order; a class with more keeps
+    the first of that order. So a plan contains every plan with a smaller balance (except 0).
     """
     photos, views = [], []
     for c, name in enumerate(table.classes):
@@ -88,7 +88,7 @@ def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
 
 
 def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
-    """The plan of all views that some of `plans` of the table has: one matrix serves them all."""
+    """The union of `plans` of the table: one matrix serves them all."""
     parts = []
     for part in range(len(SPLITS)):
         chosen = [table.split[plan.photos] == part for plan in plans]
@@ -107,7 +107,7 @@ def views(
 ) -> Iterator[np.ndarray]:
     """The pixels of rows start..stop of the plan, in order, uint8 (1 or 3, size, size) each.
 
-    A photo is read once for its neighbouring views. Any cut of the rows gives the same pixels.
+    A photo is read once for its adjacent views. Any slicing of the rows gives the same pixels.
     """
     last, canvas = -1, None
     for photo, view, camera in plan.rows(start, stop):
@@ -126,7 +126,7 @@ def view_pixels(table: ImageTable, photo: int, view: int, size: int, *, seed: in
 
 
 def photo_pixels(path: str, size: int) -> np.ndarray:
-    """View 0 of a photo file, uint8 (1 or 3, size, size): what a head is trained, judged and used on.
+    """View 0 of a photo file, uint8 (1 or 3, size, size): what a head is trained, evaluated and used on.
 
     Raises what `read_photo` raises.
     """
@@ -136,9 +136,9 @@ def photo_pixels(path: str, size: int) -> np.ndarray:
 def render(photo: Image.Image, size: int, view: int, rng: np.random.Generator | None) -> np.ndarray:
     """A view of a photo of mode "L" or "RGB", uint8 (1 or 3, size, size).
 
-    The photo is resized to a square (antialiased, its sides stretched alike); view 0 is that and asks
-    nothing of `rng`, any other view draws its variation from it. Past the photo's edges its border
-    pixels are repeated.
+    The photo is resized to a square (antialiased, ignoring its aspect ratio); view 0 is just that and does
+    not use `rng`, any other view samples its variation from it. Past the photo's edges its border pixels
+    are repeated.
     """
     return _Canvas(photo, size).view(view, rng)
 
@@ -148,7 +148,7 @@ def _rng(table: ImageTable, photo: int, view: int, seed: int) -> np.random.Gener
 
 
 class _Canvas:
-    """A resized photo, with the wider copy from which its views are cut (made when first needed)."""
+    """A resized photo, with the padded copy from which its views are cut (made when first needed)."""
 
     def __init__(self, photo: Image.Image, size: int) -> None:
         if photo.size != (size, size):
@@ -162,7 +162,7 @@ class _Canvas:
         if view == 0:
             return _channels_first(self.photo)
         if rng is None:
-            raise ValueError(f"view {view} is drawn at random: a generator is needed")
+            raise ValueError(f"view {view} is random: a generator is needed")
         if self.wide is None:
             self._widen()
         draws = rng.random(7)  # one call, in this order: mirror, angle, shifts, scale, brightness, contrast
@@ -181,7 +181,7 @@ class _Canvas:
         self.mean = float(pixels.mean())
 
     def _affine(self, draws: np.ndarray) -> tuple[float, ...]:
-        """The map from the view to the wide photo: mirror, turn and scale about the middle, then shift."""
+        """The map from the view to the padded photo: mirror, rotate and scale about its centre, shift."""
         mirror = -1.0 if draws[0] < 0.5 else 1.0
         angle = math.radians(DEGREES) * (2 * draws[1] - 1)
         shift_x, shift_y = (SHIFT * self.size * (2 * draw - 1) for draw in draws[2:4])

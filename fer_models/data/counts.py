@@ -1,4 +1,4 @@
-"""What a table holds, counted: photos of each class and part, training views, people."""
+"""Counts of a table: photos of each class and part, training views, people."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from fer_models.run_folder.data_facts import PeopleByPart, PhotosByPart
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a table and a plan of its training views."""
+    """Counts of a table and a plan of its training views."""
 
     photos: PhotosByPart
     views: dict[str, int]  # training views of each class
-    people: PeopleByPart | None  # None where it is not known who is on the photos
+    people: PeopleByPart | None  # None if the people in the photos are not known
 
 
 def counts(table: ImageTable, plan: ViewPlan) -> Counts:

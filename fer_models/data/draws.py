@@ -1,14 +1,14 @@
-"""Phones that draw what they hold: each takes views of a common pool, with a mix of classes of its own.
+"""Phones that sample their data: each takes views of a common pool, with its own mix of classes.
 
-Nothing lies in memory for a phone: what it holds is drawn again, to the same, whenever it is asked for,
-from its own counters (fer_models/local/kernel.py). So phones may outnumber photos by far. A view may lie on
-many phones, and twice on one.
+Nothing is stored per phone: its views are sampled again, identically, on every access, from counters of the
+phone (fer_models/local/kernel.py). So phones may far outnumber photos. A view may be on many phones, and
+twice on one.
 
 A phone's classes follow a Dirichlet distribution, as in the partition `dirichlet`: on a pool with equally
-many views of each class every class has the concentration alpha. They are drawn as Polya's urn (Blackwell
-and MacQueen 1973, doi:10.1214/aos/1176342372), which needs no draw from that distribution itself: with A
-the sum of all concentrations, view i takes with chance A / (A + i) a new class, by the pool's shares, and
-else that of one of the i views before it.
+many views of each class every class has the concentration alpha. They are sampled by Polya's urn (Blackwell
+and MacQueen 1973, doi:10.1214/aos/1176342372), which never samples that distribution itself: with A the sum
+of all concentrations, view i takes a new class with probability A / (A + i), by the pool's shares, and
+otherwise the class of one of the i views before it.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from fer_models.cache import whole_file
 from fer_models.local import kernel
 from fer_models.seeding import key
 
-# Alphas whose phones hold one class each, and whose mixes are the pool's; others under- or overflow.
+# At these alphas phones hold one class each, or the pool's mix; beyond them values under- or overflow.
 _ONE_SIDED, _EVEN = 1e-300, 1e12
 FILE = "drawn.npz"  # in the prepared folder
 
 
 @dataclass(frozen=True)
 class PoolDraws:
-    """PhoneData of phones that draw `each` views of the pool."""
+    """PhoneData of phones that sample `each` views of the pool."""
 
     features: np.ndarray  # (m, ...), memory-mapped, one row a view
     labels: np.ndarray  # (m,) int64
@@ -51,7 +51,7 @@ class PoolDraws:
         classes: int,
         seed: int,
     ) -> "PoolDraws":
-        """Phones that draw from the views `rows` (n,)."""
+        """Phones that sample from the views `rows` (n,)."""
         pool = rows[np.argsort(labels[rows], kind="stable")]
         counts = np.bincount(labels[rows], minlength=classes)
         offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -60,11 +60,11 @@ class PoolDraws:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Views of each phone, (phones,) int64; takes no room."""
+        """Views of each phone, (phones,) int64; takes no memory."""
         return np.broadcast_to(np.int64(self.each), (self.phones,))
 
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `phones` (k,) draw: rows (k * each,), firsts (k,) and lasts (k,)."""
+        """The views that `phones` (k,) sample: rows (k * each,), firsts (k,) and lasts (k,)."""
         phones = np.ascontiguousarray(phones, dtype=np.int64)
         rows = np.empty(len(phones) * self.each, np.int64)
         kernel.draw(
@@ -74,7 +74,7 @@ class PoolDraws:
         return rows, firsts, firsts + self.each
 
     def save(self, folder: Path, features: Path) -> None:
-        """Writes what `load` needs to `folder`, and where the features lie."""
+        """Writes what `load` needs to `folder`, with the path of the features."""
         folder.mkdir(parents=True, exist_ok=True)
         kept = {"labels": self.labels, "pool": self.pool, "offsets": self.offsets}
         kept["drawn"] = np.array([self.phones, self.each, self.seed], np.uint64)

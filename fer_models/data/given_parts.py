@@ -1,7 +1,7 @@
 """The split that comes with the data (`data.split = "given"`): folders, FER2013's Usage, a column.
 
-Test is test. Where the data have no validation part, a fifth of the training photos becomes it; where they
-have a validation part and no test part, that one is the test part, as such sets are used.
+Test stays test. If the data have no validation part, a fifth of the training photos becomes one; if they
+have a validation part but no test part, it serves as the test part, as is usual with such sets.
 """
 
 from collections import Counter
@@ -14,53 +14,53 @@ from fer_models.data.split import split_photos
 from fer_models.errors import InputError
 from fer_models.photos.ledger import NO_PART, Ledger
 
-VALIDATION = 0.2  # share of the training photos, where there is no validation part
+VALIDATION = 0.2  # share of the training photos, if there is no validation part
 _SHARES = "let fedfer split: --set 'data.split=[0.6, 0.2, 0.2]'"
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 
 def given_parts(names: Sequence[str], data: DataConfig, ledger: Ledger) -> np.ndarray | None:
-    """The part of each photo, (n,) int8 into SPLITS, from the parts that the photos came with ("" for none).
+    """The part of each photo, (n,) int8 into SPLITS, from the parts that come with the photos ("" for none).
 
-    None where `data.split` has shares; then a note says that parts were pooled. Raises InputError where parts
-    are asked for and are not there.
+    None if `data.split` has shares; then a note says that parts were pooled. Raises InputError if the given
+    parts are requested but missing.
     """
     counts = Counter(names)
     said = ", ".join(f"{name} {counts[name]:,}" for name in SPLITS if counts[name])
     if data.split != "given":
         if sum(1 for name in SPLITS if counts[name]) > 1:
             ledger.notes.append(
-                f"The parts that came with the photos ({said}) were pooled and split anew; --set"
+                f"The parts that came with the photos ({said}) were pooled and split again; --set"
                 " data.split=given"
                 " keeps them"
             )
         return None
     if not counts["train"] or not (counts["test"] or counts["validation"]):
         raise InputError(
-            f'data.split is "given" but the photos come with {said or "no parts"}{_odd(ledger)}: needed are'
+            f'data.split is "given" but the photos come with {said or "no parts"}{_odd(ledger)}: it needs'
             f" train and test, as folders, as FER2013's Usage or as a column split; or {_SHARES}"
         )
     if counts[""]:
         raise InputError(
             f'data.split is "given" but {counts[""]:,} of {len(names):,} photos are in no part'
-            f" ({said}){_odd(ledger)}; put them into one, or {_SHARES}"
+            f" ({said}){_odd(ledger)}; assign them to one, or {_SHARES}"
         )
     parts = np.array([SPLITS.index(name) for name in names], dtype=np.int8)
     if not counts["test"]:
         parts[parts == _VALIDATION] = _TEST
         ledger.notes.append(
-            f"The photos come without a test part: their validation part ({counts['validation']:,} photos) is"
-            f" the test part, and {VALIDATION:.0%} of the training photos became validation"
+            f"The photos come without a test part: their validation part ({counts['validation']:,} photos)"
+            f" serves as the test part, and {VALIDATION:.0%} of the training photos as validation"
         )
     elif not counts["validation"]:
         ledger.notes.append(
-            f"The photos come without a validation part: {VALIDATION:.0%} of the training photos became it"
+            f"The photos come without a validation part: {VALIDATION:.0%} of the training photos serve as one"
         )
     return parts
 
 
 def _odd(ledger: Ledger) -> str:
-    """What was read of parts and is none, in brackets."""
+    """The values that name no part, in brackets."""
     odd = [note for note in ledger.notes if note.endswith(NO_PART)]
     return f" ({'; '.join(odd)})" if odd else ""
 
@@ -68,8 +68,8 @@ def _odd(ledger: Ledger) -> str:
 def complete(
     parts: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, classes: int, seed: int
 ) -> np.ndarray:
-    """The parts (n,) with a validation part, cut from training where there is none: seeded, by class, and no
-    group (n,) of the training photos in both.
+    """The parts (n,) with a validation part, split off from training if there is none: seeded, stratified by
+    class, and no group (n,) of the training photos in both.
     """
     if (parts == _VALIDATION).any():
         return parts

@@ -1,9 +1,8 @@
-"""The table of photos: which there are, what they show, who is on them, which part of the split they are
-in.
+"""The table of photos: their paths, classes, people and parts of the split.
 
-First stage of the way of the data: a source (fer_models/photos/sources.py) or the embedded set ->
-ImageTable. Photos are listed, checked and split (fer_models/data/split.py) here; their pixels are read one
-by one, later.
+First stage of the data pipeline: a source (fer_models/photos/sources.py) or the embedded set -> ImageTable.
+Photos are listed, checked and split (fer_models/data/split.py) here; their pixels are read one by one,
+later.
 """
 
 from collections import Counter
@@ -33,18 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageTable:
-    """The photos of a face set in a fixed order, sorted by path; those that cannot be read are left out."""
+    """The photos of a face set in a fixed order, sorted by path; unreadable ones are left out."""
 
     source: str  # "sketch", an absolute path, or "hub:owner/name"
     classes: tuple[str, ...]  # their order fixes the class indices
     paths: tuple[str, ...]  # absolute; "sketch/00017" for drawn ones, "FILE#00017" for rows of a table
     labels: np.ndarray  # (n,) int64 into classes
-    subjects: np.ndarray | None  # (n,) str; a photo of nobody known is a subject of its own
+    subjects: np.ndarray | None  # (n,) str; a photo without a known person is a separate subject
     split: np.ndarray  # (n,) int8 into SPLITS: 0 train, 1 validation, 2 test
     digests: tuple[str, ...]  # per photo, identifies the pixels
     unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
     reader: Reader
-    ledger: Ledger = field(default_factory=Ledger)  # what was seen of the source, and what became of it
+    ledger: Ledger = field(default_factory=Ledger)  # what was found in the source, and what was done with it
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,9 +52,9 @@ class ImageTable:
 def load_table(
     data: DataConfig, sketch: SketchConfig, *, seed: int, progress: Progress | None = None
 ) -> ImageTable:
-    """Lists, checks and splits the photos of `data.source`; `progress` sees (photos checked, photos).
+    """Lists, checks and splits the photos of `data.source`; `progress` is called as (photos checked, photos).
 
-    Raises InputError for anything in the settings or the photos that cannot be used.
+    Raises InputError if the settings or the photos cannot be used.
     """
     if data.source == "sketch":
         return _drawn(data, sketch, seed)
@@ -92,7 +91,7 @@ def load_table(
 def _check_broken(
     photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
 ) -> None:
-    """Raises InputError where too many photos, or all of a class, cannot be read."""
+    """Raises InputError if too many photos, or all of a class, cannot be read."""
     check_unreadable(photos, broken, data, source)
     whole, lost = (Counter(photo.emotion for photo in some) for some in (photos, [p for p, _ in broken]))
     for name in data.classes if broken else ():
@@ -100,14 +99,14 @@ def _check_broken(
             first = next(f"{printable(photo.path)}: {why}" for photo, why in broken if photo.emotion == name)
             raise InputError(
                 f'data.source: none of the {whole[name]} photos of class "{name}" can be read (first:'
-                f" {first}); mend them or leave the class out of data.classes"
+                f" {first}); repair them or remove the class from data.classes"
             )
 
 
 def check_unreadable(
     photos: list[Photo], broken: list[tuple[Photo, str]], data: DataConfig, source: str
 ) -> None:
-    """Raises InputError where all photos, or a larger share than data.max_unreadable, cannot be read."""
+    """Raises InputError if all photos, or a larger share than data.max_unreadable, cannot be read."""
     if not broken:
         return
     share = len(broken) / len(photos)
@@ -115,7 +114,7 @@ def check_unreadable(
     if len(broken) == len(photos):
         what = "give photos in a format that Pillow reads"
         if NO_FILE in broken[0][1]:
-            what = "mend the names, or let data.root name the folder in which they begin"
+            what = "correct the names, or set data.root to the folder that they are relative to"
         raise InputError(
             f"data.source: none of the {len(photos)} photos in {printable(source)} can be read (first:"
             f" {example}); {what}"
@@ -123,7 +122,7 @@ def check_unreadable(
     if share > data.max_unreadable:
         raise InputError(
             f"data.source: {len(broken)} of {len(photos)} photos in {printable(source)} cannot be read"
-            f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); mend or"
+            f" ({share:.1%}, data.max_unreadable is {data.max_unreadable:.1%}; first: {example}); repair or"
             " remove them, or raise data.max_unreadable"
         )
 
@@ -136,8 +135,8 @@ def _split(
     seed: int,
     parts: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The part of each photo, (n,) int8; as the data came where `parts` (n,) says so. Raises InputError
-    where a class has no photo in some part.
+    """The part of each photo, (n,) int8; from `parts` (n,) if the data come with a split. Raises InputError
+    if a class has no photo in some part.
     """
     if data.split_by == "subject" and subjects is None:
         raise InputError(
@@ -147,8 +146,8 @@ def _split(
     for name, photos in zip(data.classes, np.bincount(labels, minlength=len(data.classes)), strict=True):
         if photos < FEWEST:
             raise InputError(
-                f'class "{name}" has {photos} photos that can be used, {FEWEST} are needed to train and judge'
-                f" it; {_more(data)}, or leave the class out of data.classes"
+                f'class "{name}" has {photos} usable photos, {FEWEST} are needed to train and evaluate'
+                f" it; {_more(data)}, or remove the class from data.classes"
             )
     by_subject = subjects is not None and data.split_by != "photo"
     groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
@@ -166,7 +165,7 @@ def _split(
             whose = f" of {len(np.unique(groups[labels == c]))} subjects" if by_subject else ""
             raise InputError(
                 f'class "{data.classes[c]}" has no photo in the {name} part: its photos ({photos}{whose}) do'
-                f" not reach all three parts; {_more(data)}, leave the class out of data.classes{other}"
+                f" not fill all three parts; {_more(data)}, remove the class from data.classes{other}"
             )
     return split
 
@@ -176,7 +175,7 @@ def _more(data: DataConfig) -> str:
 
 
 def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
-    """Groups (n,) int of photos that share a person or, being copies, pixels, in any number of steps."""
+    """Groups (n,) int of photos linked by a shared person or identical bytes, directly or through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,12 +1,12 @@
 """The leakage check: what would let a model know validation or test photos from training.
 
-Three ways: copies of a file, near-duplicate photos (saved again, resized, a little brighter), and people in
+Three kinds: copies of a file, near-duplicate photos (saved again, resized, a little brighter), and people in
 two parts. Near duplicates are found in two steps. A 64-bit perceptual hash of each thumbnail (which of its
-lowest 8x8 cosine terms lie above their median: Zauner, Implementation and Benchmarking of Perceptual Image
-Hash Functions, 2010) gives the pairs that differ in at most 8 bits; they count as near duplicates where the
-thumbnails correlate by 0.963 or more too. Faces resemble one another: the hash alone would flag hundreds of
-pairs that are not the same photo. What was measured, and what is not found, stands in docs/photos.md.
-Which pairs are alike does not depend on the split: it is kept in the cache for the same photos.
+lowest 8x8 cosine terms are above their median: Zauner, Implementation and Benchmarking of Perceptual Image
+Hash Functions, 2010) gives the pairs that differ in at most 8 bits; they count as near duplicates if their
+thumbnails also correlate by 0.963 or more. Faces resemble one another: the hash alone would flag hundreds of
+pairs that are not the same photo. Measurements, and what is not found, are in docs/photos.md.
+The pairs do not depend on the split: they are cached per set of photos.
 """
 
 import hashlib
@@ -23,33 +23,33 @@ from fer_models.data.images import ImageTable
 from fer_models.data.thumbnails import SIDE, look
 from fer_models.photos.scan import Progress
 
-BITS = 8  # at most so many of 64 differ between near duplicates
-CORRELATION = 0.963  # at least, between their thumbnails
-MOST_PAIRS = 100_000  # near duplicates kept: a set that has more is not a set of photos
+BITS = 8  # of 64: most that differ between near duplicates
+CORRELATION = 0.963  # least, between their thumbnails
+MOST_PAIRS = 100_000  # near duplicates kept: a set with more is not a set of photos
 
 _ROWS, _COLUMNS = 64, 8192  # of a block of the table of distances: 2 MB of the processor's cache
 _FORMAT = 1  # of the cache
-_FLAT = 1e-6  # standard deviation of a thumbnail without anything on it
+_FLAT = 1e-6  # standard deviation of a blank thumbnail
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """What was found. Photos are rows of the table; a pair is across when its photos lie in two parts."""
+    """The leaks found. Photos are rows of the table; a pair is "across" if its photos are in two parts."""
 
     copies: tuple[tuple[int, ...], ...]  # groups of photos with the same bytes, two or more each
-    near: np.ndarray  # (k, 2) int64, rising in each row: near duplicates, copies counting as one photo
+    near: np.ndarray  # (k, 2) int64, ascending in each row: near duplicates, copies counting as one photo
     correlation: np.ndarray  # (k,) float32, of each pair's thumbnails
-    across: np.ndarray  # (k,) bool, per near pair: the two, or copies of them, lie in two parts
-    more: bool  # MOST_PAIRS was reached: there are more
+    across: np.ndarray  # (k,) bool, per near pair: the two, or copies of them, are in two parts
+    more: bool  # there are more than MOST_PAIRS
     shared: tuple[str, ...]  # subjects in two parts or more
 
     def copies_across(self, split: np.ndarray) -> list[tuple[int, ...]]:
-        """The groups of copies that lie in two parts or more."""
+        """The groups of copies that are in two parts or more."""
         return [group for group in self.copies if len(np.unique(split[list(group)])) > 1]
 
 
 def find_leakage(table: ImageTable, *, progress: Progress | None = None) -> Leakage:
-    """The leaks of a split table; `progress` sees (photos looked at, photos)."""
+    """The leaks of a split table; `progress` is called as (photos done, photos)."""
     groups = copies(table.digests)
     parts = np.left_shift(1, table.split.astype(np.int64))  # per photo, as a bit
     kept = np.ones(len(table), dtype=bool)
@@ -73,7 +73,7 @@ def find_leakage(table: ImageTable, *, progress: Progress | None = None) -> Leak
 def _near_pairs(
     table: ImageTable, rows: np.ndarray, progress: Progress | None
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """What `near_duplicates` finds of the photos `rows` (n,), or found earlier of the same."""
+    """The `near_duplicates` of the photos `rows` (n,), cached for the same photos."""
     store = _store([table.digests[row] for row in rows.tolist()])
     if (known := _load(store)) is not None:
         if progress:
@@ -99,7 +99,7 @@ def _load(store: Path) -> tuple[np.ndarray, np.ndarray, bool] | None:
 
 
 def copies(digests: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-    """Groups of photos with one digest, in the order of their first photos."""
+    """Groups of photos with the same digest, in the order of their first photos."""
     found: dict[str, list[int]] = {}
     for i, digest in enumerate(digests):
         found.setdefault(digest, []).append(i)
@@ -107,7 +107,7 @@ def copies(digests: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
 
 
 def shared_subjects(subjects: np.ndarray | None, split: np.ndarray) -> tuple[str, ...]:
-    """The subjects (n,) str that have photos in two parts (n,) or more, sorted; none where none are known."""
+    """The subjects (n,) str that have photos in two parts (n,) or more, sorted; () if all are unknown."""
     if subjects is None:
         return ()
     names, person = np.unique(subjects, return_inverse=True)
@@ -119,7 +119,7 @@ def shared_subjects(subjects: np.ndarray | None, split: np.ndarray) -> tuple[str
 
 def near_duplicates(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     """Pairs (k, 2) int64 of thumbnails (n, 32, 32) uint8 that show the same photo, in order, with their
-    correlations (k,) float32, and whether MOST_PAIRS cut them off. Memory grows with n, not with n squared.
+    correlations (k,) float32, and whether MOST_PAIRS cut them off. Memory grows as n, not as n squared.
     """
     pairs, correlations, total = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype=np.float32)], 0
     for candidates in close_pairs(hashes(thumbs), BITS):
@@ -138,8 +138,8 @@ def near_duplicates(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
 def hashes(thumbs: np.ndarray) -> np.ndarray:
     """The perceptual hash, (n,) uint64, of thumbnails (n, 32, 32) uint8.
 
-    Bit k says whether cosine term k of the lowest 8x8 lies above the median of the 64, so brightness and
-    contrast change none but perhaps the first.
+    Bit k says whether cosine term k of the lowest 8x8 is above the median of the 64, so brightness and
+    contrast change no bit except perhaps the first.
     """
     waves = np.array(
         [[cos(pi * k * (2 * x + 1) / (2 * SIDE)) for x in range(SIDE)] for k in range(8)], dtype=np.float64
@@ -148,7 +148,7 @@ def hashes(thumbs: np.ndarray) -> np.ndarray:
     found = np.empty(len(thumbs), dtype=np.uint64)
     for start in range(0, len(thumbs), 4096):
         terms = waves @ thumbs[start : start + 4096].astype(np.float64) @ waves.T
-        terms = np.round(terms.reshape(-1, 64), 3)  # nought is nought: a blank photo has no noise
+        terms = np.round(terms.reshape(-1, 64), 3)  # rounding noise becomes zero: a blank photo has none
         bits = terms > np.median(terms, axis=1, keepdims=True)
         found[start : start + 4096] = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
     return found
@@ -157,8 +157,8 @@ def hashes(thumbs: np.ndarray) -> np.ndarray:
 def close_pairs(hashed: np.ndarray, bits: int) -> Iterator[np.ndarray]:
     """Every pair i < j of hashes (n,) uint64 that differ in at most `bits`, in blocks (k, 2) int64.
 
-    All distances are looked at, a block at a time (5 thousand million for 100,000 photos: some 3 s): photos
-    of faces crowd together, so an index over parts of the hashes would hardly leave any out.
+    All distances are computed, a block at a time (5 billion for 100,000 photos: about 3 s): hashes of faces
+    are clustered, so an index over parts of the hashes would rule out hardly any.
     """
     for top in range(0, len(hashed), _ROWS):
         rows = hashed[top : top + _ROWS, None]
@@ -172,7 +172,7 @@ def close_pairs(hashed: np.ndarray, bits: int) -> Iterator[np.ndarray]:
 
 
 def _correlation(thumbs: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The correlation (k,) float32 of the thumbnails of each pair; two blank ones are alike, one is not."""
+    """The correlation (k,) float32 of the thumbnails of each pair; 1 if both are blank, 0 if one is."""
     alike = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), 4096):
         first, second = (

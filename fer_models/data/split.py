@@ -1,10 +1,10 @@
-"""The split into training, validation and test photos: first of all, seeded, stratified by class.
+"""The split into training, validation and test photos: before anything else, seeded, stratified by class.
 
-Groups (the photos of one person, or a photo with its exact copies) go to one part as a whole. Heaviest
-first, each goes where it is missed most; single moves then bring the shares of every class, and of the
-groups themselves, nearer to the wanted ones. (Without the last, people of many photos would gather in one
-part.) Where that leaves a class without a photo in some part, a short search first seats groups so that no
-part lacks a class, if such a seating exists.
+Groups (the photos of one person, or a photo with its exact copies) are never divided. Heaviest first, each
+goes to the part with the largest deficit; single moves then bring the shares of every class, and of the
+groups themselves, closer to their targets. (Without the latter, people with many photos would gather in one
+part.) If that leaves a class without a photo in some part, a short search first assigns groups so that no
+part lacks a class, if such an assignment exists.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from fer_models.seeding import stream
 
 _SEARCH_STEPS = 50_000
 _PASSES = 10
-_HEADS = 0.3  # what an even share of the groups counts, beside 1 for an even share of a class
+_HEADS = 0.3  # weight of an even share of the groups, relative to 1 for an even share of a class
 
 Group = list[tuple[int, float]]  # (class, share of all photos of that class)
 
@@ -24,7 +24,7 @@ def split_photos(
     labels: np.ndarray, groups: np.ndarray, shares: Sequence[float], *, classes: int, seed: int
 ) -> np.ndarray:
     """The part of each photo, (n,) int8 into SPLITS, from labels (n,) int64 < classes and groups (n,) of
-    anything that np.unique sorts. No group lies in two parts.
+    anything that np.unique sorts. No group is in two parts.
     """
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max(initial=-1)) + 1
@@ -49,7 +49,7 @@ def split_photos(
 
 
 def _heavy_first(weights: np.ndarray, rng: np.random.Generator) -> list[int]:
-    """Groups by falling power of two of their weight, shuffled within one: no seat is sure."""
+    """Groups by descending power of two of their weight, shuffled within each: no placement is fixed."""
     order = rng.permutation(len(weights))
     powers = np.floor(np.log2(weights[order])) if len(order) else weights
     strongest: list[int] = order[np.argsort(-powers, kind="stable")].tolist()
@@ -57,9 +57,10 @@ def _heavy_first(weights: np.ndarray, rng: np.random.Generator) -> list[int]:
 
 
 class _Seats:
-    """Which part each group sits in, and how far each part is above its share of each class.
+    """The part of each group, and how far each part is above its target share of each class.
 
-    The cost of a seating is the sum of (share had - share wanted)^2 / share wanted over parts and classes.
+    The cost of an assignment is the sum of (actual share - target share)^2 / target share over parts and
+    classes.
     """
 
     def __init__(self, groups: list[Group], shares: Sequence[float], classes: int) -> None:
@@ -70,7 +71,7 @@ class _Seats:
         self.members = [[0] * (classes + 1) for _ in shares]
 
     def put(self, g: int, part: int) -> None:
-        """Seats group `g`, taking it from where it sat."""
+        """Assigns group `g` to a part, removing it from its former one."""
         old, self.part[g] = self.part[g], part
         for c, share in self.groups[g]:
             self.over[part][c] += share
@@ -80,7 +81,7 @@ class _Seats:
                 self.members[old][c] -= 1
 
     def place_all(self, order: list[int]) -> None:
-        """Seats each group where the cost grows least."""
+        """Assigns each group to the part where the cost grows least."""
         for g in order:
             costs = [self._joining(g, part) for part in range(len(self.shares))]
             self.put(g, costs.index(min(costs)))
@@ -90,7 +91,7 @@ class _Seats:
         return sum(share * (2 * over[c] + share) for c, share in self.groups[g]) / self.shares[part]
 
     def lacks(self) -> bool:
-        """Whether some part has nobody of a class that exists."""
+        """Whether some part has no group of a class that exists."""
         there = [any(members[c] for members in self.members) for c in range(len(self.over[0]))]
         return any(there[c] and not members[c] for members in self.members for c in range(len(there)))
 
@@ -116,14 +117,14 @@ class _Seats:
 
 
 def _anchors(groups: list[Group], order: list[int], parts: int, classes: int) -> dict[int, int] | None:
-    """Groups seated so that every class that exists is in every part: {group: part}.
+    """Groups assigned so that every class that exists is in every part: {group: part}.
 
-    A search with back-tracking, the (class, part) with the fewest groups left first. None where there is
-    no such seating, or none was found in _SEARCH_STEPS steps.
+    A backtracking search, the (class, part) with the fewest groups left first. None if there is no such
+    assignment, or none was found in _SEARCH_STEPS steps.
     """
-    enough = parts * classes  # no seating needs more groups, so no class ever wants for one beyond these
+    enough = parts * classes  # no assignment needs more groups, so more per class are never tried
     holders: list[list[int]] = [[] for _ in range(classes)]
-    for g in reversed(order):  # light groups first: they bend the shares least
+    for g in reversed(order):  # light groups first: they distort the shares least
         for c, _ in groups[g]:
             if c < classes and len(holders[c]) < enough:
                 holders[c].append(g)

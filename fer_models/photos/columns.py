@@ -1,4 +1,4 @@
-"""Which column of a table of files is for what, and what the user should know of it."""
+"""What each column of a table of files is used for, and what the user should know about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ _NOBODY = (
     "none",
     "null",
     "unknown",
-)  # of a column of people; NA is a person of JAFFE
-_TRIED = 20  # rows by which one of several columns of files is chosen
+)  # in a column of people; NA is a person of JAFFE
+_TRIED = 20  # rows that decide which of several columns of files is used
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns as indices; None where there is none."""
+    """The columns as indices; None: no such column."""
 
     file: int
     emotion: int | None
@@ -35,42 +35,42 @@ class Columns:
 
     @classmethod
     def of(cls, table: Table, names: FileNames, *, labels: bool = True) -> "Columns":
-        """Those of a table whose files have these `names`; without `labels`, one of emotions is not needed.
+        """The columns of a table whose files are found by `names`; `labels=False`: no emotions needed.
 
-        Raises InputError where one that is needed is not there.
+        Raises InputError if a needed column is missing.
         """
         tables.column_or_refuse(table, tables.FILES)
         emotion = tables.column_or_refuse(table, tables.EMOTIONS) if labels else None
         subject, said = _people(table)
         part = table.column(tables.PARTS)
-        said += _doubles(table, tables.EMOTIONS, emotion, "what photos show")
+        said += _doubles(table, tables.EMOTIONS, emotion, "emotions")
         if table.encoding == "latin-1":
             said.insert(0, f"{printable(table.path.name)} is not UTF-8: read as Latin-1")
         file = _files(table, names)
-        said += _doubles(table, tables.FILES, file, "the names of files")
+        said += _doubles(table, tables.FILES, file, "file names")
         return cls(file, emotion, subject, part, said + _odd_parts(table, part))
 
     def value(self, row: list[str], column: int | None) -> str:
-        """The field of a row, "" where it has none."""
+        """The field of a row, "" if it has none."""
         return "" if column is None or column >= len(row) else row[column]
 
     def useless(self, row: list[str], width: int) -> str:
-        """Why a row names no photo with a label; "" where it does. `width`: columns of the table."""
+        """Why a row names no photo with a label; "" if it does. `width`: columns of the table."""
         name, label = self.value(row, self.file), self.value(row, self.emotion)
         if any(row[width:]):
             return "in rows with too many fields"
         if "\n" in name + label or "\r" in name + label:
-            return "with a line break, as after a quotation mark that is not closed"
+            return "with a line break, as after an unclosed quotation mark"
         if not name:
             return "without a file name"
         return NO_LABEL if self.emotion is not None and not label else ""
 
     def person(self, row: list[str]) -> str:
-        """Who is on the photo; "" for nobody known."""
+        """The person in the photo; "" if unknown."""
         return _known(self.value(row, self.subject))
 
     def part_of(self, row: list[str]) -> str:
-        """The part of a split that the row names; "" for none."""
+        """The part of a split that the row names; "" if none."""
         return part_of(self.value(row, self.part))
 
     def uses(self, table: Table) -> dict[str, str]:
@@ -85,7 +85,7 @@ class Columns:
 
 
 def _files(table: Table, names: FileNames) -> int:
-    """The column of files: of several that may be, the one of which most are there."""
+    """The column of files: of several candidates, the one with the most existing files."""
     every = _all(table, tables.FILES)
     some = table.rows[:_TRIED]
 
@@ -96,7 +96,7 @@ def _files(table: Table, names: FileNames) -> int:
 
 
 def _people(table: Table) -> tuple[int | None, list[str]]:
-    """The column that says who is on a photo, the first that does not say nobody, and what to say of it."""
+    """The column of people (the first that names anyone), and remarks for the user."""
     every = _all(table, tables.SUBJECTS)
     filled = {column: _filled(table, column) for column in every}
     chosen = next((column for column in every if filled[column]), None)
@@ -110,24 +110,24 @@ def _people(table: Table) -> tuple[int | None, list[str]]:
     said = []
     if chosen is not None:
         if table.header[chosen] != "subject":
-            said.append(f"Column {printable(table.header[chosen])} says who is on a photo")
+            said.append(f"Column {printable(table.header[chosen])} says who is in a photo")
         if nobody := len(table.rows) - filled[chosen]:
             said.append(
-                f"{many(nobody, 'row names', 'rows name')} nobody: each of these photos counts as a person of"
-                " its own"
+                f"{many(nobody, 'row names', 'rows name')} no person: each of these photos counts as a"
+                " separate person"
             )
     elif every:
-        said.append(f"Column {listed(table.header[column] for column in every)} is empty: nobody is known")
+        said.append(f"Column {listed(table.header[column] for column in every)} is empty: no person is known")
     if others:
         said.append(
-            f"Column {listed(table.header[column] for column in others)} was not used: if it says who is on"
-            " a photo, call it subject, so that nobody is in two parts of the split"
+            f"Column {listed(table.header[column] for column in others)} was not used: if it says who is in"
+            " a photo, rename it to subject, so that no person is in two parts of the split"
         )
     return chosen, said
 
 
 def _doubles(table: Table, names: Sequence[str], chosen: int | None, what: str) -> list[str]:
-    """A line where other columns than the one that is read have a name of its kind, or its own name."""
+    """A line if columns other than the one that is read have a name of the same kind, or the same name."""
     others = [
         name
         for column, name in enumerate(table.header)
@@ -141,7 +141,7 @@ def _doubles(table: Table, names: Sequence[str], chosen: int | None, what: str) 
 
 
 def _odd_parts(table: Table, part: int | None) -> list[str]:
-    """A line where values of the column of parts name none."""
+    """A line if values of the column of parts name no part."""
     if part is None:
         return []
     values = {row[part] for _, row in table.rows if part < len(row)}
@@ -150,7 +150,7 @@ def _odd_parts(table: Table, part: int | None) -> list[str]:
 
 
 def _all(table: Table, names: Sequence[str]) -> list[int]:
-    """Every column of these (folded) names, the best name first."""
+    """Every column with one of these (folded) names, the best name first."""
     folded = [tables.folded_name(name) for name in table.header]
     return [folded.index(name) for name in names if name in folded]
 

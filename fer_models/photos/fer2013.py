@@ -1,10 +1,10 @@
 """FER2013's CSV as a source of photos: one row is one gray photo of 48x48 pixels, written out as numbers.
 
-It stands beside folders in the first stage of the way of the data (fer_models/photos/sources.py). The file
-is known by its header (columns `emotion` and `pixels`, in any order). Rows are found by their place in the
-file and read one by one, so the pixels of the whole set are never held at once. The column `Usage` tells
-the part of the split: Training, PublicTest (validation here) and PrivateTest (test). Goodfellow et al.,
-Challenges in Representation Learning (2013), https://arxiv.org/abs/1307.0414
+One of the sources in the first stage of the data pipeline (fer_models/photos/sources.py). The file is
+recognised by its header (columns `emotion` and `pixels`, in any order). Rows are located by their offset in
+the file and read one by one, so the pixels of the whole set are never in memory at once. The column `Usage`
+gives the part of the split: Training, PublicTest (validation here) and PrivateTest (test). Goodfellow et
+al., Challenges in Representation Learning (2013), https://arxiv.org/abs/1307.0414
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _DIGITS = b"0123456789 "
 
 
 class _Row(NamedTuple):
-    """Where a row lies in the file, in bytes, and what it shows."""
+    """The position of a row in the file, in bytes, and its labels."""
 
     start: int
     length: int
@@ -41,9 +41,9 @@ class _Row(NamedTuple):
 
 
 def pixel_tables(folder: Path) -> list[Path]:
-    """The tables of pixels with labels in a folder, or in the only ones of its sub-folders that have any.
+    """The tables of pixels with labels in a folder, or at the first level below that has any.
 
-    Of the challenge's files the one with all parts goes before those of a part.
+    Of the challenge's files, the one with all parts takes precedence over those with one part.
     """
     for level in ("*", "*/*", "*/*/*"):
         headers = {path: _folded_header(path) for path in sorted(folder.glob(level)) if _may_be_table(path)}
@@ -72,7 +72,7 @@ class PixelTable:
     """The photos of a CSV of pixels; the first is "FILE.csv#00001"."""
 
     def __init__(self, path: Path, names: Mapping[str, str] | None = None) -> None:
-        """Finds the rows; InputError for an emotion that is none of 0 to 6 and not in `names`."""
+        """Finds the rows; InputError for an emotion that is neither 0 to 6 nor in `names`."""
         self.name = str(path)
         self._path = path
         self._words = Vocabulary(names={**{str(i): name for i, name in enumerate(LABELS)}, **(names or {})})
@@ -82,7 +82,7 @@ class PixelTable:
         if self._emotion is None:
             raise InputError(
                 f"data.source: {printable(path)} has pixels but no column emotion (columns"
-                f" {listed(columns)}): such as the challenge's test.csv it has no labels; give fer2013.csv,"
+                f" {listed(columns)}): like the challenge's test.csv it has no labels; give fer2013.csv,"
                 " icml_face_data.csv or train.csv"
             )
         uses = {self._emotion: "emotion", self._pixels: "pixels", self._part: "split"}
@@ -105,16 +105,16 @@ class PixelTable:
         return check_rows(photos, self._examine, table=self.name, stamp=stamp, progress=progress)
 
     def read(self, photo: Photo, digest: str) -> Image.Image:
-        """The photo, mode "L", 48x48; RunError where the file is no longer what was checked."""
+        """The photo, mode "L", 48x48; RunError if the file has changed since the check."""
         try:
             pixels = self._read(row_of(photo))
             if _digest(pixels) == digest:
                 return Image.fromarray(pixels)
-            reason = "its pixels are others now"
+            reason = "its pixels have changed"
         except (OSError, _UnsoundError) as error:
             reason = str(error)
         raise RunError(
-            f"{printable(photo.path)} could be read when the run began and cannot now ({reason}); start again"
+            f"{printable(photo.path)} could be read when the run started but not now ({reason}); start again"
         )
 
     def _find(self) -> Iterator[_Row]:
@@ -141,7 +141,7 @@ class PixelTable:
             meanings = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
             raise InputError(
                 f'{printable(self._path)}, line {number}: emotion "{printable(text[:40])}" is none of'
-                f" {meanings}; mend or remove the row, or name it in data.names"
+                f" {meanings}; correct or remove the row, or name it in data.names"
             )
         return self._words.name_of(text)
 
@@ -168,10 +168,10 @@ class _UnsoundError(Exception):
 
 
 def _parse(text: bytes) -> np.ndarray:
-    """Numbers between blanks to uint8 (48, 48)."""
+    """Numbers separated by blanks to uint8 (48, 48)."""
     strange = text.translate(None, _DIGITS)
     values = np.array([], dtype=np.int64)
-    if strange:  # slower, and says which
+    if strange:  # slower, but names the bad value
         for word in text.split():
             try:
                 values = np.append(values, int(word))
@@ -185,7 +185,7 @@ def _parse(text: bytes) -> np.ndarray:
         raise _UnsoundError(f"{len(values):,} pixels, not {SIDE}x{SIDE} = {SIDE * SIDE:,}")
     if values.min() < 0 or values.max() > 255:
         wrong = int(values[(values < 0) | (values > 255)][0])
-        raise _UnsoundError(f"a pixel of {wrong}, not 0 to 255")
+        raise _UnsoundError(f"a pixel value of {wrong}, not 0 to 255")
     return values.astype(np.uint8).reshape(SIDE, SIDE)
 
 
@@ -194,7 +194,7 @@ def _digest(pixels: np.ndarray) -> str:
 
 
 def _header(path: Path) -> tuple[int, bytes, tuple[str, ...]]:
-    """Where the rows begin, in bytes, what separates the fields, and the folded names of the columns."""
+    """The offset of the first row in bytes, the field separator, and the folded names of the columns."""
     with path.open("rb") as file:
         begin = file.read(4096)
         if begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in begin:
@@ -221,6 +221,6 @@ def _first(columns: tuple[str, ...], names: Sequence[str]) -> int | None:
 
 
 def _field(line: bytes, column: int, separator: bytes) -> bytes:
-    """A field of a row; numbers and one-word texts need no more of CSV than separators and quotes."""
+    """A field of a row; for numbers and single words, separators and quotes are all of CSV that is needed."""
     fields = line.split(separator)
     return fields[column].strip().strip(b'"').strip() if column < len(fields) else b""

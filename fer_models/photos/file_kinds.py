@@ -1,11 +1,11 @@
-"""Which files are photos, by name: the others that lie beside them are known by their endings."""
+"""Which files are photos, by name; side files are recognised by their endings."""
 
 import os
 
 from fer_models.photos.tables import is_table
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-TABLE, PACKED = "a table", "an archive, still packed"  # what files are
+TABLE, PACKED = "a table", "an archive, still packed"  # kinds of files
 BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SIDE = """
     7z aae avi bak bin bz2 cfg conf csv db doc docx gz h5 htm html ini ipynb js json jsonl landmarks
@@ -57,18 +57,18 @@ _PHOTOS = frozenset(
 
 
 def is_photo_file(path: str) -> bool:
-    """Whether a file below a folder of photos counts as one: side files and what is no plain file do not."""
+    """Whether a file below a folder of photos counts as a photo: neither a side file nor a special file."""
     side = os.path.splitext(path)[1].lower() in SIDE_FILES
     return not side and not (os.path.exists(path) and not os.path.isfile(path))  # a socket, a pipe
 
 
 def has_photo_name(path: str) -> bool:
-    """Whether the ending is one of photos."""
+    """Whether the ending is one that photos have."""
     return os.path.splitext(path)[1].lower() in _PHOTOS
 
 
 def why_no_photo(path: str) -> str:
-    """What a file is that counts as no photo."""
+    """What a file is, if not a photo."""
     if not os.path.isfile(path):
         return "not a plain file"
     if is_table(path):

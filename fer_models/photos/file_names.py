@@ -1,7 +1,7 @@
-r"""From the names in a table to the files on this disk, which another system may have written otherwise.
+r"""From the names in a table to the files on this disk, which another system may have spelled differently.
 
-Understood: backslashes, composed and decomposed letters, blanks at the ends of a name, .JPG for .jpg. What
-differs otherwise, as Anger/1.jpg for anger/1.jpg, is not taken but shown.
+Accepted: backslashes, composed and decomposed letters, blanks at the ends of a name, .JPG for .jpg. Any other
+difference, such as Anger/1.jpg for anger/1.jpg, is not accepted: the error suggests the file.
 """
 
 import os
@@ -13,15 +13,15 @@ from typing import NamedTuple
 from fer_models.text import printable, typed
 
 NO_FILE = "no such file"
-_SAID = 50  # missing files of a table for which something near is looked for
-_INSIDE = 100  # folders below the table's that are looked into, and as many below those
-_ABOVE = 3  # folders above the table in which to look for where names may begin
+_SAID = 50  # missing files of a table whose similar names are searched for
+_INSIDE = 100  # sub-folders of the table's folder that are searched, and as many one level below
+_ABOVE = 3  # parent folders that are tried as the base of the names
 
 Same = Callable[[str], str]  # equal for names that count as one
 
 
 class Found(NamedTuple):
-    """The file that a name means, or why there is none (then `path` is where it was looked for)."""
+    """The file that a name refers to, or why there is none (then `path` is where it was expected)."""
 
     path: str
     reason: str | None
@@ -31,7 +31,7 @@ class FileNames:
     """Finds files by their names in one table."""
 
     def __init__(self, root: Path, encoding: str = "utf-8") -> None:
-        """`root`: where relative names begin; `encoding`: of the table, for names whose bytes it misread."""
+        """`root`: base of relative names; `encoding`: of the table, for names whose bytes it misread."""
         self._root, self._encoding = str(root), encoding
         self._entries: dict[tuple[str, Same], dict[str, list[str]]] = {}
         self._others: list[str] | None = None
@@ -48,18 +48,18 @@ class FileNames:
             if (path := self._search(self._root, other, _suffix_alike)) is not None and os.path.isfile(path):
                 return Found(path, None)
         if os.path.lexists(straight):
-            return Found(straight, "a link to nowhere" if os.path.islink(straight) else "not a file")
+            return Found(straight, "a broken link" if os.path.islink(straight) else "not a file")
         return Found(straight, NO_FILE + self._nearest(name))
 
     def _readings(self, name: str) -> list[str]:
-        """What the name may be: with slashes for backslashes, and with the bytes that the table has."""
+        """Candidate spellings: with slashes for backslashes, and from the bytes in the table."""
         every = [name, name.replace("\\", "/")]
         if self._encoding == "latin-1":
             every.append(os.fsdecode(name.replace("\\", "/").encode("latin-1")))
         return list(dict.fromkeys(every))
 
     def _nearest(self, name: str) -> str:
-        """What is there instead, as the end of the reason; "" where nothing is near, or enough was said."""
+        """The most similar file, as the end of the reason; "" if there is none or _SAID is reached."""
         self._missed += 1
         if self._missed > _SAID:
             return ""
@@ -72,26 +72,26 @@ class FileNames:
             tail = "/".join(parts[dropped:])
             if os.path.isfile(os.path.join(self._root, tail)):
                 begin = name[: name.replace("\\", "/").rfind(tail)]
-                return f', but there is "{printable(tail)}": take "{printable(begin)}" off the names'
+                return f', but there is "{printable(tail)}": remove "{printable(begin)}" from the names'
         for folder in self._elsewhere():
             if os.path.isfile(os.path.join(folder, plain)):
-                return f", but it is there below {printable(folder)}: --set {typed(f'data.root={folder}')}"
+                return f", but it exists below {printable(folder)}: --set {typed(f'data.root={folder}')}"
         return ""
 
     def _elsewhere(self) -> list[str]:
-        """Other folders in which names may begin: those above, the working directory, and sub-folders."""
+        """Other possible bases of the names: parent folders, the working directory, and sub-folders."""
         if self._others is None:
             above = [str(folder) for folder in list(Path(self._root).parents)[:_ABOVE]]
             try:
                 inside = [entry.path for entry in os.scandir(self._root) if entry.is_dir()][:_INSIDE]
                 inside += [e.path for folder in inside for e in os.scandir(folder) if e.is_dir()][:_INSIDE]
-            except OSError:  # then there is nothing to look into
+            except OSError:  # then there is nothing to search
                 inside = []
             self._others = [*above, os.path.abspath(os.curdir), *inside]
         return self._others
 
     def _search(self, folder: str, name: str, last: Same) -> str | None:
-        """The file below `folder` whose names are alike, part by part; `last` says when the last part is."""
+        """The file below `folder` whose path matches part by part; `last` compares the last part."""
         parts = name.split("/")
         if name.startswith("/"):
             folder = "/"
@@ -105,19 +105,19 @@ class FileNames:
             same = last if end else _case_alike if last is not _suffix_alike else _alike
             found = self._named(folder, same).get(same(part), [])
             found = [part] if part in found else found
-            if len(found) != 1:  # none, or several that fit as well
+            if len(found) != 1:  # none, or several equally good matches
                 return None
             folder = os.path.join(folder, found[0])
         return folder
 
     def _named(self, folder: str, same: Same) -> dict[str, list[str]]:
-        """What is in a folder, by what counts as the same name."""
+        """The entries of a folder, grouped by what counts as the same name."""
         if (folder, same) not in self._entries:
             named: dict[str, list[str]] = {}
             try:
                 for entry in os.listdir(folder):
                     named.setdefault(same(entry), []).append(entry)
-            except OSError:  # not a folder, or not to be listed: then no file in it can be found
+            except OSError:  # not a folder, or cannot be listed: no file in it can be found
                 named = {}
             self._entries[folder, same] = named
         return self._entries[folder, same]

@@ -1,7 +1,7 @@
-"""The photos in a folder of emotions, at any depth below them, and all else that lies there.
+"""The photos in a folder of emotions, at any depth, and everything else found there.
 
-Every file counts as a photo but hidden files and side files. What a `labels.csv` adds, and that other tables
-are set aside, is fer_models/photos/tables_beside.py.
+Every file counts as a photo except hidden files and side files. Labels from a `labels.csv`, and other tables
+(which are set aside), are handled in fer_models/photos/tables_beside.py.
 """
 
 import os
@@ -29,11 +29,11 @@ from fer_models.photos.tables_beside import LABELS, add_rows, note_tables, own_l
 from fer_models.text import listed, many, printable, typed
 
 LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"
-_MANY = 20  # photos of a folder that are counted instead of named
+_MANY = 20  # a folder with more photos than this has them counted, not named
 
 
 def list_folder(root: Path, vocabulary: Vocabulary) -> Listing:
-    """Every photo of the folder; InputError where there is nothing in it, or nothing to make of it."""
+    """Every photo of the folder; InputError if the folder is empty or its layout is not understood."""
     names = [entry.name for entry in os.scandir(root) if not hidden(entry.name)]
     if not names:
         raise InputError(f"data.source: the folder {printable(root)} is empty; {LAYOUT}")
@@ -53,7 +53,7 @@ def list_folder(root: Path, vocabulary: Vocabulary) -> Listing:
 
 
 def _without_emotions(root: Path, names: list[str], *, has_rows: bool) -> Layout:
-    """The layout of a folder in which no sub-folder is an emotion: whatever its sub-folders are called."""
+    """The layout of a folder in which no sub-folder is an emotion: its sub-folders, whatever their names."""
     folders = sub_folders(str(root))
     if not folders and not has_rows:
         raise InputError(f"data.source: {_where_else(root, names)}")
@@ -99,12 +99,12 @@ def _walk_spots(root: Path, layout: Layout, listing: Listing, rows: dict[str, Ph
     listing.labels = [spot.label for spot in layout.spots if spot.label not in found]
     if moved:
         ledger.notes.append(
-            f"{LABELS} gives {many(moved, 'photo')} another emotion than the folder: it is followed"
+            f"{LABELS} gives {many(moved, 'photo')} a different emotion than the folder: {LABELS} is used"
         )
 
 
 def _walk_outside(root: Path, layout: Layout, listing: Listing, rows: dict[str, Photo]) -> None:
-    """Tells the ledger of all that lies below no spot of the layout."""
+    """Records in the ledger everything that is outside the spots of the layout."""
     ledger = listing.ledger
     ledger.folders |= {_short(root, path): f"not used, {why}" for path, why in layout.beside.items()}
     outside: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def _walk_outside(root: Path, layout: Layout, listing: Listing, rows: dict[str, 
 
 
 def _aside(root: Path, listing: Listing) -> Aside:
-    """Tells the ledger of folders that cannot be listed, and of what is hidden."""
+    """Records in the ledger what is hidden, and folders that cannot be listed."""
     ledger = listing.ledger
 
     def aside(path: str, why: str) -> None:
@@ -133,7 +133,7 @@ def _aside(root: Path, listing: Listing) -> Aside:
 
 @lru_cache(maxsize=8)
 def _part_below(emotion: str, folder: str) -> str:
-    """The part of a split inside the folder of an emotion, as in anger/train; "" where there is none."""
+    """The part of a split inside the folder of an emotion, as in anger/train; "" if there is none."""
     return part_of(os.path.relpath(folder, emotion).split(os.sep)[0])
 
 

@@ -1,4 +1,4 @@
-"""The photos that a user names one by one, as for `fedfer predict`; a folder stands for those below it."""
+"""The photos that a user names one by one, as for `fedfer predict`; a folder means all photos below it."""
 
 import os
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from fer_models.text import printable
 
 
 def given_photos(given: Sequence[str]) -> list[str]:
-    """The photo files that the user named, in that order; a folder stands for those below it, sorted.
+    """The photo files that the user named, in that order; a folder means all photos below it, sorted.
 
-    Raises InputError when one of `given` is not there or cannot be listed, and when there is no photo in all
-    of them.
+    Raises InputError when one of `given` does not exist or cannot be listed, and when none of them holds a
+    photo.
     """
     missing = [path for path in given if not os.path.exists(path)]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
-            f"no such photo or folder: {printable(missing[0])}{more}; check the path, it is seen from"
-            f" {printable(os.getcwd())}"
+            f"no such photo or folder: {printable(missing[0])}{more}; check the path (working directory:"
+            f" {printable(os.getcwd())})"
         )
     found = []
     for path in given:

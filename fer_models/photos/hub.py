@@ -1,8 +1,8 @@
 """Data sets of the library `datasets` as a source of photos: a folder that it saved, or a name on the hub.
 
-Stands beside folders and CSVs in the first stage of the way of the data (fer_models/photos/sources.py). The
-library is an optional extra (`pip install datasets`). The photos of all splits of the data set are taken,
-with the part that the split's name says. The column of photos is known by its type, those of emotions and
+One of the sources in the first stage of the data pipeline (fer_models/photos/sources.py). The library is an
+optional extra (`pip install datasets`). The photos of all splits of the data set are used, each with the part
+that the name of its split gives. The column of photos is recognised by its type, those of emotions and
 subjects by type and name.
 """
 
@@ -42,7 +42,7 @@ class HubTable:
     """The photos of a data set, row by row, its splits one after another."""
 
     def __init__(self, name: str, splits: "Mapping[str, Dataset]") -> None:
-        """`splits`, by name; InputError where a column is missing or labels have no names."""
+        """`splits`, by name; InputError if a column is missing or labels have no names."""
         datasets = _library()
         self.name = name
         parts = list(splits.values())
@@ -80,7 +80,7 @@ class HubTable:
         datasets = _library()
         try:
             found = datasets.load_from_disk(str(folder))
-        except Exception as error:  # of the library and of what lies below it, all kinds
+        except Exception as error:  # any kind, from the library or what it uses
             raise InputError(
                 f"data.source: cannot open the data set in {printable(folder)} ({_line(error)}); save it"
                 " again with save_to_disk"
@@ -89,10 +89,10 @@ class HubTable:
 
     @classmethod
     def of_hub(cls, name: str) -> "HubTable":
-        """The data set `name` ("owner/name") of the hub, or what the library has kept of it."""
+        """The data set `name` ("owner/name") of the hub, or the library's cached copy."""
         for limit in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
             os.environ.setdefault(limit, str(_PATIENCE))
-        if not _hub_answers():  # the library would try for long; so it takes what it has kept, or says so
+        if not _hub_answers():  # the library would retry for long; offline it uses its cache
             os.environ["HF_HUB_OFFLINE"] = "1"
         datasets = _library()
         try:
@@ -109,15 +109,15 @@ class HubTable:
         return self._photos
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
-        """The digest of each photo's bytes, or what is wrong with them; kept until the data set changes."""
+        """The digest of each photo's bytes, or what is wrong with them; cached until the data set changes."""
         stamp = " ".join(part._fingerprint for part in self._images)
         return check_rows(photos, self._examine, table=self.name, stamp=stamp, progress=progress)
 
     def read(self, photo: Photo, digest: str) -> Image.Image:
-        """The photo, upright, mode "L" or "RGB"; RunError where it is no longer what was checked."""
+        """The photo, upright, mode "L" or "RGB"; RunError if it has changed since the check."""
         content = self._content(row_of(photo))
         if hashlib.sha256(content).hexdigest() != digest:
-            raise RunError(f"{printable(photo.path)} is another photo than when the run began; start again")
+            raise RunError(f"{printable(photo.path)} has changed since the run started; start again")
         return decode(io.BytesIO(content), 0)
 
     def _examine(self, row: int) -> Checked:
@@ -127,7 +127,7 @@ class HubTable:
             return Checked(None, error.strerror or str(error))
 
     def _content(self, row: int) -> bytes:
-        """The bytes of a photo's file: in the table, or where the table says; empty where there is none."""
+        """The bytes of a photo's file, in the table or at the path it gives; empty if there is none."""
         part = next(i for i in range(len(self._images)) if row <= self._starts[i + 1])
         (cell,) = self._images[part][row - 1 - self._starts[part]].values()
         if cell is None:
@@ -138,7 +138,7 @@ class HubTable:
 
 
 def _hub_answers() -> bool:
-    """Whether the hub says anything at all."""
+    """Whether the hub answers at all."""
     try:
         with urlopen(os.environ.get("HF_ENDPOINT") or "https://huggingface.co", timeout=_PATIENCE):
             return True
@@ -161,12 +161,12 @@ def _library() -> Any:
 
 
 def _parts(found: Any) -> "dict[str, Dataset]":
-    """The splits, by name; of a data set without splits the one."""
+    """The splits, by name; a data set without splits counts as one, named ""."""
     return {str(name): found[name] for name in sorted(found)} if isinstance(found, dict) else {"": found}
 
 
 def _columns(name: str, part: "Dataset") -> tuple[str, str, str | None]:
-    """The columns of photos, emotions and subjects (None: there is none)."""
+    """The columns of photos, emotions and subjects (None: no such column)."""
     datasets = _library()
     features = part.features
     images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
@@ -189,7 +189,7 @@ def _best(columns: list[str], names: Sequence[str]) -> str | None:
 
 
 def _emotions(part: "Dataset", column: str) -> list[str]:
-    """The label of each row; "" where there is none."""
+    """The label of each row; "" if there is none."""
     names = getattr(part.features[column], "names", None)
     values = part.with_format(None)[column]
     texts = [v if names is None else names[v] if v is not None and v >= 0 else None for v in values]

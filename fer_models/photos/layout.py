@@ -1,7 +1,7 @@
-"""Where the emotions lie in a folder: as sub-folders, levels further down, or under train, val and test.
+"""Where the emotions are in a folder: as sub-folders, some levels down, or under train, val and test.
 
-Comes before listing (fer_models/photos/folder_listing.py). A sub-folder is an emotion when its name is one
-in the vocabulary.
+Used before listing (fer_models/photos/folder_listing.py). A sub-folder is an emotion if the vocabulary knows
+its name.
 """
 
 import os
@@ -16,8 +16,8 @@ from fer_models.errors import InputError
 from fer_models.photos.ledger import CLOSED
 from fer_models.text import listed, printable
 
-_SYSTEM = (".", "__MACOSX", "$RECYCLE", "System Volume", "@eaDir")  # what hidden names begin with
-_DEEP = 3  # levels below the named folder that are looked at
+_SYSTEM = (".", "__MACOSX", "$RECYCLE", "System Volume", "@eaDir")  # prefixes of hidden names
+_DEEP = 3  # levels below the named folder that are searched
 _PART_OF = {
     name: part
     for part, names in zip(
@@ -33,7 +33,7 @@ _PART_OF = {
 }
 _NAMES = "|".join(sorted(_PART_OF, key=len, reverse=True))
 _PART = re.compile(rf"(?:fer2013|fer|raf)?({_NAMES})(?:set|data)?")
-_BESIDE = re.compile(  # what may stand beside the word of a part
+_BESIDE = re.compile(  # what may accompany the word for a part
     r"sets?|data|dataset|images?|imgs?|faces?|photos?|aligned|cropped|split|folder|new|db|\d+"
     r"|(?:fer|raf|affect).*"
 )
@@ -44,25 +44,25 @@ Aside = Callable[[str, str], None]  # (path, why)
 
 @dataclass(frozen=True)
 class Spot:
-    """A folder whose photos show one emotion."""
+    """A folder of photos of one emotion."""
 
     path: str
     label: str  # its name
-    part: str  # of the split that comes with the data, "" where there is none
+    part: str  # of the split that comes with the data, "" if there is none
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the emotions lie; `at` is the folder that holds them, or their parts."""
+    """Where the emotions are; `at` is the folder that holds them, or their parts."""
 
     at: str
     spots: list[Spot]
-    beside: dict[str, str] = field(default_factory=dict)  # folders that are none of them -> why they are left
+    beside: dict[str, str] = field(default_factory=dict)  # other folders -> why they are not used
 
 
 @cache
 def part_of(name: str) -> str:
-    """The part of the split that a folder, or a value of a column, names; "" where it names none."""
+    """The part of the split that the name of a folder, or a value of a column, gives; "" if none."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s_\-.()]+", " ", name)  # PublicTest: two words
     words = plain(spaced).split()
     found = {word: _PART_OF[told[1]] for word in words if (told := _PART.fullmatch(word))}
@@ -73,9 +73,9 @@ def part_of(name: str) -> str:
 
 
 def find_layout(root: str, vocabulary: Vocabulary) -> Layout | None:
-    """Where the emotions lie in `root` or below it; None where no sub-folder is one.
+    """Where the emotions are in `root` or below it; None if no sub-folder is one.
 
-    Raises InputError where they lie in several folders, of which the user must name one.
+    Raises InputError if they are in several folders, of which the user must name one.
     """
     return _look(root, vocabulary.knows, _DEEP)
 
@@ -86,10 +86,10 @@ def numbered_layout(root: str) -> Layout | None:
 
 
 def sub_folders(folder: str) -> list[str]:
-    """The names of a folder's sub-folders that can hold photos, sorted; none where it cannot be listed."""
+    """The names of a folder's sub-folders that can hold photos, sorted; none if it cannot be listed."""
     try:
         entries = [entry.name for entry in os.scandir(folder) if not hidden(entry.name)]
-    except OSError:  # the listing, which comes later, says so
+    except OSError:  # reported later, by the listing
         return []
     return sorted(
         name for name in entries if os.path.isdir(os.path.join(folder, name))
@@ -112,7 +112,7 @@ def _look(folder: str, knows: Knows, deep: int) -> Layout | None:
     found = [layout for name in names if (layout := _look(os.path.join(folder, name), knows, deep - 1))]
     if len(found) > 1:
         raise InputError(
-            f"data.source: emotions lie in several folders below {printable(folder)}:"
+            f"data.source: emotions found in several folders below {printable(folder)}:"
             f" {listed((os.path.relpath(layout.at, folder) for layout in found), 6)}; give one of them, or a"
             " table that names photos, emotions and people"
         )
@@ -120,7 +120,7 @@ def _look(folder: str, knows: Knows, deep: int) -> Layout | None:
 
 
 def _emotions(folder: str, names: list[str], knows: Knows) -> Layout:
-    """The sub-folders of `folder` are the emotions; one that is a part with emotions of its own is left."""
+    """The sub-folders of `folder` are the emotions; one that is itself a part of a split is left out."""
     spots, beside = [], {}
     for name in names:
         path = os.path.join(folder, name)
@@ -132,7 +132,7 @@ def _emotions(folder: str, names: list[str], knows: Knows) -> Layout:
 
 
 def _parts(folder: str, names: list[str], knows: Knows, deep: int) -> Layout | None:
-    """The sub-folders are parts of a split, each with the emotions in it, or a level below."""
+    """The sub-folders are parts of a split, each with the emotions in it, or further below."""
     found = {
         name: layout
         for name in names
@@ -166,8 +166,8 @@ def _plain(folder: str, knows: Knows, deep: int) -> Layout | None:
 def walk(folder: str, aside: Aside, skip: Collection[str] = ()) -> Iterator[str]:
     """Every file below `folder`, in no order; a folder linked into itself is entered once.
 
-    `aside` is told what is left out, and why: folders that cannot be listed, hidden files and folders. So are
-    the folders of `skip`, without a word.
+    Left out, and reported to `aside` with the reason: folders that cannot be listed, hidden files and
+    folders. The folders of `skip` are left out without a report.
     """
     seen = set()
 

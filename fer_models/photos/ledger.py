@@ -1,7 +1,6 @@
-"""The ledger of a source: every photo, row, folder, file and column that was seen, and what became of it.
+"""The ledger of a source: every photo, row, folder, file and column found, and what was done with it.
 
-Whoever lists photos writes it; it goes with the table of photos to the terminal (one line), to data.json
-and to the page.
+The code that lists photos writes it; the terminal shows it in one line, data.json and the page in full.
 """
 
 from collections import Counter
@@ -15,30 +14,30 @@ TWICE = "twice"
 TWO_LABELS = "under two labels"
 NO_LABEL = "without a label"
 CLOSED = "cannot be listed"
-NO_PART = "is no part of a split"  # how a note of values ends that name none
+NO_PART = "is no part of a split"  # the end of a note about values that name no part
 
 
 @dataclass
 class Ledger:
-    """What was seen of a source. Photos are used, set aside or unreadable; all else is named with the
-    reason.
+    """What was found in a source. Photos are used, set aside or unreadable; everything else is named with
+    the reason.
     """
 
-    found: dict[str, int] = field(default_factory=dict)  # photos of each emotion there is, by our names
+    found: dict[str, int] = field(default_factory=dict)  # photos of each emotion in the source, by our names
     used: int = 0
     unreadable: int = 0
     set_aside: Counter[str] = field(default_factory=Counter)  # why -> photos
-    listed: dict[str, str] = field(default_factory=dict)  # photo or line of a table -> why it was set aside
-    other_emotions: Counter[str] = field(default_factory=Counter)  # label -> photos that were set aside
-    read_as: dict[str, str] = field(default_factory=dict)  # label -> the class that it was taken for
-    columns: dict[str, str] = field(default_factory=dict)  # column -> what it was used for, or "not used"
-    folders: dict[str, str] = field(default_factory=dict)  # folder that gave no photos -> why
-    files: dict[str, str] = field(default_factory=dict)  # file that is no photo -> why
+    listed: dict[str, str] = field(default_factory=dict)  # photo or line of a table -> why set aside
+    other_emotions: Counter[str] = field(default_factory=Counter)  # label -> photos set aside
+    read_as: dict[str, str] = field(default_factory=dict)  # label -> the class it was read as
+    columns: dict[str, str] = field(default_factory=dict)  # column -> its use, or "not used"
+    folders: dict[str, str] = field(default_factory=dict)  # folder without used photos -> why
+    files: dict[str, str] = field(default_factory=dict)  # file that is not a photo -> why
     notes: list[str] = field(default_factory=list)  # what the user should know, a line each
     warnings: list[str] = field(default_factory=list)  # what the user should look into, a line each
 
     def put_aside(self, why: str, name: str, photos: int = 1) -> None:
-        """Counts photos that were set aside, under the name of a photo, of a line or of a folder."""
+        """Counts photos set aside, under the name of a photo, a line or a folder."""
         self.set_aside[why] += photos
         self.listed[name] = why
 

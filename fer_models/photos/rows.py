@@ -1,6 +1,6 @@
-"""The check of photos that are rows of a table and no files; what it finds is kept in the cache.
+"""Checks photos that are rows of a table rather than files; the results are cached.
 
-fer_models/photos/fer2013.py and fer_models/photos/hub.py share it; fer_models/photos/scan.py is the same
+Shared by fer_models/photos/fer2013.py and fer_models/photos/hub.py; fer_models/photos/scan.py does the same
 for files.
 """
 
@@ -17,7 +17,7 @@ _FORMAT = 1  # of the cached results
 
 
 def path_of(table: str, row: int, rows: int) -> str:
-    """The path of row number `row`, from 1: "FILE.csv#00017"; they sort like the rows."""
+    """The path of row number `row`, from 1: "FILE.csv#00017"; paths sort like the rows."""
     return f"{table}#{row:0{max(5, len(str(rows)))}d}"
 
 
@@ -34,9 +34,9 @@ def check_rows(
     stamp: str,
     progress: Progress | None = None,
 ) -> list[Checked]:
-    """What `examine` finds of each photo's row, or found earlier while `stamp` was the same.
+    """The result of `examine` for each photo's row, from the cache if `stamp` is unchanged.
 
-    `progress` sees (photos done, photos). An interrupted check keeps what it has found.
+    `progress` is called as (photos done, photos). An interrupted check keeps its results.
     """
     report = progress or (lambda done, total: None)
     store = _store(table)

@@ -1,8 +1,8 @@
 """Photo files: read one, and check a whole list of them before anything else is done.
 
 The check reads every file to its end (SHA-256 of the bytes, then a full decode), so that a broken photo is
-found in the first minute and not in the middle of a run. Digests of sound photos are kept in the cache beside
-each file's size and time of change: a second start opens only what is new, changed or broken.
+found in the first minute and not in the middle of a run. Digests of sound photos are cached with each file's
+size and modification time: a second start opens only files that are new, changed or broken.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from fer_models.cache import cache_dir, whole_file
 
-Known = tuple[int, int, str]  # size, time of change, digest
+Known = tuple[int, int, str]  # size, modification time, digest
 Progress = Callable[[int, int], None]  # (files done, files in all)
 
 _FORMAT = 1  # of the cached results
@@ -37,12 +37,12 @@ _HEIF = (
     b"heis",
     b"mif1",
     b"msf1",
-)  # brands in a file's beginning
+)  # brands in the first bytes of a file
 _AVIF = (b"avif", b"avis")
 
 
 class Checked(NamedTuple):
-    """What the check found of one file: the digest of its bytes, else the reason why it cannot be read."""
+    """The result of checking one file: the digest of its bytes, or the reason why it cannot be read."""
 
     digest: str | None
     reason: str | None
@@ -51,9 +51,9 @@ class Checked(NamedTuple):
 def read_photo(path: str, least: int = 0) -> Image.Image:
     """The photo, upright by its EXIF tag, mode "L" (gray of any kind) or "RGB" (all else).
 
-    It has its full size; where a large JPEG is wanted small, `least` lets the decoder halve it (up to three
+    Full size by default; if a large JPEG is needed small, `least` lets the decoder halve it (up to three
     times) while both sides keep `least` pixels, which saves most of the time.
-    Transparent parts become white; of an animation this is the first frame; 16-bit gray is scaled to 8.
+    Transparent parts become white; an animation gives its first frame; 16-bit gray is scaled to 8.
     Raises whatever Pillow raises; an image of more than `PIL.Image.MAX_IMAGE_PIXELS` is never decoded.
     """
     with open(path, "rb") as file:
@@ -61,15 +61,15 @@ def read_photo(path: str, least: int = 0) -> Image.Image:
 
 
 def header(path: str) -> tuple[tuple[int, int], str]:
-    """((width, height), mode) of a sound photo as its file has them; the pixels are not decoded."""
+    """((width, height), mode) of a sound photo as stored in its file; the pixels are not decoded."""
     with open(path, "rb") as file, _pillow_rules(), Image.open(file) as image:
         return image.size, image.mode
 
 
 def check_photos(paths: Sequence[str], *, source: str, progress: Progress | None = None) -> list[Checked]:
-    """Checks every file, or takes what an earlier check of `source` found for the unchanged ones.
+    """Checks every file; unchanged ones take the cached result of an earlier check of `source`.
 
-    `progress` is called in this thread as (done, total). An interrupted check keeps what it has found.
+    `progress` is called in this thread as (done, total). An interrupted check keeps its results.
     """
     store = _store(source)
     known = _load(store)
@@ -114,7 +114,7 @@ def examine(file: BinaryIO) -> Checked:
         if file.seek(0, os.SEEK_END) == 0:
             return Checked(None, "empty file (0 bytes)")
         file.seek(0)
-        decode(file, least=1)  # an eighth of a JPEG's size: its bytes are all read and checked still
+        decode(file, least=1)  # an eighth of a JPEG's size: still reads and checks all its bytes
         file.seek(0)
         return Checked(hashlib.file_digest(file, "sha256").hexdigest(), None)  # type: ignore[arg-type]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -123,7 +123,7 @@ def examine(file: BinaryIO) -> Checked:
     except UnidentifiedImageError:
         file.seek(0)
         return Checked(None, _without_extra(file.read(12)) or "not an image that Pillow reads")
-    except Exception as error:  # decoders of broken files raise all kinds; the reason is listed for the user
+    except Exception as error:  # decoders raise anything on broken files; the reason is listed for the user
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         return Checked(None, " ".join(text.split()) or type(error).__name__)
 
@@ -142,13 +142,13 @@ def decode(file: BinaryIO, least: int) -> Image.Image:
 
 
 def _is_heic(start: bytes) -> bool:
-    """Whether the first 12 bytes are those of a photo of the HEIF family, as telephones take them."""
+    """Whether the first 12 bytes are those of the HEIF family, the format of many phone cameras."""
     return start[4:8] == b"ftyp" and start[8:12] in _HEIF
 
 
 @cache
 def _learn_heic() -> bool:
-    """Has Pillow read HEIC where the extra `heic` is installed; returns whether it is."""
+    """Enables HEIC in Pillow if the extra `heic` is installed; returns whether it is."""
     try:
         import pillow_heif
     except ImportError:
@@ -158,7 +158,7 @@ def _learn_heic() -> bool:
 
 
 def _without_extra(start: bytes) -> str:
-    """What a photo that begins so needs to be read; "" where no extra helps."""
+    """What is needed to read a photo that starts with these bytes; "" if no extra helps."""
     if _is_heic(start) and not _learn_heic():
         return "HEIC, which needs the extra heic: pip install pillow-heif"
     if start[4:8] == b"ftyp" and start[8:12] in _AVIF and not features.check("avif"):
@@ -178,8 +178,8 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(pixels: np.ndarray, *, wide: bool) -> np.ndarray:
-    """Gray values of more than 8 bits to uint8; their full range is 65535 where the mode says so (`wide`),
-    else the first of 1 (floats), 255, 65535 that holds them all, else the largest value.
+    """Gray values of more than 8 bits to uint8; their full range is 65535 if the mode says so (`wide`), else
+    the first of 1 (floats), 255, 65535 that covers them all, else the largest value.
     """
     values = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(0)
     top = float(values.max(initial=0))
@@ -195,10 +195,9 @@ _rules: warnings.catch_warnings | None = None
 
 @contextmanager
 def _pillow_rules() -> Iterator[None]:
-    """While any thread is in here, an image bomb is an error and Pillow's remarks on odd tags are quiet.
+    """While any thread is inside, a decompression bomb is an error and Pillow's warnings on odd tags are off.
 
-    Warning filters belong to the whole process: the first thread in sets them, the last one out takes
-    them back.
+    Warning filters are global to the process: the first thread in sets them, the last one out restores them.
     """
     global _rules_users, _rules
     with _rules_lock:
@@ -218,7 +217,7 @@ def _pillow_rules() -> Iterator[None]:
 
 
 def _stat(path: str) -> tuple[int, int]:
-    """(size, time of change), or (-1, -1) for what cannot be looked at, say a link to nowhere."""
+    """(size, modification time), or (-1, -1) if it has none, such as a broken link."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,9 +1,9 @@
-"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py has the table.
+"""Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the table.
 
-A source is known by what `data.source` names: a folder or a table of files
+The kind of source follows from what `data.source` names: a folder or a table of files
 (fer_models/photos/folder_listing.py, table_listing.py), FER2013's table of pixels
 (fer_models/photos/fer2013.py), or a data set of the library `datasets` (fer_models/photos/hub.py). The
-embedded set of drawn faces is none of these: images.py asks fer_models/sketch/faces.py.
+embedded set of drawn faces is not a source: images.py takes it from fer_models/sketch/faces.py.
 """
 
 import os
@@ -36,7 +36,7 @@ class Reader(Protocol):
     """Reads photo i of a table: upright, mode "L" or "RGB"."""
 
     def __call__(self, photo: int, least: int = 0, /) -> Image.Image:
-        """Full size, or for `least` > 0 perhaps smaller with at least that many pixels a side."""
+        """Full size; with `least` > 0 possibly smaller, with at least that many pixels per side."""
 
 
 class Source(Protocol):
@@ -44,20 +44,20 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """As `data.source` has it."""
+        """As in `data.source`."""
 
     def listing(self) -> Listing:
-        """Every photo, whatever it shows, and the ledger of what else was seen."""
+        """Every photo, used or not, and the ledger of whatever else was found."""
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
         """The digest of each photo, or the reason why it cannot be read."""
 
     def reader(self, photos: Sequence[Photo], digests: Sequence[str]) -> Reader:
-        """Reads photo i of these, which were found sound."""
+        """A reader of these photos, all of which passed the check."""
 
 
 def open_source(data: DataConfig) -> Source:
-    """The source that `data.source` names; InputError where there is none."""
+    """The source that `data.source` names; InputError if there is none."""
     if data.source.startswith(HUB):
         return _Rows(HubTable.of_hub(data.source.removeprefix(HUB)))
     path = Path(os.path.abspath(os.path.expanduser(data.source)))
@@ -79,7 +79,7 @@ def open_source(data: DataConfig) -> Source:
 
 
 def _pixels_in(folder: Path, data: DataConfig) -> Path | None:
-    """The table of pixels to use in a folder that has no emotions; InputError where there are several."""
+    """The table of pixels to use in a folder that has no emotions; InputError if there are several."""
     if (folder / LABELS).is_file() or find_layout(str(folder), vocabulary(data)) is not None:
         return None
     found = pixel_tables(folder)
@@ -103,7 +103,9 @@ class _Files:
         found = _list_files(self._path, vocabulary(self._data), self._data.root)
         self._missing = found.missing
         if self._data.root and self._path.is_dir():
-            found.ledger.notes.append("data.root is where the names in a table begin: not used of a folder")
+            found.ledger.notes.append(
+                "data.root is the base of the file names in a table: not used for a folder"
+            )
         return found
 
     def check(self, photos: Sequence[Photo], progress: Progress | None = None) -> list[Checked]:
@@ -117,9 +119,9 @@ class _Files:
 
 
 def _list_files(source: Path, vocabulary: Vocabulary, root: str) -> Listing:
-    """The photos of a folder or of a table of files; `root` is where the table's names begin.
+    """The photos of a folder or of a table of files; `root` is the base of the table's names.
 
-    Raises InputError for a source that is not there or holds nothing, and for a table that is not sound.
+    Raises InputError for a source that does not exist or is empty, and for an unsound table.
     """
     try:
         if source.is_dir():
@@ -145,7 +147,7 @@ def _no_source(source: Path) -> str:
     if source.suffix.lower() in BOOKS:
         return f"data.source: {printable(source)} is a spreadsheet; save it as CSV (UTF-8) and give that"
     if source.suffix.lower() in ARCHIVES:
-        return f"data.source: {printable(source)} is an archive; unpack it and give the folder that comes out"
+        return f"data.source: {printable(source)} is an archive; unpack it and give the resulting folder"
     return (
         f"data.source: {printable(source)} is neither a folder nor a .csv file; give a folder with one"
         " sub-folder per emotion, or a CSV with the columns file,emotion[,subject]"
@@ -157,7 +159,7 @@ class _Table(Protocol):
 
     name: str
     columns: dict[str, str]  # what each was used for
-    notes: list[str]  # what the user should know of it, a line each
+    notes: list[str]  # what the user should know about it, a line each
 
     def all_photos(self) -> list[Photo]: ...
 
@@ -190,10 +192,9 @@ class _Rows:
 def _read_file(paths: tuple[str, ...], photo: int, least: int = 0, /) -> Image.Image:
     try:
         return read_photo(paths[photo], least)
-    except Exception as error:  # it was read in the check: the file changed since, whatever Pillow says of it
+    except Exception as error:  # the check could read it: the file has changed since, whatever Pillow reports
         raise RunError(
-            f"{printable(paths[photo])} could be read when the run began and cannot now ({error});"
-            " start again"
+            f"{printable(paths[photo])} could be read when the run started but not now ({error}); start again"
         ) from error
 
 

@@ -1,6 +1,6 @@
-"""The photos that a table of files names: one row each, with its label, and person and part where told.
+"""The photos that a table of files names: one row each, with its label, and person and part if given.
 
-What a column is for is known by its name (fer_models/photos/columns.py), the file by its name
+Columns are recognised by their names (fer_models/photos/columns.py), files by theirs
 (fer_models/photos/file_names.py).
 """
 
@@ -20,9 +20,9 @@ Rows = list[tuple[int, Photo]]  # (line, photo)
 
 
 def list_table(path: Path, root: str = "", *, labels: bool = True) -> Listing:
-    """Every photo that the table names; `root` is where its names begin, by default its own folder.
+    """Every photo that the table names; `root` is the base of its names (default: the table's folder).
 
-    Without `labels` it need not say what the photos show. Raises InputError for a table that is not sound.
+    With `labels=False` no column of emotions is needed. Raises InputError for an unsound table.
     """
     table = read_table(path)
     names = FileNames(_root_of(path, root), table.encoding)
@@ -38,12 +38,12 @@ def list_table(path: Path, root: str = "", *, labels: bool = True) -> Listing:
 
 
 def some_rows(path: Path, most: int) -> list[Photo]:
-    """The photos of the first rows of a table that have their files, whatever else is wrong with it."""
+    """The photos of the table's first rows whose files exist; none if the table is unsound."""
     try:
         table = read_table(path)
         names = FileNames(path.parent, table.encoding)
         columns = Columns.of(table, names)
-    except InputError:  # whoever uses it learns why
+    except InputError:  # reported when the table is used
         return []
     rows = [row for _, row in table.rows[:most] if not columns.useless(row, len(table.header))]
     found = [(row, names.find(columns.value(row, columns.file))) for row in rows]
@@ -53,14 +53,14 @@ def some_rows(path: Path, most: int) -> list[Photo]:
 def _root_of(table: Path, root: str) -> Path:
     if root and not os.path.isdir(root):
         raise InputError(
-            f"data.root: there is no folder {printable(root)}; give the one in which the names of"
-            f" {printable(table.name)} begin"
+            f"data.root: there is no folder {printable(root)}; give the one that the file names in"
+            f" {printable(table.name)} are relative to"
         )
     return Path(root) if root else table.parent
 
 
 def _by_photo(listing: Listing, table: Table, columns: Columns, names: FileNames) -> dict[str, Rows]:
-    """The rows that name each photo, by its path; others are in the ledger."""
+    """The rows that name each photo, by its path; useless rows go to the ledger."""
     photos: dict[str, Rows] = {}
     for line, row in table.rows:
         if why := columns.useless(row, len(table.header)):
@@ -77,7 +77,7 @@ def _by_photo(listing: Listing, table: Table, columns: Columns, names: FileNames
 
 
 def _take_once(listing: Listing, rows: Rows) -> None:
-    """Takes the photo that these rows name, or none where they do not agree on it."""
+    """Lists the photo that these rows name, or sets it aside if they disagree."""
     first, photo = rows[0]
     why = _disagree([photo for _, photo in rows]) if len(rows) > 1 else ""
     if not why:
@@ -91,7 +91,7 @@ def _take_once(listing: Listing, rows: Rows) -> None:
 
 
 def _disagree(rows: list[Photo]) -> str:
-    """On what rows of the same photo do not agree; "" where they do."""
+    """What rows of the same photo disagree on; "" if they agree."""
     if len({meaning(photo.emotion) for photo in rows}) > 1:
         return TWO_LABELS
     if len({photo.part for photo in rows}) > 1:

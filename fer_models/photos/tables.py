@@ -1,8 +1,8 @@
-"""Tables of text as people have them: one opener for every encoding, separator and line ending in use.
+"""Text tables as found in practice: one reader for every common encoding, separator and line ending.
 
-UTF-8 with or without a byte-order mark, UTF-16, and Latin-1 for what is neither; separated by commas,
-semicolons or tabs; header names in any case. What a column is for is known by its name (`FILES`, `EMOTIONS`,
-`SUBJECTS`, `PARTS`). Whatever makes a table unreadable is an InputError of one line.
+UTF-8 with or without a byte-order mark, UTF-16, else Latin-1; separated by commas, semicolons or tabs;
+header names in any case. Columns are recognised by name (`FILES`, `EMOTIONS`, `SUBJECTS`, `PARTS`). A table
+that cannot be read is an InputError of one line.
 """
 
 import codecs
@@ -17,7 +17,7 @@ from pathlib import Path
 from fer_models.errors import InputError
 from fer_models.text import listed, printable
 
-# Names of columns, folded; the first that a table has is taken.
+# Names of columns, folded; the first that a table has is used.
 FILES = (
     "file", "filename", "file_name", "image", "path", "pth", "filepath", "file_path", "image_path",
     "img_path", "image_name", "img_name", "img", "photo", "picture", "image_file", "image_id",
@@ -40,17 +40,17 @@ _PEOPLE = re.compile(
     r"|model|\bname\b|face_id"
 )
 _IDS = re.compile(r"id|pid|sid")
-_REPEATED = 0.5  # at most such a share of different values: an id that is another in every row is nobody's
-_BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's own files begin
+_REPEATED = 0.5  # at most this share of distinct values: an id that differs in every row identifies no person
+_BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of Excel's own files
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is a prefix of it
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SEPARATORS = ",;\t"
-_LONG = 1 << 26  # characters of a field at most
+_LONG = 1 << 26  # most characters of a field
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Table:
     """A table in memory."""
 
     path: Path
-    header: tuple[str, ...]  # as written, without blanks round the names
+    header: tuple[str, ...]  # as written, without blanks around the names
     rows: list[tuple[int, list[str]]]  # (line, fields); rows without any text are left out
     encoding: str  # Python's name of it
     separator: str
@@ -70,12 +70,12 @@ class Table:
 
 
 def folded_name(column: str) -> str:
-    """The name of a column without what makes no difference: "Image name" and "image_name" are one."""
+    """The normalised name of a column: "Image name" and "image_name" are the same."""
     return re.sub(r"[\s._\-\ufeff]+", "_", column.casefold()).strip("_")
 
 
 def read_table(path: Path) -> Table:
-    """The table in a file of text; InputError where it is none."""
+    """The table in a text file; InputError if it is not one."""
     text, encoding = _decoded(path)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -89,33 +89,35 @@ def read_table(path: Path) -> Table:
         rows = [(lines.line_num, [field.strip() for field in row]) for row in lines]
     except csv.Error as error:
         raise InputError(
-            f"{printable(path)}, line {lines.line_num}: not a table of text ({error}); look for a quotation"
-            " mark that is not closed, or save it again as CSV"
+            f"{printable(path)}, line {lines.line_num}: not a table of text ({error}); look for an unclosed"
+            " quotation mark, or save it again as CSV"
         ) from error
     finally:
         csv.field_size_limit(limit)
     rows = [(line, row) for line, row in rows if line > start and any(row)]
     if not rows:
-        raise InputError(f"{printable(path)} is empty; its first line names columns: file,emotion[,subject]")
+        raise InputError(
+            f"{printable(path)} is empty; its first line must name columns: file,emotion[,subject]"
+        )
     header = tuple(name.strip("\ufeff ") for name in rows[0][1])
     return Table(path, header, rows[1:], encoding, separator)
 
 
 def header_of(path: Path) -> tuple[str, ...]:
-    """The names of a table's columns as written, from its beginning alone; () for what is no table."""
+    """The names of a table's columns as written, from the first bytes alone; () if it is not a table."""
     with path.open("rb") as file:
         start = file.read(65_536)
     text = start.decode(_encoding(start) or "utf-8", "replace")
     skipped, separator = begin_of(text)
     try:
         rows = list(csv.reader(text.splitlines()[skipped : skipped + 1], delimiter=separator))
-    except csv.Error:  # whoever reads the whole table says so
+    except csv.Error:  # reported when the whole table is read
         return ()
     return tuple(name.strip() for name in rows[0]) if rows else ()
 
 
 def column_or_refuse(table: Table, names: Sequence[str]) -> int:
-    """The index of the column of one of these names; InputError where there is none."""
+    """The index of the column with one of these names; InputError if there is none."""
     if (found := table.column(names)) is not None:
         return found
     if any(
@@ -123,20 +125,20 @@ def column_or_refuse(table: Table, names: Sequence[str]) -> int:
         for name in table.header
     ):
         raise InputError(
-            f"{printable(table.path)} has no header: its first line is {listed(table.header)}; put a line"
+            f"{printable(table.path)} has no header: its first line is {listed(table.header)}; add a line"
             " above it"
-            f" that names the columns, such as file{table.separator}emotion"
+            f" with the column names, such as file{table.separator}emotion"
         )
     raise InputError(
         f'{printable(table.path)} has no column "{names[0]}" (nor {listed(names[1:5])} ...); columns found:'
-        f" {listed(table.header)}; wanted: file,emotion[,subject]"
+        f" {listed(table.header)}; needed: file,emotion[,subject]"
     )
 
 
 def looks_like_people(column: str, distinct: float) -> bool:
-    """Whether a column that is not read may say who is on a photo; who labelled it is no such column.
+    """Whether an unused column may identify the person in a photo (one that names the annotator does not).
 
-    `distinct`: the share of different values among its rows.
+    `distinct`: the share of distinct values among its rows.
     """
     name = column.casefold().strip()
     return bool(_PEOPLE.search(name) or (_IDS.fullmatch(name) and distinct <= _REPEATED))
@@ -154,15 +156,14 @@ def _decoded(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         if encoding is not None:
             raise InputError(
-                f"{printable(path)} is damaged: it begins as {encoding.upper()} and is not ({error.reason});"
-                " save it"
-                " again as CSV (UTF-8)"
+                f"{printable(path)} is damaged: it starts as {encoding.upper()} but is not valid"
+                f" ({error.reason}); save it again as CSV (UTF-8)"
             ) from error
     return content.decode("latin-1"), "latin-1"
 
 
 def _encoding(content: bytes) -> str | None:
-    """The encoding that the first bytes tell; None where they tell none."""
+    """The encoding that the first bytes imply; None if they imply none."""
     for mark, name in _MARKS:
         if content.startswith(mark):
             return name
@@ -174,7 +175,7 @@ def _encoding(content: bytes) -> str | None:
 
 
 def begin_of(text: str) -> tuple[int, str]:
-    """How many lines come before the header, blank ones and Excel's "sep=;"; what separates its names."""
+    """The number of lines before the header (blank ones and Excel's "sep=;"), and the separator."""
     known = {*FILES, *EMOTIONS, *SUBJECTS, *PARTS, *PIXELS}
     skipped = 0
     for line in text.splitlines():
@@ -195,5 +196,5 @@ def begin_of(text: str) -> tuple[int, str]:
 
 
 def is_table(name: str | os.PathLike[str]) -> bool:
-    """Whether a file is taken for a table, by its ending."""
+    """Whether a file counts as a table, by its ending."""
     return os.path.splitext(name)[1].lower() in TABLES

@@ -1,7 +1,7 @@
-"""Tables beside folders of emotions: our labels.csv adds people and goes before the folders.
+"""Tables beside folders of emotions: our labels.csv adds people and takes precedence over the folders.
 
-Ours has a column `file` and one of emotions, or `emotion` and one of files; with people and no emotions it
-adds the people alone. Other tables are set aside, with a line.
+Ours has a column `file` and one of emotions, or `emotion` and one of files; with people but no emotions it
+only adds the people. Other tables are set aside, with a note.
 """
 
 import os
@@ -17,12 +17,12 @@ from fer_models.photos.table_listing import list_table, some_rows
 from fer_models.text import listed, many, typed
 
 LABELS = "labels.csv"
-_FEW = 3  # tables that are named one by one
-_SOME = 200  # rows that are looked at of a table that is set aside
+_FEW = 3  # most tables named one by one
+_SOME = 200  # rows that are read of a table that is set aside
 
 
 def own_labels(root: Path, layout: Layout | None, listing: Listing, vocabulary: Vocabulary) -> Listing:
-    """What labels.csv says, in the folder or where its emotions lie; nothing where it is another tool's."""
+    """The rows of labels.csv, in the folder or beside its emotions; none if another tool wrote it."""
     for path in _named_labels(root, layout):
         names = _columns(path)
         ours = bool(
@@ -41,9 +41,9 @@ def own_labels(root: Path, layout: Layout | None, listing: Listing, vocabulary: 
 
 
 def add_rows(listing: Listing, rows: Listing) -> None:
-    """Adds the photos of labels.csv that do not lie below the emotions; those without a file are missing.
+    """Adds the photos of labels.csv that are outside the folders of emotions, or have no file (as missing).
 
-    Rows that are not used leave their photos to the folders: they are named, and not counted as photos.
+    Photos of unused rows keep the label of their folder: such rows are named, and not counted as photos.
     """
     ledger, there = listing.ledger, {photo.path for photo in listing.photos}
     listing.photos += [photo for photo in rows.photos if photo.path not in there]
@@ -55,7 +55,7 @@ def add_rows(listing: Listing, rows: Listing) -> None:
 
 
 def note_tables(root: Path, listing: Listing) -> None:
-    """Says which tables beside the emotions were set aside, and how to use them instead."""
+    """Notes which tables beside the emotions were set aside, and how to use them instead."""
     ledger, lines = listing.ledger, []
     for name in sorted(name for name, why in ledger.files.items() if why == TABLE):
         path, is_labels = root / name, os.path.basename(name).casefold() == LABELS
@@ -71,8 +71,8 @@ def note_tables(root: Path, listing: Listing) -> None:
         ledger.files[name] = f"a table, set aside; columns {listed(columns) or 'none'}"
         if usable(path) or is_labels:
             lines.append(
-                f"{name} (columns {listed(columns) or 'none'}) was set aside, the folders name the"
-                f" emotions{_use(path)}"
+                f"{name} (columns {listed(columns) or 'none'}) was set aside: the folder names give"
+                f" the emotions{_use(path)}"
             )
     ledger.notes += lines[:_FEW]
     if len(lines) > _FEW:
@@ -98,7 +98,7 @@ def _named_labels(root: Path, layout: Layout | None) -> list[Path]:
 
 
 def _columns(path: Path) -> set[str]:
-    """The folded names in the header; none where it cannot be read, which `note_tables` says."""
+    """The folded names in the header; none if it cannot be read, which `note_tables` reports."""
     try:
         return {tables.folded_name(name) for name in tables.header_of(path)}
     except OSError:
@@ -106,12 +106,12 @@ def _columns(path: Path) -> set[str]:
 
 
 def _use(path: Path) -> str:
-    """How a table can be used instead of the folders, and what would differ; "" where it cannot."""
+    """How a table can be used instead of the folders, and what would differ; "" if it cannot."""
     photos = some_rows(path, _SOME)
     if not photos:
         return ""
     differ = sum(meaning(photo.emotion) != meaning(Path(photo.path).parent.name) for photo in photos)
     these = f"its first {len(photos):,}" if len(photos) == _SOME else f"its {len(photos):,}"
-    said = f"{differ:,} of {these} rows say otherwise; " if differ else ""
-    people = ", and who is on the photos" if _columns(path) & set(tables.SUBJECTS) else ""
+    said = f"{differ:,} of {these} rows disagree; " if differ else ""
+    people = ", and its people," if _columns(path) & set(tables.SUBJECTS) else ""
     return f"; {said}--data {typed(path)} uses it{people} instead"

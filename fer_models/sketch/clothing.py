@@ -1,7 +1,6 @@
-"""What a drawn face wears and what is held in front of it: clothes, glasses, hands, scarves.
+"""What a drawn face wears and what covers it: clothes, glasses, hands, scarves.
 
-Like portrait.py, each function adds marks in face coordinates (sheet.py); none of them looks at the
-expression.
+As in portrait.py, each function adds marks in face coordinates (sheet.py); none depends on the expression.
 """
 
 import math
@@ -15,7 +14,7 @@ SIDES = (-1, 1)
 
 
 def add_clothes(sheet: Sheet, cloth: float) -> None:
-    """Shoulders in clothes of the brightness `cloth`."""
+    """Shoulders in clothes of brightness `cloth`."""
     collar = curve([(-150, 150), (-90, 122), (-45, 106), (0, 122), (45, 106), (90, 122), (150, 150)])
     sheet.fill(collar, np.array([(150, 220, 0), (-150, 220, 0)], float), tone=cloth, relief=3)
     sheet.line(moved(collar, y=3), 3.0, 0.6 * cloth, 0.5, soft=4)
@@ -73,7 +72,7 @@ def _add_lock(sheet: Sheet, who: Identity, side: float) -> None:
 
 
 def add_occlusion(sheet: Sheet, who: Identity, kind: str, rng: np.random.Generator) -> None:
-    """One of sketch.OCCLUSIONS in front of the face."""
+    """One of scene.OCCLUSIONS in front of the face."""
     side = float(rng.choice((-1.0, 1.0)))
     if kind == "hand":
         _add_hand(sheet, who, side, rng)

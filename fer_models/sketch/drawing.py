@@ -1,9 +1,9 @@
-"""Paint: lines, filled outlines, soft spots and a head on a canvas of tone and relief, then light it.
+"""Painting: lines, filled outlines, soft spots and a head on a canvas of tone and relief, and its lighting.
 
-The last step of the embedded face set (portrait.py lists the marks, sketch.py asks for faces). A mark changes
-two layers: `tone`, how bright the surface is, and `relief`, how far it stands out in pixels. Light comes
-from the slope of the relief, so one groove looks right under every lamp. Kernels run on one thread in a fixed
-order, so the same marks give the same bits on any machine load.
+The last step of the embedded face set (portrait.py makes the marks, render.py draws a face). A mark changes
+two layers: `tone`, the brightness of the surface, and `relief`, its height in pixels. Shading follows from
+the slope of the relief, so a groove looks right under every lamp. Kernels run on one thread in a fixed order,
+so the same marks give the same bits under any machine load.
 """
 
 import math
@@ -37,7 +37,7 @@ def _cover_fill(cover: np.ndarray, points: np.ndarray) -> tuple[int, int, int, i
         x1, y1 = points[a]
         if y0 > y1:
             x0, y0, x1, y1 = x1, y1, x0, y0
-        # Scan line k of the box lies at y = top + (k + 0.5) / 4 - 0.5.
+        # Scan line k of the box is at y = top + (k + 0.5) / 4 - 0.5.
         first = max(0, math.ceil((y0 - top) * 4 + 1.5))
         for k in range(first, min(len(crossings), math.ceil((y1 - top) * 4 + 1.5))):
             place = counts[k]
@@ -68,7 +68,7 @@ def _cover_fill(cover: np.ndarray, points: np.ndarray) -> tuple[int, int, int, i
 def _cover_line(
     cover: np.ndarray, points: np.ndarray, widths: np.ndarray, soft: float
 ) -> tuple[int, int, int, int]:
-    """Coverage of a line whose width runs from widths[0] over widths[1] to widths[2], with soft borders."""
+    """Coverage of a line whose width goes from widths[0] via widths[1] to widths[2], with soft borders."""
     last = len(points) - 1
     reach = (max(widths) + soft) / 2
     sharp = 1 / soft
@@ -125,7 +125,7 @@ def _cover_dome(
 ) -> tuple[int, int, int, int]:
     """Coverage and relief of a head: points hold its centre, its crown, then half-widths from crown to chin.
 
-    points[2] is (length crown to chin, 0); every later row is (half-width, 0) at an even step downwards.
+    points[2] is (length crown to chin, 0); every later row is (half-width, 0), at even steps downwards.
     """
     cx, cy = points[0]
     ux, uy = cx - points[1, 0], cy - points[1, 1]
@@ -161,7 +161,7 @@ def paint(
 ) -> None:
     """Put marks on the canvas, in order.
 
-    points (p, 2): screen coordinates of all marks; ends (m,): where each mark's points stop; tone and relief
+    points (p, 2): screen coordinates of all marks; ends (m,): where each mark's points end; tone and relief
     (224, 224) are changed in place. A row of marks (m, 10): kind, tone, opacity, relief, three widths, soft
     border, 1 to keep the coverage as the stencil, 1 to paint inside the stencil only.
     """
@@ -200,9 +200,9 @@ def paint(
 
 @_kernel
 def light(tone: np.ndarray, relief: np.ndarray, lamp: np.ndarray, ambient: float, shine: float) -> np.ndarray:
-    """Brightness (224, 224) of the surface under a far lamp.
+    """Brightness (224, 224) of the surface under a distant lamp.
 
-    lamp (3,): unit vector to the lamp, x right, y down, z front; ambient: share of light without direction;
+    lamp (3,): unit vector to the lamp, x right, y down, z to the viewer; ambient: share of ambient light;
     shine: brightness of the gloss.
     """
     lit = np.empty((SIZE, SIZE), np.float32)
@@ -222,8 +222,8 @@ def expose(
 ) -> np.ndarray:
     """The photo, uint8 (224, 224): Gaussian blur (sigma in pixels), exposure, contrast, noise.
 
-    grain, uint8 (2, 224, 224): two even draws a pixel; their sum, centred and divided by its deviation of
-    104, is one speck of noise with the standard deviation `noise`, 1 being white.
+    grain, uint8 (2, 224, 224): two uniform samples per pixel; their sum, centred and divided by its standard
+    deviation of 104, is the pixel's noise, scaled to the standard deviation `noise`, 1 being white.
     """
     reach = math.ceil(2.5 * blur)
     taps = np.empty(2 * reach + 1, np.float32)

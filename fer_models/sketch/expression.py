@@ -1,8 +1,8 @@
 """Facial action units: what each emotion does to a drawn face.
 
-A face moves in action units (AU), each with an intensity from 0 to 1 on either side of the face. The
-prototypes of the emotions follow EMFACS (Ekman, Friesen & Hager, Facial Action Coding System, 2002). People
-vary them in strength, leave units out, blend emotions and are never quite symmetric, and so do these.
+A face moves in action units (AU), each with an intensity from 0 to 1 on each side of the face. The
+prototypes of the emotions follow EMFACS (Ekman, Friesen & Hager, Facial Action Coding System, 2002). As in
+people, strength varies, units are missing, emotions blend and faces are never quite symmetric.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ _PROTOTYPES: dict[str, tuple[tuple[float, dict[str, float]], ...]] = {
         (0.15, {"au1": 0.8, "au2": 1.0, "au5": 0.7}),
     ),
 }
-# What people take one emotion for: where a weak second emotion is mixed in, it is this one.
+# The emotion that people confuse each with: a weak second emotion mixed in is this one.
 _NEIGHBOURS = {
     "anger": "disgust",
     "contempt": "neutrality",
@@ -106,19 +106,19 @@ def _blend(emotion: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
-    """An expression of the emotion (index into emotions.EMOTIONS), drawn from `rng`."""
+    """An expression of the emotion (index into emotions.EMOTIONS), sampled from `rng`."""
     name = EMOTIONS[emotion]
     intensity = 0.3 + 0.7 * float(rng.beta(2.0, 1.2))
     units = _blend(name, rng) * rng.uniform(0.65, 1.2, len(UNITS)) * (rng.random(len(UNITS)) > 0.1)
     second = _blend(_NEIGHBOURS[name], rng) * rng.uniform(0.0, 0.5) * (rng.random() < 0.35)
     stray = np.abs(rng.normal(0.0, 0.055, len(UNITS)))
     units = intensity * np.maximum(units, second) + stray
-    if rng.random() < 0.15:  # people talk while they are photographed, whatever they feel
+    if rng.random() < 0.15:  # people talk while being photographed, whatever they feel
         names = list(UNITS)
         units[names.index("au25")] += rng.uniform(0.1, 0.6)
         units[names.index("au26")] += rng.uniform(0.0, 0.25)
     tilt = rng.normal(0.0, 0.12, len(UNITS))
-    if name == "contempt":  # the one emotion that shows on one side only
+    if name == "contempt":  # the only one-sided emotion
         tilt[:] = rng.choice((-0.85, 0.85)) + 0.3 * tilt
     tilt[[unit in CENTRAL for unit in UNITS]] = 0.0
     left, right = np.clip(units * (1 + tilt), 0, 1), np.clip(units * (1 - tilt), 0, 1)

@@ -56,7 +56,7 @@ def add_eyes(sheet: Sheet, face: Face) -> None:
 
 
 def add_brows(sheet: Sheet, face: Face) -> None:
-    """Brows: AU1 lifts the inner end, AU2 the outer, AU4 lowers both and draws them together."""
+    """Brows: AU1 lifts the inner end, AU2 the outer, AU4 lowers both and pulls them together."""
     who = face.who
     tone, thick = 0.6 * who.hair_tone + 0.03, who.brow_width
     for side in SIDES:

@@ -1,8 +1,8 @@
-"""The embedded face set: faces drawn by parameters, without a download and without a model.
+"""The embedded face set: faces drawn from parameters, without a download and without a model.
 
-It stands where a folder of photos stands: images.py turns either into a table. A face is a pure function of
-the seed, its number, its emotion and its subject: identity.py says who, expression.py what the face does,
-scene.py how it was photographed; render.py draws it. These are drawings: they try the machinery out and say
+It replaces a folder of photos: images.py turns either into a table. A face is a pure function of the seed,
+its number, its emotion and its subject: identity.py defines the person, expression.py the expression,
+scene.py how the photo was taken; render.py draws it. These are drawings: they exercise the machinery and say
 nothing about people (docs/sketch.md).
 """
 
@@ -15,14 +15,14 @@ from fer_models.sketch.expression import sample_expression
 from fer_models.sketch.identity import sample_identity
 from fer_models.sketch.scene import FaceParameters, sample_scene
 
-# Part of every digest: a new number when the same parameters give other pixels.
+# Part of every digest: increased when the same parameters give other pixels.
 DRAWING_VERSION = 1
-# Shares of the emotions in the order of emotions.EMOTIONS: uneven like photos, none too rare to learn.
+# Shares of the emotions in the order of emotions.EMOTIONS: uneven as in real sets, none too rare to learn.
 SHARES = (0.11, 0.04, 0.07, 0.08, 0.23, 0.25, 0.12, 0.10)
 
 
 class SketchSet:
-    """A set of drawn faces; the same arguments give the same pixels, whatever is drawn in whatever order.
+    """A set of drawn faces; the same arguments give the same pixels, in any order of drawing.
 
     emotions (faces,) int64: indices into emotions.EMOTIONS, in the shares SHARES. subject_ids (faces,) str:
     "p0007"; subjects have uneven numbers of faces, each at least one.
@@ -41,7 +41,7 @@ class SketchSet:
         self.subject_ids = np.array([f"p{k:0{digits}d}" for k in range(subjects)])[self._owners]
 
     def parameters(self, face: int) -> FaceParameters:
-        """What shapes face number `face`."""
+        """The parameters of face number `face`."""
         identity = sample_identity(stream(self.seed, "sketch", "subject", int(self._owners[face])))
         expression = sample_expression(
             int(self.emotions[face]), stream(self.seed, "sketch", "expression", int(face))
@@ -51,7 +51,7 @@ class SketchSet:
 
     def draw(self, face: int) -> np.ndarray:
         """The photo of face number `face`, uint8 (224, 224)."""
-        from fer_models.sketch.render import photograph  # compiles kernels: only where pixels are wanted
+        from fer_models.sketch.render import photograph  # compiles kernels: only if pixels are needed
 
         return photograph(self.parameters(face), stream(self.seed, "sketch", "grain", int(face)))
 

@@ -1,7 +1,6 @@
-"""The hair of a drawn face: how it lies round the head, strand by strand, and beards.
+"""The hair of a drawn face: how it falls around the head, strand by strand, and beards.
 
-Like portrait.py, each function adds marks in face coordinates (sheet.py); none of them looks at the
-expression.
+As in portrait.py, each function adds marks in face coordinates (sheet.py); none depends on the expression.
 """
 
 import math
@@ -12,18 +11,18 @@ import numpy as np
 from fer_models.sketch.identity import Identity
 from fer_models.sketch.sheet import Sheet, curve, curves, moved
 
-# How far below the eyes hair hangs behind the neck, in pixels; 0: it does not.
+# How far below the eyes hair hangs behind the neck, in pixels; other styles: it does not.
 _HANGS = {"bob": 66, "long": 140, "curly": 48}
-# Hair that stands off further, or less far, than the volume of the subject.
+# Factors of the subject's volume, for styles that stand off more or less.
 _STANDS = {"cropped": 0.25, "curly": 1.9, "tied": 0.4}
 _PARTED = ("parted", "long", "bob")
 
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair of one photo.
+    """Hair in one photo.
 
-    outer (25, 3): its border round the head from left to right; inner (m, 3): the hairline from left to
+    outer (25, 3): its border around the head from left to right; inner (m, 3): the hairline from left to
     right; crown: the points (front, back) between which parted strands start.
     """
 
@@ -33,7 +32,7 @@ class Hair:
 
 
 def lay_hair(who: Identity, rng: np.random.Generator) -> Hair:
-    """How the hair of `who` lies in one photo."""
+    """How the hair of `who` falls in one photo."""
     stand = who.volume * _STANDS.get(who.hair, 1.0)
     w, line, part = who.width, who.hairline, who.part
     angles = np.linspace(-1.57, 1.57, 25)
@@ -128,7 +127,7 @@ def add_hair(sheet: Sheet, who: Identity, hair: Hair, rng: np.random.Generator) 
 
 
 def add_beard(sheet: Sheet, who: Identity, drop: float) -> None:
-    """Stubble or beard round the mouth, which hangs `drop` pixels with the jaw."""
+    """Stubble or beard around the mouth, lowered with the jaw by `drop` pixels."""
     if not who.beard:
         return
     tone = 0.75 * who.hair_tone + 0.1 * who.skin
@@ -137,6 +136,6 @@ def add_beard(sheet: Sheet, who: Identity, drop: float) -> None:
     outer = curve([*[(-x, y) for x, y in right[::-1]], (0, chin - 1), *right])
     left = [(-0.4 * w, 42), (-0.72 * w, 36), (-0.86 * w, 8)]
     inner = curve([*[(-x, y) for x, y in left[::-1]], (0, 33), *left])
-    for shrink in (1.0, 0.96, 0.92):  # three layers: the border is soft
+    for shrink in (1.0, 0.96, 0.92):  # three layers give a soft border
         sheet.fill(outer * [shrink, 1, 1], moved(inner, y=2.5 * (1 - shrink) * 25), tone=tone,
                    opacity=0.1 + 0.32 * who.beard)  # fmt: skip

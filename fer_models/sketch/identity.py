@@ -1,6 +1,6 @@
-"""Who is drawn: the traits that stay with a subject from photo to photo.
+"""The traits of a subject, which stay the same from photo to photo.
 
-Lengths are pixels of a 224x224 picture in which the face is seen from the front at scale 1.
+Lengths are pixels of a 224x224 picture with a frontal face at scale 1.
 """
 
 from bisect import bisect
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 HAIR_STYLES = ("bald", "cropped", "short", "parted", "fringe", "bob", "long", "curly", "tied")
-_HAIR_BOUNDS = (0.05, 0.18, 0.37, 0.52, 0.62, 0.73, 0.86, 0.94)  # cumulated shares of all but the last
+_HAIR_BOUNDS = (0.05, 0.18, 0.37, 0.52, 0.62, 0.73, 0.86, 0.94)  # cumulative shares of all but the last
 _SKINS = ((0.62, 0.82), (0.45, 0.66), (0.3, 0.46))
 
 
@@ -19,14 +19,14 @@ class Identity:
     """One subject.
 
     skin, hair_tone, iris, lip: brightness under full light, 0 black to 1 white (lip: as a share of skin).
-    age: 0 (twenty) to 1 (eighty), deepens folds. width, crown, chin: half-width of the head, height over and
-    under the middle of the face. jaw: 0 pointed to 1 square. cheek: fullness, -1 to 1.
-    eye_gap, eye_line, eye_width, eye_open: half distance of the pupils, height, half-width, opening.
-    eye_slant, brow_slope: pixels by which the outer end stands higher. brow_line: gap from eye to brow.
+    age: 0 (twenty) to 1 (eighty), deepens folds. width, crown, chin: half-width of the head, height above
+    and below the middle of the face. jaw: 0 pointed to 1 square. cheek: fullness, -1 to 1.
+    eye_gap, eye_line, eye_width, eye_open: half the distance of the pupils, height, half-width, opening.
+    eye_slant, brow_slope: pixels by which the outer end is higher. brow_line: gap from eye to brow.
     brow_width: thickness. nose_length, nose_width: from eye line to base, half-width. mouth_line:
-    height; mouth_width: half-width; mouth_slope: pixels by which resting corners stand higher; lip_full:
+    height; mouth_width: half-width; mouth_slope: pixels by which resting corners are higher; lip_full:
     thickness, 0.5 to 1.5.
-    hair: one of HAIR_STYLES; hairline: height of the forehead's upper end; volume: how far hair stands off;
+    hair: one of HAIR_STYLES; hairline: height of the top of the forehead; volume: how far hair stands off;
     part: -1 to 1 across the head. beard: 0 none to 1 dark. spectacles: 0 none, 1 thin, 2 dark frames;
     frame_round: 0 angular to 1 round.
     """
@@ -65,7 +65,7 @@ class Identity:
 
 
 def sample_identity(rng: np.random.Generator) -> Identity:
-    """A subject drawn from `rng`."""
+    """A subject sampled from `rng`."""
     normal: Iterator[float] = iter(np.clip(rng.normal(size=20), -2.0, 2.0).tolist())
     even: Iterator[float] = iter(rng.random(20).tolist())
 

@@ -1,4 +1,4 @@
-"""The mouth of a drawn face: lips, what shows between them, corners and chin.
+"""The mouth of a drawn face: lips, opening, corners and chin.
 
 One part of the anatomy (portrait.py); numbers are pixels in face coordinates (sheet.py).
 """
@@ -13,10 +13,10 @@ from fer_models.sketch.sheet import Sheet, curve, moved
 
 @dataclass(frozen=True)
 class Lips:
-    """Borders (25, 3) from the left corner to the right, and what follows from them.
+    """Borders (25, 3) from the left corner to the right, and measures derived from them.
 
     upper_out, upper_in, lower_in, lower_out: from top to bottom. top, bottom: height of the inner borders in
-    the middle, gap: between them. above, below: thickness of the upper and the lower lip.
+    the middle, gap: between them. above, below: thickness of the upper and lower lip.
     """
 
     upper_out: np.ndarray
@@ -31,7 +31,7 @@ class Lips:
 
 
 def _corner(face: Face, side: int) -> tuple[float, float]:
-    """Where the corner of the mouth lies on that side."""
+    """Position (x, y) of the corner of the mouth on that side."""
     who, unit = face.who, face.units[side]
     out = who.mouth_width + 9 * unit["au12"] + 6 * unit["au20"] + 3 * unit["au14"] - unit["au15"]
     out -= 5 * unit["au26"] + 3 * unit["au23"]
@@ -54,7 +54,7 @@ def _shape_lips(face: Face) -> Lips:
     (lx, ly), (rx, ry) = _corner(face, -1), _corner(face, 1)
 
     def border(y: float, bulge: float, dip: float) -> np.ndarray:
-        """At the height `y` in the middle; `bulge` lowers the flanks, `dip` lifts beside the middle."""
+        """A border at height `y` in the middle; `bulge` lowers the flanks, `dip` lifts beside the middle."""
         return curve([(lx, ly), (0.55 * lx, 0.72 * y + 0.28 * ly + bulge), (0.16 * lx, y - dip), (0, y),
                       (0.16 * rx, y - dip), (0.55 * rx, 0.72 * y + 0.28 * ry + bulge), (rx, ry)])  # fmt: skip
 
@@ -72,7 +72,7 @@ def _shape_lips(face: Face) -> Lips:
 
 
 def _add_opening(sheet: Sheet, face: Face, lips: Lips) -> None:
-    """The dark of the mouth, and in it teeth and tongue."""
+    """The dark inside of the mouth, with teeth and tongue."""
     opacity = min(1.0, lips.gap / 1.5)
     sheet.fill(lips.upper_in, lips.lower_in[::-1], tone=0.07, opacity=opacity, relief=-2, keep=True)
     if lips.gap <= 1.5:

@@ -1,8 +1,8 @@
 """The anatomy of a drawn face: an identity and an expression become marks on a sheet.
 
-Every function adds one part, from the back to the front; eyes.py and mouth.py hold the parts that move most.
-Numbers are pixels in face coordinates (sheet.py); `side` is -1 on the picture's left and 1 on its right. How
-units move the features follows the Facial Action Coding System (expression.py).
+Every function adds one part, from back to front; eyes.py and mouth.py have the parts that move most. Numbers
+are pixels in face coordinates (sheet.py); `side` is -1 on the picture's left and 1 on its right. The effects
+of the units follow the Facial Action Coding System (expression.py).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SIDES: tuple[int, int] = (-1, 1)
 
 @dataclass(frozen=True)
 class Face:
-    """What the parts read: who, and what every unit does on either side."""
+    """The input of all parts: the person, and the intensity of every unit on each side."""
 
     who: Identity
     units: dict[int, dict[str, float]]
@@ -41,7 +41,7 @@ class Face:
 
 
 def _chin(face: Face) -> float:
-    """How far the chin lies below the middle of the face."""
+    """Distance of the chin below the middle of the face, in pixels."""
     return face.who.chin + 0.75 * face.drop - 3 * face.mean("au17")
 
 

@@ -1,6 +1,6 @@
 """The studio: parameters of one face in, its photo out.
 
-The last step behind SketchSet.draw: marks in order, back to front, then paint, light and exposure.
+The last step of SketchSet.draw: marks from back to front, then paint, light and exposure.
 """
 
 import math
@@ -18,7 +18,7 @@ from fer_models.sketch.sheet import Pose, Sheet
 
 
 def _backdrop(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """The background, float32 (224, 224): a slope of grey with soft clouds."""
+    """The background, float32 (224, 224): a grey gradient with soft clouds."""
     across = np.linspace(-1, 1, SIZE, dtype=np.float32)
     clouds = rng.normal(0.0, 0.14, (2, 6)).astype(np.float32)
     phases = rng.uniform(0, 6.3, (6, 1)).astype(np.float32)
@@ -29,7 +29,7 @@ def _backdrop(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def photograph(parameters: FaceParameters, rng: np.random.Generator) -> np.ndarray:
-    """The photo, uint8 (224, 224), of a face with these parameters; `rng` gives strands, clouds and grain."""
+    """The photo, uint8 (224, 224), of a face with these parameters; `rng`: for strands, clouds and grain."""
     who, scene = parameters.identity, parameters.scene
     face = Face.of(who, parameters.expression, scene.gaze)
     pose = Pose(scene.yaw, scene.pitch, scene.roll, scene.scale, scene.shift, who.width, who.crown)

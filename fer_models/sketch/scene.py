@@ -1,4 +1,4 @@
-"""Everything that shapes one drawn face: who it is, what it does, and how it was photographed."""
+"""All parameters of one drawn face: its identity, its expression, and how the photo was taken."""
 
 from bisect import bisect
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fer_models.sketch.expression import Expression
 from fer_models.sketch.identity import Identity
 
 OCCLUSIONS = ("none", "hand", "lock", "scarf", "edge")
-_OCCLUSION_BOUNDS = (0.86, 0.90, 0.94, 0.97)  # cumulated shares of all but the last
+_OCCLUSION_BOUNDS = (0.86, 0.90, 0.94, 0.97)  # cumulative shares of all but the last
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Scene:
 
     yaw, pitch, roll: turn of the head in degrees, positive to the picture's right, down and clockwise.
     scale: size of the face, 1 fills the picture. shift: of the middle of the face, pixels (x, y).
-    gaze: of the iris, pixels (x, y). azimuth, elevation: where the lamp stands, degrees from the
-    viewer to the right and upwards. ambient: share of light without direction. shine: gloss of the skin.
+    gaze: shift of the iris, pixels (x, y). azimuth, elevation: position of the lamp, degrees from the
+    viewer to the right and upwards. ambient: share of ambient light. shine: gloss of the skin.
     exposure, contrast: factors. blur: Gaussian sigma in pixels. noise: standard deviation, 1 is white.
     backdrop, cloth: brightness. slope: change of the backdrop across the picture (x, y). glasses: worn in
     this photo. reflection: on their lenses. occlusion: one of OCCLUSIONS.
@@ -49,7 +49,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class FaceParameters:
-    """Everything that shapes one face: its subject's name and identity, its expression, its scene."""
+    """All parameters of one face: its subject's name and identity, its expression, its scene."""
 
     subject: str
     identity: Identity
@@ -58,7 +58,7 @@ class FaceParameters:
 
 
 def sample_scene(identity: Identity, rng: np.random.Generator) -> Scene:
-    """How a photo of that subject was taken."""
+    """The scene of one photo of that subject, sampled from `rng`."""
     normal = np.clip(rng.normal(size=9), -2.2, 2.2).tolist()
     even = rng.random(12).tolist()
     occlusion = OCCLUSIONS[bisect(_OCCLUSION_BOUNDS, even[11])]

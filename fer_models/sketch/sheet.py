@@ -1,8 +1,8 @@
-"""A sheet of marks in face coordinates, and how it becomes a canvas.
+"""A sheet of marks in face coordinates, and its projection onto a canvas.
 
 Face coordinates are pixels of a frontal 224x224 face at scale 1: x right, y down, z out of the picture,
-zero at the middle of the face. The head is an ellipsoid; a point (x, y, z) lies z above its surface, so that
-a turned head carries its features round. portrait.py writes marks, drawing.py paints them.
+zero at the middle of the face. The head is an ellipsoid; a point (x, y, z) is z above its surface, so that
+features turn with the head. portrait.py writes marks, drawing.py paints them.
 """
 
 import math
@@ -20,7 +20,7 @@ _DEPTH = 62.0  # half depth of the head
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is, and its half-width and half-height in pixels.
+    """The pose of the head, and its half-width and half-height in pixels.
 
     yaw, pitch, roll: degrees, positive to the right, down and clockwise. scale: 1 fills the picture.
     shift: (x, y) in pixels.
@@ -63,7 +63,7 @@ def _spline(knots: int, samples: int) -> np.ndarray:
 
 
 def curve(points: Sequence[Point], samples: int = 0) -> np.ndarray:
-    """A smooth curve (samples, 3) through points of two or three coordinates; 4 samples a span if 0."""
+    """A smooth curve (samples, 3) through points of two or three coordinates; 4 samples per span if 0."""
     knots = np.zeros((len(points), 3))
     knots[:, : len(points[0])] = points
     return _spline(len(points), samples or 4 * (len(points) - 1) + 1) @ knots
@@ -82,7 +82,7 @@ def moved(
 
 
 class Sheet:
-    """Marks in the order in which they are painted."""
+    """Marks in the order of painting."""
 
     def __init__(self) -> None:
         self._points: list[np.ndarray] = []
@@ -97,7 +97,7 @@ class Sheet:
         keep: bool = False,
         clip: bool = False,
     ) -> None:
-        """Fill the outline made of the borders one after the other; keep it as stencil, or clip by it."""
+        """Fill the outline made of the borders in sequence; keep it as stencil, or clip to the stencil."""
         self._points.append(np.concatenate(borders))
         self._marks.append((FILL, tone, opacity, relief, 0, 0, 0, 0, keep, clip))
 
@@ -112,7 +112,7 @@ class Sheet:
         soft: float = 1.0,
         clip: bool = False,
     ) -> None:
-        """Draw along the path; width at start, middle and end; `soft` pixels of border."""
+        """Draw along the path; width at start, middle and end; `soft`: border in pixels."""
         widths = width if isinstance(width, tuple) else (width, width, width)
         self._points.append(path)
         self._marks.append((LINE, tone, opacity, relief, *widths, soft, False, clip))
@@ -128,7 +128,7 @@ class Sheet:
         relief: float = 0.0,
         clip: bool = False,
     ) -> None:
-        """A soft ellipse with the half axes `half`, turned by `tilt` degrees."""
+        """A soft ellipse with the half-axes `half`, rotated by `tilt` degrees."""
         x, y, z = at if len(at) == 3 else (*at, 0.0)
         c, s = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
         tips = ((x, y, z), (x + half[0] * c, y + half[0] * s, z), (x - half[1] * s, y + half[1] * c, z))
@@ -136,14 +136,14 @@ class Sheet:
         self._marks.append((SPOT, tone, opacity, relief, 0, 0, 0, 0, False, clip))
 
     def head(self, widths: np.ndarray, crown: float, chin: float, tone: float, depth: float) -> None:
-        """The head: half-widths at even steps from crown to chin, that lie above and below the middle."""
+        """The head: half-widths at even steps from `crown` above the middle to `chin` below it."""
         body = np.zeros((3 + len(widths), 3))
         body[1, 1], body[2, 0], body[3:, 0] = -crown, crown + chin, widths
         self._points.append(body)
         self._marks.append((DOME, tone, 1.0, depth, 0, 0, 0, 0, False, False))
 
     def paint(self, pose: Pose, tone: np.ndarray) -> np.ndarray:
-        """Paint all marks over the background `tone` (224, 224), in place; the relief (224, 224)."""
+        """Paint all marks over the background `tone` (224, 224), in place; returns relief (224, 224)."""
         ends = np.cumsum([len(own) for own in self._points])
         marks = np.array(self._marks, dtype=np.float64)
         points = np.concatenate(self._points)
