@@ -126,7 +126,7 @@ def test_updates_that_were_dropped_are_told(tmp_path: Path) -> None:
     path = folder / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"phones_dropped": 1234}))
     _, page_ = read(folder)
-    assert "1,234 updates were unusable and dropped; rounds.jsonl lists them" in page_.words
+    assert "1,234 updates were unusable and were dropped; rounds.jsonl lists them" in page_.words
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(compare(Summary.read(folder), [], None))
     assert re.search(r"dropped +1,234", console.export_text())

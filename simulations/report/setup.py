@@ -167,7 +167,7 @@ def cost(run: Run, baselines: list[Run]) -> str:
         return section("Time", f"<div>{time}</div>")
     speed = f"{s.phones_trained:,} phone updates, {s.phones_per_second:,.0f} phones per second of training."
     if dropped := s.phones_dropped:
-        speed += f" {dropped:,} updates were unusable and dropped; rounds.jsonl lists them."
+        speed += f" {dropped:,} updates were unusable and were dropped; rounds.jsonl lists them."
     return section(
         "Time and traffic",
         paragraph(speed),
