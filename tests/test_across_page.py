@@ -40,20 +40,20 @@ def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
     own = json.loads((run / "summary.json").read_text())["own_heads"]
     assert "Phones' own heads" in words
     assert percent(own["across_phones"]["accuracy"]["mean"]) in words
-    assert f"own heads name {percent(own['accuracy'])} of the photos rightly" in words
+    assert f"own heads classify {percent(own['accuracy'])} of the photos correctly" in words
     with (run / "phones.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     photos = np.array([int(row["photos"]) for row in rows])
     largest = sum(int(row[row["largest_class"]]) for row in rows)
-    assert f"holds most of would be right on {percent(largest / photos.sum())}." in words
+    assert f"holds most of would give {percent(largest / photos.sum())}." in words
     none, some = int((photos == 0).sum()), photos[photos > 0]
-    assert f"The median phone has {np.median(some):g} of them, the largest {some.max()}" in words
+    assert f"The median phone has {np.median(some):g} test photos, the largest {some.max()}" in words
     assert none
     assert f"{none} of 100 have none and are not counted" in words
     found = json.loads((run / "summary.json").read_text())["across_phones"]
     share = 100 * found["accuracy"]["variance_by_chance"] / found["accuracy"]["variance"]
     assert (
-        f"luck alone explains {share:.0f}% of the variance" if share < 100 else "no more than by luck"
+        f"chance alone explains {share:.0f}% of the variance" if share < 100 else "no more than by chance"
     ) in words
     for name, each in found["classes"].items():
         share = f"{100 * each['phones'] / found['phones']:.0f}%"
@@ -63,9 +63,9 @@ def test_the_numbers_of_every_run_are_there(tmp_path: Path) -> None:
 
 def test_a_draw_of_phones_is_said_to_be_one(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    assert "a seeded draw is judged" not in section(run)
+    assert "a seeded sample is evaluated" not in section(run)
     change(run, phones=1_000_000)
-    assert "Of all 1,000,000 phones a seeded draw is judged." in section(run)
+    assert "Of all 1,000,000 phones a seeded sample is evaluated." in section(run)
 
 
 def test_phones_that_differ_by_more_than_luck(tmp_path: Path) -> None:
@@ -73,10 +73,10 @@ def test_phones_that_differ_by_more_than_luck(tmp_path: Path) -> None:
     found = json.loads((run / "summary.json").read_text())["across_phones"]
     found["accuracy"] |= {"variance": 0.09, "variance_by_chance": 0.0225}
     change(run, across_phones=found)
-    assert "differ by 15.0 points: luck alone explains 25% of the variance." in section(run)
+    assert "differ by 15.0 points: chance alone explains 25% of the variance." in section(run)
     found["accuracy"] |= {"variance": 0.02}
     change(run, across_phones=found)
-    assert "would still differ by 15.0 points: phones differ no more than by luck." in section(run)
+    assert "would still differ by 15.0 points: phones differ no more than by chance." in section(run)
 
 
 def test_the_picture_has_every_phone_with_enough_photos(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_each_phone_alone_is_said_as_such(tmp_path: Path) -> None:
     words = section(run)
     assert "Each phone alone" in words
     assert words.count("Phones' own heads") == 1  # no line of their own: they are what the run is judged by
-    assert "Local training names" in read(run)[1].words
+    assert "Local training classifies" in read(run)[1].words
 
 
 def test_class_names_are_only_ever_text(tmp_path: Path) -> None:

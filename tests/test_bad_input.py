@@ -212,9 +212,7 @@ def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
 )
 def test_a_run_goes_on_with_its_own_settings_alone(here: Here, more: list[str]) -> None:
     (here.folder / "old").mkdir()
-    here.refused(
-        "run", "--resume", "old", *more, words=r"--resume DIR goes on .* give nothing else but --quiet"
-    )
+    here.refused("run", "--resume", "old", *more, words=r"--resume DIR uses .* give nothing else but --quiet")
 
 
 @pytest.mark.slow

@@ -32,7 +32,15 @@ def test_help_names_the_commands_and_their_options(here: Here) -> None:
         assert (done.code, done.err) == (0, "")
         assert all(name in done.out for name in ("run", "baseline", "speed"))
     assert "--resume DIR" in here.run("run", "--help").out
-    assert "quickstart if left away" in here.run("baseline", "--help").out
+    assert "default: quickstart" in here.run("baseline", "--help").out
+
+
+def test_help_is_plain_text(here: Here) -> None:
+    for command in ("run", "baseline", "study", "sweep", "predict", "speed", "data", "data show"):
+        shown = here.run(*command.split(), "--help").out
+        assert not set("\\\\`") & set(shown), shown
+    assert "..." not in here.run("--help").out.split("Commands:")[1]
+    assert "Number of seeds (1 or more), from run.seed on; default: 1." in here.run("study", "--help").out
 
 
 def test_the_version(here: Here) -> None:

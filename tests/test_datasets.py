@@ -308,4 +308,4 @@ def test_the_first_run_of_a_newcomer(
     done = here.run("run", *arguments, *small, "--out", "run", "--no-baseline")
     assert (done.code, done.err) == (0, "")
     assert f"Photos: {SETS[title][2]}" in done.out
-    assert "What became of the photos" in (tmp_path / "run" / "report.html").read_text()
+    assert "What happened to the photos" in (tmp_path / "run" / "report.html").read_text()

@@ -309,7 +309,7 @@ def test_phones_with_too_few_photos_are_told(few: int, said: bool, summaries: tu
     console = a_console(terminal=True, width=80)
     across = replace(run.across_phones, ranked=phones - few)
     Display(console=console).results(replace(run, across_phones=across), [], None)
-    line = f"worst tenth: without {few} of {phones} phones that have fewer than 5 test photos"
+    line = f"worst tenth: excludes {few} of {phones} phones, which have fewer than 5 test photos"
     assert (line in without_codes(written(console))) == said
 
 

@@ -91,8 +91,8 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="is one of devices; go on with flwr run and devices=true"):
         run_experiment(real, Display(quiet=True))
     for wrong, words in [
-        ({"out": "new"}, r'out: the absolute path of a folder is needed, got "new"; give --run-config'),
-        ({"data": "faces"}, "data: the absolute path"),
+        ({"out": "new"}, r'out: needs an absolute path, got "new"; give --run-config'),
+        ({"data": "faces"}, "data: needs an absolute path"),
         ({"set": "federation.phones=none"}, r"federation\.phones"),
     ]:
         with pytest.raises(InputError, match=words):

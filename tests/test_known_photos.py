@@ -90,4 +90,4 @@ def test_people_and_copies_across_parts_are_a_warning(here: Here, faces: Path) -
     assert "without a validation part: 20% of the training photos serve as one" in said(done)
     page = (here.folder / "out" / "report.html").read_text()
     assert "2 people are in two parts of the split" in page
-    assert "as the photos came" in page
+    assert "as given with the photos" in page

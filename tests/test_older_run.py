@@ -54,7 +54,7 @@ def test_its_page_is_that_of_the_same_folder_written_anew(older: Path, tmp_path:
     pages = [write_report(place).read_text() for place in (older, anew)]
     assert pages[0] == pages[1]
     assert "Across phones" in pages[0]
-    assert "Phones&#x27; own heads name 66.7%" in pages[0]
+    assert "Phones&#x27; own heads classify 66.7%" in pages[0]
 
 
 def test_it_is_compared(older: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_is_asked_for_when_it_goes_on(older: Path) -> None:
 
 def test_its_head_is_known(older: Path) -> None:
     (older / "head.safetensors").write_bytes(b"another")
-    with pytest.raises(InputError, match=r"its SHA-256 is .*, summary\.json says afefeb866acb3596\.\.\."):
+    with pytest.raises(InputError, match=r"its SHA-256 is .*, summary\.json has afefeb866acb3596\.\.\."):
         locate(older)
 
 

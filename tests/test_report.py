@@ -39,7 +39,7 @@ def test_everything_a_reader_asks_for_is_there(full: Path) -> None:
         "50 rounds, 250,000 views processed", "2,914",
         "Most frequent mistakes", "Precision", "25.6 kB", "128 MB",
         "9,091 phones per second", "1 min 32 s", "fedfer run dirichlet --data /photos/faces", "torch 2.15.0",
-        "Always answering the largest class, neutrality, would give 44.0%",
+        "Always predicting the largest class, neutrality, would give 44.0%",
     ):  # fmt: skip
         assert words in page_.words, words
     assert "drawings" not in page_.words
@@ -95,7 +95,9 @@ def test_a_small_difference_is_called_noise_and_a_large_one_is_not(tmp_path: Pat
     make_run(run / "centralized-matched", kind="centralized", skill=0.5)
     make_run(run / "centralized", kind="centralized", skill=0.9, steps=10)
     _, page_ = read(run)
-    headline = re.search(r"Federated training names [^:]*: the difference is within noise\.", page_.words)
+    headline = re.search(
+        r"Federated training classifies [^:]*: the difference is within noise\.", page_.words
+    )
     assert headline
     assert "central training on as many views" in headline[0]
     against = page_.words[page_.words.index("Against central training for 10 epochs") :]
@@ -107,12 +109,12 @@ def test_a_small_difference_is_called_noise_and_a_large_one_is_not(tmp_path: Pat
 
 def test_without_predictions_the_page_says_that_photos_were_not_paired(tmp_path: Path) -> None:
     _, page_ = read(make_full_run(tmp_path / "run", predictions=False))
-    assert "photos not compared one by one" in page_.words
+    assert "photos not paired" in page_.words
 
 
 def test_a_federated_run_alone(tmp_path: Path) -> None:
     _, page_ = read(make_run(tmp_path / "run"))
-    assert "Federated training names" in page_.words
+    assert "Federated training classifies" in page_.words
     assert "Federated minus" not in page_.words
     assert "Time and traffic" in page_.words
 
@@ -124,7 +126,7 @@ def test_updates_that_were_dropped_are_told(tmp_path: Path) -> None:
     path = folder / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"phones_dropped": 1234}))
     _, page_ = read(folder)
-    assert "1,234 updates could not be used and were dropped; rounds.jsonl names them" in page_.words
+    assert "1,234 updates were unusable and were dropped; rounds.jsonl lists them" in page_.words
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(compare(Summary.read(folder), [], None))
     assert re.search(r"dropped +1,234", console.export_text())
@@ -132,7 +134,7 @@ def test_updates_that_were_dropped_are_told(tmp_path: Path) -> None:
 
 def test_a_baseline_alone(tmp_path: Path) -> None:
     _, page_ = read(make_run(tmp_path / "run", kind="centralized", steps=9.5))
-    assert "Central training names" in page_.words
+    assert "Central training classifies" in page_.words
     assert "9.5 epochs" in page_.words
     for word in ("phones per second", "Traffic", "Partition", "Strategy"):
         assert word not in page_.words
@@ -157,16 +159,16 @@ def test_the_phones_are_drawn_and_their_skew_is_said(tmp_path: Path) -> None:
     said = json.loads((run / "data.json").read_text())["phones"]
     for words in (
         f"Label divergence {said['label_divergence']:.3f} bits", f"Size Gini {said['size_gini']:.3f}",
-        f"one class a phone would be {said['most_divergence']:.3f} (", "over all phones: a tenth",
+        f"one class per phone: {said['most_divergence']:.3f} (", "over all phones: a tenth",
     ):  # fmt: skip
         assert words in page_.words, words
-    assert "A seeded draw" not in page_.words
+    assert "A seeded sample" not in page_.words
     drawn = [str(attrs["d"]).count("M") for attrs in page_.all("path") if "k" in str(attrs["class"])]
     views = list(said["kept"]["views"].values())
     assert drawn == [sum(each > 0 for each in column) for column in views]
     text, page_ = read(make_run(tmp_path / "many", phones=3000))
-    assert "A seeded draw of 200 of all 3,000 phones." in page_.words
-    assert len(text.split("What lies on the phones")[1].split("</svg>")[0]) < 60_000
+    assert "A seeded sample of 200 of all 3,000 phones." in page_.words
+    assert len(text.split("What the phones hold")[1].split("</svg>")[0]) < 60_000
 
 
 def test_a_run_without_a_table_of_its_phones_has_no_picture_of_them(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_a_run_without_a_table_of_its_phones_has_no_picture_of_them(tmp_path: Pa
     data = json.loads((run / "data.json").read_text())
     phones = data.pop("phones")
     (run / "data.json").write_text(json.dumps(data))
-    assert "What lies on the phones" not in read(run)[1].words
+    assert "What the phones hold" not in read(run)[1].words
     del data["format"]
     data["phones"] = {"sizes": phones["sizes"], "views": 5000}  # as older versions wrote it
     (run / "data.json").write_text(json.dumps(data))
@@ -316,7 +318,7 @@ def test_a_matched_baseline_is_known_by_its_summary_wherever_it_lies(tmp_path: P
     [
         ({"name": "scaffold"}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
         ({"name": "ditto", "start": "ridge"}, ["ditto, start ridge, own_pull 1", "adam, learning rate"]),
-        ({"name": "ridge", "projection": 64}, ["ridge, projection 64", "sums of the views, sent once"]),
+        ({"name": "ridge", "projection": 64}, ["ridge, projection 64", "sums over the views, sent once"]),
     ],
 )
 def test_the_page_says_how_the_phones_of_a_strategy_train(

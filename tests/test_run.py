@@ -109,7 +109,7 @@ def test_the_run_folder_is_complete(whole_run: Path) -> None:
     assert (whole_run / "logs" / "flower.log").stat().st_size
     phones = json.loads((whole_run / "data.json").read_text())["phones"]
     assert (phones["phones"], phones["views"]) == (PHONES, VIEWS)
-    assert "What lies on the phones" in (whole_run / "report.html").read_text()
+    assert "What the phones hold" in (whole_run / "report.html").read_text()
     lines = rounds(whole_run)
     assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
     wanted = {
@@ -204,7 +204,7 @@ def test_own_heads_are_judged_at_the_end(here: Here, name: str, kind: str) -> No
     else:
         assert own["accuracy"] > found["accuracy"]
     page = (folder / "report.html").read_text()
-    assert ("Local training names" in page) == (kind == "local")
+    assert ("Local training classifies" in page) == (kind == "local")
 
 
 def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(here: Here) -> None:
@@ -219,7 +219,7 @@ def test_where_phones_outnumber_photos_those_are_adapted_that_are_judged(here: H
     assert own.phones.tolist() == judged
     photos = sum(map(sum, summary(folder)["confusion"]))
     assert len(judged) == len(own.heads) == photos // 10
-    assert "Of all 3,000 phones a seeded draw is judged." in (folder / "report.html").read_text()
+    assert "Of all 3,000 phones a seeded sample is evaluated." in (folder / "report.html").read_text()
 
 
 def test_the_baselines_saw_what_they_say(whole_run: Path) -> None:

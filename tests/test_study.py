@@ -140,7 +140,7 @@ def test_a_study_grows_by_what_is_asked_for_and_by_what_is_not_finished(copy: Pa
 def test_other_settings_and_changed_photos_are_refused_before_anything_is_trained(
     copy: Path, here: Here
 ) -> None:
-    words = r"was begun with train\.lr = 0\.001, now it is 0\.5; give another folder, or the same settings"
+    words = r"was started with train\.lr = 0\.001, now it is 0\.5; give another folder, or the same settings"
     here.refused("study", *ASKED, *SMALL, "--set", "train.lr=0.5", "--out", copy, words=words)
     photo = here.folder / "faces" / "joy" / "00.png"
     before, settings = photo.read_bytes(), (copy / "study.toml").read_bytes()

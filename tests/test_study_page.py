@@ -63,8 +63,8 @@ def test_every_number_is_on_the_page(study: Study) -> None:
         "6 pairs are compared at once", "people, each with all their photos",
         "at least 1,234 pairs, at least 2 of them across",
         "a/<1>.png and b/2.png", "c & d and e", "0 of 275",
-        "balance none and 1,000", "none: the classes as they are",
-        "looked at once", "best macro-F1 on the validation photos",
+        "balance none and 1,000", "none: no balancing",
+        "used once", "best macro-F1 on the validation photos",
         "fedfer study --data /photos/faces", "torch 2.15.0",
     ):  # fmt: skip
         assert text in words, text
@@ -77,7 +77,7 @@ def test_a_small_screen_shows_the_scores_and_balances_have_one_name(study: Study
     assert "Balance none" in page.words
     for other in ("not balanced", "Not balanced", "balance 0"):
         assert other not in page.words
-    assert page.words.count("as they are") == 1
+    assert page.words.count("no balancing") == 1
 
 
 def test_each_model_has_one_line_of_differences(study: Study) -> None:
@@ -129,7 +129,7 @@ def test_one_model_of_one_seed_has_no_differences_and_no_spread(tmp_path: Path) 
     assert not list((tmp_path / "s" / "figures").glob("epochs*"))
     _, page = page_of(study)
     assert re.search(
-        r"On the test photos at balance 1,000 ridge has .*, \d\d\.\d% named correctly\.", page.words
+        r"On the test photos at balance 1,000 ridge has .*, \d\d\.\d% classified correctly\.", page.words
     )
     for word in ("±", "minus", "Leakage", "epoch by epoch", "1 seeds", "1 models", "seeds together"):
         assert word not in page.words, word

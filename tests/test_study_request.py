@@ -47,7 +47,7 @@ def test_what_is_asked_for_is_every_combination_once(tmp_path: Path) -> None:
         ({"models": "cnn,"}, '--models: there is no model ""; known are mobilenet, mobilenet-deep'),
         (
             {"balances": "many"},
-            '--balances takes whole numbers from 0 to 1000000 with commas between, got "many"',
+            '--balances takes whole numbers from 0 to 1000000, separated by commas, got "many"',
         ),
         ({"balances": "-1"}, 'got "-1"'),
         ({"balances": "2000000"}, 'got "2000000"'),
@@ -91,8 +91,10 @@ def test_other_settings_than_those_of_the_study_are_refused(tmp_path: Path) -> N
     folder = tmp_path / "there"
     folder.mkdir()
     asked(folder, "train.lr=0.01").begin()
-    with pytest.raises(InputError, match=r"was begun with train\.lr = 0\.01, now it is 0\.02; give another"):
+    with pytest.raises(
+        InputError, match=r"was started with train\.lr = 0\.01, now it is 0\.02; give another"
+    ):
         asked(folder, "train.lr=0.02").begin()
-    with pytest.raises(InputError, match=r'was begun with data\.source = "sketch", now it is "'):
+    with pytest.raises(InputError, match=r'was started with data\.source = "sketch", now it is "'):
         asked(folder, "train.lr=0.01", data=str(tmp_path)).begin()
     assert asked(folder).config.train.lr == 0.01

@@ -251,7 +251,7 @@ def test_the_table_fits_the_terminal(study: Study, width: int, encoding: str) ->
     for words in (
         "mobilenet-tuned", "none", "1,000", f"{100 * accuracy.mean:.1f}%", f"{sign}{100 * accuracy.sd:.1f}",
         "published*", "49.0%", "34m 00s", "48.0%", "51.0%", "1h 00m", "cannot be compared", "within noise",
-        "not told apart from", "none: the classes as they are",
+        "not told apart from", "none: no balancing",
     ):  # fmt: skip
         assert words in text, words
     assert ("2.23M" in text) == (width >= 78)
@@ -293,11 +293,11 @@ def test_runs_of_other_photos_or_classes_are_refused(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", {"mobilenet": 0.4, "cnn": 0.6}, seeds=(0, 1))
     there = run_folder(folder, "cnn", 1000, 1)
     (there / "predictions.csv").write_bytes((there.parent / "cnn-1000-seed0/predictions.csv").read_bytes())
-    with pytest.raises(InputError, match=r"cnn-1000-seed1 was not judged on the test photos and classes of"):
+    with pytest.raises(InputError, match=r"cnn-1000-seed1 was not tested on the test photos and classes of"):
         read(folder, ["mobilenet", "cnn"], [1000], [0, 1])
     read(folder, ["mobilenet", "cnn"], [1000], [0])
     make_run(folder / "ridge-1000-seed0", kind="centralized", classes=tuple("abcde"), model="ridge")
-    with pytest.raises(InputError, match="ridge-1000-seed0 was not judged"):
+    with pytest.raises(InputError, match="ridge-1000-seed0 was not tested"):
         read(folder, ["mobilenet", "ridge"], [1000], [0])
 
 

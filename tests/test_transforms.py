@@ -401,5 +401,5 @@ def test_the_page_tells_what_happened_to_updates(tmp_path: Path) -> None:
     (folder / "rounds.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     words = read_page(folder)[1].words
     assert "20% of the phones are malicious: Noise, scale 50.0; clipped to an L2 norm of 0.5" in words
-    assert "37.5% of all updates were longer" in words
+    assert "37.5% of all updates were clipped" in words
     assert "malicious" not in read_page(make_run(tmp_path / "plain"))[1].words

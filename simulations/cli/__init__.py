@@ -1,4 +1,4 @@
-"""The commands: what users type, thin over what does the work; and Flower's own command.
+"""The command line: thin commands over the packages that do the work, and the app for Flower's own command.
 
-One more command is a function and a line in main.py.
+To add a command: a function and a line in main.py.
 """

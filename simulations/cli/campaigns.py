@@ -1,4 +1,4 @@
-"""Commands that train many runs: `fedfer study` and `fedfer sweep`. Heavy imports wait until they run."""
+"""Commands that train many runs: `fedfer study` and `fedfer sweep`. Heavy imports happen when they run."""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulations.cli.exits import resumable
-from simulations.cli.options import Data, Experiment, Quiet, Set, command
+from simulations.cli.options import Data, Experiment, Quiet, Set, command, number_of_seeds
 from simulations.run.folders import run_folder_for
 
 if TYPE_CHECKING:
@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 def study(
     data: Data = None,
     models: Annotated[
-        str | None, typer.Option("--models", metavar="A,B", help="Which models; all of them by default.")
+        str | None, typer.Option("--models", metavar="A,B", help="Models to train; default: all.")
     ] = None,
     balances: Annotated[
         str | None,
-        typer.Option("--balances", metavar="N,M", help="Views per class; 0,800,900,1000 by default."),
+        typer.Option(
+            "--balances", metavar="N,M", help="Views per class, 0: unbalanced; default: 0,800,900,1000."
+        ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", metavar="N", min=1, help="How many, from run.seed on; 1 by default."),
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            callback=number_of_seeds(),
+            help="Number of seeds (1 or more), from run.seed on; default: 1.",
+        ),
     ] = None,
     settings: Set = None,
     out: Annotated[
@@ -32,14 +39,15 @@ def study(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="New, or of a study to go on with; runs/study-<date-time> by default.",
+            help="Folder, new or to resume; default: runs/study-<date-time>.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Every centralized model at every balance on the same split, with tables, figures and study.html.
+    """Compare centralized models, each at several class balances.
 
-    What is finished is not trained again: fedfer study --out DIR goes on with the study in DIR.
+    All models train on the same split; results are tables, figures and study.html. Finished runs are not
+    trained again: fedfer study --out DIR resumes the study in DIR.
     """
     from rich.console import Console
 
@@ -68,15 +76,18 @@ def sweep(
     experiment: Experiment = None,
     data: Data = None,
     strategies: Annotated[
-        str | None, typer.Option("--strategies", metavar="A,B", help="Which; all of them by default.")
+        str | None, typer.Option("--strategies", metavar="A,B", help="Strategies to run; default: all.")
     ] = None,
     partitions: Annotated[
-        str | None, typer.Option("--partitions", metavar="A,B", help="Which; all of them by default.")
+        str | None, typer.Option("--partitions", metavar="A,B", help="Partitions to run; default: all.")
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            "--seeds", metavar="N", min=1, max=1000, help="How many, from run.seed on; 1 by default."
+            "--seeds",
+            metavar="N",
+            callback=number_of_seeds(1000),
+            help="Number of seeds (1 to 1000), from run.seed on; default: 1.",
         ),
     ] = None,
     settings: Set = None,
@@ -85,15 +96,15 @@ def sweep(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="New, or of a sweep to go on with; runs/sweep-<date-time> by default.",
+            help="Folder, new or to resume; default: runs/sweep-<date-time>.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Strategies x partitions x seeds, side by side on all cores, with a table of all.
+    """Run strategies x partitions x seeds in parallel on all cores.
 
-    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
-    What is finished is not trained again: fedfer sweep --out DIR goes on with the sweep in DIR.
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; default: quickstart. All runs
+    end up in one table. Finished runs are not trained again: fedfer sweep --out DIR resumes the sweep in DIR.
     """
     from rich.console import Console
 

@@ -1,6 +1,6 @@
-"""How a command ends: its errors become one plain line and an exit code.
+"""How a command ends: errors become one plain line and an exit code.
 
-0 all went well; 1 a run failed; 2 the user's input cannot be used; 130 it was stopped.
+0: success; 1: a run failed; 2: the user's input cannot be used; 130: interrupted.
 """
 
 import os
@@ -21,17 +21,17 @@ from simulations.run.ends import UnforeseenError, foreseen, how_to_go_on, reason
 
 
 def run_app(app: typer.Typer, arguments: list[str]) -> None:
-    """Runs the command line; leaves the process with the exit code where it does not end well."""
+    """Runs the command line; on failure exits the process with the exit code."""
     try:
         _run(app, arguments)
-    except BrokenPipeError:  # who read our output has read enough
-        with suppress(OSError, AttributeError):  # a notebook's output is no file
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
+        with suppress(OSError, AttributeError):  # a notebook's output is not a file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
 def told(error: Exception) -> str:
-    """Why it failed; what nobody foresaw leaves its trace above."""
+    """Why it failed; for an unexpected error the traceback is printed first."""
     if isinstance(error, UnforeseenError):
         traceback.print_exception(error.__cause__)
     elif not foreseen(error):
@@ -40,7 +40,7 @@ def told(error: Exception) -> str:
 
 
 def stop(last: str) -> NoReturn:
-    """Ends the process at once: Flower's server thread cannot be told to stop waiting for replies."""
+    """Ends the process at once: Flower's server thread cannot be stopped while it waits for replies."""
     print(f"fedfer: stopped; {last}", file=sys.stderr, flush=True)
     leave()
     os._exit(130)
@@ -48,7 +48,7 @@ def stop(last: str) -> NoReturn:
 
 @contextmanager
 def resumable(folder: Path, settings: str, command: str) -> Iterator[None]:
-    """Says how to go on when the block is stopped: with `command`, once `settings` are written."""
+    """On an interrupt, prints how to resume: with `command`, once `settings` are written."""
     try:
         yield
     except KeyboardInterrupt:
@@ -58,9 +58,7 @@ def resumable(folder: Path, settings: str, command: str) -> Iterator[None]:
 def _run(app: typer.Typer, arguments: list[str]) -> None:
     try:
         _check_arguments(arguments)
-        if (
-            app(arguments, prog_name="fedfer", standalone_mode=False) == 130
-        ):  # typer's word for an interruption
+        if app(arguments, prog_name="fedfer", standalone_mode=False) == 130:  # typer's code for an interrupt
             raise KeyboardInterrupt
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
@@ -80,7 +78,7 @@ def _run(app: typer.Typer, arguments: list[str]) -> None:
 
 
 def _check_arguments(arguments: list[str]) -> None:
-    """Refuses what is no text: it could be written neither into a configuration nor to a page."""
+    """Refuses arguments that are not UTF-8: no configuration file or page could hold them."""
     for argument in arguments:
         try:
             argument.encode()

@@ -1,4 +1,4 @@
-"""What `fedfer data show` prints of a face set; the numbers come from simulations/world/census.py."""
+"""What `fedfer data show` prints about a face set; the numbers come from simulations/world/census.py."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,12 +25,12 @@ from simulations.world.face_set import (
 
 _WIDTH = 92  # columns used at most
 _BAR = 24  # columns of the longest bar
-_FEW = 5  # examples shown of a long list
-_BESIDE = 59  # columns that the numbers beside the bars take
+_FEW = 5  # entries shown of a long list
+_BESIDE = 59  # columns taken by the numbers beside the bars
 
 
 def describe(config: Config, folder: Path | None, quiet: bool) -> None:
-    """Prints what is in the face set of a configuration, and writes it to `folder` where one is given."""
+    """Prints what is in the face set of a configuration, and writes it to `folder` if one is given."""
     check_cache()
     console = Console(highlight=False)
     try:
@@ -50,7 +50,7 @@ def describe(config: Config, folder: Path | None, quiet: bool) -> None:
 
 
 def show(census: Census, console: Console) -> None:
-    """Prints the census, as wide as the terminal but no wider than the eye likes."""
+    """Prints the census as wide as the terminal, at most _WIDTH columns."""
     width = min(console.width - 1, _WIDTH)
     ledger = census.ledger
     told = [Text(line) for line in (ledger.line(), *ledger.notes_and_names())]
@@ -66,7 +66,7 @@ def show(census: Census, console: Console) -> None:
 
 
 def show_found(found: dict[str, int], console: Console) -> None:
-    """Prints what emotions there are, where the set cannot be used as the settings have it."""
+    """Prints which emotions there are, for a set that cannot be used with these settings."""
     table = _table("Emotion", "Photos")
     for name, photos in sorted(found.items(), key=lambda item: -item[1]):
         table.add_row(Text(name), f"{photos:,}")
@@ -95,7 +95,7 @@ def _title(census: Census) -> Text:
 
 
 def _classes(census: Census, console: Console, width: int) -> Table:
-    """Photos of every emotion, the used ones by part, and their training views."""
+    """Photos of every emotion, those in use by part, and their training views."""
     found, photos, views = census.found, census.photos, census.balance.after
     table = _table("Emotion", "Found", "Train", "Valid.", "Test", "Views")
     bars = _bars(console, min(_BAR, width - _BESIDE)) if width >= _BESIDE + 8 else None
@@ -133,7 +133,7 @@ def _bars(console: Console, room: int) -> Callable[[float], Text]:
 
 
 def _people(people: People) -> Table:
-    """How many people a class has, and how many photos of it each."""
+    """How many people each class has, and how many photos each of them."""
     table = _table("Photos of one person", "People", "Min", "Median", "Max")
     for name, each in [*people.classes.items(), ("all", people.all)]:
         cells = (f"{each.subjects:,}", f"{each.min:,}", f"{each.median:,g}", f"{each.max:,}")
@@ -198,7 +198,7 @@ def _shared(census: Census) -> Text | None:
     if not shared:
         return Text("none", style="green")
     return Text(
-        f"{len(shared):,} of {people:,}: the test photos show people known from training; set data.split_by"
+        f"{len(shared):,} of {people:,}: the test photos show people seen in training; set data.split_by"
         " to subject",
         style="yellow",
     )
@@ -210,7 +210,7 @@ def _balance(balance: Balance) -> Text:
     text = Text(f"{large} {before[large]:,} to {small} {before[small]:,} training photos,")
     text.append(f" {balance.ratio_before:.3g} to 1; ")
     if not wanted:
-        return text.append("left as it is (data.balance is 0)")
+        return text.append("not balanced (data.balance is 0)")
     return text.append(f"{balance.ratio_after:.3g} to 1 after balancing to {wanted:,} views a class")
 
 
@@ -223,7 +223,7 @@ def _of_two(number: int, unit: str, what: str) -> str:
 
 
 def _lists(census: Census) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Heading and rows of what can be named: unreadable photos, copies, near duplicates."""
+    """Heading and rows of what is listed: unreadable photos, copies, near duplicates."""
     yield "Unreadable photos", [(each.reason, each.file) for each in census.unreadable.files]
     for name, pairs in (
         ("Copies", [group[:2] for group in census.copies.groups]),
@@ -234,7 +234,7 @@ def _lists(census: Census) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
 
 
 def _listed(name: str, rows: list[tuple[str, ...]], width: int) -> RenderableType:
-    """The first few rows under a heading; where there is little room, files below one another."""
+    """The first few rows under a heading; on a narrow terminal, files below one another."""
     if width < _BESIDE + 16:
         rows = [(first, "\n".join(files)) for first, *files in rows]
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, show_header=False)

@@ -1,6 +1,6 @@
-"""The ServerApp for Flower's own command: `flwr run .` does what `fedfer run` does, on the nodes Flower has.
+"""The ServerApp for Flower's own command: `flwr run .` does what `fedfer run` does, on Flower's nodes.
 
-In Flower's simulation the nodes work for simulated phones; in a deployment each node can be a phone with its
+In Flower's simulation the nodes train simulated phones; in a deployment each node can be a phone with its
 own photos (`devices=true`). Source fingerprints are compared when the nodes report; see docs/flower.md.
 """
 
@@ -25,13 +25,13 @@ from simulations.run.rounds import ExistingGrid
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
-_AS_THEY_ARE = "data.balance=0"  # what devices do with their photos, unless something else is asked for
-_PATIENCE, _PAUSE = 120.0, 1.0  # seconds in which the first nodes come, and between looks for more
+_AS_THEY_ARE = "data.balance=0"  # the default on devices
+_PATIENCE, _PAUSE = 120.0, 1.0  # seconds to wait for the first nodes, and between polls
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Runs the experiment that the run's configuration names; what went wrong is the log's last line."""
+    """Runs the experiment named in Flower's run configuration; an error is the log's last line."""
     from simulations.run.runner import run_experiment
     from simulations.terminal.display import Display
 
@@ -52,7 +52,7 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def request(settings: dict[str, str], *, devices: bool) -> Request:
-    """What the configuration of the run asks for; InputError where it cannot be done."""
+    """The request made by Flower's run configuration; InputError if it cannot be met."""
     experiment = settings.get("experiment") or "quickstart"
     here = run_folder_for(None, Path(experiment).stem).absolute()  # where Flower runs the app
     out = Path(_absolute(settings, "out")) if settings.get("out") else here
@@ -70,27 +70,24 @@ def request(settings: dict[str, str], *, devices: bool) -> Request:
 
 
 def _absolute(settings: dict[str, str], name: str) -> str:
-    """A path of the configuration, which must be absolute: the app runs in a folder of Flower's."""
+    """A path from the run configuration; must be absolute: Flower runs the app in its own folder."""
     path = os.path.expanduser(settings.get(name, ""))
     if not os.path.isabs(path) and (name, path) != ("data", "sketch"):
-        raise InputError(
-            f'{name}: the absolute path of a folder is needed, got "{path}"; give --run-config'
-            f" '{name}=\"/...\"'"
-        )
+        raise InputError(f'{name}: needs an absolute path, got "{path}"; give --run-config \'{name}="/..."\'')
     return path
 
 
 def _check_devices(config: Config) -> None:
-    """InputError for what simulated phones can be asked for, and devices cannot."""
+    """InputError for settings that work on simulated phones but not on devices."""
     if config.data.balance:
         raise InputError(
             "data.balance: devices train on their photos as they are, since balancing needs a plan over all"
-            f" photos, which nobody has, got {config.data.balance}; leave it out, or set it to 0"
+            f" photos, which no node has, got {config.data.balance}; omit it, or set it to 0"
         )
     if config.federation.partition != FederationConfig().partition:
         raise InputError(
-            "federation.partition: devices hold their own photos, and nothing is shared out to them, got"
-            f' "{config.federation.partition}"; leave it out'
+            "federation.partition: devices hold their own photos, so there is nothing to partition, got"
+            f' "{config.federation.partition}"; omit it'
         )
     if config.model.name not in ON_DEVICES:
         raise InputError(
@@ -100,11 +97,13 @@ def _check_devices(config: Config) -> None:
 
 
 def _nodes(grid: Grid, least: int) -> int:
-    """How many nodes there are, once `least` have come and no more do."""
+    """The number of nodes, once at least `least` have connected and no more do."""
     deadline, seen = time.monotonic() + _PATIENCE, -1
     while (found := len(list(grid.get_node_ids()))) < least or found != seen:
         if time.monotonic() > deadline:
-            raise InputError(f"only {found} of {least} nodes came within {_PATIENCE:.0f} s; start them")
+            raise InputError(
+                f"only {found} of {least} nodes connected within {_PATIENCE:.0f} s; start the others"
+            )
         seen = found
         time.sleep(_PAUSE)
     return found

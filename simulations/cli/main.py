@@ -1,4 +1,4 @@
-"""The command line. Everything heavy is imported when a command runs, so that --help is quick."""
+"""The command line. Heavy imports happen when a command runs, so that --help is quick."""
 
 import importlib.metadata
 import sys
@@ -30,7 +30,7 @@ app = typer.Typer(
 
 _DEFAULT = "quickstart"
 
-data_app = typer.Typer(help="What is in a face set.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="Inspect a face set.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
 
@@ -42,16 +42,18 @@ def run(
     out: Out = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="DIR", help="Go on with the run in DIR; needs nothing else."),
+        typer.Option(
+            "--resume", metavar="DIR", help="Resume the run in DIR; takes no other option but --quiet."
+        ),
     ] = None,
     no_baseline: Annotated[
-        bool, typer.Option("--no-baseline", help="Train no centralized baseline beside it.")
+        bool, typer.Option("--no-baseline", help="Skip the centralized baselines.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """A federated run, with its centralized baselines beside it.
+    """Train a federated model and the centralized baselines beside it.
 
-    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; default: quickstart.
     """
     if resume is not None:
         given = (experiment, data, settings or None, out, no_baseline or None)
@@ -76,9 +78,9 @@ def baseline(
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """The centralized baseline alone.
+    """Train only the centralized baseline.
 
-    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; quickstart if left away.
+    EXPERIMENT is the name of a shipped experiment or the path of a TOML file; default: quickstart.
     """
     from simulations import api
 
@@ -99,13 +101,13 @@ def predict(
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", hidden=True)],
     csv: Annotated[
         str | None,
-        typer.Option("--csv", metavar="FILE", help="Writes every probability; - is standard output."),
+        typer.Option("--csv", metavar="FILE", help="Write all probabilities to FILE; - is standard output."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Labels photos with a trained head.
+    """Label photos with a trained head.
 
-    RUN is the folder of a run, or its head.safetensors; a folder as PHOTO stands for all photos below it.
+    RUN is a run folder or its head.safetensors; if PHOTO is a folder, all photos below it are labelled.
     """
     from simulations.cli.predict import label_photos
 
@@ -116,11 +118,11 @@ def predict(
 def speed(
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="DIR", help="For speed.json; runs/speed-<date-time> by default."),
+        typer.Option("--out", metavar="DIR", help="Folder for speed.json; default: runs/speed-<date-time>."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """How fast, side by side, on this machine; takes some three minutes."""
+    """Benchmark this machine; takes about three minutes."""
     from rich.console import Console
 
     from simulations.speed.benchmark import measure, remarks, table
@@ -139,11 +141,14 @@ def data_show(
     settings: Set = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="DIR", help="A folder for data.json and the figure of imbalance."),
+        typer.Option("--out", metavar="DIR", help="Folder for data.json and the class imbalance figure."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """What is in a face set: classes, people, sizes, broken photos, duplicates, leaks, balance."""
+    """Show what is in a face set.
+
+    Classes, people, sizes, unreadable photos, duplicates, leaks between parts, and balance.
+    """
     from simulations.cli.faceset import describe
     from simulations.experiment import load
 
@@ -152,7 +157,7 @@ def data_show(
 
 
 def _folder(out: str | None, name: str) -> Path:
-    """The folder to write to, which must be new: `out`, or one that is named after the time."""
+    """The folder to write to, which must be new: `out`, or one named after the time."""
     from simulations.run.request import check_folder
 
     folder = run_folder_for(out, name)
@@ -165,7 +170,7 @@ def _resume(name: str, quiet: bool, *, alone: bool) -> None:
     from simulations.run.request import finished
 
     if not alone:
-        raise InputError("--resume DIR goes on with the settings of that run; give nothing else but --quiet")
+        raise InputError("--resume DIR uses the settings of that run; give nothing else but --quiet")
     folder = Path(name)
     done = bool(name) and finished(folder)
     with resumable(folder, "config.toml", api.how_to_go_on(folder)):
@@ -177,7 +182,7 @@ def _resume(name: str, quiet: bool, *, alone: bool) -> None:
 
 
 def _show(run: "Run", quiet: bool) -> None:
-    """The run beside its baselines, under the names that the display gave them."""
+    """Shows the run beside its baselines, under the names the display gave them."""
     from simulations.terminal.display import Display
 
     baselines = [(each.name, each.summary) for each in run.baselines.values()]
@@ -187,7 +192,7 @@ def _show(run: "Run", quiet: bool) -> None:
 @app.callback(invoke_without_command=True)
 def _top(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         print(f"fedfer {importlib.metadata.version('fedfer')}")

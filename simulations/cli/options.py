@@ -1,9 +1,8 @@
-"""What commands share: options, what is done before each, and what they say of a run: its folder, the command
-as typed.
-"""
+"""What the commands share: their options, what is prepared before each, and the command as typed."""
 
 import shlex
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import click
@@ -14,21 +13,33 @@ from simulations.engines.surroundings import settle
 
 Experiment = Annotated[str | None, typer.Argument()]
 Data = Annotated[
-    str | None, typer.Option("--data", metavar="PATH", help="Photos: a folder or CSV; sets data.source.")
+    str | None, typer.Option("--data", metavar="PATH", help="Photos: a folder or a CSV; sets data.source.")
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Sets any configuration key; may be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key; may be repeated."),
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", metavar="DIR", help="The run folder; runs/<experiment>-<date-time> by default."),
+    typer.Option("--out", metavar="DIR", help="Run folder; default: runs/<experiment>-<date-time>."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 
+def number_of_seeds(most: int | None = None) -> Callable[[int | None], int | None]:
+    """Checks --seeds; typer prints the range of a type with a stray backslash."""
+
+    def check(seeds: int | None) -> int | None:
+        if seeds is not None and not 1 <= seeds <= (most or seeds):
+            wanted = f"from 1 to {most}" if most else "of at least 1"
+            raise typer.BadParameter(f"{seeds} is not in the range; give a number {wanted}")
+        return seeds
+
+    return check
+
+
 class Working(typer.core.TyperCommand):
-    """A command that works, for which the surroundings are prepared: not where it only prints its help."""
+    """A command whose process environment is prepared before it runs, but not for --help."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Calls the command."""

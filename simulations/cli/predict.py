@@ -1,7 +1,7 @@
-"""The command `fedfer predict`: which head, which photos, and where the answers go.
+"""The command `fedfer predict`: which head, which photos, and where the predictions go.
 
-Everything the user gave is checked before the first photo is read. Replies go out as they come: to the
-terminal as a table, elsewhere as plain lines, and to a CSV.
+All input is checked before the first photo is read. Predictions are written one by one: to a terminal as a
+table, elsewhere as plain lines, and to a CSV.
 """
 
 import csv
@@ -39,8 +39,8 @@ Write = Callable[[Prediction], None]
 def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool) -> None:
     """Labels photos with the head of a run folder, or of a file.
 
-    `table`: the CSV to write, "-" for standard output. Raises InputError for what cannot be used, RunError
-    when no photo could be read.
+    `table`: the CSV to write, "-" for standard output. Raises InputError for unusable input, RunError if
+    no photo could be read.
     """
     path, weights, seed = locate(Path(run).expanduser())
     head = read_head(path)
@@ -48,7 +48,7 @@ def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool
     target = None if table in (None, STDOUT) else _target(str(table), files)
     check_cache()
     encoder = fitting_encoder(head, weights, seed=seed)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be any bytes
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names may be any bytes
         utf8 = table == STDOUT
         sys.stdout.reconfigure(
             encoding="utf-8" if utf8 else None, errors="surrogateescape" if utf8 else "backslashreplace"
@@ -67,9 +67,9 @@ def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool
 
 
 def locate(run: Path) -> tuple[Path, str, int]:
-    """The head's file, model.weights and run.seed of a run folder; of a head's file alone: ImageNet weights.
+    """The head file, model.weights and run.seed of a run folder; for a head file: ImageNet weights, seed 0.
 
-    Raises InputError where there is no head, or where it is not the one that the run wrote.
+    Raises InputError if there is no head, or if it is not the one the run wrote.
     """
     if run.is_file():
         return run, "imagenet", 0
@@ -80,12 +80,12 @@ def locate(run: Path) -> tuple[Path, str, int]:
     path = run / HEAD
     if not path.is_file():
         raise InputError(
-            f"the run in {printable(run)} has no {HEAD}: it is not finished; go on with it (fedfer run"
+            f"the run in {printable(run)} has no {HEAD}: it is not finished; resume it (fedfer run"
             " --resume) or give another"
         )
     _check_written(run, path)
     raw = read_toml(run / "config.toml")
-    wanted = (("model", "weights"), ("run", "seed"))  # no more, so that other versions' runs can be used
+    wanted = (("model", "weights"), ("run", "seed"))  # only these, so that runs of other versions can be used
     config = validate(
         {
             section: {name: raw[section][name]}
@@ -97,7 +97,7 @@ def locate(run: Path) -> tuple[Path, str, int]:
 
 
 def _check_written(run: Path, path: Path) -> None:
-    """Refuses a head that is not the one of the run's summary, where there is a summary."""
+    """Refuses a head that does not match the run's summary, if there is a summary."""
     if not (run / "summary.json").is_file():
         return
     try:
@@ -107,13 +107,13 @@ def _check_written(run: Path, path: Path) -> None:
         raise InputError(f"the run in {printable(run)} is damaged ({error}); give another") from error
     if written != found:
         raise InputError(
-            f"{printable(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json says"
-            f" {written[:16]}...; restore it, or train anew"
+            f"{printable(path)} is damaged: its SHA-256 is {found[:16]}..., summary.json has"
+            f" {written[:16]}...; restore it, or train again"
         )
 
 
 def _target(table: str, files: Iterable[str]) -> Path:
-    """Where the CSV is written; InputError where it cannot be, or where a photo lies."""
+    """The path of the CSV; InputError if it cannot be written, or is one of the photos."""
     if not table:
         raise InputError("--csv: the name is empty; give a file, or - for standard output")
     path = Path(table).expanduser().resolve()
@@ -143,9 +143,9 @@ def _whole_table(path: Path) -> Iterator[IO[str]]:
 def _answer(
     results: Iterable[Prediction], total: int, classes: Sequence[str], writers: Sequence[Write]
 ) -> int:
-    """Hands out the results one by one; returns how many of the `total` photos could not be read.
+    """Passes each result to the writers; returns how many of the `total` photos could not be read.
 
-    Raises RunError when none could.
+    Raises RunError if none could.
     """
     unreadable, first = 0, ""
     for result in results:
@@ -165,7 +165,7 @@ def _answer(
 
 
 def _rows(file: Any, classes: Sequence[str]) -> Write:
-    """Writes rows of the CSV; a photo that cannot be read has only its name."""
+    """Writes rows of the CSV; for an unreadable photo only its name."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("file", "emotion", "confidence", *classes))
 
@@ -180,13 +180,13 @@ def _rows(file: Any, classes: Sequence[str]) -> Write:
 
 
 def _complain(result: Prediction) -> None:
-    """Says on standard error which photo cannot be read, and why."""
+    """Reports an unreadable photo, and why, on standard error."""
     if result.reason is not None:
         sys.stderr.write(f"fedfer: {printable(result.file)} cannot be read: {result.reason}\n")
 
 
 def _lines(files: Sequence[str], classes: Sequence[str]) -> Write:
-    """Shows results: in columns on a terminal, else as plain lines with tabs between."""
+    """Shows results: in columns on a terminal, else as tab-separated lines."""
     console = Console(force_interactive=None if on_terminal(sys.stdout) else False, highlight=False)
     if not console.is_interactive:
         return _plain
@@ -220,7 +220,7 @@ def _plain(result: Prediction) -> None:
 
 
 def _fitted(name: str, room: int) -> str:
-    """A name in `room` columns; of a longer one its end, which tells files apart."""
+    """A name in `room` columns; a longer one keeps its end, which tells files apart."""
     while cell_len(name) > room:
         name = f"~{name[2:]}"
     return set_cell_size(name, room)

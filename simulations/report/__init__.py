@@ -1,5 +1,5 @@
-"""Run folders to pages and figures. It reads files, never live objects.
+"""Turns run folders into pages and figures. Reads files, never live objects.
 
-In: the folder of a finished run. Out: report.html (report.py). One more section is a function and a line in
+In: the folder of a finished run. Out: report.html (report.py). To add a section: a function and a line in
 report.py.
 """

@@ -1,7 +1,7 @@
-"""The section of the report about how phones fare, each on photos of its own, and who is left behind.
+"""The section of the report about accuracy across phones, each on its own photos, and who is left behind.
 
-What chance alone would give is said beside it: phones with few photos differ by luck, whatever the head. What
-orders phones leaves out those with fewer photos than `evaluation.min_photos`, and the page says how many.
+The spread expected by chance alone is reported beside it: with few photos, phones differ by luck whatever the
+head. Rankings exclude phones with fewer photos than `evaluation.min_photos`; the page gives their number.
 """
 
 import csv
@@ -22,7 +22,7 @@ Shown = tuple[str, int, AcrossPhones, np.ndarray]  # name, series, its across_ph
 
 
 def across_phones(every: list[Run]) -> str:
-    """Accuracy over phones as a picture and a table, over the rounds, and by class; "" where not judged."""
+    """Accuracy over phones as a chart and a table, over the rounds, and by class; "" if not evaluated."""
     run, found = every[0], every[0].summary.across_phones
     if not run.federated or found is None or not (run.folder / f"{PHONES}.csv").is_file():
         return ""
@@ -42,14 +42,14 @@ def across_phones(every: list[Run]) -> str:
 
 
 def _phones(run: Run) -> np.ndarray:
-    """The lines of phones.csv that have photos, (q, 4).
+    """The phones of phones.csv that have photos, (q, 4).
 
-    Photos, accuracy, that of own heads or NaN, and photos of the class that the phone holds most of.
+    Columns: photos, accuracy, accuracy of the personal head or NaN, photos of the phone's largest class.
     """
     path = run.folder / f"{PHONES}.csv"
     if not path.is_file():
         return np.empty((0, 4))
-    with path.open(encoding="utf-8", newline="") as lines:  # by place: classes may be called anything
+    with path.open(encoding="utf-8", newline="") as lines:  # by position: classes may have any name
         header, *rows = csv.reader(lines)
     own = header[6:8] == ["own_correct", "own_accuracy"]
     classes = {name: (9 if own else 6) + 2 * i for i, name in enumerate(run.summary.classes)}
@@ -62,7 +62,7 @@ def _phones(run: Run) -> np.ndarray:
 
 
 def _of(run: Run, rows: np.ndarray) -> list[Shown]:
-    """The run, and the own heads of its phones where there are any beside."""
+    """The run, and the personal heads of its phones if there are any."""
     found, own = run.summary.across_phones, run.summary.own_heads
     if not len(rows) or found is None:
         return []
@@ -73,25 +73,25 @@ def _of(run: Run, rows: np.ndarray) -> list[Shown]:
 
 
 def _too_few(found: AcrossPhones) -> str:
-    """How many phones are left out of rankings, as a paragraph; "" where none is."""
+    """How many phones rankings exclude, as a paragraph; "" if none."""
     left = found.phones - found.ranked
     if not left:
         return ""
     return paragraph(
         f"{left:,} of the {found.phones:,} phones with photos have fewer than {found.min_photos} "
-        "(evaluation.min_photos). They count for means and spreads, but are left out of percentiles, worst, "
-        "worst tenth and the sorted curve: on a few photos the worst phone is the unluckiest one."
+        "(evaluation.min_photos). They count in means and spreads, but are excluded from percentiles, worst, "
+        "worst tenth and the sorted curve: with few photos the worst phone is merely the unluckiest."
     )
 
 
 def _what(found: AcrossPhones, rows: np.ndarray, phones: int) -> str:
     none = found.of - found.phones
     left = f"; {none:,} of {found.of:,} have none and are not counted" if none else ""
-    drawn = f" Of all {phones:,} phones a seeded draw is judged." if phones > found.of else ""
+    drawn = f" Of all {phones:,} phones a seeded sample is evaluated." if phones > found.of else ""
     return (
-        "Every test photo is on one phone: those of each class are dealt out by how much phones hold of it, "
-        "so that a phone is judged on photos like its own. Phones count equally here. The median phone has "
-        f"{np.median(rows[:, 0]):,g} of them, the largest {rows[:, 0].max():,.0f}{left}.{drawn}"
+        "Every test photo is assigned to one phone: those of each class in proportion to what phones hold of "
+        "it, so that a phone is tested on photos like its own. Phones count equally here. The median phone "
+        f"has {np.median(rows[:, 0]):,g} test photos, the largest {rows[:, 0].max():,.0f}{left}.{drawn}"
     )
 
 
@@ -101,31 +101,31 @@ def _whole(rows: np.ndarray) -> float:
 
 
 def _luck(found: AcrossPhones, rows: np.ndarray) -> str:
-    """What chance alone would give, in words."""
+    """A sentence on the spread expected by chance alone."""
     here, luck = found.accuracy.variance, found.accuracy.variance_by_chance
     if here <= luck:
-        end = "phones differ no more than by luck"
+        end = "phones differ no more than by chance"
     else:
-        end = f"luck alone explains {100 * luck / here:.0f}% of the variance"
+        end = f"chance alone explains {100 * luck / here:.0f}% of the variance"
     return (
         f"Accuracy differs between phones by {100 * here**0.5:.1f} points (standard deviation). If every "
-        f"photo had the same chance to be named rightly, {percent(_whole(rows))}, phones with so few photos "
-        f"would still differ by {100 * luck**0.5:.1f} points: {end}."
+        f"photo had the same probability of being classified correctly, {percent(_whole(rows))}, phones with "
+        f"so few photos would still differ by {100 * luck**0.5:.1f} points: {end}."
     )
 
 
 def _own(own: PersonalHeadQuality, rows: np.ndarray) -> str:
-    """How good own heads are, beside what knowing the phone's largest class alone would give."""
+    """Accuracy of personal heads, beside that of always predicting the phone's largest class."""
     naming = percent(rows[:, 3].sum() / rows[:, 0].sum())
     return (
-        f"Phones' own heads name {percent(own.accuracy)} of the photos rightly. They "
-        "know which classes their phone has: to name always the class that a phone holds most of would be "
-        f"right on {naming}."
+        f"Phones' own heads classify {percent(own.accuracy)} of the photos correctly. They know "
+        "which classes their phone has: always predicting the class that a phone holds most of would give "
+        f"{naming}."
     )
 
 
 def _sorted(shown: list[Shown], rows: np.ndarray, min_photos: int) -> str:
-    """Phones from the worst to the best, and where chance alone would have put them; "" if none is ranked."""
+    """Accuracies sorted from worst to best, and those expected by chance alone; "" if no phone is ranked."""
     enough = rows[:, 0] >= min_photos  # the same phones have the same photos in every run
     if not enough.any():
         return ""
@@ -146,17 +146,17 @@ def _sorted(shown: list[Shown], rows: np.ndarray, min_photos: int) -> str:
         lines,
         label=f"Accuracy of phones, sorted. {words}",
         percent=True,
-        x_title="phones, from the worst to the best",
+        x_title="phones, from worst to best",
     )
     return (
         f'<figure><h3>Accuracy of each phone</h3><ul class="key">{_key(named)}</ul>{chart}'
-        "<figcaption>By chance alone: every photo of every phone named rightly with the chance that all of "
-        "them together have. Steps are phones with few photos.</figcaption></figure>"
+        "<figcaption>By chance alone: as if every photo of every phone were classified correctly with the "
+        "same probability, the overall accuracy. Steps are phones with few photos.</figcaption></figure>"
     )
 
 
 def by_chance(photos: np.ndarray, chance: float) -> np.ndarray:
-    """Accuracies, sorted, (q,), that phones with so many `photos` (q,) have if only luck tells them apart.
+    """Sorted accuracies (q,) of phones with `photos` (q,) test photos if they differ by chance alone.
 
     Quantiles at (i - 1/2) / q of the mixture of binomial shares.
     """
@@ -174,7 +174,7 @@ def by_chance(photos: np.ndarray, chance: float) -> np.ndarray:
 
 
 def _number(value: float | None) -> float:
-    """A number of the ranked phones, where some are."""
+    """A statistic of the ranked phones, of which there are some."""
     assert value is not None
     return value
 
@@ -247,9 +247,9 @@ def _numbers(shown: list[Shown]) -> str:
     ]
     title = "Accuracy over phones, and below it macro-F1"
     lead = (
-        f"{title}: a tenth of the phones have p10 or less, a tenth p90 or more, and the worst tenth have the "
-        "mean of theirs. Macro-F1 of a phone is over the classes among its photos and answers. The spread is "
-        "the standard deviation of accuracy."
+        f"{title}. p10 and p90 are percentiles over phones; the worst tenth is the mean over the phones in "
+        "it. A phone's macro-F1 is over the classes among its photos and predictions. The spread "
+        "is the standard deviation of accuracy."
     )
     return f"<h3>In numbers</h3>{paragraph(lead, 'small')}" + table(title, head, rows)
 
@@ -259,7 +259,7 @@ def _columns(found: Spread) -> tuple[float | None, ...]:
 
 
 def _behind(found: AcrossPhones) -> str:
-    """Who is left behind: phones by the class they hold most of."""
+    """Who is left behind: phones grouped by the class they hold most of."""
     all_, in_order = found.phones, found.ranked
     rows = []
     for i, (name, each) in enumerate(found.classes.items()):
@@ -271,16 +271,16 @@ def _behind(found: AcrossPhones) -> str:
                 "" if each.share_of_worst_tenth is None else f"{100 * each.share_of_worst_tenth:.0f}%",
             ]
         )
-    text = "Phones by the class they hold most training views of."
+    text = "Phones grouped by the class they hold most training views of."
     if in_order:
         some = {name: each.ranked for name, each in found.classes.items()}
         shares = {name: each.share_of_worst_tenth or 0.0 for name, each in found.classes.items()}
         name = max(shares, key=lambda one: shares[one] - some[one] / in_order)
         them = "the phones" if in_order == all_ else f"the {in_order:,} phones with enough photos"
         text += (
-            f" Those of {name} are {100 * some[name] / in_order:.0f}% of {them} and "
-            f"{100 * shares[name]:.0f}% of the worst tenth. Phones that tie share the last places of that "
-            "tenth."
+            f" Those whose largest class is {name} are {100 * some[name] / in_order:.0f}% of {them} and "
+            f"{100 * shares[name]:.0f}% of the worst tenth. Phones tied for its last places "
+            "share them."
         )
     head = ["Holds most of", "Phones", "Mean<br>accuracy", "Of worst<br>tenth"]
     return f"<h3>Who is left behind</h3>{paragraph(text, 'small')}" + table(

@@ -1,6 +1,6 @@
 """The figures of the report as small hand-built SVG: text stays text, colours are CSS classes of the page.
 
-Every figure is drawn 360 units wide, so that it is read at its own size on a phone; on a wide page
+Every figure is 360 units wide, so that it is readable at its natural size on a phone screen; on a wide page
 several stand side by side. Series differ by dash and marker as well as by colour.
 """
 
@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 WIDTH = 360
 _MARKS = ("circle", "square", "diamond")
 _LONGEST_NAME = 22  # letters of a row's name before it is cut
-_MOST_POINTS = 300  # of a curve: more than the figure has pixels
+_MOST_POINTS = 300  # of a curve: about one per unit of width
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Dot:
-    """One value of a row, with its interval where there is one."""
+    """One value of a row, with its interval if there is one."""
 
     series: int
     value: float
@@ -36,7 +36,7 @@ class Dot:
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers that span [low, high], about `most` of them."""
     size = max(abs(low), abs(high))
-    span = 1.0 if size < 1e-9 else max(high - low, 1e-3 * size)  # values that hardly differ get a flat line
+    span = 1.0 if size < 1e-9 else max(high - low, 1e-3 * size)  # values that hardly differ give a flat line
     raw = span / max(most - 1, 1)
     power = 10.0 ** floor(log10(raw))
     step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
@@ -45,7 +45,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def written(marks: Sequence[float], *, percent: bool) -> list[str]:
-    """Tick labels with as many decimals as the ticks need, the same for all."""
+    """Tick labels, all with the same number of decimals, as few as they need."""
     scaled = [100 * mark if percent else mark for mark in marks]
     digits = next(d for d in range(9) if d == 8 or all(abs(round(m, d) - m) < 1e-9 for m in scaled))
     return [f"{mark:.{digits}f}{'%' if percent else ''}" for mark in scaled]
@@ -60,7 +60,7 @@ def short(number: float) -> str:
 
 
 def swatch(series: int) -> str:
-    """A bit of the line with its marker, for legends."""
+    """A short piece of the line with its marker, for legends."""
     line = f'<line class="line s{series}" x1="1" x2="31" y1="7" y2="7"/>'
     return f'<svg class="swatch" viewBox="0 0 32 14" aria-hidden="true">{line}{_mark(series, 16, 7)}</svg>'
 
@@ -77,9 +77,9 @@ def curves(
 ) -> str:
     """Curves over a common x axis that starts at 0, the first of `lines` on top of the others.
 
-    `label` says what the figure shows to those who cannot see it, `percent` that y values are shares, `top`
-    holds (x, text) marks of the upper axis, `reference` the (y, text) of a thin line to compare with. What
-    lies between the two curves of `band` is shaded.
+    `label`: the text alternative. `percent`: whether y values are shares. `top`: (x, text) marks of the upper
+    axis. `reference`: (y, text) of a thin line to compare with. `band`: the area between its two curves is
+    shaded.
     """
     points, edges = [_points(c) for c in lines], [_points(c) for c in band or ()]
     values = [y for line in points + edges for _, y in line] + ([reference[0]] if reference else [])
@@ -115,7 +115,7 @@ def curves(
 
 
 def paired_bars(rows: Sequence[tuple[str, int, int]], *, label: str) -> str:
-    """Two horizontal bars a row (before and after), each with its number at its end."""
+    """Two horizontal bars per row (before and after), each with its number at the end."""
     left, row, height = _label_width([r[0] for r in rows]), 42, 42 * len(rows) + 4
     longest = max(max(before, after) for _, before, after in rows) or 1
     parts = []
@@ -132,7 +132,7 @@ def paired_bars(rows: Sequence[tuple[str, int, int]], *, label: str) -> str:
 
 
 def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool) -> str:
-    """Values as markers on one row per name, over a common x axis; whiskers where intervals are given."""
+    """Values as markers on one row per name, over a common x axis; whiskers if intervals are given."""
     every = [v for _, row in rows for d in row for v in (d.value, *(d.interval or ()))]
     x_ticks = ticks(min(every), max(every))
     left, right = _label_width([name for name, _ in rows]), WIDTH - 18
@@ -149,7 +149,7 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
         middle = 4 + row * i + row / 2
         parts.append(_text(left - 4, middle + 4, name, "end", "name"))
         for j, dot in reversed(list(enumerate(values))):
-            y = middle + 12 * (j - (len(values) - 1) / 2)  # beside one another, so that none hides another
+            y = middle + 12 * (j - (len(values) - 1) / 2)  # staggered, so that none hides another
             if dot.interval:
                 parts.append(
                     f'<line class="line solid s{dot.series}" x1="{at(dot.interval[0]):.1f}" '
@@ -160,9 +160,9 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], *, label: str, percent: bool
 
 
 def columns(views: Sequence[Sequence[int]], *, label: str, x_title: str) -> str:
-    """A thin column for each of `views`: above the shares of its parts, stacked from the top; below its sum.
+    """A thin column for each of `views`: above, the shares of its parts, stacked from the top; below, sums.
 
-    The parts have colours of the page in turn (`kind`), which repeat where there are many.
+    The parts cycle through the page's colours (`kind`).
     """
     sums = [sum(column) for column in views]
     left, right, upper, lower, base, foot = 46.0, WIDTH - 8.0, 8.0, 148.0, 214.0, 162.0
@@ -190,7 +190,7 @@ def columns(views: Sequence[Sequence[int]], *, label: str, x_title: str) -> str:
 
 
 def kind(part: int) -> str:
-    """The CSS classes that colour one of many parts: eight colours, then the same ones fainter, and again."""
+    """The CSS classes that colour one of many parts: eight colours, then the same ones fainter, and so on."""
     return f"k{part % 8}" + (" again" if part // 8 % 2 else "")
 
 
@@ -239,7 +239,7 @@ def _mark(series: int, x: float, y: float, r: float = 4) -> str:
 
 
 def _thin(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    """At most _MOST_POINTS of the points, evenly taken, the first and the last among them."""
+    """At most _MOST_POINTS of the points, evenly spaced, including the first and the last."""
     if len(points) <= _MOST_POINTS:
         return points
     step = (len(points) - 1) / (_MOST_POINTS - 1)

@@ -1,4 +1,4 @@
-"""What the matplotlib figures share: fonts, colours for colour-blind readers too, files that repeat.
+"""What the matplotlib figures share: fonts, colour-blind-safe colours, reproducible files.
 
 Colours of series are those of Okabe and Ito, 2008, "Color universal design", darkest first; series differ by
 marker or dash too.
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, BEFORE, AFTER = "#1c2026", "#59616d", "#dfe2e6", "#87919f", "#2458c5"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#7a5c00", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P")
-WIDTH = 11.25  # inches of a figure over the whole page: 1,080 pixels of a screen
+WIDTH = 11.25  # inches of a full-width figure: 1,080 pixels of a screen
 _LONGEST = 24  # letters of a name before it is cut
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Figures drawn and saved within look alike, and the same numbers give the same bytes."""
+    """Within this context figures share one style, and the same numbers give the same bytes."""
     from matplotlib import rc_context
 
     settings: dict[Any, Any] = {
         "svg.hashsalt": "fedfer",
         "font.family": "DejaVu Sans",
         "font.size": 10,
-        "text.parse_math": False,  # a name may hold any sign
+        "text.parse_math": False,  # a name may contain any character
         "text.color": INK,
         "axes.edgecolor": MUTED,
         "axes.labelcolor": INK,
@@ -45,7 +45,7 @@ def style() -> Iterator[None]:
 
 
 def sheet(wide: float, high: float, *, pad: float = 0.06) -> "Figure":
-    """An empty figure, in inches, that makes room for its labels; `pad` stands between its panels."""
+    """An empty figure, in inches, that makes room for its labels; `pad`: space between its panels."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -68,12 +68,12 @@ def save(figure: "Figure", folder: Path, name: str) -> list[Path]:
 
 
 def short(name: str, longest: int = _LONGEST) -> str:
-    """The name, cut where it is longer than a figure has room for."""
+    """The name, cut if it is longer than `longest`."""
     return name if len(name) <= longest else name[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def bare(axes: "Axes", *, grid: Literal["x", "y", "both"] | None = None) -> None:
-    """No frame and no tick marks; grid lines of the axis `grid` ("x", "y" or "both") behind all else."""
+    """No frame and no tick marks; grid lines along `grid` ("x", "y" or "both"), behind everything else."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     if grid:

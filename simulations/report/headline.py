@@ -1,4 +1,4 @@
-"""The head of the report: one sentence that says how the run ended, and how sure one may be of it."""
+"""The head of the report: the result in one sentence, and how certain it is."""
 
 from html import escape as esc
 
@@ -6,7 +6,7 @@ from simulations.report import charts, intervals, page
 from simulations.report.page import percent, signed
 from simulations.report.results import Run, differences
 
-# A baseline, and run minus baseline by metric, and how the intervals came about.
+# A baseline, run minus baseline by metric, and how the intervals were computed.
 Compared = tuple[Run, dict[str, intervals.Difference], str]
 
 
@@ -28,10 +28,10 @@ def headline(run: Run, baselines: list[Run]) -> str:
 
 
 def _headline(run: Run, compared: list[Compared]) -> str:
-    """The verdict in one sentence, against the first baseline there is."""
+    """The result in one sentence, against the first baseline if there is one."""
     kinds = {"federated": "Federated", "local": "Local", "centralized": "Central"}
     how, reached = kinds[run.summary.kind], percent(run.summary.accuracy)
-    sentence = f"{how} training names {reached} of the test photos correctly"
+    sentence = f"{how} training classifies {reached} of the test photos correctly"
     if not compared:
         return f"{sentence}."
     baseline, gaps, _ = compared[0]
@@ -56,7 +56,7 @@ def _result(run: Run) -> str:
         "centralized": "The head trained centrally is",
     }
     return (
-        f"{heads[run.summary.kind]} right on {hits:,} of {total:,} test photos{people}: "
+        f"{heads[run.summary.kind]} correct on {hits:,} of {total:,} test photos{people}: "
         f"accuracy {percent(run.summary.accuracy)}, macro-F1 {run.summary.macro_f1:.3f}."
     )
 
@@ -79,7 +79,7 @@ def _guessing(run: Run) -> str:
     support = run.confusion.sum(axis=1)
     most = int(support.argmax())
     share = percent(support[most] / support.sum())
-    return f"Always answering the largest class, {run.summary.classes[most]}, would give {share}."
+    return f"Always predicting the largest class, {run.summary.classes[most]}, would give {share}."
 
 
 def _drawings(run: Run) -> str:
@@ -87,8 +87,8 @@ def _drawings(run: Run) -> str:
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '
-        "<em>sketch</em> is there to try the whole way without a download; its numbers say nothing about "
-        "real faces. To run on photos, give a folder with one sub-folder per emotion: "
+        "<em>sketch</em> is there to try the whole pipeline without a download; its numbers say nothing "
+        "about real faces. To run on photos, give a folder with one sub-folder per emotion: "
         "<code>fedfer run --data FOLDER</code></p></div>"
     )
 
@@ -104,7 +104,7 @@ def _accuracy(run: Run, baselines: list[Run]) -> str:
     figure = charts.dots(rows, label="Accuracy on the test photos: " + "; ".join(words), percent=True)
     return (
         f"<figure><h3>Accuracy on the test photos, with 95% intervals</h3>{figure}"
-        f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (Wilson) say how far "
+        f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (Wilson) show how far "
         "accuracy could move with other photos of the same kind.</figcaption></figure>"
     )
 
@@ -129,7 +129,7 @@ def _table(run: Run, compared: list[Compared]) -> str:
         f"<figure><h3>{title}</h3>"
         + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
         + f"<figcaption>Below each difference its 95% interval (bootstrap, {how}); &ldquo;within "
-        "noise&rdquo; means that the interval holds zero. It covers the choice of test photos only; "
-        "another seed or split adds to it, and of several intervals one in twenty misses by chance."
+        "noise&rdquo; means that the interval contains zero. It covers the choice of test photos only; "
+        "another seed or split adds to it, and of many intervals one in twenty misses by chance."
         "</figcaption></figure>"
     )

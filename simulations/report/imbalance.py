@@ -24,7 +24,7 @@ def draw_imbalance(before: Mapping[str, int], after: Mapping[str, int], folder: 
 def draw_balances(
     before: Mapping[str, int], after: Mapping[int, Mapping[str, int]], folder: Path
 ) -> list[Path]:
-    """The same for several balances beside one another: `after` maps a balance, 0 for none, to its views."""
+    """The same for several balances side by side: `after` maps a balance, 0 for none, to its views."""
     with figure_style.style():
         panels = [("Photos, before", before, BEFORE)]
         panels += [
@@ -46,7 +46,7 @@ def draw_balances(
 
 
 def _bars(axes: "Axes", counts: list[int], color: str, most: int) -> None:
-    """One bar a class with its number at its end; all panels on the same scale."""
+    """One bar per class with its number at the end; all panels share one scale."""
     bars = axes.barh(range(len(counts)), counts, height=0.62, color=color)
     axes.bar_label(bars, labels=[f"{count:,}" for count in counts], padding=3, color=INK, fontsize=9)
     axes.set_xlim(0, 1.3 * most)
@@ -55,7 +55,7 @@ def _bars(axes: "Axes", counts: list[int], color: str, most: int) -> None:
 
 
 def _draw(axes: "Axes", before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """Two bars a class, the largest class on top."""
+    """Two bars per class, the largest class on top."""
     names = sorted(before, key=lambda name: before[name])
     places = range(len(names))
     for offset, label, color, each in (

@@ -1,11 +1,11 @@
-"""How much of a difference between two runs is noise: intervals from the test photos alone.
+"""How much of a difference between two runs is noise: intervals over the test photos alone.
 
-Read by the report and the study. Wilson's interval: Wilson, 1927, "Probable inference, the law of
-succession, and statistical inference". Photos of one person are alike, so where people are known the
-bootstrap draws people, each with all their photos (Field and Welsh, 2007, "Bootstrapping clustered data").
-It does not draw seeds: the intervals are a lower bound on what another split or another seed would change.
+Used by the report and the study. Wilson's interval: Wilson, 1927, "Probable inference, the law of
+succession, and statistical inference". Photos of one person are correlated, so if people are known the
+bootstrap resamples people, each with all their photos (Field and Welsh, 2007, "Bootstrapping clustered
+data"). It does not resample seeds: the intervals are a lower bound on the effect of another split or seed.
 
-Of many intervals at once some miss zero by luck: p-values of the same draws (Davison and Hinkley, 1997,
+Of many intervals at once some miss zero by chance: p-values of the same resamples (Davison and Hinkley, 1997,
 "Bootstrap methods and their application", 4.2) are adjusted for their number (Holm, 1979, "A simple
 sequentially rejective multiple test procedure").
 """
@@ -20,8 +20,8 @@ from fer_models.seeding import stream
 
 Z95 = 1.959963984540054
 RESAMPLES = 2000
-MANY = 10_000  # resamples where many differences are judged at once, and small p-values count
-_BLOCK = 4_000_000  # counts drawn at a time: 32 MB
+MANY = 10_000  # resamples when many differences are tested at once, and small p-values count
+_BLOCK = 4_000_000  # counts sampled at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Difference:
 
     @property
     def within_noise(self) -> bool:
-        """Whether the interval holds zero."""
+        """Whether the interval contains zero."""
         return self.low <= 0 <= self.high
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95% interval of a share `right / total`, as shares; (0, 1) when nothing was counted."""
+    """The 95% interval of a share `right / total`, as shares; (0, 1) if nothing was counted."""
     if total == 0:
         return 0.0, 1.0
     share, scale = right / total, 1 + Z95**2 / total
@@ -55,10 +55,10 @@ def paired(
     classes: int,
     people: np.ndarray | None = None,
 ) -> dict[str, Difference]:
-    """Differences in accuracy and macro-F1 of two runs judged on the same photos, by paired bootstrap.
+    """Differences in accuracy and macro-F1 of two runs evaluated on the same photos, by paired bootstrap.
 
-    `true`, `first` and `second` are (n,) int: the class of each photo and what the two runs said; `people`
-    (n,) tells who is on each, where known. Returns "accuracy" and "macro_f1", each first minus second.
+    `true`, `first` and `second` are (n,) int: the class of each photo and the two runs' predictions;
+    `people` (n,): the person on each, if known. Returns "accuracy" and "macro_f1", each first minus second.
     """
     cells, cell, counts = np.unique(
         (true * classes + first) * classes + second, return_inverse=True, return_counts=True
@@ -79,11 +79,11 @@ def paired(
 
 @dataclass(frozen=True)
 class Judged:
-    """The test photos of one seed, and what several runs said of them.
+    """The test photos of one seed, and several runs' predictions on them.
 
     Fields:
-        true: (n,) int classes. said: (r, n) int, what each run said.
-        units: (n,) str, what the bootstrap draws: the person on each photo, or the photo itself.
+        true: (n,) int classes. said: (r, n) int, each run's predictions.
+        units: (n,) str, what the bootstrap resamples: the person on each photo, or the photo itself.
     """
 
     true: np.ndarray
@@ -94,8 +94,8 @@ class Judged:
 def resampled(parts: Sequence[Judged], classes: int) -> dict[str, np.ndarray]:
     """Accuracy and macro-F1 of several runs, each the mean over seeds: (1 + MANY, r), row 0 as measured.
 
-    Row by row the same units are drawn for all runs and all seeds, so the difference of two columns is a
-    paired bootstrap: of one seed whose people are known it is that of `paired`.
+    In each row the same units are sampled for all runs and all seeds, so the difference of two columns is a
+    paired bootstrap: for one seed with known people it is that of `paired`.
     """
     names, unit = np.unique(np.concatenate([part.units for part in parts]), return_inverse=True)
     ends = np.cumsum([len(part.units) for part in parts])
@@ -105,10 +105,10 @@ def resampled(parts: Sequence[Judged], classes: int) -> dict[str, np.ndarray]:
 
 
 def _tables(part: Judged, unit: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The units (u,) that a part has photos of, and what their photos count: (u, 1 + 2r, c).
+    """The units (u,) that a part has photos of, and the counts of their photos: (u, 1 + 2r, c).
 
-    First photos of each class, then for each run those it named rightly, then how often it said each class.
-    Single precision holds such counts exactly, and is multiplied twice as fast.
+    First the photos of each class, then for each run the correct ones, then its predictions of each class.
+    Single precision holds such counts exactly, and multiplies twice as fast.
     """
     known, row = np.unique(unit, return_inverse=True)
     runs = len(part.said)
@@ -121,14 +121,14 @@ def _tables(part: Judged, unit: np.ndarray, classes: int) -> tuple[np.ndarray, n
 
 
 def _draws(units: int) -> Iterator[np.ndarray]:
-    """MANY draws of as many units as there are, in blocks: first those of `paired`, then further ones."""
+    """MANY resamples (b, units) of as many units as there are, in blocks: those of `paired` first."""
     rng, size = stream(0, "report", "bootstrap", "people"), max(1, _BLOCK // units)
     for start in range(0, MANY, size):
         yield rng.multinomial(units, np.ones(units) / units, size=min(size, MANY - start))
 
 
 def _means(tables: Sequence[tuple[np.ndarray, np.ndarray]], draws: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores (b, r) of draws (b, units), the mean over the seeds."""
+    """Scores (b, r) of resamples (b, units), averaged over the seeds."""
     every = []
     for known, counts in tables:
         drawn = draws[:, known].astype(np.float32) @ counts.reshape(len(known), -1)
@@ -145,13 +145,13 @@ def difference(gaps: np.ndarray) -> Difference:
 
 
 def p_value(gaps: np.ndarray) -> float:
-    """How often resamples (1 + b,) lie on the other side of zero than row 0 or on it, both sides counted."""
+    """The two-sided p-value of (1 + b,) differences: how often resamples fall on or across zero."""
     side = 1 + min(np.count_nonzero(gaps[1:] <= 0), np.count_nonzero(gaps[1:] >= 0))
     return float(min(1.0, 2 * side / len(gaps)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values of comparisons made together, adjusted by Holm's step-down rule, in the order given."""
+    """p-values of simultaneous comparisons, adjusted by Holm's step-down rule, in the order given."""
     adjusted, least, total = [0.0] * len(p_values), 0.0, len(p_values)
     for rank, place in enumerate(sorted(range(total), key=lambda i: p_values[i])):
         least = max(least, min(1.0, (total - rank) * p_values[place]))
@@ -160,7 +160,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def unpaired(first: np.ndarray, second: np.ndarray) -> dict[str, Difference]:
-    """The same from two confusion matrices (c, c), rows true, when the photos cannot be matched: wider."""
+    """The same from two confusion matrices (c, c), rows true, if the photos cannot be matched: wider."""
     classes, cells = len(first), np.arange(first.size)
     folded = [
         _fold(np.vstack([matrix.ravel(), _resample(matrix.ravel(), name)]), cells, classes)
@@ -170,7 +170,7 @@ def unpaired(first: np.ndarray, second: np.ndarray) -> dict[str, Difference]:
 
 
 def _resample(counts: np.ndarray, name: str) -> np.ndarray:
-    """(RESAMPLES, k) counts of photos, or people, drawn with replacement; the same at every call."""
+    """(RESAMPLES, k) counts of photos, or people, sampled with replacement; the same at every call."""
     total = int(counts.sum())
     return stream(0, "report", "bootstrap", name).multinomial(total, counts / total, size=RESAMPLES)
 
@@ -188,7 +188,7 @@ def _scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _ratios(hits: np.ndarray, support: np.ndarray, calls: np.ndarray) -> dict[str, np.ndarray]:
-    """The same from counts (..., c) of each class; a class nobody has or says is left out."""
+    """The same from counts (..., c) of each class; classes neither present nor predicted are excluded."""
     either = support + calls
     f1 = 2 * hits / np.maximum(either, 1)
     return {

@@ -15,13 +15,13 @@ from simulations.report import charts, page
 from simulations.report.page import paragraph, percent, section, table
 from simulations.report.results import Run
 
-MANY_CLASSES = 6  # from here on the names over a confusion matrix stand upright
+MANY_CLASSES = 6  # beyond this, the names above a confusion matrix are vertical
 MOST_MISTAKES = 6
 MOST_BYTES = 900_000  # of example faces on the page, before base64
 
 
 def training(every: list[Run]) -> str:
-    """Accuracy, macro-F1 and loss on the way, all runs in one figure."""
+    """Accuracy, macro-F1 and loss during training, all runs in one figure."""
     run = every[0]
     shown = [each for each in every if each.rounds]
     if not MODELS[run.summary.model].epochs:
@@ -62,14 +62,14 @@ def training(every: list[Run]) -> str:
 def _reading(every: list[Run]) -> str:
     run = every[0]
     text = f"The upper axis counts {run.step}s of the {run.name.split(',')[0].lower()} run; the fine dotted "
-    text += "line of the first figure is what always answering the largest class gives. "
+    text += "line of the first figure is what always predicting the largest class gives. "
     if len(every) > 1:
         text += (
-            "All curves share the axis of views processed, so points above one another have cost the same "
+            "All curves share the axis of views processed, so points above one another cost the same "
             "computation; the matched baseline ends where the federated run does. Centralized curves of the "
-            "same seed may lie on one another. "
+            "same seed may overlap. "
         )
-    text += "Training loss is the mean over the views of a step while the head is learning, dropout included"
+    text += "Training loss is the mean over the views of a step, measured while training, dropout included"
     return text + (", on the phones in the federated run." if run.federated else ".")
 
 
@@ -90,19 +90,19 @@ def _loss(line: RoundRecord) -> float | None:
 
 
 def _number(value: float | None) -> float | None:
-    """None for what was not measured and for what is no number: training can diverge."""
+    """None if not measured or not finite: training can diverge."""
     return value if value is not None and isfinite(value) else None
 
 
 def _marks(run: Run, views: Sequence[float]) -> list[tuple[float, str]]:
-    """Round numbers for the upper axis, at the views processed by their end."""
+    """Numbers of rounds for the upper axis, placed at the views processed by their end."""
     wanted = [round(t) for t in charts.ticks(0, len(views), 6) if 1 <= t <= len(views) and t == round(t)]
     first = wanted[0] if wanted else 0
     return [(views[n - 1], f"{run.step} {n}" if n == first else f"{n:,}") for n in wanted]
 
 
 def _ends(shown: list[Run], lines: dict[int, list[int]]) -> str:
-    """The legend, which is also the table of last values."""
+    """The legend, combined with the table of last values."""
     rows = []
     for each in shown:
         accuracy, f1, loss = (_last(each, value) for value in (_accuracy, _macro_f1, _loss))
@@ -130,7 +130,7 @@ def counts(run: Run) -> str:
         f"Training classes are balanced to {balance:,} views each: a class with fewer photos is filled with "
         "augmented views of its own photos, a class with more keeps a seeded subset. "
         if balance
-        else "Training classes are left as they are (data.balance = 0). "
+        else "Training classes are not balanced (data.balance = 0). "
     ) + "Validation and test photos are never balanced or augmented."
     label = "; ".join(f"{name}: {before:,} photos, {after:,} views" for name, before, after in rows)
     cells = [
@@ -153,14 +153,14 @@ def counts(run: Run) -> str:
 
 
 def confusion(run: Run, baselines: list[Run]) -> str:
-    """Confusion matrix of the test photos, those of the baselines folded away."""
+    """Confusion matrix of the test photos; those of the baselines are collapsed."""
     folded = "".join(f"<div><h3>{esc(b.name)}</h3>{_matrix(b)}</div>" for b in baselines)
     more = f'<details><summary>The same for the baselines</summary><div class="grid">{folded}</div></details>'
     return section(
         "Confusion of the test photos",
         paragraph(
-            f"{run.name}. A row holds the photos of one emotion, a column what the head said; each cell "
-            "gives the number of photos and its share of the row. The diagonal is right."
+            f"{run.name}. Rows are the true emotions, columns the predicted ones; each cell gives the "
+            "number of photos and its share of the row. The diagonal is correct."
         ),
         f'<div class="grid pair">{_matrix(run)}{_mistakes(run)}</div>',
         more if baselines else "",
@@ -168,7 +168,7 @@ def confusion(run: Run, baselines: list[Run]) -> str:
 
 
 def _mistakes(run: Run) -> str:
-    """The most frequent mistakes in words."""
+    """The table of the most frequent mistakes."""
     classes, wrong = run.summary.classes, run.confusion.copy()
     np.fill_diagonal(wrong, 0)
     rows = []
@@ -176,16 +176,16 @@ def _mistakes(run: Run) -> str:
         is_, said = divmod(int(cell), len(classes))
         if count := int(wrong[is_, said]):
             total = int(run.confusion[is_].sum())
-            called = f"{esc(classes[is_])} called {esc(classes[said])}"
+            called = f"{esc(classes[is_])} predicted as {esc(classes[said])}"
             rows.append([called, f"{count:,} of {total:,}", f"{100 * count / total:.0f}%"])
     if not rows:
-        return paragraph("Not one test photo was named wrongly.")
+        return paragraph("No test photo was misclassified.")
     head = ["Mistake", "Photos", "Share of the class"]
     return f"<div><h3>Most frequent mistakes</h3>{table('Most frequent mistakes', head, rows)}</div>"
 
 
 def _matrix(run: Run) -> str:
-    """Shade stays at 45% at most, so that the text keeps its contrast in light and dark."""
+    """The matrix as a table; shade is at most 45%, so that text keeps its contrast in light and dark."""
     classes = run.summary.classes
     head = "".join(f'<th scope="col" class="turn">{esc(name)}</th>' for name in classes)
     rows = []
@@ -197,14 +197,14 @@ def _matrix(run: Run) -> str:
             for j, n in enumerate(row)
         )
         rows.append(f'<tr><th scope="row">{esc(name)}</th>{cells}</tr>')
-    corner = '<th scope="col" class="first"><span class="small">is &darr; said &rarr;</span></th>'
+    corner = '<th scope="col" class="first"><span class="small">true &darr; predicted &rarr;</span></th>'
     kind = "matrix many" if len(classes) > MANY_CLASSES else "matrix"
     markup = f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
     return page.scroll(f'<table class="{kind}">{markup}</table>', f"Confusion matrix, {run.name}")
 
 
 def per_class(every: list[Run]) -> str:
-    """Precision, recall and F1 of each class, every run beside the others."""
+    """Precision, recall and F1 of each class, all runs side by side."""
     run = every[0]
     classes = run.summary.classes
     dots = [(name, [charts.Dot(e.series, e.summary.per_class[name].f1) for e in every]) for name in classes]
@@ -228,10 +228,10 @@ def per_class(every: list[Run]) -> str:
         f'<th rowspan="2" scope="col">Test photos</th>{groups}</tr><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
-    text = "F1 is the harmonic mean of precision and recall; macro-F1 is its plain mean over the classes."
+    text = "F1 is the harmonic mean of precision and recall; macro-F1 is its unweighted mean over classes."
     few = [n for n in classes if run.summary.per_class[n].support < 100]
     if few:
-        text += f" Classes with fewer than 100 test photos ({', '.join(few)}) are known only roughly."
+        text += f" Classes with fewer than 100 test photos ({', '.join(few)}) have imprecise scores."
     return section(
         "Class by class",
         paragraph(text),
@@ -241,7 +241,7 @@ def per_class(every: list[Run]) -> str:
 
 
 def examples(run: Run) -> str:
-    """Some test faces with what the head said, wrong and right, marked in words."""
+    """Some test faces with the head's predictions, correct and wrong, marked as text."""
     folder = run.folder / FOLDER
     faces = read_examples(folder)
     if not faces:
@@ -257,10 +257,10 @@ def examples(run: Run) -> str:
         groups[right].append(_face(face, png, right))
     return section(
         "Some test faces",
-        paragraph("What the head said and how sure it was. Labels can be wrong too."),
+        paragraph("The head's prediction and its confidence. Labels can be wrong too."),
         *(
             f'<h3>{title} ({len(groups[right])})</h3><ul class="faces {kind}">{"".join(groups[right])}</ul>'
-            for right, title, kind in ((True, "Right", "right"), (False, "Wrong", "wrong"))
+            for right, title, kind in ((True, "Correct", "right"), (False, "Wrong", "wrong"))
             if groups[right]
         ),
     )
@@ -269,7 +269,7 @@ def examples(run: Run) -> str:
 def _face(face: Example, png: bytes, right: bool) -> str:
     data = base64.b64encode(png).decode("ascii")
     said, label, sure = face.predicted, face.emotion, f"{100 * face.confidence:.0f}%"
-    alt = f"Face labelled {label}, the head said {said}"
+    alt = f"Face labelled {label}, predicted {said}"
     mark = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
     words = f"<b>{mark} {esc(said)}</b>{sure} sure" + ("" if right else f"<br>labelled {esc(label)}")
     return (

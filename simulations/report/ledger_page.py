@@ -1,4 +1,4 @@
-"""The section of the report about the photos: which were used, which were not and why, and what to look into.
+"""The section of the report about the photos: which were used, which were not and why, and what to check.
 
 It shows the ledger of data.json (fer_models/photos/ledger.py) and the photos of unreadable.csv.
 """
@@ -11,11 +11,11 @@ from fer_models.photos.ledger import Ledger
 from simulations.report.page import folded, paragraph, section, table
 from simulations.report.results import Run
 
-MOST = 50  # entries of a list on the page; the files hold all
+MOST = 50  # entries of a list on the page; the files have all
 
 
 def photos(run: Run) -> str:
-    """What became of all that was seen of the source; "" for a run of an older fedfer, without a ledger."""
+    """What happened to everything found in the source; "" for runs of an older fedfer, without a ledger."""
     ledger, unreadable = _ledger(run), _unreadable(run)
     lists = [
         _list("Labels, and how they were read", "Label", "Read as", ledger.read_as),
@@ -33,7 +33,7 @@ def photos(run: Run) -> str:
     if not (ledger.used or unreadable):
         return ""
     return section(
-        "What became of the photos",
+        "What happened to the photos",
         paragraph(ledger.line()) if ledger.used else "",
         *(paragraph(f"\N{WARNING SIGN} {text}") for text in ledger.alarms()),
         *map(paragraph, ledger.notes),
@@ -43,7 +43,7 @@ def photos(run: Run) -> str:
 
 
 def _ledger(run: Run) -> Ledger:
-    """That of the run; an empty one of a run that was written before there was one."""
+    """The ledger of the run; an empty one for runs of an older fedfer."""
     return run.data.ledger or Ledger()
 
 
@@ -55,7 +55,7 @@ def _unreadable(run: Run) -> str:
         rows = [[f"<code>{esc(row['file'])}</code>", esc(row["reason"])] for row in csv.DictReader(lines)]
     more = f" The first {MOST} are listed here." if len(rows) > MOST else ""
     text = (
-        f"{len(rows):,} {'photo' if len(rows) == 1 else 'photos'} could not be read and took no part.{more}"
+        f"{len(rows):,} {'photo' if len(rows) == 1 else 'photos'} could not be read and were not used.{more}"
     )
     return paragraph(text) + table("Unreadable photos", ["File", "Reason"], rows[:MOST], text=(1,))
 

@@ -1,6 +1,6 @@
-"""The look of report.html: one style sheet, the skeleton, and the few elements that sections are made of.
+"""The look of report.html: one style sheet, the skeleton, and the few elements sections are built from.
 
-Nothing here knows what a run is. Callers escape text with `esc`; everything else is markup.
+Independent of what a run is. Callers escape text with `esc`; everything else is markup.
 """
 
 from collections.abc import Sequence
@@ -182,7 +182,7 @@ def paragraph(text: str, kind: str = "") -> str:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """A list of names and plain-text values; pairs without a value are left out."""
+    """A list of names and plain-text values; pairs without a value are omitted."""
     items = (f"<div><dt>{esc(name)}</dt><dd>{esc(value)}</dd></div>" for name, value in pairs if value)
     return f"<dl>{''.join(items)}</dl>"
 
@@ -195,10 +195,10 @@ def table(
     text: Sequence[int] = (),
     aside: Sequence[int] = (),
 ) -> str:
-    """A table in a box that scrolls by itself; heads and cells are markup, the first of a row its heading.
+    """A table in its own scroll box; heads and cells are markup, the first cell of a row is its heading.
 
-    `name` tells what it is to those who cannot see it; `text` lists the columns that hold words, `aside` the
-    rows that are there for comparison only.
+    `name`: its accessible label. `text`: the columns that hold words. `aside`: the rows that are there for
+    comparison only.
     """
 
     def side(i: int) -> str:
@@ -215,12 +215,12 @@ def table(
 
 
 def scroll(markup: str, name: str) -> str:
-    """A box that scrolls sideways by itself, reachable by keyboard."""
+    """A box that scrolls sideways on its own, reachable by keyboard."""
     return f'<div class="scroll sticky" role="region" tabindex="0" aria-label="{esc(name)}">{markup}</div>'
 
 
 def folded(title: str, markup: str) -> str:
-    """Something to be opened."""
+    """A collapsed section that opens on a click."""
     return f"<details><summary>{esc(title)}</summary>{markup}</details>"
 
 
@@ -230,12 +230,12 @@ def percent(share: float) -> str:
 
 
 def signed(number: float, digits: int) -> str:
-    """With a sign always, and a real minus."""
+    """Always with a sign, and with a real minus."""
     return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the units a person would say."""
+    """Seconds in readable units."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

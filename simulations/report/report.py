@@ -1,8 +1,8 @@
-"""A finished run folder -> report.html: what was run, how good it is, beside what, and how sure one may be.
+"""A finished run folder -> report.html: what was run, how good it is, against what, and how certain that is.
 
-Reads files only (the run folder and, of a federated run, its baselines in `centralized` and
-`centralized-matched`); the same folder gives the same page, byte for byte. The page refers to nothing
-outside itself but the files beside it, and needs no script.
+Reads files only (the run folder and, for a federated run, its baselines in `centralized` and
+`centralized-matched`); the same folder gives the same page, byte for byte. The page links only to files
+beside it and needs no script.
 """
 
 from html import escape
@@ -15,7 +15,7 @@ from simulations.report.results import read_all
 
 
 def write_report(folder: Path) -> Path:
-    """Write `folder/report.html` whole and return its path; InputError when the run is not a finished one."""
+    """Write `folder/report.html` whole and return its path; InputError if the run is not finished."""
     every = read_all(folder)
     run, baselines = every[0], every[1:]
     sections = [

@@ -1,4 +1,4 @@
-"""What the files of finished runs say: read once, then handed to the sections of the report."""
+"""The files of finished runs: read once, then passed to the sections of the report."""
 
 import csv
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ BASELINES = ("centralized-matched", "centralized")
 
 @dataclass(frozen=True)
 class Run:
-    """What the files of one run say, and its place on the page.
+    """The files of one run, and how the page shows it.
 
     Fields:
-        name: how the page calls it. series: its colour, dash and marker.
-        settings: config.toml as it was written. said: test photo -> (emotion, predicted, subject or "").
+        name: its name on the page. series: its colour, dash and marker.
+        settings: config.toml as written. said: test photo -> (emotion, predicted, subject or "").
     """
 
     folder: Path
@@ -47,17 +47,17 @@ class Run:
 
     @property
     def matched(self) -> bool:
-        """Whether it is the baseline that saw as many views as the federated run."""
+        """Whether it is the baseline with as many views as the federated run."""
         return bool(self.summary.matched)
 
     @property
     def step(self) -> str:
-        """What a line of rounds.jsonl is."""
+        """What a line of rounds.jsonl is: "round" or "epoch"."""
         return "round" if self.federated else "epoch"
 
     @property
     def steps(self) -> str:
-        """How long it trained, in words."""
+        """How long it trained, as text: "50 rounds"."""
         count = self.summary.rounds or self.summary.epochs or len(self.rounds)
         return f"{count:,.4g} {self.step}{'' if count == 1 else 's'}"
 
@@ -82,7 +82,7 @@ def read_all(folder: Path) -> list[Run]:
 
 
 def read_run(folder: Path, *, series: int) -> Run:
-    """Read the files of one run; InputError when one that every finished run has is missing or broken."""
+    """Read the files of one run; InputError if one that every finished run has is missing or damaged."""
     try:
         summary, settings = Summary.read(folder), read_toml(folder / "config.toml")
         return Run(
@@ -102,10 +102,10 @@ def read_run(folder: Path, *, series: int) -> Run:
 
 
 def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], str]:
-    """Run minus baseline with 95% intervals, and in words what the bootstrap drew."""
+    """Run minus baseline with 95% intervals, and as text what the bootstrap resampled."""
     classes = {name: i for i, name in enumerate(run.summary.classes)}
     if not run.said or run.said.keys() != baseline.said.keys():
-        return intervals.unpaired(run.confusion, baseline.confusion), "photos not compared one by one"
+        return intervals.unpaired(run.confusion, baseline.confusion), "photos not paired"
     files = sorted(run.said)
     true, first, second = (
         np.array([classes[said[file][which]] for file in files])
@@ -113,9 +113,9 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
     )
     people = np.array([run.said[file][2] for file in files])
     if (people == "").any():
-        return intervals.paired(true, first, second, len(classes)), "the same photos compared one by one"
+        return intervals.paired(true, first, second, len(classes)), "paired by photo"
     gaps = intervals.paired(true, first, second, len(classes), people)
-    return gaps, "the same photos compared one by one, people drawn with all their photos"
+    return gaps, "paired by photo, people resampled with all their photos"
 
 
 def _name(summary: Summary) -> str:
@@ -134,7 +134,7 @@ def _name(summary: Summary) -> str:
 def _said(path: Path) -> dict[str, tuple[str, str, str]]:
     if not path.is_file():
         return {}
-    # By place, not by name: classes have columns too, and may be called anything.
+    # By position, not by name: classes have columns too, and may have any name.
     with path.open(encoding="utf-8", newline="") as lines:
         _, *rows = csv.reader(lines)
     return {file: (emotion, predicted, subject) for file, emotion, predicted, *_, subject in rows}

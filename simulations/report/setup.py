@@ -1,4 +1,4 @@
-"""The sections of the report about the run itself: what was run, what it cost, how to run it again."""
+"""The sections of the report about the run itself: its settings, its cost, how to repeat it."""
 
 from html import escape as esc
 
@@ -29,7 +29,7 @@ def setup(run: Run) -> str:
         *(_phones(run) if run.federated else []),
         ("Local update" if run.federated else "Optimiser", _update(run)),
         *([("Updates", words)] if run.federated and (words := _transforms(run)) else []),
-        ("Judged is", _selected(run)),
+        ("Selected head", _selected(run)),
         ("Seed", str(s.seed)),
         ("Machine", machine(env)),
         ("Date", date(env)),
@@ -48,9 +48,9 @@ def _split(run: Run) -> str:
     by = run.config.data.split_by
     unit = "by person" if run.data.subjects and by != "photo" else "by photo"
     if run.config.data.split == "given":
-        unit = "as the photos came"
+        unit = "as given with the photos"
     sizes = (f"{photos:,} {part}" for part, photos in run.data.photos.totals.items())
-    return f"{', '.join(sizes)}; {unit}, before anything else"
+    return f"{', '.join(sizes)}; {unit}, before any other step"
 
 
 def _phones(run: Run) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def _phones(run: Run) -> list[tuple[str, str]]:
     some = 0 if run.config.strategy.page.closed_form else federation.phones_per_round
     pairs = [
         ("Phones", f"{s.phones:,}, {'all' if not some else format(some, ',')} in each round"),
-        ("Local epochs in a round", str(federation.local_epochs)),
+        ("Local epochs per round", str(federation.local_epochs)),
         ("Partition", f"{s.partition}{_amount(federation)}"),
         ("Strategy", ", ".join([str(s.strategy), *_options(run)])),
         ("Simulated on", f"{s.nodes} {'node' if s.nodes == 1 else 'nodes'}"),
@@ -66,7 +66,7 @@ def _phones(run: Run) -> list[tuple[str, str]]:
     if shards:
         sizes = shards.sizes
         views = f"{sizes.min:,} to {sizes.max:,}, median {sizes.median:,g}"
-        pairs.insert(3, ("Views on a phone", views))
+        pairs.insert(3, ("Views per phone", views))
     return pairs
 
 
@@ -78,24 +78,24 @@ def _update(run: Run) -> str:
     if run.federated:
         algorithm = make(run.config.strategy)
         if algorithm.closed_form:
-            return "sums of the views, sent once"
+            return "sums over the views, sent once"
         if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
     return f"{optimizer}, learning rate {rate:g}, batch {train.batch}, dropout {train.dropout:g}"
 
 
 def _transforms(run: Run) -> str:
-    """What happened to updates before they were added up, and how many were clipped; "" where nothing did."""
+    """How updates were transformed before aggregation, and how many were clipped; "" if they were not."""
     words = [step.words for step in chosen(run.config.update, run.config.attack)]
     clipped = [(line.phones, line.metrics["clipped"]) for line in run.rounds if "clipped" in line.metrics]
     if clipped:
         share = sum(phones * part for phones, part in clipped) / (sum(phones for phones, _ in clipped) or 1)
-        words.append(f"{percent(share)} of all updates were longer")
+        words.append(f"{percent(share)} of all updates were clipped")
     return "; ".join(words)
 
 
 def _options(run: Run) -> list[str]:
-    """The strategy's options in words, but for the phones' rate, which is told with their update."""
+    """The strategy's options as text, except the phones' learning rate, shown with the local update."""
     said = run.config.strategy
     shown: dict[str, object] = {}
     if said.start != "random":
@@ -112,7 +112,7 @@ def _options(run: Run) -> list[str]:
 
 
 def _amount(federation: FederationConfig) -> str:
-    """The options of the partition, in words."""
+    """The options of the partition, as text."""
     return federation.make().words
 
 
@@ -120,7 +120,7 @@ def _selected(run: Run) -> str:
     if not MODELS[run.summary.model].epochs:
         chosen = (f"{name} {value:g}" for name, value in (run.summary.chosen or {}).items()
                   if isinstance(value, float))  # fmt: skip
-        return f"what was fitted; chosen on validation: {', '.join(chosen) or 'nothing'}"
+        return f"the fitted one; chosen on validation: {', '.join(chosen) or 'nothing'}"
     best = run.config.evaluation.select == "best"
     return f"the best {run.step} by validation" if best else f"the last {run.step}"
 
@@ -131,12 +131,12 @@ def machine(env: Environment) -> str:
 
 
 def date(env: Environment) -> str:
-    """When it began."""
+    """When it started."""
     return env.date.replace("T", " ").replace("+00:00", " UTC")
 
 
 def versions(env: Environment) -> str:
-    """Of Python and of the libraries."""
+    """Versions of Python and of the libraries."""
     others = {name: version for name, version in env.versions.items() if name != "python"}
     return ", ".join(f"{name} {version}" for name, version in {"Python": env.python, **others}.items())
 
@@ -150,7 +150,7 @@ def cost(run: Run, baselines: list[Run]) -> str:
         stages.append((name, float(each.summary.seconds_training), f"--s{each.series}"))
     named = sum(seconds for _, seconds, _ in stages)
     total = max(float(s.seconds), named)
-    stages.append(("All else: start-up, evaluation, files", total - named, "--before"))
+    stages.append(("Everything else: start-up, evaluation, files", total - named, "--before"))
     strip = "".join(f'<i style="--c:var({c});flex:{t:.3f}"></i>' for _, t, c in stages if t > 0)
     rows = [
         [
@@ -167,7 +167,7 @@ def cost(run: Run, baselines: list[Run]) -> str:
         return section("Time", f"<div>{time}</div>")
     speed = f"{s.phones_trained:,} phone updates, {s.phones_per_second:,.0f} phones per second of training."
     if dropped := s.phones_dropped:
-        speed += f" {dropped:,} updates could not be used and were dropped; rounds.jsonl names them."
+        speed += f" {dropped:,} updates were unusable and were dropped; rounds.jsonl lists them."
     return section(
         "Time and traffic",
         paragraph(speed),
@@ -188,16 +188,16 @@ def _traffic(s: Summary) -> str:
     wire = f" The simulation itself moved {size(s.wire_bytes)} between its nodes."
     head = ["Direction", "A phone, one round", "A phone, whole run", "All phones"]
     return table("Traffic", head, rows) + paragraph(
-        f"Payload of heads and updates; the middle column is the mean of all phones.{wire}", "small"
+        f"Payload of heads and updates; the middle column is the mean over all phones.{wire}", "small"
     )
 
 
 def again(run: Run) -> str:
-    """How to run it again, and where the files are."""
+    """How to repeat the run, and where its files are."""
     files = {
         "config.toml": "every setting", "environment.json": "command, machine, versions",
-        "data.json": "what the photos were", "rounds.jsonl": f"one line per {run.step}",
-        "summary.json": "every result", "predictions.csv": "what the head said of each test photo",
+        "data.json": "facts about the photos", "rounds.jsonl": f"one line per {run.step}",
+        "summary.json": "every result", "predictions.csv": "the head's prediction for each test photo",
         "head.safetensors": "the trained head", "unreadable.csv": "skipped photos",
         "centralized-matched": "baseline with as many views", "centralized": "baseline",
     }  # fmt: skip
@@ -211,7 +211,7 @@ def again(run: Run) -> str:
         "Run it again",
         paragraph("The command of this run:"),
         f"<pre>{esc(run.environment.command)}</pre>",
-        paragraph("The same from the settings kept here, typed in this folder:"),
+        paragraph("The same from the settings stored here, run in this folder:"),
         f"<pre>fedfer {'run' if run.federated else 'baseline'} config.toml{alone}</pre>",
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
         f"<details><summary>Every setting</summary><pre>{esc(run.settings)}</pre></details>",

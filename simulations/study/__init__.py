@@ -1,4 +1,4 @@
-"""The centralized study: every model at every balance over several seeds, with tables, figures, page.
+"""The centralized study: every model at every balance over several seeds, with tables, figures and a page.
 
-In: what was asked (request.py). Out: a folder of runs and what they say together (study.py, results.py).
+In: a request (request.py). Out: a folder of runs and their joint results (study.py, results.py).
 """

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ACROSS = 5  # models beside one another
+_ACROSS = 5  # models side by side
 _ACCURACY, _TRAINING, _VALIDATION = COLOURS[0], COLOURS[1], COLOURS[2]
 _DASH = (0, (4, 1.6))
-_FEW = 6  # points of a line from which on it needs no marks
+_FEW = 6  # lines with more points need no marks
 
 
 def models_with_epochs(study: Study) -> list[str]:
@@ -30,7 +30,7 @@ def models_with_epochs(study: Study) -> list[str]:
 
 
 def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
-    """Writes epochs-BALANCE.png and .svg: for each model accuracy above, loss below."""
+    """Writes epochs-BALANCE.png and .svg: for each model, accuracy above and loss below."""
     models = models_with_epochs(study)
     across = min(_ACROSS, len(models))
     down = ceil(len(models) / across)
@@ -55,7 +55,7 @@ def draw_epochs(study: Study, balance: int, folder: Path) -> list[Path]:
 
 
 def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> None:
-    """Thin lines for the seeds, a thick one for their mean, a ring at each chosen epoch."""
+    """Thin lines for the seeds, a thick one for their mean, a ring at each selected epoch."""
     from matplotlib.ticker import MaxNLocator
 
     above.set_title(model, loc="left", fontsize=10.5, fontweight="bold")
@@ -85,7 +85,7 @@ def _model(above: "Axes", below: "Axes", model: str, runs: Sequence[Run]) -> Non
 
 
 def _plot(axes: "Axes", line: np.ndarray, **look: Any) -> None:
-    """A line from one measured epoch to the next, each with a mark where they are few."""
+    """A line through the measured epochs, with marks if they are few."""
     places = np.flatnonzero(np.isfinite(line))
     marker = "o" if len(places) <= _FEW else None
     axes.plot(places + 1, line[places], marker=marker, markersize=2 + look["linewidth"], **look)
@@ -104,12 +104,12 @@ def _validation(line: RoundRecord) -> float | None:
 
 
 def _line(run: Run, value: Callable[[RoundRecord], float | None]) -> np.ndarray:
-    """The values of one run by epoch, not a number where it was not measured."""
+    """The values of one run by epoch; NaN where not measured."""
     return np.array([value(line) for line in run.rounds], dtype=float)
 
 
 def _same_scale(places: Sequence["Axes"]) -> None:
-    """One vertical scale for all models, so that they can be compared."""
+    """Gives all models one vertical scale, so that they can be compared."""
     low, high = min(p.get_ylim()[0] for p in places), max(p.get_ylim()[1] for p in places)
     for place in places:
         place.set_ylim(low, high)
@@ -126,7 +126,7 @@ def _legend(figure: "Figure", seeds: int, columns: int) -> None:
         (line(_VALIDATION), "loss, validation photos"),
         (line(_TRAINING, _DASH), "loss, training views"),
         (line("none", marker="o", markersize=6, markerfacecolor="white", markeredgecolor=MUTED),
-         "chosen epoch" + (" of a seed" if seeds > 1 else "")),
+         "selected epoch" + (" of a seed" if seeds > 1 else "")),
     ]  # fmt: skip
     if seeds > 1:
         marks.append((Line2D([], [], color=MUTED, linewidth=0.8), "one seed (thick: mean)"))

@@ -1,4 +1,4 @@
-"""The figures of a study as files: which there are, and what each is called."""
+"""The figures of a study as files: which there are, and their names."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,14 @@ FOLDER = "figures"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: the name of its files (NAME.png, NAME.svg), and what it shows, in words."""
+    """One figure: the name of its files (NAME.png, NAME.svg), and a caption of what it shows."""
 
     name: str
     text: str
 
 
 def figures(study: Study) -> dict[str, list[Figure]]:
-    """The figures of a study by kind, those of a kind by balance."""
+    """The figures of a study by kind, and within a kind by balance."""
     names, models = words.listed(study.classes), words.listed(study.models)
     found = {
         "overview": [Figure("overview", f"Accuracy and macro-F1 of {models}")],
@@ -58,13 +58,13 @@ def draw(study: Study, folder: Path) -> list[Path]:
 
 
 def _size(study: Study) -> int:
-    """The side of the photos that MobileNetV2 saw."""
+    """The side of MobileNetV2's input photos, in pixels."""
     size = study.any_run.config.data.image_size
     return size if isinstance(size, int) else 224
 
 
 def _trained(study: Study) -> int | None:
-    """The blocks of MobileNetV2 that a model of the study trains, where one does; of several the most."""
+    """The most blocks of MobileNetV2 that any model of the study trains; None if none does."""
     found = (
         run.config.model.model_copy(update={"name": model}).make().blocks
         for (model, _, _), run in study.runs.items()

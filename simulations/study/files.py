@@ -1,8 +1,8 @@
 """study.csv and study.json: the results of a study for other programs.
 
 In study.csv a row is a model at a balance, `source` "fedfer", or a published one, `source` "published";
-shares are between 0 and 1, times are seconds, what is not known is empty. study.json holds that, every run,
-and every difference with its interval.
+shares are between 0 and 1, times are in seconds, unknown values are empty. study.json adds every run, and
+every difference with its interval.
 """
 
 import csv
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Writes study.csv and study.json to `folder` and returns their paths; the same study, the same bytes."""
+    """Writes study.csv and study.json to `folder` and returns their paths. Same study, same bytes."""
     table, rest = folder / "study.csv", folder / "study.json"
     with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -41,12 +41,12 @@ def write(study: Study, folder: Path) -> list[Path]:
 
 
 def our_rows(study: Study) -> list[dict[str, Any]]:
-    """The rows of study.csv that are ours."""
+    """The rows of study.csv from fedfer's own runs."""
     return [_ours(study, row) for row in study.rows]
 
 
 def _rows(study: Study) -> list[dict[str, Any]]:
-    """Our rows, then the published ones; those lack what was not published."""
+    """Our rows, then the published ones, which lack what was not published."""
     published = (
         {"source": "published", "model": p.model, "accuracy": p.accuracy, "seconds_training": p.seconds}
         for p in PUBLISHED

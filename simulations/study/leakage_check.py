@@ -1,4 +1,4 @@
-"""leakage.json: what the parts of a split share that they should not."""
+"""leakage.json: what the parts of a split share but should not."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from fer_models.run_folder.files import Record
 
 @dataclass(frozen=True, kw_only=True)
 class LeakageCheck(Record):
-    """Of the first seed's split (fer_models/data/leakage.py says what is compared)."""
+    """The check of the first seed's split; fer_models/data/leakage.py defines what is compared."""
 
     FILE: ClassVar[str] = "leakage.json"
 
@@ -16,8 +16,8 @@ class LeakageCheck(Record):
     photos: int
     copies_across_parts: int  # groups of photos with the same bytes
     near_pairs: int  # of photos that look alike
-    near_across_parts: int  # of them, those in two parts
-    more: bool  # whether there are more pairs than were looked for
-    subjects: int | None  # None where it is not known who is on the photos
+    near_across_parts: int  # those of them in two parts
+    more: bool  # whether there are more pairs than the search lists
+    subjects: int | None  # None if the people on the photos are not known
     subjects_in_two_parts: int
     examples: tuple[tuple[str, ...], ...]  # files of near pairs across parts

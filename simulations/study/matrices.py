@@ -14,8 +14,8 @@ from simulations.study.results import Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ACROSS = 4  # matrices beside one another
-_DARK = 0.68  # shade from which on white text is read better than dark
+_ACROSS = 4  # matrices side by side
+_DARK = 0.68  # above this shade white text is more readable than dark
 _RATIOS: tuple[tuple[str, Callable[[ClassQuality], float]], ...] = (
     ("Precision", lambda each: each.precision),
     ("Recall", lambda each: each.recall),
@@ -28,7 +28,7 @@ def draw_confusions(study: Study, balance: int, folder: Path) -> list[Path]:
     names = [figure_style.short(name, 18) for name in study.classes]
     across = min(_ACROSS if len(names) < 7 else 3, len(study.models))
     down = ceil(len(study.models) / across)
-    room = 0.35 + 0.085 * max(map(len, names))  # inches that names take
+    room = 0.35 + 0.085 * max(map(len, names))  # inches taken by names
     side = (figure_style.WIDTH - room) / max(across, 3)
     every = [np.sum([run.confusion for run in study.of(m, balance)], axis=0) for m in study.models]
     widest = len(f"{max(counts.max() for counts in every):,}")
@@ -44,7 +44,7 @@ def draw_confusions(study: Study, balance: int, folder: Path) -> list[Path]:
             _names(place, names if i % across == 0 else [], names if i < across else [])
         for place in axes.flat[len(every) :]:
             place.axis("off")
-        figure.supylabel("rows: photos of; columns: named as", fontsize=9, color=figure_style.MUTED)
+        figure.supylabel("rows: true class; columns: predicted class", fontsize=9, color=figure_style.MUTED)
         return figure_style.save(figure, folder, f"confusion-{balance}")
 
 
@@ -90,7 +90,7 @@ def _matrix(
 
 
 def _names(axes: "Axes", rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Names beside the rows and along the columns; none where the list is empty."""
+    """Names beside the rows and along the columns; none if the list is empty."""
     for axis, names in ((axes.yaxis, rows), (axes.xaxis, columns)):
         axis.set_ticks(range(len(names)), names, fontsize=9)
     axes.tick_params(axis="x", labelrotation=90)

@@ -1,7 +1,7 @@
-"""MobileNetV2 block by block, measured on torchvision's own network, and the figure of it.
+"""MobileNetV2 block by block, measured on torchvision's network, and the figure of it.
 
 Sandler et al., 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2. The network is built
-without memory (torch's "meta" device) and a photo of no content is sent through: shapes come out, no numbers.
+without memory (torch device "meta") and an empty photo is passed through: shapes are computed, but no values.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ class Block:
     """One line of the figure.
 
     Fields:
-        name: the place in torchvision's `features`, "0" to "18", or "" after them.
+        name: the index in torchvision's `features`, "0" to "18", or "" after them.
         expansion: None without one. shape: (h, w, c) of its output.
-        repeats: of blocks with as many channels in a row, at the first.
+        repeats: consecutive blocks with as many channels, given at the first; 0 at the others.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Block:
 
 
 def blocks(size: int, classes: int) -> list[Block]:
-    """The blocks of MobileNetV2 for photos of `size` pixels a side and so many classes."""
+    """The blocks of MobileNetV2 for photos of `size` pixels a side and `classes` classes."""
     import torch
     from torchvision.models import mobilenet_v2
 
@@ -63,13 +63,13 @@ def blocks(size: int, classes: int) -> list[Block]:
     found = [Block(**each, repeats=_repeats(measured, i)) for i, each in enumerate(measured)]
     return [
         *found,
-        Block("", "mean over the places: the features", None, None, (1, 1, width), 0, 1),
+        Block("", "mean over positions: the features", None, None, (1, 1, width), 0, 1),
         Block("", "linear, to the classes", None, None, (1, 1, classes), _parameters(network.classifier), 1),
     ]
 
 
 def _operator(part: Any) -> dict[str, Any]:
-    """What a block does: an inverted residual (its depthwise convolution strides), or one convolution."""
+    """The operator of a block: inverted residual (its depthwise convolution strides), or one convolution."""
     from torchvision.models.mobilenetv2 import InvertedResidual
 
     if not isinstance(part, InvertedResidual):
@@ -86,7 +86,7 @@ def _parameters(part: Any) -> int:
 
 
 def _repeats(measured: Sequence[dict[str, Any]], place: int) -> int:
-    """How many inverted residuals with as many channels follow from here; 0 within such a row."""
+    """Number of consecutive inverted residuals with as many channels from here on; 0 inside such a run."""
     kinds = [(each["operator"].startswith("inverted"), each["shape"][2]) for each in measured]
     if place and kinds[place] == kinds[place - 1]:
         return 0
@@ -97,7 +97,7 @@ def _repeats(measured: Sequence[dict[str, Any]], place: int) -> int:
 
 
 def draw_blocks(size: int, classes: int, trained: int | None, folder: Path) -> list[Path]:
-    """Writes blocks.png and blocks.svg; `trained`: model.trainable_blocks of mobilenet-tuned, if there."""
+    """Writes blocks.png and blocks.svg; `trained`: model.trainable_blocks of mobilenet-tuned, or None."""
     from matplotlib.figure import Figure
 
     lines = blocks(size, classes)
@@ -130,7 +130,7 @@ def _head(axes: "Axes", size: int, lines: Sequence[Block]) -> None:
 
 
 def _line(axes: "Axes", row: int, line: Block, below: bool) -> None:
-    """Words and numbers of a block."""
+    """The cells of a block."""
     axes.barh(row, _HEADS[-1][0], left=0.08, height=0.92, color=_BELOW if below else _ABOVE)
     high, wide, channels = line.shape
     repeats = f"x {line.repeats}" if line.name and line.repeats else ""
@@ -144,6 +144,6 @@ def _line(axes: "Axes", row: int, line: Block, below: bool) -> None:
 
 def _split(axes: "Axes", row: int) -> None:
     axes.plot([0.08, 8.83], [row, row], color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
-    text = "split of mobilenet-tuned: above, computed once and kept; below, run in every epoch"
+    text = "split of mobilenet-tuned: above, computed once and cached; below, run in every epoch"
     box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
     axes.text(4.45, row, text, ha="center", va="center", fontsize=9.5, fontweight="bold", bbox=box)

@@ -12,7 +12,7 @@ from simulations.study.results import Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ROW = 0.8  # of the height of a row, for its balances
+_ROW = 0.8  # share of the height of a row used by its balances
 
 
 def draw_overview(study: Study, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def draw_overview(study: Study, folder: Path) -> list[Path]:
 
 
 def _panel(axes: "Axes", study: Study, measure: str) -> None:
-    """A mark at each mean, a line of one standard deviation to both sides, a dot for each seed."""
+    """A mark at each mean, a line of one standard deviation either side, a dot for each seed."""
     for i, balance in enumerate(study.balances):
         color, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         for j, model in enumerate(study.models):
@@ -60,14 +60,14 @@ def _panel(axes: "Axes", study: Study, measure: str) -> None:
 
 
 def _widen(axes: "Axes") -> None:
-    """A scale of ten points at least: small differences must not look large."""
+    """Widens the scale to at least ten points, so that small differences do not look large."""
     low, high = axes.get_xlim()
     missing = max(0.0, 0.1 - (high - low)) / 2
     axes.set_xlim(low - missing, high + missing)
 
 
 def _published(axes: "Axes", study: Study) -> None:
-    """A bar across the row of the model that repeats a published one."""
+    """A bar across the row of each model that reproduces a published one."""
     label = "published, on other photos"
     for each in PUBLISHED:
         if each.ours in study.models:

@@ -1,8 +1,7 @@
-"""A finished study -> study.html: what was found, how sure one may be of it, and how it was made.
+"""A finished study -> study.html: what was found, how certain it is, and how it was made.
 
-Reads files only: the runs (study_results.py) and the figures beside the page (study_figures.py), which it
-holds itself. The same folder gives the same page; it refers to nothing but the files beside it, and needs no
-script.
+Reads files only: the runs (results.py) and the figures beside the page (figures.py), which it embeds. The
+same folder gives the same page; it links only to files beside it, and needs no script.
 """
 
 import base64
@@ -23,12 +22,12 @@ _SECTIONS = {
     "overview": (
         "The models side by side",
         "The scores on the test photos.",
-        " A mark is the mean over seeds, its line one standard deviation to both sides, a small dot a seed.",
+        " A mark is the mean over seeds, its line one standard deviation either side, a small dot a seed.",
     ),
     "imbalance": (
         "Classes before and after balancing",
         "Training photos of the first seed. Balancing fills a class with augmented views of its own training "
-        "photos or keeps a seeded part of it; validation and test photos are never balanced or augmented.",
+        "photos or keeps a seeded subset; validation and test photos are never balanced or augmented.",
         "",
     ),
     "blocks": (
@@ -38,14 +37,14 @@ _SECTIONS = {
     ),
     "epochs": (
         "Accuracy and loss, epoch by epoch",
-        "Measured on validation photos, which choose the epoch that is judged (a ring). The training loss is "
-        "the mean over the views while the model learns, dropout included. Models fitted in one step have no "
+        "Measured on validation photos, which select the epoch that is tested (a ring). The training loss is "
+        "the mean over the views during training, dropout included. Models fitted in one step have no "
         "epochs.",
         " A thick line is the mean over seeds.",
     ),
     "confusion": (
         "Confusion of the test photos",
-        "Number of photos; the shade is the share of the row. The diagonal is right.",
+        "Number of photos; the shade is the share of the row. The diagonal is correct.",
         " Photos of all seeds together.",
     ),
     "classes": (
@@ -57,7 +56,7 @@ _SECTIONS = {
 
 
 def write(study: Study, folder: Path) -> Path:
-    """Writes `folder`/study.html whole and returns its path; its figures must be drawn before."""
+    """Writes `folder`/study.html whole and returns its path; its figures must already be drawn."""
     parts = [
         _header(study),
         study_sections.results(study),
@@ -99,13 +98,13 @@ def _drawings(study: Study) -> str:
         return ""
     return (
         '<div class="note"><p><strong>These faces are drawings, not photos.</strong> The embedded set '
-        "<em>sketch</em> is there to try the whole way without a download; its numbers say nothing about "
-        "real faces.</p></div>"
+        "<em>sketch</em> is there to try the whole pipeline without a download; its numbers say nothing "
+        "about real faces.</p></div>"
     )
 
 
 def _figures(kind: str, shown: list[Figure], study: Study, folder: Path) -> str:
-    """The figure of the last balance, those of the others folded away."""
+    """The figure of the last balance; those of the others are collapsed."""
     title, text, of_many = _SECTIONS[kind]
     text += of_many if len(study.seeds) > 1 else ""
     *others, last = shown
@@ -118,7 +117,7 @@ def _figures(kind: str, shown: list[Figure], study: Study, folder: Path) -> str:
 
 
 def _figure(figure: Figure, folder: Path) -> str:
-    """The drawing on a light card, whatever the colours of the page, and its files."""
+    """The figure on a light card, whatever the page's colours, with links to its files."""
     svg = (folder / FOLDER / f"{figure.name}.svg").read_bytes()
     wide = re.search(rb'<svg[^>]*? width="([\d.]+)pt"', svg)
     pixels = f"{float(wide[1]) * 4 / 3:.0f}px" if wide else "100%"

@@ -1,8 +1,8 @@
-"""What the differences between the models of a study are worth.
+"""Whether the differences between the models of a study exceed noise.
 
-Two models at one balance judge the same test photos at each seed, so they are compared photo by photo: the
-mean over seeds of a score, people drawn with all their photos in every seed's test part (intervals.py). All
-pairs of models at a balance are judged together in one measure: a difference is beyond noise when its
+Two models at one balance are tested on the same photos at each seed, so they are compared photo by photo: the
+mean over seeds of a score, people resampled with all their photos in every seed's test part (intervals.py).
+All pairs of models at a balance are tested together in one measure: a difference is beyond noise if its
 p-value, adjusted by Holm's rule for their number, is at most LEVEL and it has the same sign at every seed.
 """
 
@@ -38,8 +38,8 @@ class Pair:
 
     @property
     def reading(self) -> str:
-        """Beyond noise, within noise, or unclear: beyond it alone, but not among so many pairs, or not with
-        the same sign at every seed.
+        """Beyond noise, within noise, or unclear: beyond noise on its own, but not after adjustment, or not
+        with the same sign at every seed.
         """
         one_sign = all(each > 0 for each in self.of_seeds) or all(each < 0 for each in self.of_seeds)
         if self.adjusted <= LEVEL and one_sign:
@@ -48,8 +48,8 @@ class Pair:
 
 
 def pairs_at(balance: int, runs: Mapping[str, Sequence[Run]], tests: Sequence[Judged]) -> Iterator[Pair]:
-    """Every pair of models in every measure; `runs` of each model and `tests` are listed by seed, and what a
-    test holds is in the order of the models.
+    """Every pair of models in every measure; `runs` of each model and `tests` are ordered by seed, and the
+    predictions of a test are in the order of the models.
     """
     models = list(runs)
     if len(models) < 2:

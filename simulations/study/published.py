@@ -1,7 +1,7 @@
-"""What the published study reported: one number each for three models, on its own photos of five classes.
+"""What the published study reported: one accuracy each for three models, on its own photos of five classes.
 
-Its figures stand beside ours as the setting that was repeated; other photos, another split and one seed
-make them no numbers to compare with.
+They are shown beside ours because the setting is the same; other photos, another split and a single seed
+mean that the numbers cannot be compared.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Published:
     """One model of the published study.
 
     Fields:
-        model: its name there. ours: the model here that repeats it.
-        accuracy: a share of the test photos. seconds: of training; None where no time was given.
+        model: its name there. ours: the model here that reproduces it.
+        accuracy: a share of the test photos. seconds: of training; None if not reported.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""What a study is asked for, and what its folder holds already: nothing, or what was begun before."""
+"""The request of a study, and what its folder already holds: nothing, or a study started before."""
 
 import importlib.util
 import shlex
@@ -20,7 +20,7 @@ from simulations.run.request import check_folder
 from simulations.study.results import run_folder
 
 SETTINGS = "study.toml"
-BALANCES = (0, 800, 900, 1000)  # the published study's, and the photos as they are
+BALANCES = (0, 800, 900, 1000)  # the published study's, and none
 _OWN = {"model.name": "--models", "data.balance": "--balances", "evaluation.select": "nothing: it is best"}
 _ASKED = ("models", "balances", "seeds")  # in the settings, beside the sections
 
@@ -33,7 +33,7 @@ One = TypeVar("One")
 class StudyRequest:
     """Every model at every balance over several seeds."""
 
-    config: Config  # of every run, but for what differs between them
+    config: Config  # of every run, except for what differs between them
     models: tuple[str, ...]
     balances: tuple[int, ...]
     seeds: int
@@ -53,7 +53,7 @@ class StudyRequest:
 
     @property
     def how_to_go_on(self) -> str:
-        """The command that goes on with it."""
+        """The command that resumes it."""
         return f"fedfer study --out {shlex.quote(str(self.folder))}"
 
     def config_of(self, model: str, balance: int, seed: int) -> Config:
@@ -72,7 +72,7 @@ class StudyRequest:
         return run_folder(self.folder, model, balance, seed)
 
     def begin(self) -> None:
-        """Writes the settings to the folder, which must be there; InputError where others lie there."""
+        """Writes the settings to the folder, which must exist; InputError if it holds other settings."""
         if before := _begun(self.folder):
             check_same(before[0], self.config, self.folder)
         asked = {"models": list(self.models), "balances": list(self.balances), "seeds": self.seeds}
@@ -91,10 +91,9 @@ def ask(
     folder: Path,
     command: str,
 ) -> StudyRequest:
-    """The study that the command line asks for; InputError for anything that cannot be used.
+    """The study requested on the command line; InputError for anything unusable.
 
-    A study that was begun only grows: its models, balances and seeds stay, and so do its settings where none
-    are given.
+    A started study only grows: its models, balances and seeds stay, and so do its settings if none are given.
     """
     before = _begun(folder)
     if before is None:
@@ -126,22 +125,22 @@ def ask(
 
 
 def check_same(before: Config, now: Config, folder: Path) -> None:
-    """InputError, which names the first key that differs, unless both settings are the same."""
+    """InputError naming the first key that differs, unless both settings are the same."""
     old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
     for section, values in old.items():
         for name, value in values.items():
             if value != new[section][name]:
                 raise InputError(
-                    f"--out: what lies in {printable(folder)} was begun with {section}.{name} ="
+                    f"--out: {printable(folder)} was started with {section}.{name} ="
                     f" {as_toml(value)}, now it is {as_toml(new[section][name])}; give another folder,"
                     " or the same settings"
                 )
 
 
 def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
-    """The settings of the study that was begun in `folder`, and what was asked for; None where there is none.
+    """The settings and the request of the study started in `folder`; None if there is none.
 
-    InputError where they are damaged.
+    InputError if they are damaged.
     """
     path = folder / SETTINGS
     if not path.is_file():
@@ -187,9 +186,9 @@ def _balances(text: str) -> tuple[int, ...]:
     for one in text.split(","):
         if not (one.strip().isdecimal() and len(one.strip()) <= len(str(_MOST)) and int(one) <= _MOST):
             raise InputError(
-                f"--balances takes whole numbers from 0 to {_MOST} with commas between, got"
+                f"--balances takes whole numbers from 0 to {_MOST}, separated by commas, got"
                 f' "{printable(one[:20])}";'
-                " 0 leaves the classes as they are"
+                " 0 leaves the classes unbalanced"
             )
         found.append(int(one))
     return tuple(_unique(found))

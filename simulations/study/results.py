@@ -1,6 +1,6 @@
 """The finished runs of a study as numbers: means and spreads over seeds, and differences between models.
 
-Reads run folders only; what the differences are worth is judged in study_pairs.py.
+Reads run folders only; pairs.py tests whether the differences exceed noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ class Row:
 
     Fields:
         scores: name of SCORES -> shares. seconds: of training, mean of a run; features not counted.
-        epochs: of the model that was judged, by seed; None for what has no epochs.
-        parameters: of the whole network. trained: those that training changed. multiply_adds: per photo.
+        epochs: of the tested model, by seed; None for models without epochs.
+        parameters: of the whole network. trained: those that training changes. multiply_adds: per photo.
         ms_per_photo: mean over seeds.
     """
 
@@ -51,11 +51,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that the table, the figures and the page of a study are made of.
+    """Everything that the table, the figures and the page of a study are made from.
 
     Fields:
         runs: (model, balance, seed) -> run. rows: by model, then balance. pairs: by balance, measure, pair.
-        photos: test photos of each seed. drawn: "people" or "photos", what the bootstrap drew.
+        photos: test photos of each seed. drawn: "people" or "photos", what the bootstrap resampled.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Study:
 
     @property
     def any_run(self) -> Run:
-        """The first run: for what all have in common."""
+        """The first run, for what all have in common."""
         return next(iter(self.runs.values()))
 
     def row(self, model: str, balance: int) -> Row:
@@ -88,14 +88,14 @@ class Study:
 
 
 def run_folder(folder: Path, model: str, balance: int, seed: int) -> Path:
-    """Where the run of a model at a balance and a seed lies in the folder of its study."""
+    """The run folder of a model at a balance and a seed, inside the folder of its study."""
     return folder / f"{model}-{balance}-seed{seed}"
 
 
 def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Sequence[int]) -> Study:
-    """The study whose runs lie in `folder`; `seeds` are the seeds themselves.
+    """The study whose runs are stored in `folder`; `seeds` are the seeds themselves.
 
-    InputError where a run is not finished, or runs of one seed judged other photos or other classes.
+    InputError if a run is not finished, or runs of one seed were tested on different photos or classes.
     """
     at_seeds = [_at_seed(folder, models, balances, seed) for seed in seeds]
     found = {key: run for runs, _ in at_seeds for key, run in runs.items()}
@@ -130,8 +130,8 @@ def read(folder: Path, models: Sequence[str], balances: Sequence[int], seeds: Se
 
 @dataclass(frozen=True)
 class _Test:
-    """The test photos of a seed: names and people (n,) str, "" where unknown, true classes (n,) int, and what
-    each (model, balance) said of them (n,) int.
+    """The test photos of a seed: names and people (n,) str, "" where unknown, true classes (n,) int, and
+    the predictions (n,) int of each (model, balance).
     """
 
     files: np.ndarray
@@ -140,7 +140,7 @@ class _Test:
     said: Mapping[tuple[str, int], np.ndarray]
 
     def judged(self, models: Sequence[str], balance: int, *, by_people: bool) -> Judged:
-        """The same for the bootstrap, of the models at one balance."""
+        """The same for the bootstrap, for the models at one balance."""
         said = np.array([self.said[model, balance] for model in models])
         return Judged(self.true, said, self.people if by_people else self.files)
 
@@ -148,7 +148,7 @@ class _Test:
 def _at_seed(
     folder: Path, models: Sequence[str], balances: Sequence[int], seed: int
 ) -> tuple[dict[tuple[str, int, int], Run], _Test]:
-    """The runs of one seed, without what they said of each photo, and that as arrays: it is most of them."""
+    """The runs of one seed without their predictions, and those as arrays: they take most of the memory."""
     runs: dict[tuple[str, int, int], Run] = {}
     said: dict[tuple[str, int], np.ndarray] = {}
     first, labels, place = None, {}, {}
@@ -174,7 +174,7 @@ def _labels(run: Run) -> dict[str, tuple[str, str]]:
 
 def _other(run: Run, other: Run) -> InputError:
     return InputError(
-        f"{run.folder} was not judged on the test photos and classes of {other.folder}; move it away and "
+        f"{run.folder} was not tested on the test photos and classes of {other.folder}; move it away and "
         "train it again"
     )
 

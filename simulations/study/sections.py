@@ -15,7 +15,7 @@ from simulations.study.words import Finding
 
 
 def lede(study: Study) -> str:
-    """What was done and what the floor is, in a few sentences."""
+    """What was done and what the trivial baseline gives, in a few sentences."""
     fewest, most = min(study.photos), max(study.photos)
     photos = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
     seeds = "" if len(study.seeds) == 1 else f", {len(study.seeds)} seeds each with its own split"
@@ -23,8 +23,8 @@ def lede(study: Study) -> str:
     place = int(support.sum(axis=0).argmax())
     largest, share = study.classes[place], percent((support[:, place] / support.sum(axis=1)).mean())
     who = "Every model" if len(study.models) > 1 else "The model"
-    text = f"{who} is trained and judged on the same split of the photos: {photos} test photos{seeds}. "
-    text += f"Always answering the largest class, {largest}, would name {share} correctly. "
+    text = f"{who} is trained and tested on the same split of the photos: {photos} test photos{seeds}. "
+    text += f"Always predicting the largest class, {largest}, would give {share}. "
     published = words.listed([f"{p.model} {100 * p.accuracy:.0f}%" for p in PUBLISHED])
     return text + f"The published study reported {published}, on other photos."
 
@@ -42,7 +42,7 @@ def results(study: Study) -> str:
     seeds = f"Means over {len(study.seeds)} seeds, ± standard deviation. " if len(study.seeds) > 1 else ""
     note = (
         f"{seeds}{words.BALANCE} Training is the time of a run without reading photos and computing "
-        "features, which are made once and shared. Parameters and multiply-adds are those of the whole "
+        "features, which is done once and shared. Parameters and multiply-adds are those of the whole "
         f"network, for one photo; so is the time per photo. Grey rows: {CAUTION}."
     )
     return section(
@@ -67,7 +67,7 @@ def _row(row: Row) -> list[str]:
 
 
 def differences(study: Study) -> str:
-    """What the differences between models are worth, in words, then every pair; the last balance open."""
+    """Which differences between models exceed noise, as text, then every pair; the last balance is open."""
     if len(study.models) < 2:
         return ""
     found = words.findings(study)
@@ -78,7 +78,7 @@ def differences(study: Study) -> str:
     )
     title = f"<h3>{esc(words.balanced(last).capitalize())}</h3>" if others else ""
     return section(
-        "What the differences between models are worth",
+        "Which differences between models exceed noise",
         paragraph(words.method(study)),
         title + _findings(parts[last]),
         page.folded(f"Every pair, {words.balanced(last)}", _pairs(study, last)),
@@ -125,7 +125,7 @@ def _gap(pair: Pair) -> list[str]:
 
 
 def runs(study: Study, folder: Path) -> str:
-    """Links to what each run left behind, and the files beside the page."""
+    """Links to the runs, and to the files beside the page."""
     rows = [
         [
             esc(model),
@@ -137,7 +137,7 @@ def runs(study: Study, folder: Path) -> str:
     files = {
         "study.toml": "the settings",
         "study.csv": "the table",
-        "study.json": "all numbers, differences and intervals too",
+        "study.json": "all numbers, including differences and intervals",
         "leakage.json": "the leakage check",
         "figures/": "every figure as PNG and SVG",
     }
@@ -148,7 +148,7 @@ def runs(study: Study, folder: Path) -> str:
     )
     return section(
         "Every run",
-        paragraph("A run for each model, balance and seed; each has a page of its own."),
+        paragraph("One run per model, balance and seed, each with its own page."),
         table("Runs", head, rows, text=range(1, len(head))),
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
     )

@@ -11,7 +11,7 @@ from simulations.study.results import Study
 
 
 def made(study: Study) -> str:
-    """What a reader needs in order to trust the numbers, or to make them again."""
+    """What a reader needs to trust the numbers, or to reproduce them."""
     run = study.any_run
     env, config, people = run.environment, run.config, run.data.subjects
     source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
@@ -27,8 +27,8 @@ def made(study: Study) -> str:
         ("Seeds", f"{', '.join(map(str, study.seeds))}: of the split, the views and the training"),
         ("Training", f"{config.baseline.epochs} epochs, {train.optimizer}, learning rate "
                      f"{train.lr:g}, batch {train.batch}"),
-        ("Epoch that is judged", _selected(study)),
-        ("Test photos", "looked at once in each run, after the epoch was chosen"),
+        ("Selected epoch", _selected(study)),
+        ("Test photos", "used once in each run, after the epoch was selected"),
         ("Machine", machine(env)),
         ("Date of the first run", date(env)),
         ("Versions", versions(env)),
@@ -45,7 +45,7 @@ def made(study: Study) -> str:
 def _unit(study: Study) -> str:
     run = study.any_run
     if run.config.data.split == "given":
-        return "; as the photos came"
+        return "; as given with the photos"
     by_person = run.data.subjects and run.config.data.split_by != "photo"
     return "; by person, nobody is in two parts" if by_person else "; by photo"
 
@@ -56,7 +56,7 @@ def _selected(study: Study) -> str:
 
 
 def _leakage(study: Study) -> str:
-    """What the leakage check found, where it was made."""
+    """What the leakage check found; "" if there was none."""
     if not (study.folder / LeakageCheck.FILE).is_file():
         return ""
     found = LeakageCheck.read(study.folder)
@@ -65,11 +65,11 @@ def _leakage(study: Study) -> str:
     least = "at least " if found.more else ""
     text = f"Copies of a photo in two parts: {copies:,}. Near-duplicate photos: {least}{pairs:,} pairs, "
     text += f"{least}{near:,} of them across parts. "
-    text += f"People in two parts: {shared:,} of {people:,}." if people else "Who is on them is not known."
+    text += f"People in two parts: {shared:,} of {people:,}." if people else "People on them: not known."
     title = "<h3>Leakage check, split of the first seed</h3>"
     if not (copies or near or shared):
         return title + paragraph(text) + paragraph("No leak between the parts was found.")
-    verdict = "What lies in two parts lets a model know test photos from training: scores may be too high."
+    verdict = "What is in two parts lets a model see test photos in training: scores may be too high."
     items = "".join(f"<li>{esc(' and '.join(pair))}</li>" for pair in found.examples)
     listed = f'<ul class="files">{items}</ul>' if items else ""
     return f'{title}<div class="note">{paragraph(text)}{paragraph(verdict)}{listed}</div>'

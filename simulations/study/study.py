@@ -1,7 +1,7 @@
-"""The centralized study: every model at every balance over several seeds, each in a run folder of its own.
+"""The centralized study: every model at every balance over several seeds, each in its own run folder.
 
-What is finished is never trained again, so a study that was stopped goes on where it was. All models and
-balances of a seed share the split, and the rows that several of them read are computed once.
+Finished runs are never trained again, so an interrupted study resumes where it was. All models and balances
+of a seed share the split, and rows that several of them read are computed once.
 """
 
 import time
@@ -35,14 +35,14 @@ from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, world_of
 
-_EXAMPLES = 10  # pairs of near duplicates that are named
+_EXAMPLES = 10  # pairs of near duplicates that are listed
 
 
 def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Study, Path, list[str]]:
     """Trains what is not trained yet, in run folders below `study.folder`, then writes tables, figures, page.
 
-    Returns what they show, the page, and what failed: a model that diverges does not stop the others. The
-    folder appears once nothing the user gave can be wrong any more.
+    Returns the results, the page, and what failed: a model that diverges does not stop the others. The folder
+    is created once all input is checked.
     """
     check_cache()
     if study.left_out:
@@ -51,7 +51,7 @@ def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Stud
         display.note(f"left out, as {', '.join(needed)} is not installed: {', '.join(study.left_out)}")
     tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
     first = study.config.run.seed
-    for model in study.models:  # their libraries and weights must be there
+    for model in study.models:  # their libraries and weights must be available
         world_of(study.config_of(model, study.balances[0], first), tables[first], phones=False)
     study.folder.mkdir(parents=True, exist_ok=True)
     with locked(study.folder):
@@ -61,7 +61,7 @@ def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Stud
         failed = [words for seed, table in tables.items() for words in _train(study, seed, table, display)]
         done = [model for model in study.models if _whole(study, model)]
         if not done:
-            raise RunError(f"no model came to its end; {failed[0]}", resumable=False)
+            raise RunError(f"no model finished; {failed[0]}", resumable=False)
         with display.stage("Tables and figures", unit="pages") as step:
             result = study_results.read(study.folder, done, study.balances, study.every_seed)
             study_files.write(result, study.folder)
@@ -84,8 +84,8 @@ def _of(study: StudyRequest, seed: int) -> str:
 
 
 def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> None:
-    """Tells what is known of the photos, and writes leakage.json: what the parts of the first seed's split
-    share that they should not.
+    """Shows what is known of the photos, and writes leakage.json: what the parts of the first seed's split
+    share but should not.
     """
     found = tell(table, display, always=True)
     assert found is not None
@@ -104,7 +104,7 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
 
 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
-    """Trains what is missing of one seed; what diverged, in words."""
+    """Trains what is missing of one seed; returns a line for each run that diverged."""
     whole = joined_plan(table, [plan_views(table, balance, seed=seed) for balance in study.balances])
     prepare, runs, failed = _preparer(study, whole, display), study.runs, []
     for number, (own, model, balance) in enumerate(runs, 1):
@@ -131,7 +131,7 @@ def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) 
 
 
 def _whole(study: StudyRequest, model: str) -> bool:
-    """Whether every run of a model came to its end."""
+    """Whether every run of a model finished."""
     places = (study.place_of(model, balance, seed) for seed in study.every_seed for balance in study.balances)
     return all((place / "summary.json").exists() for place in places)
 
@@ -139,7 +139,7 @@ def _whole(study: StudyRequest, model: str) -> bool:
 def _preparer(
     study: StudyRequest, whole: ViewPlan, display: Display
 ) -> Callable[[World], tuple[Prepared, float]]:
-    """Prepares worlds of one seed and says how long it took; shows it where rows are new to this study."""
+    """Prepares worlds of one seed and times it; shows a stage if the rows are new to this study."""
     seen = set[tuple[str, int]]()
 
     def prepare(world: World) -> tuple[Prepared, float]:
@@ -156,7 +156,7 @@ def _preparer(
 
 
 def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display: Display) -> None:
-    """InputError unless every finished run is sound, and the one that would be trained now."""
+    """InputError unless every finished run is intact, and the one that would be trained now."""
     fingerprints = {seed: fingerprint(table) for seed, table in tables.items()}
     others = set()
     for seed, model, balance in study.runs:
@@ -177,7 +177,7 @@ def _check_finished(study: StudyRequest, tables: dict[int, ImageTable], display:
 
 
 def _read_finished(folder: Path) -> tuple[str, Mapping[str, str]]:
-    """The fingerprint of a finished run's photos and the versions that made it; InputError where files of it
+    """The fingerprint of a finished run's photos and the versions that made it; InputError if files of it
     are missing or damaged.
     """
     try:
@@ -185,7 +185,7 @@ def _read_finished(folder: Path) -> tuple[str, Mapping[str, str]]:
         for name in ("config.toml", "environment.json", "rounds.jsonl", "predictions.csv"):
             (folder / name).read_bytes()
         if summary.head_sha256 != sha256_of(folder / "head.safetensors"):
-            raise ValueError("head.safetensors is not the one of summary.json")
+            raise ValueError("head.safetensors does not match summary.json")
         return data.photos_sha256, summary.versions
     except OSError as error:
         why = f"{Path(str(error.filename)).name}: {error.strerror}"

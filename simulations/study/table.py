@@ -1,4 +1,4 @@
-"""The results of a study for the terminal: a row for each model and balance, then what differences are worth.
+"""The results of a study for the terminal: a row per model and balance, then which differences exceed noise.
 
 The numbers come from simulations/study/results.py, the published ones from simulations/study/published.py.
 """
@@ -14,9 +14,9 @@ from simulations.study.results import Row, Study
 from simulations.study.words import Finding
 
 _WIDTH = 120  # columns used at most
-_BESIDE = 106  # from here on a spread stands beside its mean, else below it
-_ALL = 77  # columns that all of it takes so
-_LESS = words.SHOWN[:2]  # the scores shown where there is less room, without parameters and pace
+_BESIDE = 106  # from this width on, a spread is beside its mean, else below it
+_ALL = 77  # columns that all scores then take
+_LESS = words.SHOWN[:2]  # the scores shown if there is less room, without parameters and ms per photo
 _HEADS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced\naccuracy", "macro_f1": "Macro-F1",
           "weighted_f1": "Weighted\nF1"}  # fmt: skip
 _SHORT = {"accuracy": "Accuracy", "balanced_accuracy": "Bal.\nacc.", "macro_f1": "Macro\nF1",
@@ -24,7 +24,7 @@ _SHORT = {"accuracy": "Accuracy", "balanced_accuracy": "Bal.\nacc.", "macro_f1":
 
 
 def show(study: Study, console: Console) -> None:
-    """Prints the table and the verdict, as wide as the terminal but no wider than the eye likes."""
+    """Prints the table and the verdict as wide as the terminal, at most _WIDTH columns."""
     width, unicode = min(console.width - 1, _WIDTH), console.encoding.lower().startswith("utf")
     parts = [_title(study), "", _table(study, width, "±" if unicode else "+-"), *_verdict(study)]
     with console.capture() as captured:
@@ -41,7 +41,7 @@ def _title(study: Study) -> Text:
 
 
 def _table(study: Study, width: int, sign: str) -> Table:
-    """Rows in the order given, the name of a model at its first; the published ones below."""
+    """Rows in the order given, a model's name at its first row; the published ones below."""
     names = words.SHOWN if width >= _ALL else _LESS
     wide = width >= _BESIDE
     between = (" " if wide else "\n") + sign
@@ -81,7 +81,7 @@ def _cells(row: Row, scores: list[Text]) -> list[str | Text]:
 
 
 def _score(row: Row, name: str, between: str) -> Text:
-    """Mean and standard deviation; `between` stands before the latter."""
+    """Mean and standard deviation, with `between` in between."""
     mean, sd = words.spread(row.scores[name], name)
     return Text.assemble(mean, (f"{between}{sd}" if sd else "", "dim"))
 
@@ -93,11 +93,11 @@ def _short(seconds: float | None) -> str:
 
 
 def _verdict(study: Study) -> list[RenderableType]:
-    """What the differences are worth: in full at the last balance, in a line at the others."""
+    """Which differences exceed noise: in full at the last balance, in a line at the others."""
     parts: list[RenderableType] = ["", Text(words.BALANCE, style="dim"), Text(f"* {CAUTION}", style="dim")]
     if len(study.models) < 2:
         return parts
-    parts += ["", Text("What the differences between models are worth", style="bold")]
+    parts += ["", Text("Which differences between models exceed noise", style="bold")]
     *others, accuracy, f1 = words.findings(study)
     for finding in (accuracy, f1):
         parts += ["", *_finding(finding)]
@@ -119,7 +119,7 @@ def _finding(finding: Finding) -> list[RenderableType]:
 
 
 def _plain() -> Table:
-    """Two columns, the first as wide as its words."""
+    """Two columns, the first as wide as its text."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

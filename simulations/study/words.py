@@ -1,4 +1,4 @@
-"""What a study found, in words: which differences between models are beyond noise and which are not."""
+"""What a study found, as text: which differences between models are beyond noise and which are not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ NAMES = {
 }
 SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
 READINGS = ("beyond noise", "within noise", "unclear")
-BALANCE = "Balance: training views of each class; none: the classes as they are."
+BALANCE = "Balance: training views of each class; none: no balancing."
 _STANDING = {"within noise": "not told apart from", "unclear": "unclear against"}
 _GROUPS = ("above", "below", *_STANDING.values())
-_FEW = 2  # so many models are always named
+_FEW = 2  # up to this many models are always listed
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the differences between models are worth, at one balance in one measure.
+    """Which differences between models exceed noise, at one balance in one measure.
 
     Fields:
-        lines: (model, its mean, how it stands against the others), best first.
+        lines: (model, its mean, how it compares with the others), best first.
         counts: how many pairs have each reading.
     """
 
@@ -56,9 +56,9 @@ def _finding(study: Study, balance: int, measure: str) -> Finding:
 
 
 def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str], str]) -> str:
-    """As in: not told apart from cnn; above the others. `order`: the models, best first.
+    """For example: not told apart from cnn; above the others. `order`: the models, best first.
 
-    A group of more than a few comes last and is not listed.
+    The largest group, if it has more than _FEW models, comes last and is not listed.
     """
     groups: dict[str, list[str]] = {}
     for other in order:
@@ -75,7 +75,7 @@ def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str
 
 
 def counted(finding: Finding) -> str:
-    """As in: 22 of 28 pairs beyond noise, 4 within noise, 2 unclear."""
+    """For example: 22 of 28 pairs beyond noise, 4 within noise, 2 unclear."""
     parts = [f"{number} {reading}" for reading, number in finding.counts.items() if number]
     first, rest = parts[0].split(" ", 1)
     total = sum(finding.counts.values())
@@ -88,7 +88,7 @@ def headline(study: Study) -> str:
     where = f"On the test photos at {balanced(balance)}"
     best = max((study.row(m, balance) for m in study.models), key=lambda row: row.scores["macro_f1"].mean)
     f1, hits = best.scores["macro_f1"].mean, best.scores["accuracy"].mean
-    scores = f"macro-F1 {f1:.3f}, {percent(hits)} named correctly"
+    scores = f"macro-F1 {f1:.3f}, {percent(hits)} classified correctly"
     if len(study.models) == 1:
         return f"{where} {best.model} has {scores}."
     rivals = [
@@ -103,12 +103,12 @@ def headline(study: Study) -> str:
 
 
 def share(value: float, measure: str) -> str:
-    """Accuracies in percent, F1 as it is."""
+    """Accuracies in percent, F1 as a number."""
     return f"{value:.3f}" if measure.endswith("f1") else percent(value)
 
 
 def spread(value: Spread, measure: str) -> tuple[str, str]:
-    """Mean and standard deviation as they are written beside one another; the latter may be empty."""
+    """Mean and standard deviation as text; the latter may be empty."""
     if value.sd is None:
         return share(value.mean, measure), ""
     digits = f"{value.sd:.3f}" if measure.endswith("f1") else f"{100 * value.sd:.1f}"
@@ -123,17 +123,17 @@ def gap(pair: Pair) -> tuple[str, str]:
 
 
 def balanced(balance: int) -> str:
-    """What a balance is called."""
+    """The name of a balance: "balance 800" or "balance none"."""
     return f"balance {views(balance)}"
 
 
 def views(balance: int) -> str:
-    """The balance alone: its training views of a class, or none."""
+    """The balance alone: its training views per class, or "none"."""
     return f"{balance:,}" if balance else "none"
 
 
 def pace(milliseconds: float | None) -> str:
-    """Three digits that count; an empty text for None."""
+    """Three significant digits; "" for None."""
     if milliseconds is None:
         return ""
     if milliseconds < 0.01:
@@ -143,31 +143,31 @@ def pace(milliseconds: float | None) -> str:
 
 
 def count(number: float | None) -> str:
-    """2230277 -> "2.23M"; an empty text for None."""
+    """2230277 -> "2.23M"; "" for None."""
     return "" if number is None else short(float(f"{number:.3g}"))
 
 
 def listed(names: Sequence[str]) -> str:
-    """As in: a, b and c."""
+    """For example: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def method(study: Study) -> str:
-    """How the differences were judged, in a few sentences."""
+    """How the differences were tested, in a few sentences."""
     drawn = "people, each with all their photos," if study.drawn == "people" else "photos"
     pairs = len(study.models) * (len(study.models) - 1) // 2
-    text = f"Paired bootstrap over the test photos: {drawn} drawn {MANY:,} times, the same for both models"
-    text += f"{', in all seeds together' if len(study.seeds) > 1 else ''}. "
+    text = f"Paired bootstrap over the test photos: {drawn} resampled {MANY:,} times, identically for both "
+    text += f"models{', in all seeds together' if len(study.seeds) > 1 else ''}. "
     several = len(study.seeds) > 1
     same = " and the better model is the same at every seed; " if several else "; "
-    alone = ", unclear when the better model is not the same at every seed" if several else ""
+    alone = ", unclear if the better model is not the same at every seed" if several else ""
     if pairs > 1:
         text += (
-            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by luck: a "
-            "difference is beyond noise when its p-value, adjusted for their number (Holm), is at most 0.05"
-            f"{same}unclear when its own interval leaves out zero all the same. "
+            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by chance: a "
+            "difference is beyond noise if its p-value, adjusted for their number (Holm), is at most 0.05"
+            f"{same}unclear if only its own interval excludes zero. "
         )
     else:
-        text += f"A difference is within noise when its 95% interval holds zero{alone}. "
+        text += f"A difference is within noise if its 95% interval contains zero{alone}. "
     text += "Above and below mean beyond noise, not told apart means within it. "
     return text + "Other seeds, and photos of another kind, add to the noise."

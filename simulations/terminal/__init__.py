@@ -1,1 +1,1 @@
-"""What one sees in the terminal: stages while a run goes, its result at the end. Nothing is computed here."""
+"""The terminal display: stages during a run, its result at the end. Nothing is computed here."""

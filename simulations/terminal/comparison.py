@@ -1,6 +1,6 @@
-"""The result of a run beside its baselines, for the terminal: a table, and what the differences are worth.
+"""The result of a run beside its baselines, for the terminal: a table, and which differences exceed noise.
 
-Everything comes from summaries; the files of the run folder only tell which photos were named how.
+Scores come from summaries; of the run folder only the per-photo predictions are read, to pair them.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ Named = tuple[str, Summary]  # a baseline's name and its summary
 
 
 def compare(summary: Summary, baselines: list[Named], page: Path | None) -> RenderableType:
-    """Runs side by side, then run minus each baseline; photos are paired by the files beside `page`."""
+    """Runs side by side, then run minus each baseline, paired by photo if the files beside `page` allow."""
     parts: list[RenderableType] = ["", _table([(summary.kind, summary), *baselines])]
     if left_out := _too_few(summary.across_phones):
         parts += [Text(left_out, style="dim")]
@@ -50,7 +50,7 @@ def _table(runs: list[Named]) -> Table:
     if (own := every[0].own_heads) is not None and every[0].kind != "local":
         table.add_row("own heads", percent(own.accuracy), *("" for _ in every[1:]))
     table.add_row("trained for", *map(_steps, every))
-    if any(each.phones_dropped for each in every):  # updates that could not be used
+    if any(each.phones_dropped for each in every):  # unusable updates
         table.add_row("dropped", *(f"{each.phones_dropped:,}" for each in every))
     table.add_row("views seen", *(f"{each.photos:,}" for each in every))
     table.add_row("training time", *(duration(each.seconds_training) for each in every))
@@ -58,19 +58,19 @@ def _table(runs: list[Named]) -> Table:
 
 
 def _worst_tenth(summary: Summary) -> str:
-    """The mean accuracy of the tenth of phones that fare worst, where phones were judged."""
+    """The mean accuracy of the worst tenth of phones; "" if phones were not evaluated."""
     phones = summary.across_phones
     worst = phones.accuracy.worst_tenth if phones is not None else None
     return "" if worst is None else percent(worst)
 
 
 def _too_few(phones: AcrossPhones | None) -> str:
-    """How many phones have too few photos to count for the worst tenth; "" where none has."""
+    """How many phones have too few photos to be ranked for the worst tenth; "" if none."""
     left = phones.phones - phones.ranked if phones is not None else 0
     if phones is None or not left:
         return ""
     return (
-        f"  worst tenth: without {left:,} of {phones.phones:,} phones that have fewer than "
+        f"  worst tenth: excludes {left:,} of {phones.phones:,} phones, which have fewer than "
         f"{phones.min_photos} test photos"
     )
 
@@ -81,7 +81,7 @@ def _steps(summary: Summary) -> str:
 
 
 def _differences(summary: Summary, other: Summary, runs: list[Run]) -> dict[str, Difference]:
-    """As the page has them, where their files are there; else from the confusion matrices alone."""
+    """As on the page if the run files are there, else from the confusion matrices alone."""
     found = [[run for run in runs if run.summary == each] for each in (summary, other)]
     if all(found):
         return results.differences(found[0][0], found[1][0])[0]
@@ -89,7 +89,7 @@ def _differences(summary: Summary, other: Summary, runs: list[Run]) -> dict[str,
 
 
 def _gap(kind: str, name: str, gaps: dict[str, Difference]) -> Text:
-    """A heading that says what is compared, and a line for each measure."""
+    """A heading with what is compared, and a line for each metric."""
     text = Text.assemble((f"{kind.capitalize()} minus {name}", "bold"))
     for label, measure, scale, digits, unit in _MEASURES:
         gap = gaps[measure]

@@ -1,8 +1,8 @@
-"""What one sees in the terminal: stages while a run goes, and at its end the result.
+"""The terminal display: stages while a run is in progress, and the result at its end.
 
-On a terminal the stage that runs is a live line or two, and finished ones stay above it, one quiet line each;
+On a terminal the current stage is a live line or two, and finished ones stay above it, one plain line each;
 elsewhere (a pipe, a log, TERM=dumb) every stage is a few plain lines without control characters.
-Nothing is computed here: stages tell how far they are (stage.py), summaries how it ended (comparison.py).
+Nothing is computed here: stages report their progress (progress.py), summaries the result (comparison.py).
 """
 
 import sys
@@ -26,8 +26,8 @@ from simulations.terminal.progress import Stage, Step
 
 __all__ = ["Display", "Step"]
 
-_WIDTH = 78  # columns used at most: eyes need not travel on a wide screen
-_NAME = 22  # columns of a stage's name at least, so that bars begin in one place
+_WIDTH = 78  # columns used at most, also on a wide screen
+_NAME = 22  # minimum columns of a stage's name, so that bars align
 _FRAMES = 10  # a second
 
 
@@ -45,7 +45,7 @@ class Display:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`console`: standard output unless given. `clock`: seconds that only grow."""
-        # This very stream: what others print while a simulation runs goes elsewhere.
+        # Bind the stream now: what others print while a simulation runs is redirected.
         shown_as_html = console is None and not quiet and notebook.in_notebook()
         if shown_as_html:
             console = notebook.console()
@@ -61,7 +61,7 @@ class Display:
         if shown_as_html:
             self._live = notebook.Output(self._console, self)
         elif not quiet and self._console.is_interactive:
-            errors = on_terminal(sys.stderr)  # else they go where the user sent them
+            errors = on_terminal(sys.stderr)  # if redirected, leave them alone
             self._live = Live(
                 self,
                 console=self._console,
@@ -83,7 +83,7 @@ class Display:
 
     @contextmanager
     def stage(self, name: str, *, unit: str) -> Iterator[Step]:
-        """Shows a stage while the block runs, then what it did and the time it took, or that it failed."""
+        """Shows a stage while the block runs, then what it did and how long it took, or that it failed."""
         log = None if self._quiet or self._live else self._plain
         stage = Stage(name, unit, clock=self._clock, log=log)
         if log:
@@ -106,7 +106,7 @@ class Display:
             self._plain(text)
 
     def results(self, summary: Summary, baselines: list[tuple[str, Summary]], page: Path | None) -> None:
-        """Shows the run and its baselines side by side, what their differences are worth, and the page."""
+        """Shows the run and its baselines side by side, which differences exceed noise, and the page."""
         if self._quiet:
             return
         with self._console.capture() as text:
@@ -122,10 +122,10 @@ class Display:
             yield from self._current(stage, self._width)
             if stage.facts:
                 yield self._facts(stage.facts, self._width)
-            yield Text()  # the cursor rests here: the ^C that a terminal echoes must not wrap
+            yield Text()  # the cursor rests here: the ^C echoed by a terminal must not wrap
 
     def _current(self, stage: Stage, width: int) -> Iterator[RenderableType]:
-        """Spinner, name, bar, done, time; the bar takes the room there is, the name gives way to the rest."""
+        """Spinner, name, bar, amount, time; the bar takes the free room, the name is cut first."""
         share = stage.amount(short=True) if width >= 70 else stage.share() if stage.steps else ""
         took = stage.time()
         free = width - 16 - len(share)  # beside spinner, share and time
@@ -138,7 +138,7 @@ class Display:
         yield Text.assemble(f"  {share}", (f"{took:>12}", style), no_wrap=True, overflow="crop")
 
     def _bar(self, stage: Stage, room: int) -> Text:
-        """Two kinds of line, to be read without colours too; nothing where there is too little room."""
+        """Two kinds of line, readable without colours too; blank if there is too little room."""
         if not stage.total or room < 8:
             return Text(" " * room, end="")
         full = room * min(stage.done, stage.total) // stage.total
@@ -146,7 +146,7 @@ class Display:
         return Text.assemble((thick * full, "cyan"), (thin * (room - full), "dim"), end="")
 
     def _facts(self, facts: dict[str, str], width: int) -> Text:
-        """Facts in a row, closer together where there is little room; what has none is left out."""
+        """Facts in a row, closer together if there is little room; those that do not fit are dropped."""
         shown = [Text.assemble((f"{key} ", "dim"), self._printable(value)) for key, value in facts.items()]
         gap = "  " if sum(2 + len(fact) for fact in shown) <= width else " "
         line = Text("  ", no_wrap=True, overflow="crop")
@@ -180,7 +180,7 @@ class Display:
         self._console.print(Text(self._printable(text)), soft_wrap=True)
 
     def _printable(self, text: str) -> str:
-        """Without control characters, and without what the terminal cannot show."""
+        """Without control characters and characters the terminal cannot show."""
         return self._encodable("".join(char if char.isprintable() else "?" for char in text))
 
     def _encodable(self, text: str) -> str:
@@ -195,6 +195,6 @@ class Display:
 
 
 def _near(path: Path) -> Path:
-    """The path from here, where it lies below."""
+    """The path relative to the working directory, if it is below it."""
     here = Path.cwd()
     return path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path

@@ -1,4 +1,4 @@
-"""The display in a notebook: an output that is drawn anew while a run goes, like a terminal's live area."""
+"""The display in a notebook: an output redrawn while a run is in progress, like a terminal's live area."""
 
 import io
 import sys
@@ -7,27 +7,27 @@ from html import escape as esc
 
 from rich.console import Console, RenderableType
 
-_PAUSE = 0.5  # seconds between two drawings
+_PAUSE = 0.5  # seconds between redraws
 _WIDTH = 79
 _STYLE = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.35;white-space:pre"
 
 
 def in_notebook() -> bool:
-    """Whether this runs in the kernel of a notebook, which shows more than text."""
+    """Whether this runs in a notebook kernel, which can show HTML."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and hasattr(shell, "kernel")
 
 
 def console() -> Console:
-    """Keeps what is printed to it, for the output."""
+    """A console that records what is printed to it, for the output."""
     return Console(
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, force_jupyter=False, _environ={}
     )
 
 
 class Output:
-    """The output of a cell: what `console` has kept, and below it `live` as it is now."""
+    """The output of a cell: what `console` has recorded, and below it the current state of `live`."""
 
     def __init__(self, console: Console, live: RenderableType) -> None:
         self._console, self._live = console, live
@@ -42,7 +42,7 @@ class Output:
         self._thread.start()
 
     def stop(self) -> None:
-        """Draws it for the last time."""
+        """Draws it one last time."""
         self._over.set()
         self._thread.join()
         self._draw()

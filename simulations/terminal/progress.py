@@ -1,4 +1,4 @@
-"""A stage of a run as it goes: how far it is, how long it takes yet. The display shows it; see display.py."""
+"""The progress of a stage: units done and time left. The display shows it; see display.py."""
 
 import time
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from math import ceil, exp
 from threading import Lock
 from typing import Protocol
 
-_MEMORY = 10.0  # seconds over which the pace fades, or a third of the time spent where that is longer
-_QUIET = 5.0  # seconds at least between lines in a log
+_MEMORY = 10.0  # seconds over which the rate decays, or a third of the time spent if that is longer
+_QUIET = 5.0  # minimum seconds between log lines
 
 
 class Step(Protocol):
-    """What a stage is told: units done, of how many (0: not known yet), and facts to show beside them."""
+    """Reports progress to a stage: units done, total (0: not known yet), and facts to show beside them."""
 
     def __call__(self, done: int, total: int, **facts: str) -> None:
-        """Takes in how far the stage is."""
+        """Records the progress."""
 
 
 class Stage:
-    """How far a stage is; a Step that may be called thousands of times a second, from any thread.
+    """The progress of a stage; a Step that may be called thousands of times a second, from any thread.
 
     Fields:
-        done, total: in units. facts: as last told. steps: how often it was told.
+        done, total: in units. facts: as last reported. steps: number of reports.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class Stage:
         clock: Callable[[], float] = time.monotonic,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        """`log` takes the few lines for a log, where there is no terminal."""
+        """`log` receives a few lines for a log when there is no terminal."""
         self.name, self._unit, self._clock, self._log = name, unit, clock, log
         self.done, self.total, self.facts, self.steps = 0, 0, dict[str, str](), 0
         self._lock = Lock()
         self._began = self._moved = self._logged = clock()
         self._tenths, self._pause = 0, _QUIET
         self._going = False
-        self._work = self._time = 0.0  # units and the seconds they took, what is long ago counting less
+        self._work = self._time = 0.0  # units and the seconds they took, decayed over time
 
     def __call__(self, done: int, total: int, **facts: str) -> None:
-        """Takes in how far it is; a Step."""
+        """Records the progress; a Step."""
         with self._lock:
             now = self._clock()
             self._pace(done - self.done, now)
@@ -53,11 +53,11 @@ class Stage:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return self._clock() - self._began
 
     def left(self) -> float | None:
-        """Seconds to go at the pace of late; None until that is known."""
+        """Estimated seconds left at the recent rate; None until it is known."""
         with self._lock:
             if self._time < 1 or self.done >= self.total:
                 return None
@@ -65,19 +65,19 @@ class Stage:
             return max(1.0, (self.total - self.done) * self._time / self._work - waited)
 
     def time(self) -> str:
-        """The time left where it is known, else the time it has taken: "1:05 left", "0:12"."""
+        """The time left if known, else the time elapsed: "1:05 left", "0:12"."""
         left = self.left()
         minutes, seconds = divmod(int(self.elapsed) if left is None else ceil(left), 60)
         shown = f"{minutes}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}"
         return f"{shown}:{seconds:02}{'' if left is None else ' left'}"
 
     def share(self) -> str:
-        """Units done of all: "12/50"; no total where it is not known."""
+        """Units done of the total: "12/50"; without the total if it is not known."""
         total = f"{self.total:,}"
         return f"{self.done:>{len(total)},}/{total}" if self.total else f"{self.done:,}"
 
     def amount(self, *, short: bool = False) -> str:
-        """What was done: "50 rounds", and of how many where it fell `short`; nothing if it never told."""
+        """What was done: "50 rounds", with the total if it fell `short`; "" without any report."""
         if not self.steps:
             return ""
         if short and self.total:
@@ -85,12 +85,12 @@ class Stage:
         return f"{self.done:,} {self._unit if self.done != 1 else self._unit.removesuffix('s')}"
 
     def line(self) -> str:
-        """All of it, for a log: "Features: 640/6,440 views, 0:20 left"."""
+        """The whole line, for a log: "Features: 640/6,440 views, 0:20 left"."""
         facts = [f"{key} {value}" for key, value in self.facts.items()]
         return f"{self.name}: {', '.join([self.amount(short=True), *facts, self.time()])}"
 
     def _pace(self, gained: int, now: float) -> None:
-        """Counts what came between two steps; the first units came with the start-up and do not count."""
+        """Updates the rate between two steps; the first units include the start-up and do not count."""
         if gained <= 0:
             return
         if self._going:
@@ -100,7 +100,7 @@ class Stage:
         self._going, self._moved = self.steps > 0, now
 
     def _due(self, now: float) -> bool:
-        """Whether to log: at every tenth, not soon after another line; without a total ever more rarely."""
+        """Whether to log: at every tenth, at least _QUIET apart; without a total, ever more rarely."""
         if self.done >= self.total > 0 or now - self._logged < self._pause:
             return False
         tenths = 10 * self.done // self.total if self.total > 0 else self._tenths + 1
