@@ -228,7 +228,7 @@ def test_rounds_that_are_gone_or_others_are_noticed(tmp_path: Path, began: str) 
     kept = path.read_text()
     path.unlink()
     for change in (lambda: log.append_round(a_round(3)), log.settle):
-        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; put it back"):
+        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; restore it"):
             change()
     assert not path.exists()
     path.write_text(kept[:-9])
