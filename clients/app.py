@@ -1,7 +1,7 @@
-"""The phones' end of the wire: unpack the order, do the local update, pack the reply.
+"""The phones' end of the wire: unpack the order, run the local update, pack the reply.
 
-A node works for whichever phones the order names, and answers with one sum over them; with what each of them
-sends, or the heads that they keep for themselves, too, where the order asks for it.
+A node works for whichever phones the order names and replies with one sum over them, plus each phone's own
+update or personal head if the order requests them.
 """
 
 import numpy as np
@@ -17,15 +17,15 @@ from fer_models.quiet import hush
 from fer_models.stamp import check_unchanged
 from fer_models.statistics import phone_sums, projection
 
-hush()  # Flower imports this and starts Ray before it calls anything here
+hush()  # Flower imports this module and starts Ray before it calls anything here
 app = ClientApp()
 
 
 @app.query()
 def ready(message: Message, context: Context) -> Message:
-    """Opens the prepared data and loads the compiled update, so that round 1 is a round like any other.
+    """Opens the prepared data and loads the compiled update, so that round 1 does not pay for start-up.
 
-    A node that is a phone prepares its photos, and says which phone it is. The reply tells the node's code.
+    A node that is a phone prepares its photos and reports its id. The reply carries the node's code digests.
     """
     order, head = _order(message)
     if "recipe" in message.content:
@@ -35,7 +35,7 @@ def ready(message: Message, context: Context) -> Message:
         held, says = (
             phones_of(order.prepared),
             {},
-        )  # where the folder is not seen from here, this says so best
+        )  # first: has the clearest error if the folder is not visible from here
         check_unchanged(order.stamp)
     nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
@@ -48,7 +48,7 @@ def ready(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Trains the phones of the order from its head; replies with their summed update and its counts.
 
-    Phones whose numbers are not finite are in neither: the reply names those that are.
+    Phones with non-finite numbers are left out of both; the reply lists the phones included.
     """
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
@@ -85,7 +85,7 @@ def train(message: Message, context: Context) -> Message:
 
 @app.query("sums")
 def sums(message: Message, context: Context) -> Message:
-    """The sums that ridge regression needs of the views of the order's phones."""
+    """The sums for ridge regression over the views of the order's phones."""
     order, head = _order(message)
     held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
@@ -98,13 +98,13 @@ def sums(message: Message, context: Context) -> Message:
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:
-    """The order of a message and the head of its round."""
+    """The order in a message and the head of its round."""
     order = Order.from_scalars(message.content.config_records["order"])
     return order, message.content.array_records["head"]["values"].numpy()
 
 
 def _held(order: Order, context: Context) -> PhoneData:
-    """What the phones of this node hold; RunError where prepared files or the node's code are others."""
+    """The data of this node's phones; RunError if the prepared files or the node's code have changed."""
     check_node(order.code, order.own_classes)
     if not order.prepared:
         return device.held(context.node_config)
@@ -113,7 +113,7 @@ def _held(order: Order, context: Context) -> PhoneData:
 
 
 def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
-    """The work of the phones' own heads, which start from `starts` and are trained beside the shared one."""
+    """The work for personal heads, which start from `starts` and are trained beside the shared head."""
     pull = LocalTerms(pull=order.own_pull)
     return LocalWork(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 

@@ -1,8 +1,8 @@
-"""A node that is one phone: it holds its own photos, and works for nobody else's.
+"""A node that is one phone: it holds its own photos and trains on nothing else.
 
-Its `node_config` says which phone it is and where its photos lie: `phone=2 data="/photos"`, a folder or a CSV
-as `data.source` takes. What the server sends beforehand is a recipe: the classes and the frozen part of the
-model. The photos never leave the node; what the frozen part makes of them is kept in its own cache.
+Its `node_config` gives the phone's id and the location of its photos: `phone=2 data="/photos"`, a folder or a
+CSV as in `data.source`. Beforehand the server sends a recipe: the classes and the frozen part of the model.
+The photos never leave the node; their features are kept in the node's own cache.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _EXAMPLE = "--node-config 'phone=0 data=\"/its/photos\"'"
 
 @dataclass(frozen=True)
 class OnePhone:
-    """PhoneData of the one phone number `phone`."""
+    """PhoneData of a single phone with the id `phone`."""
 
     features: np.ndarray  # (n, D) float32
     labels: np.ndarray  # (n,) int64
@@ -43,15 +43,15 @@ class OnePhone:
         return np.array([len(self.labels)])
 
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `phones` own, which can be none or the one that this node is."""
+        """The rows of `phones`, which is either empty or this node's own phone."""
         if not np.isin(phones, [self.phone]).all():
-            raise RunError(f"this node is phone {self.phone}, and was asked to train {phones.tolist()}")
+            raise RunError(f"this node is phone {self.phone}, but the order is to train {phones.tolist()}")
         first = np.zeros(len(phones), np.int64)
         return np.arange(len(self.labels)), first, first + len(self.labels)
 
 
 def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhone:
-    """Checks the node's photos and runs the frozen part of the model over them; RunError where it cannot.
+    """Checks the node's photos and runs the frozen part of the model over them; RunError if it cannot.
 
     `recipe`: classes, names, max_unreadable, size (of the images, in pixels), weights (name) and
     weights_sha256, seed.
@@ -63,7 +63,7 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhon
     seed = int(recipe["seed"])  # type: ignore[call-overload]
     weights = find(str(recipe["weights"]), seed=seed)
     if weights.sha256 != recipe["weights_sha256"]:
-        raise RunError(f"phone {phone} has other weights of the model ({weights.sha256}) than the server")
+        raise RunError(f"the model weights of phone {phone} ({weights.sha256}) differ from the server's")
     plan = ViewPlan(np.arange(len(table)), np.zeros(len(table), np.int64))
     path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=seed)  # type: ignore[call-overload]
     PhoneRows(
@@ -73,7 +73,7 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhon
 
 
 def held(node: Mapping[str, object]) -> OnePhone:
-    """What `prepare` left in the node's cache."""
+    """What `prepare` stored in the node's cache; RunError if nothing usable is there."""
     data, phone = _data(node), number(node)
     try:
         found = PhoneRows.load(_folder(data, phone))
@@ -83,7 +83,7 @@ def held(node: Mapping[str, object]) -> OnePhone:
 
 
 def number(node: Mapping[str, object]) -> int:
-    """Which phone a node is; RunError where its configuration does not say."""
+    """The phone id of a node; RunError if its configuration has none."""
     phone = node.get("phone")
     if type(phone) is not int or phone < 0:
         raise RunError(f"a node that is a phone needs {_EXAMPLE}, got phone={phone!r}")
@@ -91,7 +91,7 @@ def number(node: Mapping[str, object]) -> int:
 
 
 def _data(node: Mapping[str, object]) -> str:
-    """Where its photos lie."""
+    """The location of its photos; RunError unless it is an absolute path."""
     data = node.get("data")
     if not isinstance(data, str) or not Path(data).is_absolute():
         raise RunError(f"a node that is a phone needs {_EXAMPLE}, an absolute path, got data={data!r}")
@@ -103,7 +103,7 @@ def _folder(data: str, phone: int) -> Path:
 
 
 def _table(data: DataConfig) -> ImageTable:
-    """All readable photos of the classes, which need not all be there."""
+    """All readable photos of the classes; a class may have none."""
     source = open_source(data)
     listing = source.listing()
     words = vocabulary(data)
@@ -115,7 +115,7 @@ def _table(data: DataConfig) -> ImageTable:
     check_unreadable(photos, broken, data, source.name)
     kept = [(photo, c.digest) for photo, c in zip(photos, checked, strict=True) if c.digest is not None]
     if not kept:
-        raise RunError(f"there is no photo of {', '.join(data.classes)} in {data.source}")
+        raise RunError(f"no photos of {', '.join(data.classes)} in {data.source}")
     digests = tuple(digest for _, digest in kept)
     ledger = listing.ledger
     ledger.used, ledger.unreadable = len(kept), len(photos) - len(kept)

@@ -1,4 +1,4 @@
-"""The phones that a node works for: what each of them holds and how it trains, opened once."""
+"""The phones that a node works for: their data and how they train, opened once per process."""
 
 import platform
 from collections.abc import Callable
@@ -19,20 +19,20 @@ Train = Callable[[PhoneData, np.ndarray, LocalWork], Trained]
 
 @lru_cache(maxsize=2)
 def phones_of(prepared: str) -> PhoneData:
-    """What was prepared in the folder `prepared`; RunError where this node cannot read it."""
+    """The data prepared in the folder `prepared`; RunError if this node cannot read it."""
     try:
         folder = Path(prepared)
         return PoolDraws.load(folder) if (folder / draws.FILE).exists() else PhoneRows.load(folder)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"the node on {platform.node()} cannot read the prepared data in {prepared}: {error}; on a"
-            " cluster the run folder and FEDFER_CACHE must lie where every machine sees them, under one path"
+            " cluster the run folder and FEDFER_CACHE must be on storage that all machines share, at one path"
         ) from error
 
 
 @lru_cache(maxsize=2)
 def trainer_of(prepared: str) -> Train:
-    """The local update of what phones train: of a linear head, or of the network that lies in the folder."""
+    """The local update for what phones train: a linear head, or the network stored in the folder."""
     folder = Path(prepared)
     if not (folder / network_phones.FILE).exists():
         return train_phones

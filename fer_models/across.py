@@ -1,10 +1,10 @@
-"""How good a model is on each phone: every phone is judged on a held-out part of its own.
+"""How good a model is on each phone: every phone is evaluated on a holdout of its own.
 
-Which held-out photo is whose is decided where the data are prepared (simulations/world/holdout.py). Here
-are only answers and counts: one confusion matrix a phone in one pass, and what is reported of them all.
-Phones count equally here, however many photos they have; a phone without any is not counted. What orders
-phones (quantiles, the worst, the worst tenth) is of those with at least `min_photos`: with one photo a phone
-is either the best or the worst.
+Held-out photos are assigned to phones where the data are prepared (simulations/world/holdout.py). This file
+only handles predictions and counts: one confusion matrix per phone in one pass, and the summary over phones.
+Phones count equally, however many photos they have; a phone without photos is not counted. Order statistics
+(quantiles, the worst, the worst tenth) only include phones with at least `min_photos`: with a single photo a
+phone would be either the best or the worst.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOf
 
 @dataclass(frozen=True)
 class PhoneHoldout(HeldOut):
-    """Held-out photos, in the order of the whole part, and whose each of them is."""
+    """Held-out photos, in the order of the whole split, and the phone that each belongs to."""
 
-    place: np.ndarray  # (n,) int64 into `phones`: the one phone that each photo belongs to
-    phones: np.ndarray  # (r,) int64, sorted ids: those that photos were dealt to; some may have got none
-    largest: np.ndarray  # (r,) int64: the class that each holds most training views of, the first of equals
+    place: np.ndarray  # (n,) int64 into `phones`: the phone that each photo belongs to
+    phones: np.ndarray  # (r,) int64, sorted ids of the phones that photos were dealt to; some may have none
+    largest: np.ndarray  # (r,) int64: the class with the most training views on each phone; ties: the first
     classes: tuple[str, ...]
-    min_photos: int = 1  # that a phone needs to be ranked among the others
+    min_photos: int = 1  # photos that a phone needs to be ranked
 
 
 def personal_answers(
@@ -37,9 +37,9 @@ def personal_answers(
     heads: np.ndarray,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> np.ndarray:
-    """Class probabilities (n, C) where each photo is answered by the head of its phone.
+    """Class probabilities (n, C), each photo classified by the personal head of its phone.
 
-    `phones` (m,), sorted, have heads of their own (m, C, D + 1), of which `classifier` makes what answers;
+    `phones` (m,), sorted, have the personal `heads` (m, C, D + 1), which `classifier` turns into classifiers;
     photos of other phones keep the probabilities `shared` (n, C).
     """
     chances = shared.copy()
@@ -54,42 +54,42 @@ def personal_answers(
 
 
 def confusions(parts: PhoneHoldout, said: np.ndarray) -> np.ndarray:
-    """Counts (r, C, C), int64, of the answers `said` (n,): of each phone, true classes by said ones."""
+    """Counts (r, C, C), int64, of the predictions `said` (n,): per phone, true by predicted classes."""
     phones, classes = len(parts.phones), len(parts.classes)
     cells = (parts.place * classes + parts.labels) * classes + said
     return np.bincount(cells, minlength=phones * classes**2).reshape(phones, classes, classes)
 
 
 def accuracies(counts: np.ndarray) -> np.ndarray:
-    """The share of right answers of each confusion matrix (r, C, C), (r,); 0 without photos."""
+    """The accuracy of each confusion matrix (r, C, C), (r,); 0 without photos."""
     return ratio(np.trace(counts, axis1=1, axis2=2), counts.sum(axis=(1, 2)))
 
 
 def macro_f1s(counts: np.ndarray) -> np.ndarray:
-    """The mean F1 over the classes that a phone's photos or its answers have, (r,); 0 without photos."""
+    """The mean F1 over the classes among a phone's photos or predictions, (r,); 0 without photos."""
     there = counts.sum(axis=2) + counts.sum(axis=1)
     f1 = ratio(2 * np.diagonal(counts, axis1=1, axis2=2), there)
     return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
 
 
 def across(parts: PhoneHoldout, chances: np.ndarray) -> AcrossPhones:
-    """What is reported of answers with class probabilities (n, C); see `measure`."""
+    """The summary over phones for class probabilities (n, C); see `measure`."""
     return measure_parts(parts, confusions(parts, chances.argmax(axis=1)))
 
 
 def measure_parts(parts: PhoneHoldout, counts: np.ndarray) -> AcrossPhones:
-    """What is reported of phones with these confusion counts (r, C, C); see `measure`."""
+    """The summary over phones for confusion counts (r, C, C); see `measure`."""
     return measure(counts, parts.largest, parts.classes, parts.min_photos)
 
 
 def measure(
     counts: np.ndarray, largest: np.ndarray, classes: tuple[str, ...], min_photos: int = 1
 ) -> AcrossPhones:
-    """How phones with confusion counts (r, C, C) fare; `largest` (r,) is the class each holds most of.
+    """The summary over phones with confusion counts (r, C, C); `largest` (r,) is each phone's largest class.
 
-    As docs/across-phones.md says it: phones counted, of how many, and how many of them have at least
-    `min_photos` and are ranked; accuracy and macro_f1 over phones; and of each class its phones, how they
-    fare, and their share of the worst tenth. ValueError without a photo.
+    As documented in docs/across-phones.md: phones counted, of how many, and how many of them have at least
+    `min_photos` and are ranked; accuracy and macro_f1 over phones; and for each class the number of its
+    phones, their accuracy, and their share of the worst tenth. ValueError if there are no photos.
     """
     photos = counts.sum(axis=(1, 2))
     counted = photos > 0
@@ -123,9 +123,9 @@ def measure(
 
 
 def worst_tenth(values: np.ndarray) -> np.ndarray:
-    """Weights (r,) that sum to 1: equal ones for the lowest tenth of `values` (r,), rounded up.
+    """Weights (r,) that sum to 1: equal weights for the lowest tenth of `values` (r,), rounded up.
 
-    Where several values are the highest of that tenth, they share its last places.
+    Values that tie for the last places of that tenth share them.
     """
     places = ceil(len(values) / 10)
     last = np.partition(values, places - 1)[places - 1]
@@ -135,7 +135,7 @@ def worst_tenth(values: np.ndarray) -> np.ndarray:
 
 
 def _spread(values: np.ndarray, ranked: np.ndarray) -> Spread:
-    """Mean and variance of `values` (r,); what orders them is of the `ranked` (r,) alone, or None."""
+    """Mean and variance of `values` (r,); order statistics only of the `ranked` (r,), None if none are."""
     mean, variance = float(values.mean()), float(values.var())
     if not ranked.any():
         return Spread(mean, None, None, None, None, None, variance)

@@ -1,8 +1,8 @@
-"""Heads that have a formula and need no gradient descent: ridge regression, and the class shares alone.
+"""Heads in closed form, without gradient descent: ridge regression, and the class frequencies alone.
 
-Features and labels in, a linear head (C, D + 1) out, as every other linear head. Ridge (Hoerl and Kennard
-1970, doi:10.1080/00401706.1970.10488634) regresses the classes, written as 0 and 1, on the features. It needs
-nothing but sums over the views, which add up: whoever owns views can send the sums instead of the views.
+Features and labels in, a linear head (C, D + 1) out, like every other linear head. Ridge (Hoerl and Kennard
+1970, doi:10.1080/00401706.1970.10488634) regresses the one-hot classes on the features. It only needs sums
+over the views, and sums add up: the owners of views can send the sums instead of the views.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
     from fer_models.local.training import PhoneRows
 
-# Penalties to choose from, the strongest first, in units of the features' mean spread: so one grid does for
+# Penalties to choose from, the strongest first, in units of the features' mean spread: so one grid works for
 # any number of views and any scale of the features.
 STRENGTHS = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 _CHUNK = 2048  # views in float64 at a time
-_FACTORS = (1e-3, 1e4)  # the factor of the scores lies between them
+_FACTORS = (1e-3, 1e4)  # bounds of the factor of the scores
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The sums of some views that ridge regression needs; those of all views are the sum of their parts'."""
+    """The sums over some views that ridge regression needs; sums of disjoint sets of views add up."""
 
     xx: np.ndarray  # X'X (D + 1, D + 1) float64; the last feature is the constant 1
-    xy: np.ndarray  # X'Y (D + 1, C) float64; Y is 1 for a view's own class and 0 for the others
+    xy: np.ndarray  # X'Y (D + 1, C) float64; Y is one-hot
     n: int  # views
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -36,7 +36,7 @@ class Moments:
 
     @property
     def spread(self) -> float:
-        """Sum over the views of a feature's squared distance from its mean, the mean over the features."""
+        """Sum over the views of a feature's squared distance from its mean, averaged over the features."""
         squares, sums = np.diag(self.xx)[:-1], self.xx[-1, :-1]
         return max(0.0, float((squares - sums**2 / self.n).mean()))
 
@@ -45,10 +45,10 @@ class Moments:
 class Ridge:
     """A fitted ridge head and how it was chosen."""
 
-    head: np.ndarray  # (C, D + 1) float32, its scores times `factor` already
-    strength: float  # of STRENGTHS
-    penalty: float  # what was added to the diagonal of X'X: strength * spread
-    factor: float  # of the scores, for usable probabilities
+    head: np.ndarray  # (C, D + 1) float32, already scaled by `factor`
+    strength: float  # one of STRENGTHS
+    penalty: float  # added to the diagonal of X'X: strength * spread
+    factor: float  # scales the scores, for usable probabilities
     tried: tuple[tuple[float, float], ...]  # each strength and its macro-F1 on validation, in the order tried
 
 
@@ -57,7 +57,7 @@ def moments(
 ) -> Moments:
     """The sums over the views `rows` (n,) of features (m, D) and labels (m,); features may be a memory map.
 
-    No more than `chunk` views are held at a time; its size changes nothing but the last bits.
+    At most `chunk` views are held at a time; the chunk size only affects the last bits.
     """
     width = features.shape[1] + 1
     xx, xy = np.zeros((width, width)), np.zeros((width, classes))
@@ -73,9 +73,9 @@ def moments(
 def solve(moments: Moments, penalty: float) -> np.ndarray:
     """The head (C, D + 1), float64, that minimises |Y - X W'|^2 + penalty |W without bias|^2.
 
-    A penalty below the rounding of X'X, D x 2e-16 of the features' sum of squares, is lifted to it: so the
-    matrix is never singular, not with copied features, nor with more features than views. One Cholesky
-    factor; nine of them take less time than one eigendecomposition for all penalties.
+    A penalty below the rounding error of X'X, D x 2e-16 of the features' sum of squares, is raised to it: so
+    the matrix is never singular, even with duplicate features or more features than views. Uses one Cholesky
+    factorisation; nine of them take less time than one eigendecomposition for all penalties.
     """
     from scipy.linalg import cho_factor, cho_solve
 
@@ -89,12 +89,12 @@ def solve(moments: Moments, penalty: float) -> np.ndarray:
 
 
 def ridge(training: "PhoneRows", validation: "HeldOut", classes: int) -> Ridge:
-    """The ridge head of all training views, chosen and scaled on validation: `choose` says how.
+    """The ridge head of all training views, selected and scaled on validation as in `choose`.
 
-    All on one thread: some 0.4 s for 5,000 views of 1,280 features, which more
-    threads do not shorten, and bits that do not depend on the number of cores.
+    Runs on one thread: about 0.4 s for 5,000 views of 1,280 features, which more threads do not
+    shorten, and bits that do not depend on the number of cores.
     """
-    import scipy.linalg  # noqa: F401  # before the limit, which holds for the libraries that are loaded
+    import scipy.linalg  # noqa: F401  # before the limit, which applies to libraries loaded so far
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
@@ -103,11 +103,11 @@ def ridge(training: "PhoneRows", validation: "HeldOut", classes: int) -> Ridge:
 
 
 def choose(sums: Moments, validation: "HeldOut") -> Ridge:
-    """The ridge head of the views in `sums`, its strength the one of STRENGTHS best on validation by
-    macro-F1, the stronger of equals.
+    """The ridge head of the views in `sums`, with the strength from STRENGTHS that has the best macro-F1 on
+    validation; ties go to the stronger.
 
-    What regression answers lies about 0 and 1, too close for a softmax: all of it is multiplied by the one
-    factor that minimises the cross-entropy on validation. That changes no answer.
+    Regression outputs are close to 0 and 1, too close together for a softmax: all are multiplied by the one
+    factor that minimises the cross-entropy on validation. That changes no prediction.
     """
     classes = sums.xy.shape[1]
     features = validation.features.astype(np.float64)
@@ -126,7 +126,7 @@ def choose(sums: Moments, validation: "HeldOut") -> Ridge:
 
 
 def sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The factor of scores (n, C) by which their softmax has the least cross-entropy with labels (n,).
+    """The factor on scores (n, C) that minimises the cross-entropy of their softmax with labels (n,).
 
     Guo et al. 2017, arXiv:1706.04599 (there its inverse, the temperature). Between 0.001 and 10,000.
     """
@@ -139,15 +139,15 @@ def sharpness(scores: np.ndarray, labels: np.ndarray) -> float:
         factor = np.exp(exponent)
         return float((logsumexp(factor * scores, axis=1) - factor * own).mean())
 
-    # The loss is convex in the factor, so along its logarithm it has one valley.
+    # The loss is convex in the factor, so it is unimodal in the factor's logarithm.
     found = minimize_scalar(loss, bounds=tuple(np.log(_FACTORS)), method="bounded")
     return float(np.exp(found.x))
 
 
 def majority(counts: np.ndarray) -> np.ndarray:
-    """The head (C, 1) float32 that looks at nothing: its bias is the logarithm of each class's share.
+    """The head (C, 1) float32 that uses no features: its bias is the logarithm of each class's frequency.
 
-    `counts` (C,): training photos of each class before balancing; none counts as one.
+    `counts` (C,): training photos of each class before balancing; 0 counts as 1.
     """
     photos = np.maximum(counts, 1)
     return np.asarray(np.log(photos / photos.sum()).astype(np.float32)[:, None])

@@ -1,6 +1,6 @@
-"""Which code is at work: a digest of every source file, by which two ends tell whether theirs is the same.
+"""Digests of the source files, by which server and nodes check that they run the same code.
 
-It stands on this floor because kept features depend on code, too, and both ends of the wire on theirs.
+It belongs to this floor because cached features depend on code, too, and so do both ends of the wire.
 """
 
 import ast
@@ -17,13 +17,13 @@ from pathlib import Path
 from fer_models import extensions
 from fer_models.errors import RunError
 
-_SHOWN = 3  # files that a difference names
+_SHOWN = 3  # files that a difference lists
 _DIGITS = 16  # of a digest
 
 
 @lru_cache(maxsize=4)
 def digests(*packages: str) -> Mapping[str, str]:
-    """The digest of each source file of the packages, as they lie on disk: "package/room/file.py" -> hex."""
+    """The digest of each source file of the packages as stored on disk: "package/room/file.py" -> hex."""
     found = {}
     for package in packages:
         root = _folder(package)
@@ -34,8 +34,8 @@ def digests(*packages: str) -> Mapping[str, str]:
 
 
 def with_imports(module: str) -> dict[str, Path]:
-    """The modules of its package that a module imports, directly or through others, itself included: their
-    dotted names and files.
+    """The modules of its own package that a module imports, directly or indirectly, itself included: dotted
+    name -> file.
     """
     package = module.partition(".")[0]
     root = _folder(package).parent
@@ -54,17 +54,17 @@ def with_imports(module: str) -> dict[str, Path]:
 
 
 def _folder(package: str) -> Path:
-    """Where a package lies."""
+    """The folder of a package; RunError if it cannot be found."""
     spec = find_spec(package)
-    if spec is None or spec.origin is None:  # a folder of that name stands before the package
+    if spec is None or spec.origin is None:  # a folder of that name shadows the package
         found_at = list(spec.submodule_search_locations or ()) if spec else sys.path
-        raise RunError(f"the package {package} is not there: {', '.join(found_at)} has no such program")
+        raise RunError(f"the package {package} was not found: {', '.join(found_at)} does not contain it")
     return Path(spec.origin).parent
 
 
 def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
-    """What a node's answers depend on: the digests of its code, the libraries that compute, and the files
-    behind classes "module:Class" of the user's own.
+    """What a node's results depend on: the digests of its code, the versions of the numerical libraries, and
+    the digests of the files behind user-defined classes "module:Class".
     """
     libraries = {name: version(name) for name in ("numba", "numpy", "torch")}
     return {**digests("clients", "fer_models"), **libraries, **extensions.digests(own_classes)}
@@ -72,26 +72,26 @@ def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
 
 @lru_cache(maxsize=4)
 def node_digest(own_classes: tuple[str, ...] = ()) -> str:
-    """`node_code` in short, taken once in a process: what travels with every order."""
+    """`node_code` as one digest, computed once per process: it travels with every order."""
     text = json.dumps(dict(node_code(own_classes)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def check_node(expected: str, own_classes: tuple[str, ...] = ()) -> None:
-    """RunError where this node has other code than the server, whose digest is `expected`; "" is not checked.
+    """RunError if this node's code differs from the server's, whose digest is `expected`; "" is not checked.
 
-    All nodes are compared when they report; this is for one that comes later, in the place of a lost one.
+    All nodes are compared when they report; this is for a node that joins later, replacing a lost one.
     """
     if expected and expected != node_digest(own_classes):
         place = _folder("clients").parent
         raise RunError(
             f"the node on {platform.node()} has other code than the server, in {place}: it changed since the"
-            " run began; put it back, or start a new run"
+            " run began; restore it, or start a new run"
         )
 
 
 def difference(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """The names whose values differ, or that only one of them has: a, b, c and 2 more; "" where all agree."""
+    """The names whose values differ, or that only one of them has: a, b, c and 2 more; "" if all agree."""
     names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -1,7 +1,7 @@
-"""The settings that the learning problem reads: photos and training (the model: models.py).
+"""The settings of the learning problem: photos and training (the model: models.py).
 
-Each section is a small frozen value that checks itself; unknown keys are refused. The sections of
-the federation live with the floor that reads them (`simulations/experiment.py` puts all together).
+Each section is a small frozen value that validates itself; unknown keys are refused. The sections of
+the federation live with the floor that reads them (`simulations/experiment.py` combines them all).
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,23 +21,23 @@ class Section(BaseModel):
 
     @classmethod
     def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
-        """The keys that it takes, where these raw values are `given`: some bring others with them."""
+        """The keys that it takes, given these raw values: some values bring further keys with them."""
         return cls.model_fields
 
 
-# TOML writes arrays, which arrive as lists: these fields take them as tuples.
+# TOML arrays arrive as lists: these fields take them as tuples.
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class DataConfig(Section):
-    """Which photos, which classes, how they are split and balanced."""
+    """Which photos and classes to use, and how they are split and balanced."""
 
     source: str = Field("sketch", min_length=1)
-    root: str = ""  # where the file names of a table begin; "": at the table's folder
+    root: str = ""  # the folder that a table's file names are relative to; "": the table's own folder
     classes: Names = ("anger", "happiness", "neutrality", "sadness", "surprise")
-    names: dict[str, str] = {}  # what the labels of the source mean
+    names: dict[str, str] = {}  # meaning of the source's labels
     split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
     balance: int = Field(1000, ge=0, le=1_000_000)
@@ -69,7 +69,7 @@ class DataConfig(Section):
 
 
 class SketchConfig(Section):
-    """The embedded set of drawn faces."""
+    """The built-in set of drawn faces."""
 
     faces: int = Field(4000, ge=50, le=10_000_000)
     subjects: int = Field(400, ge=5)

@@ -1,8 +1,7 @@
-"""The names of emotions: ours, the spellings of the public face sets, and which class a label means.
+"""The names of emotions: ours, the spellings in public face sets, and the class that a label means.
 
-Every source uses this one vocabulary. Upper and lower case, blanks, underscores and a leading number
-("0_angry") make no difference. A label that is only a number is never guessed: `data.names` says what it
-means.
+Every source uses this one vocabulary. Case, spaces, underscores and a leading number ("0_angry") make no
+difference. The meaning of a label that is only a number is never guessed: `data.names` defines it.
 """
 
 import difflib
@@ -24,23 +23,23 @@ _WORDS = {
 }
 _EMOTION_OF = {word: name for name, words in _WORDS.items() for word in (name, *words.split())}
 _NEGATIONS = ("un", "non", "not ", "no ", "dis ")
-_NEAR = 0.8  # similarity at which a misspelt name is taken for a spelling
+_NEAR = 0.8  # similarity from which a misspelt name counts as a match
 
 
 def plain(label: str) -> str:
-    """The label without what makes no difference: case, blanks at its ends, underscores for blanks."""
+    """The label normalised: case folded, outer spaces stripped, underscores and hyphens as spaces."""
     text = unicodedata.normalize("NFC", label).casefold()
     return " ".join(re.sub(r"[\s_\-]+", " ", text).split())
 
 
 def emotion_of(label: str) -> str | None:
-    """Our name for a spelling of an emotion; None where it is none, and for a bare number."""
+    """Our name for a spelling of an emotion; None if it is not one, and for a bare number."""
     text = plain(label)
     return _EMOTION_OF.get(text) or _EMOTION_OF.get(re.sub(r"^\d+[\W_]*", "", text))
 
 
 def ours(label: str) -> str:
-    """Our name where the label is a spelling of it, else the label without blanks round it."""
+    """Our name if the label is a spelling of it, else the label without outer spaces."""
     return emotion_of(label) or label.strip()
 
 
@@ -50,7 +49,7 @@ def is_number(label: str) -> bool:
 
 
 def meaning(label: str) -> str:
-    """Equal for labels that mean the same: spellings of an emotion, ways to write a number."""
+    """A key, equal for labels with the same meaning: spellings of an emotion, ways to write a number."""
     return _number(label) or emotion_of(label) or plain(label)
 
 
@@ -58,12 +57,12 @@ class Vocabulary:
     """Which of the classes each label of a source means."""
 
     def __init__(self, classes: Sequence[str] = EMOTIONS, names: Mapping[str, str] | None = None) -> None:
-        """`names`: what labels mean that are no spellings of emotions, such as {"0": "anger"}."""
+        """`names`: the meaning of labels that are not spellings of emotions, such as {"0": "anger"}."""
         self._class_of = {meaning(name): name for name in classes}
         self._names = {meaning(label): name for label, name in (names or {}).items()}
 
     def class_of(self, label: str) -> str | None:
-        """The class that the label means; None where it is none of them."""
+        """The class that the label means; None if it is none of them."""
         return self._class_of.get(meaning(self._named(label)))
 
     def name_of(self, label: str) -> str:
@@ -80,9 +79,9 @@ class Vocabulary:
 
 
 def hint(wanted: str, there: Iterable[str]) -> str | None:
-    """The label among `there` that may be a misspelling of `wanted` (or the other way round), if one is.
+    """The label among `there` that may be a misspelling of `wanted` (or vice versa); None if there is none.
 
-    Never one that stands for another emotion.
+    Never one that means another emotion.
     """
     emotion = _guess(wanted)
     if emotion is not None:
@@ -93,7 +92,7 @@ def hint(wanted: str, there: Iterable[str]) -> str | None:
 
 
 def _guess(label: str) -> str | None:
-    """The emotion that a perhaps misspelt label is nearest to."""
+    """The emotion nearest to a possibly misspelt label."""
     if (found := emotion_of(label)) is not None:
         return found
     if plain(label).startswith(_NEGATIONS):  # unhappy is not happy

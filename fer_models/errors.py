@@ -1,4 +1,4 @@
-"""The errors of fedfer, drawn once.
+"""The error classes of fedfer.
 
 FedferError
 ├── InputError   the user's input cannot be used: one line (what, got what, what to do), exit code 2
@@ -11,11 +11,11 @@ class FedferError(Exception):
 
 
 class InputError(FedferError):
-    """Something the user gave cannot be used: says what is wrong, what was got, what to do."""
+    """The user's input cannot be used: says what is wrong, what it got, and what to do."""
 
 
 class RunError(FedferError):
-    """A run failed on its way: says what happened. Not `resumable`: going on would end the same way."""
+    """A run failed: says what happened. Not `resumable`: resuming would fail the same way."""
 
     def __init__(self, message: str, *, resumable: bool = True) -> None:
         super().__init__(message)
@@ -23,8 +23,8 @@ class RunError(FedferError):
 
 
 def first_cause(error: BaseException) -> str:
-    """What went wrong in the first place, in one line that is never empty: an error of ours says it by
-    itself, of any other the type is named, whose text alone may be none at all.
+    """The root cause of an error in one line that is never empty: the text of a FedferError, or the type and
+    text of any other error, since its text alone may be empty.
     """
     while error.__cause__ is not None and not isinstance(error, FedferError):
         error = error.__cause__

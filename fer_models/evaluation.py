@@ -1,6 +1,6 @@
-"""A model on photos that nobody trained on, and the rule that picks the state of it to report.
+"""Evaluation of a model on held-out photos, and the rule that selects the head to report.
 
-The rule is one for phones and baselines, so that neither is favoured.
+Federated runs and baselines share one rule, so that neither is favoured.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Trained = TypeVar("Trained")
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Photos held out of training: what the model reads of them, one row each, and labels (n,) int64."""
+    """Photos held out of training: the model's inputs, one row per photo, and labels (n,) int64."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -35,15 +35,15 @@ def judge(chances: np.ndarray, labels: np.ndarray) -> tuple[Scores, float]:
 
 @dataclass(frozen=True)
 class Selection(Generic[Trained]):
-    """What to report: the last state, or the one best on validation by macro-F1, the earliest of equals."""
+    """The head to report: the last one, or the one with the best macro-F1 on validation, earliest on ties."""
 
     rule: str  # "last" or "best"
     head: Trained
-    number: int = 0  # the round, or epoch, it comes from
+    number: int = 0  # its round, or epoch
     macro_f1: float = -1.0
 
     def after(self, head: Trained, number: int, macro_f1: float | None) -> "Selection[Trained]":
-        """The choice once round or epoch `number` is over; macro_f1 is None where it was not judged."""
+        """The selection after round or epoch `number`; macro_f1 is None if it was not evaluated."""
         if self.rule == "last" or (macro_f1 is not None and macro_f1 > self.macro_f1):
             return Selection(self.rule, head, number, -1.0 if macro_f1 is None else macro_f1)
         return self

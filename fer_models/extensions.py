@@ -1,7 +1,7 @@
-"""Classes of the user's own: "my_package.my_module:MyClass" in the settings, instead of a known name.
+"""User-defined classes: "my_package.my_module:MyClass" in the settings, instead of a built-in name.
 
-They are imported as any module is, from PYTHONPATH or the installed packages, never from the current folder,
-so every process finds the same. Their source files are part of a run's provenance (`digests`).
+They are imported like any module, from PYTHONPATH or the installed packages, never from the current folder,
+so every process finds the same one. Their source files are part of a run's provenance (`digests`).
 """
 
 import ast
@@ -18,8 +18,8 @@ from fer_models.errors import InputError, first_cause
 from fer_models.options import declared
 from fer_models.text import printable
 
-NAME = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"  # what such a name looks like
-_OURS = ("clients", "fer_models", "server", "simulations")  # whose digests are told in any case
+NAME = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"  # pattern of such a name
+_OURS = ("clients", "fer_models", "server", "simulations")  # recorded in any case
 _INSTALLED = ("site-packages", "dist-packages")
 _DIGITS = 16  # of a digest
 
@@ -27,20 +27,20 @@ Page = TypeVar("Page")
 
 
 def is_extension(text: object) -> bool:
-    """Whether the text names a class of the user's own."""
+    """Whether the text names a user-defined class."""
     return isinstance(text, str) and re.fullmatch(NAME, text) is not None
 
 
 def file_name(name: str) -> str:
-    """The name of a variant as that of a file: "mine:Mine" -> "mine.Mine", which no other name becomes."""
+    """The name of a variant as a file name: "mine:Mine" -> "mine.Mine", unique to that variant."""
     return name.replace(":", ".")
 
 
 def load(key: str, text: str, base: type[Page]) -> type[Page]:
-    """The class "module:Class" that the setting `key` names, which must be made from `base`.
+    """The class "module:Class" that the setting `key` names, which must be a subclass of `base`.
 
-    InputError, one line, where it cannot be imported, is not made from `base`, lacks a method, or declares
-    an option without a type or default (options.py).
+    InputError, one line, if it cannot be imported, is not a subclass, lacks a method, or declares an option
+    without a type or default (options.py).
     """
     module, _, name = text.partition(":")
     try:
@@ -59,7 +59,7 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
         raise InputError(f'{key}: "{text}": the module {module} has no {name}; check its name')
     if not (inspect.isclass(found) and issubclass(found, base)):
         raise InputError(
-            f'{key}: "{text}" is no subclass of {said}; derive it from that, or from a page of its'
+            f'{key}: "{text}" is not a subclass of {said}; derive it from that, or from a subclass of it'
         )
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
         raise InputError(f'{key}: "{text}" lacks {", ".join(missing)}; see {said}')
@@ -72,7 +72,7 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
 
 def _broken(key: str, text: str, module: str, error: BaseException) -> InputError:
     return InputError(
-        f'{key}: "{text}": {module} cannot be imported ({printable(first_cause(error))}); mend it'
+        f'{key}: "{text}": {module} cannot be imported ({printable(first_cause(error))}); fix it'
     )
 
 
@@ -86,8 +86,8 @@ def digests(names: Iterable[str]) -> dict[str, str]:
 
 
 def sources(module: str) -> dict[str, Path]:
-    """The file of a module and those of all that it imports from the same folder of PYTHONPATH, itself or
-    through others; of an installed module, those of its own package.
+    """The file of a module and those of all modules that it imports, directly or indirectly, from the same
+    folder of PYTHONPATH; for an installed module, only from its own package.
     """
     top = module.partition(".")[0]
     spec = find_spec(top)
@@ -113,14 +113,14 @@ def sources(module: str) -> dict[str, Path]:
 
 
 def _file(root: Path, name: str) -> Path | None:
-    """Where a module lies below `root`; None where it does not."""
+    """The file of a module below `root`; None if it is not there."""
     place = root.joinpath(*name.split("."))
     files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
     return next((path for path in files if name and path.is_file()), None)
 
 
 def _imported(path: Path, package: str) -> Iterator[str]:
-    """The dotted names that a file of `package` imports, of modules or of what is in them."""
+    """The dotted names that a file of `package` imports: modules, or names in them."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

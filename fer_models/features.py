@@ -1,9 +1,9 @@
-"""Views in, one matrix out with what the model reads of each, in the order of the plan, kept in the cache.
+"""Views in, one cached matrix of model inputs out, one row per view, in the order of the plan.
 
-Third stage of the way of the data. The matrix lies under a key of everything that shapes it and of nothing
-else, so every partition, strategy and baseline shares it. Rows stream through in batches: threads read
-and vary photos while the encoder is at the batch before. What was computed when a run is interrupted is
-kept, and the next run goes on from there, to the same bits.
+Third stage of the data path. The matrix is cached under a key of everything that shapes it and nothing else,
+so every partition, strategy and baseline shares it. Rows stream through in batches: threads read and augment
+photos while the encoder processes the previous batch. If a run is interrupted, the rows computed so far are
+kept and the next run resumes from them, with the same bits.
 """
 
 import fcntl
@@ -32,8 +32,8 @@ from fer_models.encoders.weights import sha256_of
 from fer_models.errors import RunError
 from fer_models.machine import cores
 
-BATCH = 32  # rows read, encoded and written together; an interrupted computation goes on at a multiple
-READERS = 8  # threads at most that read photos
+BATCH = 32  # rows read, encoded and written together; an interrupted computation resumes at a multiple
+READERS = 8  # threads that read photos, at most
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +44,7 @@ class _StoppedError(Exception):
 
 @dataclass(frozen=True)
 class _Layout:
-    """Of the file: as many rows of this shape and type."""
+    """The layout of the file: the number of rows, their shape and type."""
 
     rows: int
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class _Layout:
 
     @property
     def header(self) -> bytes:
-        """What such a .npy file begins with."""
+        """The header of such a .npy file."""
         header = io.BytesIO()
         descr = np.lib.format.dtype_to_descr(self.dtype)
         shape = {"descr": descr, "fortran_order": False, "shape": (self.rows, *self.shape)}
@@ -61,7 +61,7 @@ class _Layout:
 
     @property
     def row(self) -> int:
-        """Bytes of a row."""
+        """Bytes per row."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
@@ -74,11 +74,11 @@ def extract(
     seed: int,
     progress: Progress | None = None,
 ) -> Path:
-    """Path of the .npy file: row i is what `encoder` gives for view i of the plan; features: (m, 1280).
+    """Path of the .npy file: row i is the output of `encoder` for view i of the plan; features: (m, 1280).
 
-    `size`: side of the square images, in pixels. `seed` draws the views other than view 0. `progress` sees
-    (rows done, rows), from this thread. A second run that needs the same matrix waits for the first. Raises
-    RunError when the cache cannot be written, and whatever reading a photo raises.
+    `size`: side of the square images, in pixels. `seed` determines all views but view 0. `progress` is called
+    with (rows done, rows) from this thread. A second run that needs the same matrix waits for the first.
+    Raises RunError if the cache cannot be written, and whatever reading a photo raises.
     """
     total = len(plan)
     report = progress or (lambda done, total: None)
@@ -98,16 +98,16 @@ def extract(
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
         raise RunError(
-            f"the features could not be kept in the cache ({why}); make room and run again (what is done is"
-            " not lost), or point FEDFER_CACHE to another folder"
+            f"the features could not be written to the cache ({why}); free some space and run again (finished"
+            " rows are kept), or point FEDFER_CACHE to another folder"
         ) from error
     report(total, total)
     return final
 
 
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
-    """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seed (where
-    there are views beside view 0, or cameras), encoder, and the code and libraries that make pixels.
+    """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seed (if
+    there are views besides view 0, or cameras), encoder, and the code and libraries that produce pixels.
     """
     drawn = table.source == "sketch"
     styled = plan.cameras is not None and bool((plan.cameras >= 0).any())
@@ -126,7 +126,7 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
 
 
 def _whole(final: Path, layout: _Layout) -> bool:
-    """Whether the finished file is there, with the header and length it must have, as it was written."""
+    """Whether the finished file exists with the expected header and length, unchanged since then."""
     header = layout.header
     try:
         with final.open("rb") as file:
@@ -137,22 +137,22 @@ def _whole(final: Path, layout: _Layout) -> bool:
 
 
 def _seal(final: Path) -> None:
-    """Keeps beside the finished file what it holds, and when it was written."""
+    """Stores the finished file's digest and modification time beside it."""
     with whole_file(final.with_suffix(".seal")) as temporary:
         temporary.write_text(f"{final.stat().st_mtime_ns} {sha256_of(final)}", encoding="utf-8")
 
 
 def _sealed(final: Path) -> bool:
-    """Whether the file holds what it held when it was sealed; one of before there were seals is sealed now.
+    """Whether the file's content is unchanged since it was sealed; a file older than seals is sealed now.
 
-    It is read only where something wrote to it since, or copied it.
+    The file is only read if its modification time changed.
     """
     seal = final.with_suffix(".seal")
     if not seal.exists():
         _seal(final)
     try:
         time, digest = seal.read_text(encoding="utf-8").split()
-    except ValueError:  # damaged: nothing vouches for the file
+    except ValueError:  # damaged seal: the file cannot be trusted
         return False
     if final.stat().st_mtime_ns != int(time):
         if sha256_of(final) != digest:
@@ -162,7 +162,7 @@ def _sealed(final: Path) -> bool:
 
 
 def _rows_in(partial: Path, layout: _Layout) -> int:
-    """Rows that lie in the unfinished file."""
+    """The number of rows in the unfinished file."""
     try:
         return max(0, partial.stat().st_size - len(layout.header)) // layout.row
     except FileNotFoundError:
@@ -173,8 +173,8 @@ def _rows_in(partial: Path, layout: _Layout) -> int:
 def _alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds the lock file; calls `waiting` now and then while another process holds it.
 
-    The system frees the lock with the process, however that ends. The empty file stays: whoever removed
-    it could take it from under another that has just opened it.
+    The system releases the lock when the process ends, however it ends. The empty file stays: removing it
+    could take it away from another process that has just opened it.
     """
     with lock.open("a") as file:
         while True:
@@ -189,10 +189,10 @@ def _alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _opened(partial: Path, layout: _Layout) -> Iterator[IO[bytes]]:
-    """The unfinished file, cut back to the whole batches that are surely on disk, open at its end.
+    """The unfinished file, truncated to the whole batches that are certainly on disk, open at its end.
 
-    Each batch reaches the disk before the next is written, so after a power cut the last one alone can be
-    doubtful: it is computed again.
+    Each batch reaches the disk before the next is written, so after a power cut only the last one is in
+    doubt: it is recomputed.
     """
     header = layout.header
     with partial.open("r+b" if partial.exists() else "w+b") as file:
@@ -217,7 +217,7 @@ def _fill(
     seed: int,
     report: Progress,
 ) -> None:
-    """Appends the rows that are missing, batch by batch."""
+    """Appends the missing rows, batch by batch."""
     total = len(plan)
     done = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
@@ -230,9 +230,9 @@ def _fill(
 
 
 def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:
-    """Pixels of rows `first` on, uint8 (BATCH, 1 or 3, size, size), in order, made ahead by threads.
+    """Pixels from row `first` on, uint8 (BATCH, 1 or 3, size, size), in order, prefetched by threads.
 
-    However the loop over it ends, its threads end too, after the photo they are at.
+    However the caller's loop ends, the threads end too, after their current photo.
     """
     stop = Event()
 
@@ -260,15 +260,15 @@ def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int
 
 
 def stack(rows: list[np.ndarray]) -> np.ndarray:
-    """One array of the rows. Gray ones become three-fold where colour stands beside them: to the encoder
-    both are the same, bit for bit.
+    """One array of the rows. Next to colour images, gray ones are repeated over three channels: to the
+    encoder both are the same, bit for bit.
     """
     channels = max(len(row) for row in rows)
     return np.stack([np.broadcast_to(row, (channels, *row.shape[1:])) for row in rows])
 
 
 def _settle(folder: Path) -> None:
-    """Makes a rename in `folder` outlast a power cut."""
+    """Makes a rename in `folder` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""What was trained, as named arrays on disk; the linear head as one array in training and on the wire.
+"""Trained models as named arrays on disk; the linear head as one array in training and on the wire.
 
-A linear head of C classes on D features lies in files as {"weight": (C, D), "bias": (C,)}, float32, the
-names of torch.nn.Linear; everything else has it as one array (C, D + 1) with the bias in the last column.
+A linear head of C classes on D features is stored in files as {"weight": (C, D), "bias": (C,)}, float32, the
+names of torch.nn.Linear; everywhere else it is one array (C, D + 1) with the bias in the last column.
 """
 
 import json
@@ -18,17 +18,17 @@ from fer_models.errors import InputError
 from fer_models.seeding import stream
 
 Arrays = dict[str, np.ndarray]
-_ROWS = 4096  # at a time, so that a large matrix never lies in float64 as a whole
+_ROWS = 4096  # at a time, so that a large matrix is never converted to float64 as a whole
 
 
 class Classifier(Protocol):
-    """What was trained: what a model reads of photos in, class probabilities out."""
+    """A trained model: model inputs in, class probabilities out."""
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Class probabilities (n, C), float64, of n rows, which may be a memory map."""
 
     def arrays(self) -> Arrays:
-        """Its named arrays, as they lie in head.safetensors."""
+        """Its named arrays, as stored in head.safetensors."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LinearHead:
 
 
 def new_head(classes: int, width: int, *, seed: int) -> np.ndarray:
-    """A head (classes, width + 1) drawn as torch.nn.Linear draws it: uniform within 1 / sqrt(width)."""
+    """A head (classes, width + 1), initialised like torch.nn.Linear: uniform within 1 / sqrt(width)."""
     bound = 1.0 / np.sqrt(width)
     return stream(seed, "head").uniform(-bound, bound, (classes, width + 1)).astype(np.float32)
 
@@ -64,7 +64,7 @@ def from_arrays(arrays: Arrays) -> np.ndarray:
 
 
 def payload(head: np.ndarray) -> int:
-    """Bytes that a phone receives, or sends, for one head: its float32 values."""
+    """Bytes that a phone receives, or sends, for one head of float32 values."""
     return int(head.size) * 4
 
 
@@ -77,7 +77,7 @@ def probabilities(head: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:
-    """The mean cross-entropy of class probabilities (n, C) with labels (n,); 0 of no rows."""
+    """The mean cross-entropy of class probabilities (n, C) with labels (n,); 0 without rows."""
     if not len(labels):
         return 0.0
     of_label = chances[np.arange(len(labels)), labels]
@@ -85,7 +85,7 @@ def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def save_head(path: Path, arrays: Arrays, metadata: dict[str, object]) -> None:
-    """Writes what was trained as safetensors, whole; each value of the metadata is stored as JSON."""
+    """Writes a trained model as safetensors, atomically; each metadata value is stored as JSON."""
     content = save(arrays, metadata={name: json.dumps(value) for name, value in metadata.items()})
     # The library writes metadata in an order that differs between processes; the bytes must not.
     length = int.from_bytes(content[:8], "little")
@@ -96,7 +96,7 @@ def save_head(path: Path, arrays: Arrays, metadata: dict[str, object]) -> None:
 
 
 def load_head(path: Path) -> tuple[Arrays, dict[str, object]]:
-    """The named arrays of a file and its metadata; InputError where the file is not one of ours."""
+    """The named arrays of a file and its metadata; InputError if fedfer did not write the file."""
     try:
         with safe_open(path, framework="numpy") as opened:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -106,5 +106,5 @@ def load_head(path: Path) -> tuple[Arrays, dict[str, object]]:
         return arrays, metadata
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path} is not a head that fedfer wrote ({error}); give a head.safetensors of a run folder"
+            f"{path} is not a head that fedfer wrote ({error}); give the head.safetensors of a run folder"
         ) from error

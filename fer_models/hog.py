@@ -1,7 +1,7 @@
-"""Histograms of oriented gradients and logistic regression on them: the way before deep learning.
+"""Histograms of oriented gradients with logistic regression: the approach before deep learning.
 
-uint8 images in, descriptors (n, D) float32 out, where others have the frozen encoder; then a linear head
-(C, D + 1). Source: Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177, by scikit-image, an optional extra.
+uint8 images in, descriptors (n, D) float32 out, in place of the frozen encoder; then a linear head
+(C, D + 1). Source: Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177, via scikit-image, an optional extra.
 """
 
 import warnings
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
     from fer_models.local.training import PhoneRows
 
-ORIENTATIONS = 9  # directions of a gradient, up and down being one
-CELL, CELLS = 8, 8  # pixels a cell's side has at least; cells along an image's side at most
+ORIENTATIONS = 9  # unsigned gradient directions
+CELL, CELLS = 8, 8  # a cell's side in pixels, at least; cells along an image's side, at most
 BLOCK = 2  # cells along the side of a block, whose histograms are normalised together (L2-Hys)
 CHOICES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of scikit-learn's C; a small one is a strong penalty
 _ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
@@ -32,7 +32,7 @@ _ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
 
 @dataclass(frozen=True)
 class HogModel(Fitted):
-    """`hog`: the traditional way."""
+    """`hog`: the traditional approach."""
 
     about: ClassVar[str] = "histograms of oriented gradients and logistic regression"
     reads: ClassVar[Literal["descriptors"]] = "descriptors"
@@ -46,7 +46,7 @@ class HogModel(Fitted):
     library: ClassVar[tuple[str, str] | None] = ("skimage", "scikit-image")
 
     def width(self, size: int) -> int:
-        """Numbers in the descriptor."""
+        """Length of the descriptor."""
         return length(size)
 
     def fit(
@@ -57,7 +57,7 @@ class HogModel(Fitted):
 
 
 class Hog:
-    """Descriptors of the gray image. InputError where scikit-image is not installed."""
+    """Descriptors of gray images. InputError if scikit-image is not installed."""
 
     def __init__(self) -> None:
         try:
@@ -94,16 +94,16 @@ class Hog:
 def grid(size: int) -> tuple[int, int]:
     """A cell's side in pixels, and the cells along a side, for images of side `size` >= 32.
 
-    Cells have 8 pixels; in images beyond 64 pixels they grow with the image, so that a descriptor never has
-    more than 1,764 numbers and more pixels make it finer, not longer. What is left over, 7 pixels at most,
-    is left out round the edge.
+    Cells are 8 pixels wide; in images beyond 64 pixels they grow with the image, so that a descriptor never
+    has more than 1,764 values and more pixels make it finer, not longer. The remainder, at most 7
+    pixels, is cropped around the edge.
     """
     cell = max(CELL, size // CELLS)
     return cell, size // cell
 
 
 def length(size: int) -> int:
-    """Numbers in the descriptor of an image of side `size`: 324 at 32 pixels, 1,764 from 64 on."""
+    """Length of the descriptor of an image of side `size`: 324 at 32 pixels, 1,764 from 64 on."""
     _, cells = grid(size)
     return (cells - BLOCK + 1) ** 2 * BLOCK**2 * ORIENTATIONS
 
@@ -113,9 +113,9 @@ def fit(
 ) -> tuple[LinearHead, Chosen]:
     """Multinomial logistic regression on all training views, and how it was chosen.
 
-    Its C is the one of CHOICES best on validation by macro-F1, the smallest of equals. Each fit goes on from
-    the one before; of each it is said whether it converged within `iterations`. On one thread, so that the
-    bits do not depend on the number of cores. ValueError where a class has no view.
+    Its C is the value of CHOICES with the best macro-F1 on validation; ties go to the smallest. Each fit
+    starts from the previous one and records whether it converged within `iterations`. Runs on one thread, so
+    that the bits do not depend on the number of cores. ValueError if a class has no view.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -140,7 +140,7 @@ def fit(
 
 
 def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:
-    """Fits the model; whether it converged, of which scikit-learn's warning is the only full account."""
+    """Fits the model; returns whether it converged, which only scikit-learn's warning reports in full."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -153,7 +153,7 @@ def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:
 
 
 def _head(model: Any) -> np.ndarray:
-    """The linear head (C, D + 1), float32. Of two classes scikit-learn keeps the difference alone."""
+    """The linear head (C, D + 1), float32. For two classes scikit-learn only stores the difference."""
     values = np.column_stack([model.coef_, model.intercept_])
     if len(values) == 1:
         values = np.concatenate([-values / 2, values / 2])

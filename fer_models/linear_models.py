@@ -1,4 +1,4 @@
-"""The models whose linear head stands on the frozen MobileNetV2, or on nothing at all.
+"""The models with a linear head on the frozen MobileNetV2, or on no features at all.
 
 MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. Ridge regression: Hoerl and Kennard 1970.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frozen(Linear):
-    """`mobilenet`: what this project is about."""
+    """`mobilenet`: the default model of this project."""
 
     about: ClassVar[str] = "MobileNetV2, frozen; a linear head is trained"
     reads: ClassVar[Literal["features"]] = "features"
@@ -30,7 +30,7 @@ class Frozen(Linear):
 
 @dataclass(frozen=True)
 class RidgeHead(Fitted):
-    """`ridge`: the same head by a formula, its penalty chosen on validation."""
+    """`ridge`: the same head in closed form, its penalty chosen on validation."""
 
     about: ClassVar[str] = "MobileNetV2, frozen; a linear head by ridge regression"
     reads: ClassVar[Literal["features"]] = "features"
@@ -46,7 +46,7 @@ class RidgeHead(Fitted):
 
 @dataclass(frozen=True)
 class Majority(Fitted):
-    """`majority`: the floor that any model must beat."""
+    """`majority`: the baseline that any model must beat."""
 
     about: ClassVar[str] = "always the largest class, whatever the photo"
     reads: ClassVar[Literal["nothing"]] = "nothing"
@@ -55,11 +55,11 @@ class Majority(Fitted):
     preprocessing: ClassVar[Mapping[str, Any]] = {}
 
     def width(self, size: int) -> int:
-        """Nothing."""
+        """0: no features."""
         return 0
 
     def fit(
         self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
-        """The class shares; nothing is chosen."""
+        """The class frequencies; nothing is chosen."""
         return LinearHead(majority(photos)), {}

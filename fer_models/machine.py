@@ -4,5 +4,5 @@ import os
 
 
 def cores() -> int:
-    """The number of cores this process may use."""
+    """The number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

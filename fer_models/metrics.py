@@ -1,9 +1,9 @@
-"""Confusion counts that add; every ratio is derived from them at the end.
+"""Metrics as confusion counts that add; every ratio is derived from them at the end.
 
 The ratios follow scikit-learn's definitions (accuracy_score, balanced_accuracy_score, f1_score):
-a ratio without a denominator is 0, and balanced accuracy is the mean recall of the classes present.
-What a run reports of the test photos comes from scikit-learn itself (`report`); the counts serve where
-answers are judged again and again, or are added up.
+a ratio with denominator 0 is 0, and balanced accuracy is the mean recall of the classes present. What a run
+reports of the test photos comes from scikit-learn itself (`report`); the counts are for frequent evaluation
+and for sums over phones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from fer_models.run_folder.quality import ClassQuality, Quality
 
 @dataclass(frozen=True)
 class Scores:
-    """What is reported of a head on some photos."""
+    """The scores of a head on some photos."""
 
     accuracy: float
     balanced_accuracy: float
@@ -34,7 +34,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 
 def scores(counts: np.ndarray) -> Scores:
-    """Every ratio of the confusion counts (C, C)."""
+    """All scores from confusion counts (C, C)."""
     hits, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     recall, precision = ratio(hits, support), ratio(hits, predicted)
     f1 = ratio(2 * hits, support + predicted)
@@ -52,15 +52,15 @@ def scores(counts: np.ndarray) -> Scores:
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """The mean F1 of the classes, of labels (n,) and predicted (n,)."""
+    """The mean F1 over the classes for labels (n,) and predicted (n,)."""
     return scores(confusion(labels, predicted, classes)).macro_f1
 
 
 def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> tuple[Quality, str]:
-    """What is reported of predicted (n,) against labels (n,), both indices into `classes`, by scikit-learn.
+    """Quality of predicted (n,) against labels (n,), both indices into `classes`, by scikit-learn.
 
-    The second is the text of `classification_report`. All classes are there, with 0 where a ratio has no
-    denominator; balanced accuracy alone leaves out classes without photos. ValueError without photos.
+    Also returns the text of `classification_report`. All classes are included, with 0 for ratios with
+    denominator 0; only balanced accuracy leaves out classes without photos. ValueError without photos.
     """
     from sklearn.metrics import accuracy_score, classification_report, recall_score
 
@@ -68,7 +68,7 @@ def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) ->
         raise ValueError("no photos to report on")
     present = np.unique(labels)  # their mean recall is balanced_accuracy_score, without its warnings
     asked = {"labels": range(len(classes)), "zero_division": 0, "digits": 3}
-    # The names of the classes are put in afterwards: one could be called "accuracy" or "macro avg".
+    # The class names are inserted afterwards: one could be called "accuracy" or "macro avg".
     table = classification_report(labels, predicted, **asked, output_dict=True)
     text = classification_report(labels, predicted, **asked, target_names=list(classes))
     macro, weighted = table["macro avg"], table["weighted avg"]
@@ -90,11 +90,11 @@ def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) ->
 
 
 def _of_class(row: Mapping[str, float]) -> ClassQuality:
-    """What scikit-learn's table says of a class."""
+    """A class's row of scikit-learn's table."""
     precision, recall, f1 = (float(row[name]) for name in ("precision", "recall", "f1-score"))
     return ClassQuality(precision, recall, f1, support=int(row["support"]))
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """`above` / `below`, and 0 where nothing is below."""
+    """`above` / `below`, and 0 where `below` is 0."""
     return np.asarray(np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0))

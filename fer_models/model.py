@@ -1,8 +1,8 @@
-"""What a model is: what it reads of a photo, how it learns, and what shapes it.
+"""The interface of a model: its input, how it is trained, and its options.
 
-A page is a frozen dataclass of its options, which are keys of `model`; class variables say the rest. Models
-are linear heads on rows of a frozen encoder (`Linear`), fitted all at once or trained, or whole networks
-(fer_models/networks). models.py is their registry.
+A page is a frozen dataclass of its options, which are keys of `model`; class variables define the rest.
+Models are linear heads on the output of a frozen encoder (`Linear`), fitted in one step or trained, or whole
+networks (fer_models/networks). models.py is their registry.
 """
 
 from abc import ABC, abstractmethod
@@ -25,38 +25,38 @@ RGB: dict[str, Any] = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
 
 @dataclass(frozen=True)
 class Model:
-    """What sets a model apart from the others."""
+    """What distinguishes a model from the others."""
 
-    about: ClassVar[str]  # in words
-    reads: ClassVar[Literal["features", "activations", "pixels", "descriptors", "nothing"]]  # of a photo
-    size: ClassVar[int] = 224  # of the images where data.image_size is "auto", in pixels
-    weights: ClassVar[bool] = True  # whether it starts from those of model.weights
-    epochs: ClassVar[bool] = True  # whether it learns in epochs, or all at once
-    preprocessing: ClassVar[Mapping[str, Any]] = RGB  # beside the image size
+    about: ClassVar[str]  # description for reports
+    reads: ClassVar[Literal["features", "activations", "pixels", "descriptors", "nothing"]]  # its input
+    size: ClassVar[int] = 224  # image size in pixels if data.image_size is "auto"
+    weights: ClassVar[bool] = True  # whether it starts from the weights in model.weights
+    epochs: ClassVar[bool] = True  # whether it trains in epochs, or is fitted in one step
+    preprocessing: ClassVar[Mapping[str, Any]] = RGB  # besides the image size
     federated: ClassVar[bool] = False  # whether phones can train it
-    linear: ClassVar[bool] = False  # whether a linear head is all that is trained
-    library: ClassVar[tuple[str, str] | None] = None  # an optional one that it needs: to import, to install
+    linear: ClassVar[bool] = False  # whether only a linear head is trained
+    library: ClassVar[tuple[str, str] | None] = None  # optional dependency: import name, package name
 
     @property
     def blocks(self) -> int:
-        """Inverted-residual blocks of MobileNetV2 above what it reads; 0 where it reads no activations."""
+        """Inverted-residual blocks of MobileNetV2 above its input; 0 if it reads no activations."""
         return 0
 
 
 @dataclass(frozen=True)
 class Linear(Model):
-    """A linear head on the rows of an encoder that is not trained."""
+    """A linear head on the output of a frozen encoder."""
 
     linear: ClassVar[bool] = True
 
     def width(self, size: int) -> int:
-        """Numbers that the head reads of a photo of `size` pixels a side."""
+        """Number of inputs of the head for photos of `size` x `size` pixels."""
         return FEATURES
 
 
 @dataclass(frozen=True)
 class Fitted(Linear, ABC):
-    """A linear head that is fitted all at once."""
+    """A linear head that is fitted in one step."""
 
     epochs: ClassVar[bool] = False
 
@@ -64,7 +64,7 @@ class Fitted(Linear, ABC):
     def fit(
         self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
-        """What was learned, and what it chose on the validation photos.
+        """The fitted head, and what was chosen on the validation photos.
 
         `photos`: (C,) int64, training photos of each class before balancing.
         """

@@ -1,8 +1,8 @@
-"""The models behind `model.name`, by name, and what all of them can: learn, be kept, be opened again, cost.
+"""The models behind `model.name`, and their common operations: training, metadata, restoring, costs.
 
-All share the photos, the split, the views and the way they are judged. What sets one apart is on its page:
-linear heads in linear_models.py and hog.py, networks in fer_models/networks. One more is a page and a line in
-MODELS, or in the registry of the networks.
+All share the photos, the split, the views and the evaluation. What distinguishes a model is on its page:
+linear heads in linear_models.py and hog.py, networks in fer_models/networks. To add a model, write a page and
+a line in MODELS, or in the registry of the networks.
 """
 
 import time
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fer_models.networks.phones import NetworkPhones
 
 _PASSES = 7
-_BATCH = 16  # photos named together, as in fedfer predict
+_BATCH = 16  # photos classified together, as in fedfer predict
 
 
 MODELS: dict[str, type[Model]] = {
@@ -47,8 +47,8 @@ ON_DEVICES = tuple(name for name, page in MODELS.items() if page.federated and p
 
 
 class ModelConfig(PageSection):
-    """What is trained. Beside these keys it has the options of all models, which their pages declare; those
-    of another model than the chosen one change nothing.
+    """Which model is trained. Besides these keys it takes the options that all models' pages declare; those
+    of models other than the chosen one have no effect.
     """
 
     pages: ClassVar[Registry[Model]] = REGISTRY
@@ -62,25 +62,25 @@ class ModelConfig(PageSection):
 
 
 class Trainer(Protocol):
-    """A model while it learns in epochs."""
+    """A model that is trained in epochs."""
 
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
 
     @property
     def classifier(self) -> Classifier:
-        """What it has learned so far; further epochs leave it as it is."""
+        """The model trained so far; further epochs do not change the returned object."""
 
     @property
     def finite(self) -> bool:
-        """Whether every trained number is one."""
+        """Whether all trained values are finite."""
 
 
 def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu") -> Encoder | None:
-    """What makes the rows that the model reads, on a device; None where it reads nothing.
+    """The encoder that produces the model's input rows, on a torch device; None if the model reads nothing.
 
-    `weights` are those of MobileNetV2, for models that have them. Raises InputError where they, or a library,
-    cannot be used.
+    `weights` are those of MobileNetV2, for models that use them. Raises InputError if they, or an optional
+    library, cannot be used.
     """
     reads = MODELS[model.name].reads
     if reads == "nothing":
@@ -111,9 +111,9 @@ def start(
     seed: int,
     device: str = "cpu",
 ) -> Trainer:
-    """The trainer of a model that learns in epochs from the one shard of `shards`; `size` in pixels.
+    """The trainer of a model that is trained in epochs on the pooled views in `shards`; `size` in pixels.
 
-    A linear head is trained on the processor whatever `device` says: it is faster there.
+    A linear head is trained on the CPU whatever `device` is: that is faster.
     """
     if MODELS[model.name].linear:
         return CentralTrainer(
@@ -135,7 +135,7 @@ def network_phones(
     seed: int,
     device: str = "cpu",
 ) -> "NetworkPhones | None":
-    """What phones need to train the model, started as `start` does; None where it is a linear head."""
+    """What phones need to train the model, initialised as in `start`; None for a linear head."""
     if MODELS[model.name].linear:
         return None
     from fer_models.networks.phones import NetworkPhones
@@ -156,7 +156,7 @@ def _network(
 def fit(
     model: ModelConfig, shards: PhoneRows, validation: HeldOut, photos: np.ndarray
 ) -> tuple[Classifier, Chosen]:
-    """What a model that learns all at once has learned, and what it chose on the validation photos.
+    """Fits a model that is fitted in one step; also returns what it chose on the validation photos.
 
     `photos`: (C,) int64, training photos of each class before balancing.
     """
@@ -186,10 +186,10 @@ def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int)
 
 
 def milliseconds(encoder: Encoder | None, classifier: Classifier, pixels: np.ndarray) -> float:
-    """What naming a photo takes here, from its pixels on, in batches of 16: the best of several passes.
+    """Milliseconds to classify a photo here, from its pixels, in batches of 16: the best of several passes.
 
-    Measured with what this project runs a model on: ONNX Runtime below the frozen features, torch above; all
-    cores, but for the descriptors of `hog`, which are made on one. `pixels`: uint8 (n, 1 or 3, s, s), n >= 1.
+    Measured with the runtimes of this project: ONNX Runtime for frozen features, torch above them; on all
+    cores, except the descriptors of `hog`, which use one. `pixels`: uint8 (n, 1 or 3, s, s), n >= 1.
     """
 
     def name_all() -> float:
@@ -200,12 +200,12 @@ def milliseconds(encoder: Encoder | None, classifier: Classifier, pixels: np.nda
             classifier.probabilities(rows)
         return time.perf_counter() - began
 
-    name_all()  # what is loaded when first used is no part of it
+    name_all()  # warm-up: lazy loading does not count
     return 1000 * min(name_all() for _ in range(_PASSES)) / len(pixels)
 
 
 def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str, object]:
-    """What the file of a trained model must say so that `restore` can open it; equal for equal runs."""
+    """The metadata that `restore` needs to open a trained model; equal for equal runs."""
     known = MODELS[model.name]
     return {
         "model": model.name,
@@ -216,7 +216,7 @@ def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str
 
 
 def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) -> Classifier:
-    """The classifier of a file's arrays and metadata; ValueError, which says why, where they do not fit."""
+    """The classifier in a file's arrays and metadata; ValueError, with the reason, if they do not fit."""
     page = MODELS[said["model"]]
     if not issubclass(page, Linear):
         from fer_models.networks.build import Spec
@@ -228,7 +228,7 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
         raise ValueError(f"it holds {', '.join(sorted(arrays))}, expected bias, weight")
     weight, bias = arrays["weight"].shape, arrays["bias"].shape
     if len(weight) != 2 or bias != weight[:1]:
-        raise ValueError(f"its weight is {weight} and its bias {bias}, which do not fit each other")
+        raise ValueError(f"its weight has shape {weight} and its bias {bias}, which do not match")
     values = from_arrays(arrays)
     if len(values) != classes:
         raise ValueError(f"it has {len(values)} rows of weights for {classes} classes")
@@ -241,5 +241,5 @@ def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) ->
 
 
 def shaped_by(name: str) -> tuple[str, ...]:
-    """The settings of the section model that shape the arrays of this one."""
+    """The settings of section `model` that shape this model's arrays."""
     return tuple(declared(MODELS[name]))

@@ -1,11 +1,11 @@
-"""Options that a page of code declares: the fields of its frozen dataclass, with types, bounds and defaults.
+"""Options that a page declares: the fields of its frozen dataclass, with types, bounds and defaults.
 
     @dataclass(frozen=True)
     class FedAvgM(Algorithm):
         lr: Annotated[float, Field(gt=0)] = 1.0
 
-The settings take each option under its own name and check it against what the page says of it, so that a new
-page needs no line in the settings. The default None means that the value follows from something else.
+The settings take each option under its own name and check it against the page's declaration, so a new page
+needs no line in the settings. The default None means that the value is derived from something else.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-AUTO = "auto"  # in the settings: the page's own default
+AUTO = "auto"  # in the settings: the page's default
 _PLAIN = (bool, int, float, str)
-_RULES = ConfigDict(strict=True, allow_inf_nan=False)  # as of the sections of the settings
+_RULES = ConfigDict(strict=True, allow_inf_nan=False)  # as in the sections of the settings
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Option:
     default: Any
 
     def checked(self, name: str, value: Any, *, auto: bool) -> Any:
-        """The value as it is kept; ValueError, a line that starts with `name`, where it cannot be used.
+        """The validated value; ValueError, one line that starts with `name`, if it cannot be used.
 
-        With `auto` the value may be "auto", which is then the default that the settings show.
+        With `auto` the value may be "auto", which the settings then show as the default.
         """
         if auto and value == AUTO:
             return value
@@ -49,22 +49,22 @@ class Option:
 
 
 def declared(page: Any) -> Mapping[str, Option]:
-    """The options of a page, a class, by name; ValueError, one line, where one is declared otherwise."""
+    """The options of a page (a class) by name; ValueError, one line, if one is not declared properly."""
     return _declared(page)
 
 
 @lru_cache(maxsize=256)
 def _declared(page: type) -> Mapping[str, Option]:
     if not dataclasses.is_dataclass(page):
-        raise ValueError("it is no dataclass; put @dataclass(frozen=True) above it")
+        raise ValueError("it is not a dataclass; put @dataclass(frozen=True) above it")
     fields = {field.name: field for field in dataclasses.fields(page)}
     try:
         hints = get_type_hints(page, include_extras=True)
     except NameError as error:
-        raise ValueError(f"the type of an option is not there ({error}); import it") from error
+        raise ValueError(f"the type of an option is not defined ({error}); import it") from error
     for name in inspect.get_annotations(page):
         if name not in fields and get_origin(hints[name]) is not ClassVar and hints[name] is not ClassVar:
-            raise ValueError(f"{name} is no field of it; put @dataclass(frozen=True) above the class")
+            raise ValueError(f"{name} is not a field of it; put @dataclass(frozen=True) above the class")
     if extra := inspect.signature(page).parameters.keys() - fields.keys():
         raise ValueError(
             f"its __init__ takes {', '.join(sorted(extra))} without a type that can be checked; make it a"
@@ -79,14 +79,14 @@ def _option(field: "dataclasses.Field[Any]", hint: Any) -> Option:
         raise ValueError(f"its option {field.name} has no default; give it one")
     if not parts or not all(_plain(part) for part in parts):
         raise ValueError(
-            f"its option {field.name} has the type {getattr(hint, '__name__', hint)}; take bool, int, float,"
-            " str or a Literal of texts"
+            f"its option {field.name} has the type {getattr(hint, '__name__', hint)}; use bool, int, float,"
+            " str or a Literal of strings"
         )
     return Option(Union[tuple(parts)], field.default)  # noqa: UP007  as many as there are
 
 
 def _parts(hint: Any) -> list[Any]:
-    """What a union is made of; of anything else itself."""
+    """The members of a union; any other type as its only member."""
     return list(get_args(hint)) if get_origin(hint) in (Union, UnionType) else [hint]
 
 
@@ -96,7 +96,7 @@ def _plain(hint: Any) -> bool:
 
 
 def allowed(annotation: Any, metadata: Iterable[Any]) -> str:
-    """What a field takes, in words."""
+    """The values that a field takes, as text for messages."""
     origin = get_origin(annotation)
     if origin is Literal:
         *most, last = (f'"{value}"' for value in get_args(annotation))
@@ -122,7 +122,7 @@ def allowed(annotation: Any, metadata: Iterable[Any]) -> str:
 
 
 def as_toml(value: Any) -> str:
-    """A value as the user would write it."""
+    """A value as the user would write it in TOML."""
     if isinstance(value, float):
         return str(value)  # nan and inf as TOML has them
     return json.dumps(value, default=str, ensure_ascii=False)

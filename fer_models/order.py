@@ -1,7 +1,7 @@
-"""What a node is told to do: one frozen value, as plain scalars on the wire.
+"""The order to a node: one frozen value, as plain scalars on the wire.
 
-It stands on this floor because both ends of the wire read it and neither imports the other: it knows rounds
-as a number and a key, and nothing of who sends it.
+It belongs to this floor because both ends of the wire read it and neither imports the other: to it a round is
+a number and a key, and it knows nothing of the sender.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from fer_models.updates import own_classes, read
 
 @dataclass(frozen=True)
 class Order:
-    """The settings of one round of local training; the phones and the head travel beside it."""
+    """The settings of one round of local training; the phones and the head are sent beside it."""
 
     prepared: str  # absolute path of the folder that `PhoneRows.save` wrote
     round: int  # counted from 1
@@ -28,29 +28,29 @@ class Order:
     optimizer: str
     stamp: str = ""  # of the prepared files: `stamp.stamp`
     code: str = ""  # of the server's code: `code.node_digest`
-    each: bool = False  # whether the phones' updates come back one by one, beside their sum
-    losses: bool = False  # and with them the loss of the head on each phone's views
-    pull: float = 0.0  # of `Local`, as the next two
+    each: bool = False  # whether the reply includes each phone's update besides their sum
+    losses: bool = False  # and the loss of the head on each phone's views
+    pull: float = 0.0  # of `LocalTerms`, like the next two
     margin: float = 0.0
     prior: float = 0.0
-    own: str = ""  # "beside": phones train a head of their own as well; "instead": they train only that
-    own_pull: float = 0.0  # of their own heads towards the head of the round
-    projection: int = 0  # features that sums for ridge regression are projected to; 0: as they are
+    own: str = ""  # "beside": phones also train a personal head; "instead": they train only that
+    own_pull: float = 0.0  # of personal heads towards the head of the round
+    projection: int = 0  # features that sums for ridge regression are projected to; 0: no projection
     transforms: str = ""  # of updates, as `updates.written` writes the settings
-    population: int = 0  # phones there are in all; told where there are transforms, as the next one
+    population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0
 
     @classmethod
     def of(
         cls, prepared: str, train: TrainConfig, *, epochs: int, seed: int, number: int, **more: Any
     ) -> "Order":
-        """The order of round `number`; `more` are the fields that have a default."""
+        """The order of round `number`; `more`: fields that have a default."""
         local = (train.batch, train.lr, train.dropout, train.optimizer)
         return cls(prepared, number, epochs, seed, *local, **more)
 
     @classmethod
     def from_scalars(cls, scalars: Mapping[str, object]) -> "Order":
-        """The order that `scalars` wrote."""
+        """The order from the output of `scalars`."""
         return cls(**dict(scalars))  # type: ignore[arg-type]
 
     def scalars(self) -> dict[str, Any]:
@@ -69,13 +69,13 @@ class Order:
 
     @property
     def changes(self) -> Transforms | None:
-        """What happens to updates before they are added up; None where nothing does."""
+        """What happens to updates before they are summed; None if nothing does."""
         steps = read(self.transforms)
         return Transforms(steps, self.round, self.seed, self.population, self.classes) if steps else None
 
     @property
     def own_classes(self) -> tuple[str, ...]:
-        """The classes of the user's own that a node needs for it, as "module:Class"."""
+        """The user-defined classes that a node needs for it, as "module:Class"."""
         return own_classes(self.transforms)
 
     @property

@@ -1,8 +1,8 @@
 """A trained head on new photos: head file and photo files in, one Prediction per photo out, in order.
 
-The way of the data as in training, but streaming: the pixels of view 0, the encoder, what was trained. So the
-test photos of a run get the probabilities of its predictions.csv again. A head that does not fit the
-encoder, or itself, is refused before any photo is read. Nothing is printed here.
+The same data path as in training, but streaming: the pixels of view 0, the encoder, the trained head. So a
+run's test photos get the same probabilities as in its predictions.csv. A head that does not fit the encoder,
+or is inconsistent, is refused before any photo is read. Nothing is printed here.
 """
 
 from collections import deque
@@ -31,31 +31,31 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head that was read from a file and found sound; all that is needed to use it but the encoder."""
+    """A head read from a file and validated, with everything needed to use it except the encoder."""
 
     path: Path
-    model: ModelConfig  # with the settings that shape it; not its weights
+    model: ModelConfig  # with the settings that shape it, without its weights
     classifier: Classifier
     classes: tuple[str, ...]
     size: int  # side of the square images, in pixels
-    weights_sha256: str | None  # of the encoder's weights that it was trained on; None where it has none
+    weights_sha256: str | None  # of the encoder weights that it was trained on; None without an encoder
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head says of one photo. Where the photo cannot be read, `reason` says why, `index` is None and
+    """A head's prediction for one photo. If the photo cannot be read, `reason` says why, `index` is None and
     there are no probabilities.
     """
 
     file: str
     emotion: str
-    index: int | None  # of the likeliest class
+    index: int | None  # of the most likely class
     probabilities: tuple[float, ...]  # of each class, in the head's order
     reason: str | None = None
 
     @property
     def confidence(self) -> float:
-        """The probability of the likeliest class; 0 for a photo that cannot be read."""
+        """The probability of the most likely class; 0 for a photo that cannot be read."""
         return max(self.probabilities, default=0.0)
 
 
@@ -65,12 +65,12 @@ def label(index: int, classes: Sequence[str]) -> str:
 
 
 def known(index: int, classes: Sequence[str]) -> bool:
-    """Whether `classes` has an index; none is counted from the end."""
+    """Whether `classes` has this index; negative indices do not count."""
     return 0 <= index < len(classes)
 
 
 def read_head(path: Path) -> TrainedHead:
-    """The head in a file; InputError where the file is damaged, or does not fit this encoder or itself."""
+    """The head in a file; InputError if the file is damaged, inconsistent, or does not fit the encoder."""
     arrays, said = load_head(path)
     metadata: dict[str, Any] = {**said}
     model, classes = _model(path, metadata), metadata["classes"]
@@ -89,18 +89,17 @@ def read_head(path: Path) -> TrainedHead:
 
 
 def fitting_encoder(head: TrainedHead, weights: str, *, seed: int) -> Encoder | None:
-    """The encoder that the head was trained on, None where it reads nothing of a photo; `weights` and `seed`
-    are model.weights and run.seed of the run. Raises InputError where there is no such encoder here.
+    """The encoder that the head was trained on, None if its model reads nothing; `weights` and `seed` are the
+    run's model.weights and run.seed. Raises InputError if that encoder is not available here.
     """
     found = None if head.weights_sha256 is None else fitting_weights(head, weights, seed=seed)
     return open_encoder(head.model, found)
 
 
 def fitting_weights(head: TrainedHead, weights: str, *, seed: int) -> Weights:
-    """The weights that `model.weights` names here, once they are those that the head was trained on.
+    """The weights that `model.weights` names, checked to be those that the head was trained on.
 
-    Raises InputError where they are others, or there are none. Nothing is fetched for a head that does not
-    fit.
+    Raises InputError if they differ or cannot be found. Nothing is downloaded for a head that does not fit.
     """
     sha256, wanted = IMAGENET.sha256, str(head.weights_sha256)
     if weights != "imagenet" or wanted == sha256:
@@ -116,9 +115,9 @@ def fitting_weights(head: TrainedHead, weights: str, *, seed: int) -> Weights:
 
 
 def predict(head: TrainedHead, encoder: Encoder | None, files: Sequence[str]) -> Iterator[Prediction]:
-    """What the head says of each photo file, in order.
+    """The head's prediction for each photo file, in order.
 
-    Photos are read by threads one batch ahead of the encoder; however the loop over it ends, they end too.
+    Threads read photos one batch ahead of the encoder; they end when the caller's loop ends, however it does.
     """
     for batch in _batches(files, head.size):
         pixels = [found for _, found in batch if not isinstance(found, str)]
@@ -155,7 +154,7 @@ def _batches(files: Sequence[str], size: int) -> Iterator[list[tuple[str, np.nda
 def _read(file: str, size: int) -> tuple[str, np.ndarray | str]:
     try:
         return file, photo_pixels(file, size)
-    except Exception as error:  # decoders of broken files raise all kinds; the check has words for them
+    except Exception as error:  # decoders raise all kinds on broken files; the check words them
         reason = check_photos([file], source=file)[0].reason
         return file, reason or " ".join(str(error).split()) or type(error).__name__
 
@@ -176,7 +175,7 @@ def _model(path: Path, metadata: dict[str, Any]) -> ModelConfig:
 
 
 def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:
-    """The image size of a head whose preprocessing is the one that the encoder does."""
+    """The image size of a head, whose preprocessing must match the encoder's."""
     found = metadata.get("preprocessing")
     if not isinstance(found, dict):
         raise _unfit(path, "it does not say how its photos were prepared")
@@ -192,5 +191,5 @@ def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:
 
 def _unfit(path: Path, why: str) -> InputError:
     return InputError(
-        f"{printable(path)} does not fit: {why}; give the run that this head comes from, or train anew"
+        f"{printable(path)} does not fit: {why}; give the run that this head comes from, or train again"
     )

@@ -1,7 +1,7 @@
-"""The pages of one kind by name: what the settings may name, and which options come with it.
+"""The pages of one kind by name: the names that the settings accept, and the options of each.
 
-A page is a frozen dataclass of its options. One more of the kind is a page and a line in its registry, or,
-without a line, a class of the user's own (extensions.py).
+A page is a frozen dataclass of its options. To add one of the kind, write a page and a line in its registry,
+or, without such a line, a user-defined class (extensions.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,11 +21,11 @@ Page = TypeVar("Page")
 class Registry(Generic[Page]):
     """Known pages in the order in which they are shown; `key` is the setting that names one."""
 
-    key: str  # as "strategy.name"
-    base: type[Page]  # of all pages, those of the user's own too
+    key: str  # such as "strategy.name"
+    base: type[Page]  # base class of all pages, user-defined ones included
     pages: Mapping[str, type[Page]]
     default: str
-    own: bool = True  # whether it may be a class of the user's own
+    own: bool = True  # whether user-defined classes are allowed
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -37,11 +37,11 @@ class Registry(Generic[Page]):
         return (isinstance(name, str) and name in self.pages) or (self.own and extensions.is_extension(name))
 
     def page(self, name: str) -> type[Page]:
-        """The class of that name; InputError where it is the user's own and cannot be used."""
+        """The class of that name; InputError if it is user-defined and cannot be used."""
         return self.pages[name] if name in self.pages else extensions.load(self.key, name, self.base)
 
     def named(self, name: object) -> str:
-        """The name as it came; ValueError where there is no such page."""
+        """The name unchanged; ValueError if there is no such page."""
         if name in self:
             return str(name)
         *most, last = [f'"{page}"' for page in self] + ["MODULE:CLASS of your own"] * self.own
@@ -51,7 +51,7 @@ class Registry(Generic[Page]):
         )
 
     def options(self, *names: str) -> dict[str, dict[str, Option]]:
-        """Every option of the known pages and of `names`, and what each page that has it says of it."""
+        """Every option of the known pages and of `names`: option -> page name -> its declaration."""
         found: dict[str, dict[str, Option]] = {}
         for name in (*self, *names):
             for option, rules in declared(self.page(name)).items():
@@ -61,11 +61,11 @@ class Registry(Generic[Page]):
     def checked(
         self, name: str, given: Mapping[str, Any], taken: Iterable[str], *, auto: bool
     ) -> dict[str, Any]:
-        """The value of every option where `name` is chosen: as `given`, or its default.
+        """The value of every option if `name` is chosen: as `given`, or its default.
 
         With `auto` the default is "auto", and an option of another page is refused. `taken` are keys of the
-        section that no option may have. ValueError, a line that begins with the option, for one that cannot
-        be used.
+        section that no option may use. ValueError, one line that starts with the option, if one cannot be
+        used.
         """
         found = {}
         every = self.options(name)
@@ -85,7 +85,7 @@ class Registry(Generic[Page]):
 
 
 class PageSection(Section):
-    """A section of the settings in which one key names a page, and the options of all pages are keys, too."""
+    """A section of the settings where one key names a page, and the options of all pages are keys as well."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -98,7 +98,7 @@ class PageSection(Section):
 
     @classmethod
     def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
-        """With the options; also those of a page of the user's own, where `given` names one."""
+        """Includes the options of all pages, and of a user-defined page if `given` names one."""
         name = cls._named(given)
         return [*cls.model_fields, *cls.pages.options(*[name] if name in cls.pages else [])]
 
@@ -112,11 +112,11 @@ class PageSection(Section):
 
     @property
     def page(self) -> type[Any]:
-        """The class that is named."""
+        """The class of the chosen page."""
         return self.pages.page(self._named(vars(self)))
 
     def options(self) -> dict[str, Any]:
-        """The options of the page that is named, as set or by default."""
+        """The options of the chosen page, as set or by default."""
         values = self.model_extra or {}
         return {
             option: rules.default if values[option] == AUTO else values[option]

@@ -1,7 +1,7 @@
-"""Where every random number comes from: one seed and a path of labels.
+"""The source of all random numbers: one seed and a path of labels.
 
-`stream(seed, "split")` and `stream(seed, "train", 3, 17)` are independent of one another and of
-the order in which they are asked for, so nothing depends on how work is shared out. There is no
+`stream(seed, "split")` and `stream(seed, "train", 3, 17)` are independent of each other and of
+the order in which they are requested, so nothing depends on how work is distributed. There is no
 global generator: a generator is an argument.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 def key(seed: int, *labels: str | int) -> int:
     """A 64-bit key for `labels` under `seed`: the first 8 bytes of a SHA-256 over both.
 
-    Labels are written with their type and length, so ("ab", "c") and ("a", "bc"), or 1 and "1",
-    never meet.
+    Labels are encoded with their type and length, so ("ab", "c") and ("a", "bc"), or 1 and "1",
+    never collide.
     """
     digest = hashlib.sha256()
     for label in (seed, *labels):
@@ -24,5 +24,5 @@ def key(seed: int, *labels: str | int) -> int:
 
 
 def stream(seed: int, *labels: str | int) -> np.random.Generator:
-    """The generator that belongs to `labels` under `seed`."""
+    """The random generator for `labels` under `seed`."""
     return np.random.Generator(np.random.PCG64(key(seed, *labels)))

@@ -1,7 +1,7 @@
-"""Whether files that lie open are still what they were: size and time of each, taken once and compared later.
+"""Detects changes to open files: the size and modification time of each, recorded once and compared later.
 
-A memory-mapped file that is written to changes under whoever reads it, and one that is cut short ends the
-process that reads behind its end.
+Writing to a memory-mapped file changes the data of its readers, and truncating it kills a process that reads
+past its end.
 """
 
 import json
@@ -13,12 +13,12 @@ from fer_models.text import printable
 
 
 def stamp(paths: Iterable[Path]) -> str:
-    """What can be told of the files without reading them, as text."""
+    """The size and modification time of each file, as text."""
     return json.dumps({str(path): _state(path) for path in sorted(paths)})
 
 
 def check_unchanged(before: str) -> None:
-    """RunError, with the file, where one is not as it was when `before` was taken; "" stands for no files."""
+    """RunError, with the file's name, if one changed since the stamp `before`; "" means no files."""
     for name, state in (json.loads(before) if before else {}).items():
         if (now := _state(Path(name))) != state:
             what = "is gone" if now == _GONE else "has changed"

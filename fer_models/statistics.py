@@ -1,4 +1,4 @@
-"""Sums that phones send once instead of heads in many rounds: what ridge regression needs of their views.
+"""Sums that phones send once instead of heads in many rounds: the statistics that ridge regression needs.
 
 A phone's sums are rounded to multiples of kernel.QUANTUM, so those of many phones add up exactly: to the same
 bits in any order and grouping. A seeded Gaussian projection makes them smaller (Indyk and Motwani 1998,
@@ -17,11 +17,10 @@ from fer_models.seeding import stream
 def phone_sums(
     held: PhoneData, phones: np.ndarray, classes: int, projection: np.ndarray | None = None
 ) -> tuple[Moments, np.ndarray]:
-    """The sums over the views of `phones` (k,), exact, and the ids of those that are in: whose are finite.
+    """Exact sums over the views of `phones` (k,), and the ids of the phones included: those with finite data.
 
-    `projection` (D, d) float64 is applied to features.
-    On one thread, so that a phone's bits do not depend on the number of cores. RunError where they grow so
-    large that they are no longer exact.
+    `projection` (D, d) float64 is applied to features. Runs on one thread, so that a phone's bits do not
+    depend on the number of cores. RunError if the sums become too large to be exact.
     """
     from threadpoolctl import threadpool_limits
 
@@ -46,9 +45,9 @@ def phone_sums(
 
 
 def check_exact(sums: Moments) -> None:
-    """RunError where sums have left the range in which they are exact.
+    """RunError if sums are outside the range in which they are exact.
 
-    The largest is on the diagonal of X'X: no product of two features adds up to more than their squares do.
+    The largest is on the diagonal of X'X: products of two features sum to no more than their squares do.
     """
     if not np.diag(sums.xx).max(initial=0.0) < kernel.EXACT_BELOW:
         raise RunError(
@@ -57,14 +56,14 @@ def check_exact(sums: Moments) -> None:
 
 
 def projection(width: int, size: int, *, seed: int) -> np.ndarray | None:
-    """The projection (width, size) float64 of a run; None for size 0."""
+    """The projection (width, size) float64 of a run; None if `size` is 0."""
     if not size:
         return None
     return np.asarray(stream(seed, "projection").standard_normal((width, size)) / np.sqrt(size))
 
 
 def expanded(head: np.ndarray, projection: np.ndarray | None) -> np.ndarray:
-    """The head (C, D + 1) on features that does what `head` (C, d + 1) does on projected ones."""
+    """The head (C, D + 1) on features that is equivalent to `head` (C, d + 1) on projected ones."""
     if projection is None:
         return head
     weight = head[:, :-1].astype(np.float64) @ projection.T

@@ -9,7 +9,7 @@ _LONG = 60  # characters of a name in a list
 
 
 def printable(path: str | Path) -> str:
-    """A path or name as one line of printable text, whatever bytes it is made of."""
+    """A path or name as one line of printable text, whatever bytes it contains."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -20,12 +20,12 @@ def many(number: int, one: str, several: str = "") -> str:
 
 
 def listed(names: Iterable[str | Path], most: int = 12) -> str:
-    """Names in one line, "a, b and 3 more" where there are more than `most`; long ones are cut."""
+    """Names in one line, "a, b and 3 more" if there are more than `most`; long ones are truncated."""
     every = [text if len(text := printable(name)) <= _LONG else f"{text[:_LONG]}..." for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
 
 def typed(path: str | Path) -> str:
-    """A path as it is typed in a shell."""
+    """A path quoted for a shell."""
     return shlex.quote(printable(path))

@@ -1,4 +1,4 @@
-"""Where torch computes: the processor, or a GPU in full float32."""
+"""The torch device: the CPU, or a GPU in full float32."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def check_available(device: str) -> None:
-    """InputError where the device is not there; the processor always is, and torch is not loaded for it."""
+    """InputError if the device is not available; the CPU always is, without loading torch."""
     if device == "cuda":
         import torch
 
@@ -18,7 +18,7 @@ def check_available(device: str) -> None:
 
 
 def opened(device: str) -> "torch.device":
-    """The device, in float32 as it says: no TF32, whose ten bits are fewer than results deserve."""
+    """The device, with true float32: TF32 is off, since its ten-bit mantissa is too coarse for results."""
     import torch
 
     if device == "cuda":

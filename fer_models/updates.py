@@ -1,4 +1,4 @@
-"""What happens to phones' updates before they are added up: from the settings to an order and back."""
+"""The transforms of phones' updates before summation: from the settings to an order and back."""
 
 import json
 from functools import lru_cache
@@ -10,15 +10,15 @@ from fer_models.local.transforms import Transform
 
 
 def chosen(update: UpdateConfig, attack: AttackConfig) -> tuple[Transform, ...]:
-    """The transforms that the settings ask for, in the order in which they apply.
+    """The transforms that the settings configure, in the order in which they apply.
 
-    The attack comes first: a clip binds malicious phones, too, as where whoever adds up enforces it.
+    The attack comes first, so clipping also binds malicious phones, as if the aggregator enforced it.
     """
     return (*attack.steps(), *update.steps())
 
 
 def written(update: UpdateConfig, attack: AttackConfig) -> str:
-    """The settings as text for an order; "" where they ask for nothing."""
+    """The settings as text for an order; "" if they configure no transform."""
     if not chosen(update, attack):
         return ""
     return json.dumps({"update": update.model_dump(mode="json"), "attack": attack.model_dump(mode="json")})
@@ -26,13 +26,13 @@ def written(update: UpdateConfig, attack: AttackConfig) -> str:
 
 @lru_cache(maxsize=4)
 def read(text: str) -> tuple[Transform, ...]:
-    """The transforms of the settings that `written` wrote."""
+    """The transforms of the settings in a text from `written`."""
     return chosen(*_settings(text)) if text else ()
 
 
 @lru_cache(maxsize=4)
 def own_classes(text: str) -> tuple[str, ...]:
-    """The classes of the user's own, "module:Class", in the settings that `written` wrote."""
+    """The user-defined classes, "module:Class", in the settings in a text from `written`."""
     if not text:
         return ()
     update, attack = _settings(text)

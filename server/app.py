@@ -10,12 +10,12 @@ _PULL_INTERVAL = 0.003  # seconds
 
 
 def make_app(job: Job) -> ServerApp:
-    """The ServerApp of one job; what it finds out, it hands to the job's callbacks."""
+    """The ServerApp of one job; it reports results through the job's callbacks."""
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        if hasattr(grid, "pull_interval"):  # of the simulation's grid, 0.1 s if left alone: half of a round
+        if hasattr(grid, "pull_interval"):  # the simulation's grid polls every 0.1 s by default: half a round
             grid.pull_interval = _PULL_INTERVAL
         run(grid, job)
 

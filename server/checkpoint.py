@@ -1,6 +1,6 @@
-"""The state that a run resumes from: the head, the one chosen so far, their round, the algorithm's state.
+"""The state that a run resumes from: the current and the selected head, their rounds, the algorithm's state.
 
-Everything else follows from the settings and the round's number: no generator has a state of its own.
+Everything else follows from the settings and the round number: no random generator carries state.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from fer_models.evaluation import Selection
 from server.strategies.base import State
 
 FILE = "checkpoint.safetensors"
-_STATE = "state."  # before the names of what the algorithm keeps
+_STATE = "state."  # prefix of the names of the algorithm's arrays
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Checkpoint:
     number: int
     head: np.ndarray  # (C, D + 1) float32
     selection: Selection[np.ndarray]
-    seconds: float = 0.0  # that the run has taken so far, in all its parts
+    seconds: float = 0.0  # run time so far, summed over resumes
     state: State = field(default_factory=dict)  # of the server's algorithm
 
     def save(self, folder: Path) -> None:
@@ -44,7 +44,7 @@ class Checkpoint:
 
 
 def load(folder: Path, rule: str) -> Checkpoint | None:
-    """The checkpoint of a run folder; None where there is none yet; InputError where it is damaged."""
+    """The checkpoint of a run folder; None if there is none yet; InputError if it is damaged."""
     path = folder / FILE
     if not path.exists():
         return None

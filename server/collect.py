@@ -1,4 +1,4 @@
-"""Collecting what phones answer until enough can be used: once more where too few can, then an error."""
+"""Collects the phones' replies; a round with too few usable ones is repeated once, then fails."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from server.job import Plan
 from server.strategies.registry import check_phones
 
 _T = TypeVar("_T", Replies, Sums)
-_NAMED = 10  # phones that an error names
+_NAMED = 10  # phones that an error lists
 
 
 def enough(
@@ -24,9 +24,9 @@ def enough(
     read: Callable[[Exchange], _T],
     phones: int,
 ) -> tuple[_T, int]:
-    """What `read` makes of what was asked in round `number`, and the bytes on the wire.
+    """The replies of round `number` as `read` returns them, and the bytes on the wire.
 
-    Asked once more where too few of `phones` can be used; RunError where they still are.
+    Repeats the exchange once if too few of `phones` are usable; RunError if that does not help.
     """
     wire_bytes, short = 0, ""
     for _ in range(2):
@@ -40,7 +40,7 @@ def enough(
 
 
 def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
-    """Has every phone answered for; where prepared files changed, the error says so."""
+    """Waits until every phone is accounted for; RunError, which names prepared files if one changed."""
     try:
         exchange.finish(grid, plan.patience)
     except RunError:
@@ -49,7 +49,7 @@ def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
 
 
 def _short(plan: Plan, phones: int) -> str:
-    """Why so many phones are too few for a round; "" where they are enough."""
+    """Why this number of phones is too few for a round; "" if it is enough."""
     if phones < plan.min_phones:
         return f"fewer than federation.min_phones = {plan.min_phones}"
     try:
@@ -60,13 +60,13 @@ def _short(plan: Plan, phones: int) -> str:
 
 
 def _too_few(came: Replies | Sums, asked: int, number: int, short: str) -> RunError:
-    """Why a round could not be folded."""
+    """The error for a round that has too few usable updates."""
     named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
     reasons = Counter(came.dropped.values()).most_common(1)
     why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
     diverged = bool(reasons) and reasons[0][0] == NOT_FINITE
     return RunError(
-        f"in round {number} the updates of {came.phones} of {asked} phones can be used, {short}, also when "
-        f"it was repeated{why}{'; lower train.lr if training diverged' if diverged else ''}",
+        f"in round {number} only {came.phones} of {asked} phones sent usable updates, {short}, even after "
+        f"a repeat{why}{'; lower train.lr if training diverged' if diverged else ''}",
         resumable=not diverged,
     )

@@ -11,9 +11,9 @@ from server.strategies.registry import STRATEGIES
 
 
 class StrategyConfig(PageSection):
-    """How updates become the next head. Beside these keys it has the options of all strategies, which their
-    pages declare (server/strategies): "auto" is the strategy's own default, and an option is refused for a
-    strategy that does not own it.
+    """How updates become the next head. Besides these keys it takes the options that the strategies' pages
+    declare (server/strategies): "auto" means the strategy's default, and an option that belongs to another
+    strategy is refused.
     """
 
     pages: ClassVar[Registry[Algorithm]] = STRATEGIES
@@ -26,9 +26,7 @@ class StrategyConfig(PageSection):
     @model_validator(mode="after")
     def _check_start(self) -> "StrategyConfig":
         if self.start == "ridge" and not self.page.has_rounds():
-            raise ValueError(
-                f"start = ridge is for strategies with rounds of their phones, not for {self.name}"
-            )
+            raise ValueError(f"start = ridge is for strategies that train in rounds, not for {self.name}")
         if self.projection and not self.sums:
             raise ValueError(
                 f"projection belongs to ridge, or start = ridge; strategy.name is {self.name}; leave it out"
@@ -42,7 +40,7 @@ class StrategyConfig(PageSection):
 
 
 class EvaluationConfig(Section):
-    """When the head is judged, which head is the result, and how many photos rank a phone among others."""
+    """When the head is evaluated, which head is the result, and the photos a phone needs to be ranked."""
 
     every: int = Field(1, ge=1)
     select: Literal["last", "best"] = "last"

@@ -1,6 +1,6 @@
-"""The heads of a round on the validation photos: the shared one, over all and across phones, and own ones.
+"""The heads of a round on the validation photos: the shared head, pooled and per phone, and personal heads.
 
-The shared head's probabilities are computed once for all of it.
+The shared head's probabilities are computed once and used for all of it.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from server.strategies.personal_heads import PersonalHeads
 
 @dataclass(frozen=True)
 class Judged:
-    """What a line of rounds.jsonl says of the heads; None in rounds without evaluation."""
+    """The evaluation fields of a line of rounds.jsonl; None in rounds without evaluation."""
 
     val_accuracy: float | None = None
     val_macro_f1: float | None = None
     val_loss: float | None = None
-    across: AcrossPhones | None = None  # of the same head over phones; None where there is but one phone
-    own_heads: PersonalHeadScores | None = None  # of the phones' own heads; None where they have none
+    across: AcrossPhones | None = None  # of the same head across phones; None with a single phone
+    own_heads: PersonalHeadScores | None = None  # of the personal heads; None if there are none
 
 
 def judged(
@@ -35,16 +35,16 @@ def judged(
     instead: bool = False,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> Judged:
-    """How good a head (C, D + 1) is, and the `own` heads, each on its phone's part of the same photos.
+    """Scores of a head (C, D + 1) and of the personal heads `own`, each on its phone's part of the photos.
 
-    instead: nobody uses the shared head; what is said of it is said of the own ones. classifier: makes of a
-    head what answers.
+    instead: no phone uses the shared head, so the personal heads' scores are reported in its place.
+    classifier: turns a head into a classifier.
     """
     shared = classifier(head)
     chances = shared.probabilities(validation.features)
     if parts is None:
         return _judged(chances, validation.labels)
-    # A phone may see photos in its own way (the partition `camera`): then these are other features.
+    # Phones may see photos through their own camera (the partition `camera`): then the features differ.
     same = parts.features is validation.features
     on_phones = chances if same else shared.probabilities(parts.features)
     found = _judged(chances, validation.labels, across(parts, on_phones))

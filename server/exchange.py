@@ -1,8 +1,8 @@
-"""A question to phones: to which nodes it goes, to which others where one fails, and what came back.
+"""One request to phones: which nodes it goes to, where it goes if one fails, and the replies.
 
-A node that fails costs nothing but time: its phones are asked for elsewhere, and sums are exact, so that no
-bit depends on who worked for whom. What a phone sends is looked at before anything is added up: an update
-that is not finite, or of another shape than the head, is left out, and the round says so.
+A failed node costs nothing but time: its phones are reassigned to other nodes, and sums are exact, so no bit
+depends on which node trained which phone. Everything a phone sends is checked before it is added up: an
+update that is not finite, or not of the head's shape, is dropped, and the round's record says so.
 """
 
 import logging
@@ -26,41 +26,41 @@ from server.strategies.base import PhoneInputs
 
 _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown
-_TRIES = 5  # times at most that phones are asked for, on nodes that have not failed while there are some
+_TRIES = 5  # attempts at most for a phone, on nodes that have not failed as long as there are any
 NOT_FINITE, _WRONG = "not finite", "not of the shape that was asked for"
 _LARGE = "too large to be added exactly"
-_SLACK = 1.001  # by which rounding lets a sum exceed the bound that travels with it
+_SLACK = 1.001  # factor by which rounding may take a sum beyond the bound sent with it
 
 
 @dataclass(frozen=True)
 class Replies:
-    """What phones sent that trained."""
+    """The replies of phones that trained."""
 
-    ids: np.ndarray  # (k,) int64, of those that are in, sorted
+    ids: np.ndarray  # (k,) int64, sorted: the phones included
     update: Update  # the sum over them
-    dropped: dict[int, str]  # the others, by id, and why
-    each: dict[str, np.ndarray] = field(default_factory=dict)  # with a row for each of `ids`, if asked for
-    own: dict[str, np.ndarray] = field(default_factory=dict)
+    dropped: dict[int, str]  # the other phones' ids, and why
+    each: dict[str, np.ndarray] = field(default_factory=dict)  # one row per phone of `ids`, if requested
+    own: dict[str, np.ndarray] = field(default_factory=dict)  # personal heads
     metrics: dict[str, np.ndarray] = field(default_factory=dict)  # of transforms, (k,) each
 
     @property
     def phones(self) -> int:
-        """How many are in."""
+        """The number of phones included."""
         return self.update.phones
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What phones sent for ridge regression."""
+    """The replies of phones for ridge regression."""
 
     moments: Moments
-    phones: int  # that are in
+    phones: int  # number of phones included
     dropped: dict[int, str]
     wire_bytes: int = 0
 
 
 class Exchange:
-    """What `phones` (k,), sorted, are asked: an order, the head and what goes to each of them alone."""
+    """One exchange with `phones` (k,), sorted: an order, the head, and the inputs of each phone."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Exchange:
         asked: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
     ) -> None:
-        """`sizes`: views of every phone there is. `kind`: of Flower's messages. `homes`: the node of every
-        phone, where it is a device of its own; else any node works for any phone.
+        """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
+        each phone if nodes are phones; otherwise any node works for any phone.
         """
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
@@ -86,13 +86,13 @@ class Exchange:
         self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
-        self._sent = dict[int, np.ndarray]()  # node -> the phones that it was asked for
+        self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it
         self._tries = self.wire_bytes = 0
-        self.lost = dict[int, str]()  # phones on devices that failed, and why
-        self.replies = list[tuple[np.ndarray, Message]]()  # with the phones that each was asked for
+        self.lost = dict[int, str]()  # phones whose own node failed, and why
+        self.replies = list[tuple[np.ndarray, Message]]()  # each with the phones assigned to its node
 
     def messages(self, grid: Grid) -> list[Message]:
-        """One for each node that has phones to work for; RunError where all fail again and again."""
+        """One message per node that has phones assigned; RunError if all nodes keep failing."""
         self._tries += 1
         self._sent = self._shares(grid)
         messages = []
@@ -110,7 +110,7 @@ class Exchange:
             return {self._homes[int(phone)]: np.array([phone]) for phone in self._left}
         every = sorted(grid.get_node_ids())
         nodes = [node for node in every if node not in self._failed]
-        if not nodes and self._tries <= _TRIES:  # anew: Flower's pool hands work to actors that are gone
+        if not nodes and self._tries <= _TRIES:  # retry: Flower's pool hands work to dead actors
             nodes = every
             self._failed.clear()
         if not nodes or self._tries > _TRIES:
@@ -119,12 +119,12 @@ class Exchange:
         return {node: share for node, share in zip(nodes, shares, strict=True) if len(share)}
 
     def take(self, replies: list[Message], patience: float | None = None) -> None:
-        """Takes in the answers that came in `patience` seconds; what is missing is left to ask for again."""
+        """Stores the replies that arrived within `patience` seconds; missing phones stay to be requested."""
         if len(replies) < len(self._sent) and patience is not None:
             self._why = no_answer(patience)
         missing = dict(self._sent)
         for reply in replies:
-            if reply.has_error():  # whose sender may be the SuperLink, in place of a node that is gone
+            if reply.has_error():  # the sender may be the SuperLink, on behalf of a node that is gone
                 self._why = reason(reply)
             elif (share := missing.pop(reply.metadata.src_node_id, None)) is not None:
                 self.replies.append((share, reply))
@@ -138,13 +138,13 @@ class Exchange:
             self._left = self._left[:0]
 
     def finish(self, grid: Grid, patience: float | None = None) -> None:
-        """Asks until every phone was answered for; a node without an answer in `patience` seconds failed."""
+        """Sends until every phone is accounted for; a node with no reply in `patience` seconds has failed."""
         while len(self._left):
             messages = self.messages(grid)
             self.take(list(grid.send_and_receive(messages, timeout=patience)), patience)
 
     def answers(self) -> Replies:
-        """What came back in all, to an order to train."""
+        """All replies to a training order."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
         rest = self._sizes, self._head.shape, self._epochs, self._asked
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
@@ -161,14 +161,14 @@ class Exchange:
         )
 
     def sums(self, shape: tuple[int, int]) -> Sums:
-        """What came back in all, to a query for sums with X'Y (D + 1, C) of this shape."""
+        """All replies to a query for sums; `shape` (D + 1, C) is that of X'Y."""
         parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, shape))
         nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
         total = reduce(operator.add, (part.moments for part in parts), nothing)
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
 
     def _sound(self, read: Callable[[Message, np.ndarray], _T]) -> tuple[list[_T], dict[int, str]]:
-        """What `read` makes of each reply; the phones that are in none of it, by id, and why."""
+        """Each usable reply as `read` returns it; and the ids of phones in none of them, with the reason."""
         parts, dropped = [], dict(self.lost)
         for share, reply in self.replies:
             try:
@@ -176,13 +176,13 @@ class Exchange:
                 dropped |= {int(phone): NOT_FINITE for phone in np.setdiff1d(share, part.phones)}
             except _UnsoundError as error:
                 dropped |= {int(phone): str(error) for phone in share}
-            except Exception:  # of reading what is not there, or no array: it is told as dropped
+            except Exception:  # a missing record, or no array: its phones are reported as dropped
                 dropped |= {int(phone): _WRONG for phone in share}
         return parts, dict(sorted(dropped.items()))
 
 
 class _UnsoundError(ValueError):
-    """What a node sent cannot be used, for this reason."""
+    """A node's reply cannot be used, for this reason."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class _ReadSums:
 
 
 def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
-    """The sums that a node sent of `share`; an error where they cannot be used."""
+    """The sums that a node sent for the phones `share`; an error if they cannot be used."""
     arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
     xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
     phones = _some_of(share, phones)
@@ -220,7 +220,7 @@ def _read(
     epochs: int,
     asked: tuple[str, ...],
 ) -> _Read:
-    """What a node sent of `share`, the phones that it was asked for; an error where it cannot be used."""
+    """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
     total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
@@ -239,14 +239,14 @@ def _read(
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
-    """`phones`, which must be some of `share`, sorted and each once."""
+    """`phones`, which must be a subset of `share`, sorted, without duplicates."""
     if not np.isin(phones, share).all() or (np.diff(phones) <= 0).any():
         raise _UnsoundError(_WRONG)
     return phones
 
 
 def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a record with a row for each of `phones` (k,), in their order."""
+    """The arrays of a record, reordered to one row per phone of `phones` (k,)."""
     found, arrays = record["phones"].numpy(), {}
     place = np.searchsorted(found, phones)
     if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
@@ -262,20 +262,20 @@ def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> di
 
 
 def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of all parts, one below the other, in that order; none where no part has any."""
+    """The arrays of all parts, concatenated, their rows in the given order; {} if no part has any."""
     parts = [part for part in parts if part]
     names = parts[0] if parts else ()
     return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
 
 
 def reason(reply: Message) -> str:
-    """Why a node failed, in one short line; the logs of the run have all of it."""
+    """Why a node failed, in one short line; the run's logs have the full text."""
     line = " ".join(str(reply.error.reason or "").split()) or "no reason was given (see the logs of the run)"
     return line if len(line) <= _REASON else f"{line[:_REASON]}... (see the logs of the run)"
 
 
 def no_answer(patience: float) -> str:
-    """Why a node that hangs is given up."""
+    """Why a node that hangs counts as failed."""
     return f"it gave no answer within {patience:g} s (federation.patience)"
 
 

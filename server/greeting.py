@@ -1,4 +1,4 @@
-"""Before the first round: waits for the nodes, and has each open its data and say which code it has."""
+"""Before round 1: waits for the nodes and has each of them open its data and report its code digests."""
 
 import time
 from dataclasses import replace
@@ -13,14 +13,14 @@ from fer_models.order import Order
 from server.exchange import no_answer, reason
 from server.job import Job, Plan
 
-_PATIENCE = 120  # seconds that nodes have to appear, and at least to get ready
+_PATIENCE = 120  # seconds nodes have to appear, and the least they have to get ready
 
 
 def greet(grid: Grid, job: Job, order: Order) -> Plan:
-    """The plan, once every node is ready for its first order, so that no round pays for it.
+    """The plan, once every node is ready for its first order, so that no round pays for start-up.
 
-    Where nodes are phones of their own, it says which is which, and how many views each has. RunError where a
-    node cannot get ready, or not within the plan's patience, has other code, or found other phones.
+    If nodes are phones, the plan gains the node and the views of each phone. RunError if a node cannot get
+    ready, or not within the plan's patience, runs different code, or found a different number of phones.
     """
     _wait(grid, job.nodes)
     content = RecordDict(
@@ -43,8 +43,8 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
             raise RunError(f"a node could not get ready: {reason(reply)}")
         if other := difference(node_code(order.own_classes), dict(reply.content.config_records["code"])):
             raise RunError(
-                f"a node runs other code than the server ({other}); install the same on both, and start what"
-                " starts the nodes anew, unless its files changed since the run began"
+                f"a node runs other code than the server ({other}); install the same version on both and"
+                " restart the process that starts the nodes, unless the files changed since the run began"
             )
         said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
     if patience is not None and len(replies) < len(messages):
@@ -63,18 +63,18 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
 
 
 def _wait(grid: Grid, nodes: int) -> None:
-    """Until so many nodes are there."""
+    """Waits until that many nodes are connected."""
     deadline = time.monotonic() + _PATIENCE
     while (found := len(list(grid.get_node_ids()))) < nodes:
         if time.monotonic() > deadline:
             raise RunError(
-                f"only {found} of {nodes} nodes came within {_PATIENCE} s; see the logs of the run"
+                f"only {found} of {nodes} nodes connected within {_PATIENCE} s; see the logs of the run"
             )
         time.sleep(0.01)
 
 
 def _settled(plan: Plan, phones: dict[int, tuple[int, int]], nodes: int) -> Plan:
-    """The plan with the node and the views of each phone; RunError unless they are the phones of the plan."""
+    """The plan with the node and the views of each phone; RunError unless these are the plan's phones."""
     expected = len(plan.sizes)
     if sorted(phones) != list(range(expected)) or nodes != expected:
         raise RunError(

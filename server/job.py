@@ -1,4 +1,4 @@
-"""What a federated run is asked for: the phones and their training, where it begins, and who is told."""
+"""The definition of a federated run: the phones and their training, the starting state, and the callbacks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,22 +23,22 @@ from server.strategies.base import Algorithm
 
 @dataclass(frozen=True)
 class Plan:
-    """What the rounds need to know of the phones; every field is fixed from start to end."""
+    """What the rounds need to know of the phones; nothing in it changes during the run."""
 
-    prepared: str  # absolute path of the prepared shards
+    prepared: str  # absolute path of the prepared data
     sizes: np.ndarray  # (phones,) int64, views of each phone
     phones_per_round: int  # 0: all
     epochs: int  # local epochs
-    block: int  # phones that a node is given at a time, at most
+    block: int  # phones per block, at most
     train: TrainConfig
     seed: int
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
-    min_phones: int = 1  # whose updates a round needs
-    stamp: str = ""  # of the prepared files, which must not change; "": nobody looks
-    homes: Mapping[int, int] | None = None  # the node of each phone, where phones are devices
+    min_phones: int = 1  # phones whose updates a round needs
+    stamp: str = ""  # of the prepared files, which must not change; "": not checked
+    homes: Mapping[int, int] | None = None  # the node of each phone, if nodes are phones
     transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
-    classes: int = 0  # told to transforms
-    patience: float | None = None  # seconds after which a node without an answer is given up; None: never
+    classes: int = 0  # passed to transforms
+    patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""
@@ -69,16 +69,16 @@ class Job:
     """A federated run from `start` to the end of round `rounds`."""
 
     plan: Plan
-    start: Checkpoint  # round 0 with a new head, or where a run left off
+    start: Checkpoint  # round 0 with a new head, or where a run stopped
     rounds: int
-    nodes: int  # that the run waits for
+    nodes: int  # number of nodes to wait for
     evaluation: EvaluationConfig
     validation: HeldOut
     on_round: Callable[[RoundRecord, Checkpoint], None]  # after each round
-    classifier: Callable[[np.ndarray], Classifier] = LinearHead  # makes of a head what answers
-    validation_on_phones: PhoneHoldout | None = None  # the validation photos, each on one phone
-    adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # who trains further, sorted
-    on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # their own heads (k, C, D + 1)
-    recipe: Mapping[str, Any] | None = None  # where nodes are phones: what they need to prepare their photos
+    classifier: Callable[[np.ndarray], Classifier] = LinearHead  # turns a head into a classifier
+    validation_on_phones: PhoneHoldout | None = None  # the validation photos, each assigned to one phone
+    adapting: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # phones to fine-tune, sorted
+    on_adapted: Callable[[np.ndarray], None] = lambda heads: None  # gets the personal heads (k, C, D + 1)
+    recipe: Mapping[str, Any] | None = None  # if nodes are phones: what they need to prepare their photos
     scheduler: Scheduler = field(default_factory=Barrier)
     mechanisms: tuple[Mechanism, ...] = ()  # on the sum of a round's updates, in this order

@@ -2,17 +2,17 @@
 
 A round (`Rounds.round`):
 1. select: which phones train, by the seed and the round's number (server/selection.py);
-2. ask: what the algorithm gives each phone beside the head; one order goes to each node (server/exchange.py);
-3. collect: a lost node's phones are asked for elsewhere; a round with too few phones is repeated once;
+2. ask: the algorithm's inputs for each phone; one order with the head goes to each node (server/exchange.py);
+3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once;
 4. schedule: which replies are folded now, later or never (server/scheduler.py);
-5. mechanisms: what happens to their sum before anyone makes use of it (server/mechanisms);
-6. step: the algorithm makes the next head of the mean update, or of all updates (server/strategies);
-7. judge: the new head on the validation photos, over all and phone by phone (server/evaluation.py);
-8. hand out: the round's record and the checkpoint after it go to the one callback.
+5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms);
+6. step: the algorithm computes the next head from the mean update, or from all updates (server/strategies);
+7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
+8. hand out: the round's record and its checkpoint go to one callback.
 
-Ridge regression is one round of sums instead (`Rounds.ridge`), from whose head other strategies may start;
-the last step of fine-tuning is `Rounds.adapt`. Phones' updates are transformed before they are summed
-(fer_models/local/transforms.py); `transforms` of the plan say how.
+Ridge regression is a single round of sums instead (`Rounds.ridge`); other strategies may start from its head.
+The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
+before these are summed (fer_models/local/transforms.py).
 """
 
 import logging
@@ -45,7 +45,7 @@ from server.strategies.registry import make
 
 
 def run(grid: Grid, job: Job) -> None:
-    """Runs the job on the nodes of the grid; what it finds out, it hands to the job's callbacks."""
+    """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
@@ -64,30 +64,30 @@ def run(grid: Grid, job: Job) -> None:
 
 @dataclass(frozen=True)
 class Reached:
-    """What a round leaves to the next one."""
+    """What a round passes on to the next one."""
 
     checkpoint: Checkpoint
-    sent: int = 0  # bytes that phones have sent for its head and that no round's record counts yet
+    sent: int = 0  # bytes that phones sent for its head and that no round's record counts yet
     waiting: tuple[Replies, ...] = ()  # replies that the scheduler folds later
 
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What came back in one round."""
+    """The outcome of one round."""
 
     number: int
     phones: int
     photos: int  # views processed
-    train_loss: float | None  # mean over the views processed; None where phones do not say it
+    train_loss: float | None  # mean over the views processed; None if phones do not report it
     seconds: float  # from writing the orders to the new head
     wire_bytes: int  # payload of the simulation's own messages, both ways
-    dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were left out, and why
+    dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were dropped, and why
     metrics: dict[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """The steps of a run. Nothing here changes: what is reached goes in, what is reached next comes out."""
+    """The steps of a run. Immutable: state goes in as a `Reached` and comes out as the next one."""
 
     grid: Grid
     job: Job
@@ -96,7 +96,7 @@ class Rounds:
     began: float = field(default_factory=time.perf_counter)
 
     def round(self, reached: Reached) -> Reached:
-        """The round after what is reached."""
+        """Runs the next round."""
         before, plan, algorithm, began = reached.checkpoint, self.plan, self.algorithm, time.perf_counter()
         number = before.number + 1
         phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
@@ -123,12 +123,12 @@ class Rounds:
         return Reached(after, waiting=decided.later)
 
     def _measured(self, answers: Replies) -> dict[str, float]:
-        """What the transforms measured of the phones, as the round's record has it."""
+        """The transforms' metrics for the round's record."""
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(answers.metrics) if changes else {}
 
     def ridge(self, before: Checkpoint) -> Checkpoint:
-        """The one round of ridge regression."""
+        """The single round of ridge regression."""
         began = time.perf_counter()
         sums, head, state = self.sums(before.head)
         seconds = time.perf_counter() - began
@@ -136,9 +136,9 @@ class Rounds:
         return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
 
     def sums(self, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
-        """The sums of all phones, the head that follows from them, and what is kept of how it was chosen.
+        """The sums of all phones, the head solved from them, and a record of how it was chosen.
 
-        Raises RunError where too few phones can be used.
+        Raises RunError if too few phones sent usable sums.
         """
         plan = self.plan
         order = replace(plan.order(self.algorithm, 0), projection=plan.strategy.projection)
@@ -161,9 +161,9 @@ class Rounds:
         return sums.phones * sums_payload(self.plan.strategy.projection or head.shape[1] - 1, len(head))
 
     def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
-        """Own heads (k, C, D + 1) of `phones`: each trains `head` further, after the last round.
+        """Personal heads (k, C, D + 1) of `phones`: each fine-tunes `head` after the last round.
 
-        A phone whose update cannot be used keeps the head as it is.
+        A phone whose update cannot be used keeps the head unchanged.
         """
         order = self.plan.order(self.algorithm, self.job.rounds + 1)
         order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, transforms="")
@@ -176,7 +176,7 @@ class Rounds:
     def _collect(
         self, number: int, head: np.ndarray, phones: np.ndarray, state: State
     ) -> tuple[Replies, int]:
-        """What came of enough of `phones`, and the bytes on the wire."""
+        """The replies of `phones`, once enough are usable, and the bytes on the wire."""
         order = self.plan.order(self.algorithm, number)
 
         def exchange() -> Exchange:
@@ -207,7 +207,7 @@ class Rounds:
         )
 
     def _came(self, answers: Replies, update: Update) -> RoundUpdates:
-        """The answers and their sum as the algorithm reads them."""
+        """The replies and their sum in the form the algorithm reads."""
         views, steps = self._lengths(answers.ids)
         return RoundUpdates(
             phones=answers.ids,
@@ -221,7 +221,7 @@ class Rounds:
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views of `phones`, (k,) int64, and the optimiser steps that each takes in a round."""
+        """Views of each of `phones`, (k,) int64, and its optimiser steps per round."""
         views = self.plan.sizes[phones]
         return views, self.plan.epochs * -(-views // self.plan.train.batch)
 
@@ -235,7 +235,7 @@ class Rounds:
         down: int,
         up: int,
     ) -> Checkpoint:
-        """Judges the head and tells of the round; `down` and `up` are bytes of real phones."""
+        """Evaluates the head and reports the round; `down` and `up` are bytes of real phones."""
         found = self._judged(result.number, head, state)
         record = RoundRecord(
             round=result.number,
@@ -261,7 +261,7 @@ class Rounds:
         return reached
 
     def _judged(self, number: int, head: np.ndarray, state: State) -> Judged:
-        """The head on the validation photos; nothing in rounds without evaluation."""
+        """The scores on the validation photos; empty in rounds without evaluation."""
         job = self.job
         if number % job.evaluation.every and number != job.rounds:
             return Judged()

@@ -1,6 +1,6 @@
 """Which replies are folded into the next head now, later, or never.
 
-A scheduler sees what came back in a round and what earlier rounds left waiting. The only one so far is
+A scheduler sees the replies of a round and those still waiting from earlier rounds. The only one so far is
 `Barrier`: synchronous rounds, as in FedAvg (McMahan et al. 2017).
 """
 
@@ -13,7 +13,7 @@ from server.exchange import Replies
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of replies."""
+    """What to do with each reply."""
 
     now: Replies  # folded into the head of this round
     later: tuple[Replies, ...] = ()  # kept for the next round's decision
@@ -24,14 +24,14 @@ class Scheduler(Protocol):
     """Decides what is folded when."""
 
     def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
-        """What becomes of this round's `replies` and of those `waiting`.
+        """Sorts this round's `replies` and those `waiting` into now, later and dropped.
 
         `clock`: seconds since the run began.
         """
 
 
 class Barrier:
-    """A round ends when every phone has answered or failed, and folds all that came."""
+    """A round ends when every phone has replied or failed, and folds all replies."""
 
     def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
         """Everything now; nothing ever waits."""

@@ -1,4 +1,4 @@
-"""Who trains this round, and in which blocks on which node."""
+"""Which phones train in a round, and in which blocks on which node."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from fer_models.seeding import stream
 
 
 def select(phones: int, per_round: int, *, seed: int, number: int) -> np.ndarray:
-    """The phones of round `number`, sorted by id: all of them where `per_round` is 0, else a sample."""
+    """The phones of round `number`, sorted by id: all of them if `per_round` is 0, else a random sample."""
     if per_round in (0, phones):
         return np.arange(phones)
     return np.sort(stream(seed, "select", number).choice(phones, per_round, replace=False))
 
 
 def share_out(selected: np.ndarray, sizes: np.ndarray, block: int, nodes: int) -> list[np.ndarray]:
-    """Cuts the selected phones into blocks of at most `block` and shares these out among `nodes`.
+    """Cuts the selected phones into blocks of at most `block` and distributes these over `nodes`.
 
-    Few phones are cut finer, into about four blocks a node, so that no node idles while another works.
-    The heaviest block by views goes to the least laden node first (Graham, 1969), so that the nodes
-    end at about the same time. Returns the phones of each node, blocks in order; idle nodes get none.
+    If there are few phones, blocks are smaller, about four per node, so that no node idles while others work.
+    Blocks are assigned from the heaviest (in views) down, each to the least loaded node (Graham, 1969), so
+    that the nodes finish at about the same time. Returns each node's phones, blocks in order (none if idle).
     """
     block = min(block, -(-len(selected) // (4 * nodes)))
     blocks = [selected[first : first + block] for first in range(0, len(selected), block)]

@@ -70,19 +70,19 @@ def test_a_class_of_a_module_and_of_a_package(place: Path) -> None:
     [
         (None, r"there is no module mine; put the folder that holds it on PYTHONPATH"),
         ("import nowhere.at_all", r"mine cannot be imported \(ModuleNotFoundError: No module named"),
-        ("def f(:", r"mine cannot be imported \(SyntaxError: .*\); mend it"),
+        ("def f(:", r"mine cannot be imported \(SyntaxError: .*\); fix it"),
         ("1 / 0", r"mine cannot be imported \(ZeroDivisionError: division by zero\)"),
         ("raise SystemExit(3)", r"mine cannot be imported \(SystemExit: 3\)"),
         ("", "the module mine has no Mine; check its name"),
-        ("Mine = 3", rf"is no subclass of {__name__}.Page; derive it"),
-        ("class Mine: pass", rf"is no subclass of {__name__}.Page; derive it"),
+        ("Mine = 3", rf"is not a subclass of {__name__}.Page; derive it"),
+        ("class Mine: pass", rf"is not a subclass of {__name__}.Page; derive it"),
         ("class Mine(Page): pass", rf"lacks step; see {__name__}.Page"),
-        (WHOLE, "it is no dataclass; put @dataclass"),
-        (f"{FROZEN}{WHOLE}    power: Any = 1", "its option power has the type Any; take bool, "),
+        (WHOLE, "it is not a dataclass; put @dataclass"),
+        (f"{FROZEN}{WHOLE}    power: Any = 1", "its option power has the type Any; use bool, "),
         (f"{FROZEN}{WHOLE}    power: list[int] = 1", "its option power has the type list"),
         (f"{FROZEN}{WHOLE}    power: None = None", "its option power has the type NoneType"),
         (f"{FROZEN}{WHOLE}    power: float", "its option power has no default; give it one"),
-        (f"{FROZEN}{WHOLE}    power: 'Where' = 1", r"not there \(name 'Where' is not defined\)"),
+        (f"{FROZEN}{WHOLE}    power: 'Where' = 1", r"not defined \(name 'Where' is not defined\)"),
         (
             f"{FROZEN}{WHOLE}    def __init__(self, power=3): pass",
             "its __init__ takes power without a type that can be checked; make it a field",
@@ -90,7 +90,7 @@ def test_a_class_of_a_module_and_of_a_package(place: Path) -> None:
         (
             f"{FROZEN}class One(Page):\n    power: float = 1.0\n{WHOLE.replace('Page', 'One')}"
             "    other: float = 2.0",
-            "other is no field of it; put @dataclass",
+            "other is not a field of it; put @dataclass",
         ),
     ],
 )  # fmt: skip

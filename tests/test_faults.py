@@ -91,7 +91,8 @@ def test_too_few_phones_end_the_run_after_one_repetition(
     run(tmp_path, shards, rounds=1, min_phones=len(SIZES) - 1)
     once = len(sent)
     with pytest.raises(
-        RunError, match=r"round 1 the updates of 9 of 10 phones.*federation\.min_phones = 10.*dropped: 4"
+        RunError,
+        match=r"round 1 only 9 of 10 phones sent usable updates.*federation\.min_phones = 10.*dropped: 4",
     ):
         run(tmp_path, shards, rounds=1, min_phones=len(SIZES))
     assert len(sent) - once == once + 2  # two nodes once more
@@ -101,7 +102,7 @@ def test_too_few_phones_end_the_run_after_one_repetition(
 
 def test_a_strategy_that_needs_more_phones_than_remain_says_so(tmp_path: Path, shards: PhoneRows) -> None:
     with pytest.raises(
-        RunError, match=r"of 9 of 10 phones can be used, too few for the strategy: .*keep must be"
+        RunError, match=r"only 9 of 10 phones sent usable updates, too few for the strategy: .*keep must be"
     ):
         run(tmp_path, shards, strategy=StrategyConfig(name="multi-krum", byzantine=0, keep=10), rounds=1)
 
@@ -227,7 +228,7 @@ def test_rounds_that_are_gone_or_others_are_noticed(tmp_path: Path, began: str) 
     kept = path.read_text()
     path.unlink()
     for change in (lambda: log.append_round(a_round(3)), log.settle):
-        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; put it back"):
+        with pytest.raises(RunError, match=r"rounds\.jsonl is gone while the run wrote to it; restore it"):
             change()
     assert not path.exists()
     path.write_text(kept[:-9])

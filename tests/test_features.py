@@ -244,7 +244,7 @@ def test_a_full_disk_is_one_plain_line_and_loses_nothing(encoder: Encoder, cache
     resource.setrlimit(resource.RLIMIT_FSIZE, (100 * FEATURES * 4, limits[1]))  # 100 rows
     try:
         with pytest.raises(
-            RunError, match=r"could not be kept in the cache \(File too large\); make room"
+            RunError, match=r"could not be written to the cache \(File too large\); free some"
         ) as caught:
             extract(table_of(Reader()), PLAN, encoder, SIZE, seed=0)
     finally:

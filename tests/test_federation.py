@@ -139,8 +139,8 @@ def test_any_strategy_can_start_from_ridge_regression(tmp_path: Path, shards: Ph
 
 def test_what_does_not_go_with_ridge_regression_is_refused() -> None:
     for settings, words in [
-        ({"name": "local", "start": "ridge"}, "start = ridge is for strategies with rounds"),
-        ({"name": "ridge", "start": "ridge"}, "start = ridge is for strategies with rounds"),
+        ({"name": "local", "start": "ridge"}, "start = ridge is for strategies that train in rounds"),
+        ({"name": "ridge", "start": "ridge"}, "start = ridge is for strategies that train in rounds"),
         ({"projection": 8}, "projection belongs to ridge, or start = ridge; strategy.name is fedavg"),
     ]:
         with pytest.raises(ValueError, match=words):

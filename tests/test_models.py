@@ -137,7 +137,7 @@ def test_arrays_that_do_not_fit_are_refused(here: Here, tmp_path: Path, name: st
     )
     for changed, words in [
         ({key: a for key, a in arrays.items() if key != last}, f"{last} is missing"),
-        ({**arrays, "more": arrays[last]}, f"more is no part of {name}"),
+        ({**arrays, "more": arrays[last]}, f"more is not part of {name}"),
         ({**arrays, last: arrays[last][:2].copy()}, rf"{last} is \(2,\), expected \(3,\)"),
         ({**arrays, last: arrays[last] * np.float32(np.nan)}, f"{last} holds values that are not finite"),
     ]:
@@ -150,7 +150,7 @@ def test_arrays_that_do_not_fit_are_refused(here: Here, tmp_path: Path, name: st
 def test_settings_that_shape_a_network_are_kept_with_it_and_must_be_sound(here: Here, tmp_path: Path) -> None:
     path = tmp_path / "head.safetensors"
     for name, key, value, words in [
-        ("mobilenet-tuned", "trainable_blocks", 2, r"features\.15.* is no part of|is missing"),
+        ("mobilenet-tuned", "trainable_blocks", 2, r"features\.15.* is not part of|is missing"),
         ("mobilenet-tuned", "trainable_blocks", 99, r"its settings are \{'trainable_blocks': 99\}"),
         ("mobilenet-tuned", "trainable_blocks", None, r"it does not say its trainable_blocks"),
         ("mobilenet-scratch", "width", 0.5, r"expected \("),

@@ -219,7 +219,7 @@ def changed(name: str, array: np.ndarray) -> Callable[[Arrays], Arrays]:
 
 MISFITS = {
     "missing": (without("output.bias"), "output.bias is missing"),
-    "too many": (changed("weight", np.zeros(3, np.float32)), "weight is no part of cnn"),
+    "too many": (changed("weight", np.zeros(3, np.float32)), "weight is not part of cnn"),
     "classes": (
         changed("output.weight", np.zeros((5, 128), np.float32)),
         r"output.weight is \(5, 128\), expected \(3, 128\)",
@@ -249,7 +249,7 @@ def test_arrays_of_another_image_size_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"name": "mobilenet"}, "no network is called 'mobilenet'"),
+        ({"name": "mobilenet"}, "there is no network 'mobilenet'"),
         ({"classes": 1}, "classes is 1"),
         ({"size": 3}, "size is 3"),
         ({"name": "mobilenet-scratch", "options": {"width": -1.0}}, "width must be a number .*, got -1.0"),
@@ -258,7 +258,7 @@ def test_arrays_of_another_image_size_are_refused() -> None:
             {"name": "mobilenet-tuned", "options": {"trainable_blocks": 18}},
             "trainable_blocks must be .* 17, got",
         ),
-        ({"options": {"width": 1.0}}, "width is no option of cnn"),
+        ({"options": {"width": 1.0}}, "width is not an option of cnn"),
     ],
 )
 def test_what_no_network_can_be_made_of_is_refused(change: dict[str, object], reason: str) -> None:

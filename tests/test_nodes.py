@@ -92,9 +92,9 @@ def test_why_a_node_cannot_start(tmp_path: Path, trap: str, said: str) -> None:
 def test_a_folder_in_the_place_of_a_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nothing_in_it").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RunError, match=f"the package nothing_in_it is not there: {tmp_path}/nothing_in_it"):
+    with pytest.raises(RunError, match=f"the package nothing_in_it was not found: {tmp_path}/nothing_in_it"):
         digests("nothing_in_it")
-    with pytest.raises(RunError, match="the package not_there_at_all is not there"):
+    with pytest.raises(RunError, match="the package not_there_at_all was not found"):
         digests("not_there_at_all")
 
 

@@ -123,7 +123,7 @@ def test_a_sweep_takes_it(here: Here) -> None:
         ),
         (["iid", "federation.length=1"], "unknown key federation.length"),
         (["dealt:Nothing"], 'federation.partition: "dealt:Nothing": the module dealt has no Nothing'),
-        (["json:JSONDecoder"], "is no subclass of simulations.partitions.base.Partition"),
+        (["json:JSONDecoder"], "is not a subclass of simulations.partitions.base.Partition"),
     ],
 )
 def test_what_cannot_be_used_is_refused(here: Here, asked: list[str], words: str) -> None:

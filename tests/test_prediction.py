@@ -371,8 +371,8 @@ def test_arrays_that_do_not_fit_are_refused(here: Here) -> None:
     Path("run/summary.json").unlink()
     for changes, words in [
         ({"weight": arrays["weight"][:, :-1].copy()}, r"it takes 1279 features, the encoder gives 1280"),
-        ({"weight": arrays["weight"][:2].copy()}, r"its weight is \(2, 1280\) and its bias \(3,\)"),
-        ({"bias": np.array(1, np.float32)}, r"its weight is \(3, 1280\) and its bias \(\)"),
+        ({"weight": arrays["weight"][:2].copy()}, r"its weight has shape \(2, 1280\) and its bias \(3,\)"),
+        ({"bias": np.array(1, np.float32)}, r"its weight has shape \(3, 1280\) and its bias \(\)"),
         ({"more": np.zeros(2, np.float32)}, r"it holds bias, more, weight, expected bias, weight"),
         ({"bias": np.full(3, np.nan, np.float32)}, r"not finite numbers of type float32"),
         ({"bias": np.zeros(3)}, r"not finite numbers of type float32"),

@@ -263,7 +263,7 @@ def test_rounds_that_are_deleted_end_the_run(run_cache: str, tmp_path: Path) -> 
     done = run.wait()
     assert done.code == 1
     last = done.err.splitlines()[-1]
-    assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; put it back, or")
+    assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; restore it, or")
     assert last.endswith("go on with: fedfer run --resume run")
     (tmp_path / "run" / "checkpoint.safetensors").unlink()
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)

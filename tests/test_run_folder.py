@@ -93,7 +93,7 @@ def test_a_summary_is_read_as_it_was_written_and_holds_what_applies(tmp_path: Pa
             "line 2, is damaged (round: Input should be a valid integer); restore",
         ),
         ('{"format": 1, "round": 2, "phon', "line 2, is damaged (Invalid JSON"),
-        ("[]", "line 2, is damaged (Input should be an object); restore it, or train the run anew"),
+        ("[]", "line 2, is damaged (Input should be an object); restore it, or train the run again"),
         (
             '{"round": 2}',
             "line 2, is damaged, or was written by an older fedfer (phones: Field required); use",

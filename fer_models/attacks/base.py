@@ -1,4 +1,4 @@
-"""What one malicious phone does, and who is malicious."""
+"""What a malicious phone does, and which phones are malicious."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,14 +17,14 @@ Scale = Annotated[float, Field(gt=0, le=1_000_000)]
 
 @dataclass(frozen=True)
 class Attack:
-    """What one malicious phone does. A page is a frozen dataclass of its options, with one of the methods."""
+    """What a malicious phone does. A page is a frozen dataclass of its options and overrides one method."""
 
     def corrupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
-        """What the phone with the id `phone` sends in place of its update (C, D + 1) float64."""
+        """What the phone with the id `phone` sends instead of its update (C, D + 1) float64."""
         return update
 
     def relabel(self, labels: np.ndarray, classes: int) -> np.ndarray | None:
-        """The labels (m,) int64 that it trains on in place of the true ones; None: these."""
+        """The labels (m,) int64 that it trains on instead of the true ones; None: the true ones."""
         return None
 
 
@@ -35,20 +35,20 @@ class Honest(Attack):
 
 @dataclass(frozen=True)
 class Malicious(Transform):
-    """An attack by a share of the phones; honest phones' updates stay as they are."""
+    """An attack by a fraction of the phones; honest phones' updates are unchanged."""
 
-    share: float  # of all phones, that are malicious; rounded to whole phones
+    share: float  # fraction of all phones that is malicious; rounded to whole phones
     attack: Attack
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What it does, for reports."""
         options = (f", {field.name} {getattr(self.attack, field.name)}" for field in fields(self.attack))
         name = type(self.attack).__name__
         return f"{self.share:.0%} of the phones are malicious: {name}{''.join(options)}"
 
     def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
-        """Every malicious phone's update as it sends it, and who is malicious (1) or not (0)."""
+        """The updates as sent, and which phones are malicious (1) or not (0)."""
         bad = self.of(context)
         sent = updates.copy()
         for place in np.flatnonzero(bad):
@@ -60,7 +60,7 @@ class Malicious(Transform):
         return np.isin(context.phones, malicious(context.population, self.share, context.seed))
 
     def groups(self, held: PhoneData, context: Context) -> Groups:
-        """The malicious phones on labels of their own, where the attack has such."""
+        """Malicious phones train on relabelled data if the attack changes labels."""
         bad, labels = self.of(context), self.attack.relabel(np.asarray(held.labels), context.classes)
         if labels is None or not bad.any():
             return super().groups(held, context)
@@ -68,12 +68,12 @@ class Malicious(Transform):
         return [(places, own) for places, own in groups if len(places)]
 
     def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """How many phones of the round were malicious."""
+        """The number of malicious phones in the round."""
         return {"malicious": float(metrics["malicious"].sum())}
 
 
 @lru_cache(maxsize=4)
 def malicious(population: int, share: float, seed: int) -> np.ndarray:
-    """The ids of the malicious phones, sorted: round(share * population) of them, drawn once a run."""
+    """The ids of the malicious phones, sorted: round(share * population) of them, sampled once per run."""
     number = round(share * population)
     return np.sort(stream(seed, "malicious").choice(population, number, replace=False))

@@ -1,4 +1,4 @@
-"""From the settings to the attack that they name."""
+"""From the settings to the attack they name."""
 
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
@@ -22,8 +22,8 @@ ATTACKS: Registry[Attack] = Registry("attack.name", Attack, PAGES, default="none
 
 
 class AttackConfig(PageSection):
-    """Which phones are malicious, and what they do. Beside these keys it has the options of all attacks:
-    "auto" is the attack's own default, and an option is refused for an attack that does not own it.
+    """The fraction of malicious phones, and what they do. Besides these keys it takes the options of all
+    attacks: "auto" means the attack's default, and an option that belongs to another attack is refused.
     """
 
     pages: ClassVar[Registry[Attack]] = ATTACKS
@@ -33,6 +33,6 @@ class AttackConfig(PageSection):
     phones: float = Field(0.1, ge=0, le=1)
 
     def steps(self) -> Iterable[Transform]:
-        """What malicious phones do to their updates; nothing where nobody is malicious."""
+        """What malicious phones do to their updates; empty if no attack is set."""
         if self.page is not Honest:
             yield Malicious(self.phones, self.page(**self.options()))

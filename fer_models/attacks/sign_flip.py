@@ -1,4 +1,4 @@
-"""Malicious phones pull the other way: with the honest update u they send -scale * u.
+"""Malicious phones push in the opposite direction: instead of the honest update u they send -scale * u.
 
 Li, Xu, Chen, Giannakis and Ling, "RSA: Byzantine-Robust Stochastic Aggregation Methods for Distributed
 Learning from Heterogeneous Datasets", 2019, arXiv:1811.03761, section 4.
@@ -14,7 +14,7 @@ from fer_models.local.transforms import Context
 
 @dataclass(frozen=True)
 class SignFlip(Attack):
-    """The update, turned round."""
+    """The update, reversed."""
 
     scale: Scale = 4.0
 

@@ -1,6 +1,5 @@
-"""The local update: what a phone, or the centralized baseline, does with its views, one function for all.
+"""The local update: training on a phone's views, or the centralized baseline's, with one function for both.
 
-In: a head, views and terms of the loss. Out: an update, summed exactly over phones, or one for each
-(training.py). The arithmetic is one compiled loop (kernel.py); whole networks have theirs in torch
-(networks/phones.py).
+In: a head, views and loss terms. Out: an update, summed exactly over phones, or one per phone (training.py).
+The arithmetic is one compiled loop (kernel.py); whole networks have their own in torch (networks/phones.py).
 """

@@ -2,27 +2,27 @@
 
 Softmax regression on features, trained by mini-batch Adam (Kingma and Ba, 2015, as torch.optim.Adam
 computes it) or SGD. Everything a batch touches stays in the processor's cache, and no phone's
-arithmetic depends on its neighbours, so neither block, thread nor node can change a bit.
+arithmetic depends on other phones, so neither block, thread nor node can change a bit.
 
 A head of C classes on D features is one array (C, D + 1), float32, the bias in the last column
 against a feature that is always 1. The random numbers (order of views, dropout) are counters
-through SplitMix64 (Steele, Lea and Flood, 2014): cheap to start anew for every phone.
+through SplitMix64 (Steele, Lea and Flood, 2014): cheap to reseed for every phone.
 """
 
 import numpy as np
 from numba import njit
 
-# Sums of many phones' updates are kept in float64 as whole multiples of QUANTUM. Such sums are
-# exact, hence the same in every order and grouping, while each term and each sum stay below EXACT_BELOW.
+# Sums of many phones' updates are kept in float64 as integer multiples of QUANTUM. Such sums are
+# exact, hence the same in every order and grouping, as long as each term and each sum is below EXACT_BELOW.
 QUANTUM = 2.0**-26
 EXACT_BELOW = (
     2.0**51 * QUANTUM
-)  # rounding a term (below) is sound up to here; sums would be up to 4 times that
-_MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and taking it away rounds to a multiple of QUANTUM
+)  # rounding a term (below) is valid up to here; sums would be up to 4 times that
+_MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and subtracting it rounds to a multiple of QUANTUM
 LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
 
-# What reassociation is worth: the dot products become vector instructions. No flag that assumes
-# finite numbers: a head that diverges must be seen.
+# Reassociation lets the dot products be vectorised. No flag that assumes finite numbers: a head that
+# diverges must be detected.
 _FAST = {"reassoc", "contract", "nsz"}
 _BELOW_ONE = 1.0 - 2.0**-53
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -44,13 +44,13 @@ def sub_key(key, label):
 
 @njit(cache=True)
 def uniform(key, position):
-    """A number in [0, 1), float64: draw number `position` (0, 1 ...) under `key`."""
+    """A random number in [0, 1), float64: number `position` (0, 1 ...) of the stream of `key`."""
     return (_mix(key + np.uint64(position + 1) * _GOLDEN) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(cache=True)
 def shuffled(key, n):
-    """0..n-1 (n < 2**32), int64, in the order that `key` gives: Fisher and Yates."""
+    """A permutation of 0..n-1 (n < 2**32), int64, determined by `key`: Fisher and Yates."""
     order = np.arange(n)
     for i in range(n - 1, 0, -1):
         bits = _mix(key + np.uint64(i) * _GOLDEN) >> np.uint64(32)
@@ -61,14 +61,14 @@ def shuffled(key, n):
 
 @njit(cache=True, nogil=True)
 def draw(pool, offsets, phones, each, concentration, seed, rows):
-    """Fills `rows` (k * each,) with what `phones` (k,) draw from the pool, cut into classes by `offsets`."""
+    """Fills `rows` (k * each,) with samples of `phones` (k,) from `pool`; `offsets` delimit its classes."""
     classes = np.empty(each, np.int64)
     shares = offsets / offsets[-1]
     for place in range(phones.shape[0]):
         own = sub_key(seed, np.uint64(phones[place]))
         for i in range(each):
             urn = uniform(own, 3 * i) * (concentration + i)
-            if i == 0 or urn < concentration:  # a new one; the same draw says which
+            if i == 0 or urn < concentration:  # a new class; the same random number determines which
                 share = min(urn / concentration, _BELOW_ONE)  # rounding can make it 1
                 label = np.searchsorted(shares, share, side="right") - 1
             else:
@@ -82,7 +82,7 @@ def draw(pool, offsets, phones, each, concentration, seed, rows):
 def keep_mask(key, position, width, dropout, words, mask):
     """Fills `mask` (>= width,) with 0 or 1 / (1 - dropout) for the view trained at `position`.
 
-    Each 64-bit word decides four features, 16 bits each; `words` is (ceil(width / 4),) scratch.
+    Each 64-bit word covers four features, 16 bits each; `words` is (ceil(width / 4),) scratch.
     """
     quarter = (width + 3) // 4
     threshold = np.uint64(round(dropout * 65536))
@@ -100,9 +100,9 @@ def keep_mask(key, position, width, dropout, words, mask):
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
 def _forward(head, x, y, size, offsets, delta):
-    """Writes the gradient of the batch's mean loss by its logits to `delta`; returns the summed loss.
+    """Writes the gradient of the batch's mean loss w.r.t. its logits to `delta`; returns the summed loss.
 
-    `offsets` (C,) are added to the logits; a class at -inf is out of the softmax.
+    `offsets` (C,) are added to the logits; a class at -inf is left out of the softmax.
     """
     classes, width = head.shape
     loss = 0.0
@@ -131,7 +131,7 @@ def _forward(head, x, y, size, offsets, delta):
 def _gradient(x, delta, c, size, out):
     """Writes the sum over the batch of delta[s, c] * x[s] to `out` (width,).
 
-    Four views at a time, which spares loads and stores of `out`.
+    Four views at a time, which saves loads and stores of `out`.
     """
     width = out.shape[0]
     out[:] = np.float32(0)
@@ -164,7 +164,7 @@ def _adam(head, first, second, gradient, lr, step):
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
 def _bend(gradient, head, anchor, pull, correction):
-    """Adds to the gradient of a row of the head what a strategy adds: pull * (head - anchor) + correction."""
+    """Adds the strategy's terms to the gradient of a row of the head: pull * (head - anchor) + correction."""
     for k in range(head.shape[0]):
         gradient[k] += pull * (head[k] - anchor[k]) + correction[k]
 
@@ -177,8 +177,8 @@ def train_epoch(
     """One epoch over the first `views` of `rows` in the order of `key`; head and moments in place.
 
     features (m, D) float32, labels (m,) int64, rows (n,) int64 into both; head, first and second
-    (C, D + 1) float32; step: optimiser steps done so far. offsets (C,) float32 go to the logits; where
-    `correction` (C or 0, D + 1) has rows, pull * (head - anchor) + correction goes to every gradient.
+    (C, D + 1) float32; step: optimiser steps done so far. offsets (C,) float32 are added to the logits; if
+    `correction` (C or 0, D + 1) has rows, pull * (head - anchor) + correction is added to every gradient.
     Returns (summed loss, steps done).
     """
     n, width = rows.shape[0], features.shape[1]
@@ -286,7 +286,7 @@ def class_counts(labels, rows, classes):
 def logit_offsets(counts, margin, prior, out):
     """Fills `out` (C,) with prior * log n - margin * n^(-1/4), n the views of each class, `counts` (C,).
 
-    A class without views is at -inf; with neither margin nor prior all are 0.
+    A class without views gets -inf; with neither margin nor prior all are 0.
     """
     for c in range(out.shape[0]):
         if margin == 0 and prior == 0:
@@ -303,13 +303,13 @@ def train_phones(
     features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
     key, pull, margin, prior, corrections, total, each, sound,
 ):  # fmt: skip
-    """Every phone of `phones` (k,) trains `epochs`; adds weight * (its head - its start) to `total`.
+    """Trains every phone of `phones` (k,) for `epochs`; adds weight * (its head - its start) to `total`.
 
-    Phone number i of them owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] where
-    that is all. `anchor` is the head of the round. corrections (k, C, D + 1), or of one phone for all, or of
-    none; `each` (k or 0, C, D + 1), float32 or float64, takes what each phone moved by, `sound` (k,) whether
-    its numbers are finite: the others add nothing. Returns (reach, loss): the summed norms of what the
-    phones added, which bounds every partial sum in every order, and the loss summed over views.
+    The i-th phone owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] if that is the
+    only one. `anchor` is the head of the round. corrections: (k, C, D + 1), or (1, ...) for all phones, or
+    (0, ...) for none. Outputs: `each` (k or 0, C, D + 1), float32 or float64, the phones' updates; `sound`
+    (k,), whether a phone's numbers are finite: the others add nothing. Returns (reach, loss): the sum of the
+    norms added, which bounds every partial sum in every order, and the loss summed over views.
     """
     reach, loss = 0.0, 0.0
     head = np.empty_like(anchor)

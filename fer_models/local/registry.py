@@ -1,4 +1,4 @@
-"""From the settings to the transforms that they ask for."""
+"""From the settings to the transforms they configure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from fer_models.local.transforms import Transform
 from fer_models.options import as_toml
 from fer_models.registry import Registry
 
-# In the order in which they apply, after those of the user's own: the clip bounds whatever came before it.
+# In the order in which they apply, after user-defined ones: clipping bounds the output of all before it.
 PAGES: dict[str, type[Transform]] = {
     "clip-norm": ClipNorm,
 }
@@ -19,8 +19,8 @@ TRANSFORMS: Registry[Transform] = Registry("update.transforms", Transform, PAGES
 
 
 class UpdateConfig(Section):
-    """What happens to every phone's update before it is added up: the options of all transforms, which their
-    pages declare, and of classes of the user's own, which `transforms` names.
+    """What happens to every phone's update before it is summed: the options that the transforms' pages
+    declare, and those of user-defined classes, which `transforms` names.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -29,7 +29,7 @@ class UpdateConfig(Section):
 
     @classmethod
     def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
-        """With the options of all transforms; also those of the user's own, where `given` names some."""
+        """Includes the options of all transforms, and of user-defined ones if `given` names any."""
         names = given.get("transforms", ())
         own = [name for name in names if name in TRANSFORMS] if isinstance(names, list | tuple) else []
         return [*cls.model_fields, *TRANSFORMS.options(*own)]
@@ -44,7 +44,7 @@ class UpdateConfig(Section):
             if name in PAGES or name not in TRANSFORMS:
                 raise ValueError(
                     f"transforms must be a list of MODULE:CLASS of your own, got {as_toml(name)} in it; "
-                    f"{', '.join(TRANSFORMS.options())} is set by itself"
+                    f"set {', '.join(TRANSFORMS.options())} directly"
                 )
         every = TRANSFORMS.options(*names)
         if clash := sorted(every.keys() & cls.model_fields.keys()):

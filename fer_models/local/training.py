@@ -1,7 +1,7 @@
-"""THE local update: phones, alone or many in one pass, and the baselines train through this file.
+"""The local update: phones, one or many in one pass, and the baselines all train through this file.
 
-The arithmetic is `kernel.train_epoch`; this file knows whose rows to train and what to return.
-Source: local Adam as in FedAvg (McMahan et al., 2017), where a phone's optimiser starts fresh.
+The arithmetic is `kernel.train_epoch`; this file determines which rows to train on and what to return.
+Source: FedAvg (McMahan et al., 2017) with local Adam; a phone's optimiser state is reset every round.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ from fer_models.seeding import key
 
 
 class PhoneData(Protocol):
-    """What every phone holds."""
+    """The data of all phones."""
 
     @property
     def features(self) -> np.ndarray:
-        """What the model reads of each view, (m, ...); features: (m, D) float32. May be memory-mapped."""
+        """Model inputs of each view, (m, ...); features: (m, D) float32. May be memory-mapped."""
 
     @property
     def labels(self) -> np.ndarray:
-        """Its class, (m,) int64."""
+        """Class of each view, (m,) int64."""
 
     @property
     def phones(self) -> int:
@@ -43,7 +43,7 @@ class PhoneData(Protocol):
 
 @dataclass(frozen=True)
 class PhoneRows:
-    """PhoneData as they lie on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
+    """PhoneData as stored on disk: phone i owns the views rows[offsets[i]:offsets[i + 1]]."""
 
     features: np.ndarray  # (m, D) float32, memory-mapped, one row a view
     labels: np.ndarray  # (m,) int64
@@ -65,7 +65,7 @@ class PhoneRows:
         return self.rows, self.offsets[phones], self.offsets[phones + 1]
 
     def save(self, folder: Path, features: Path) -> None:
-        """Writes the rows, offsets and labels to `folder`, and where the features lie."""
+        """Writes the rows, offsets and labels to `folder`, and the path of the features."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("labels", "rows", "offsets"):
             with whole_file(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
@@ -85,7 +85,7 @@ class PhoneRows:
 
 @dataclass(frozen=True)
 class Update:
-    """What phones send together: a sum that adds up exactly, in any order and grouping."""
+    """The sum of phones' updates; such sums add exactly, in any order and grouping."""
 
     total: np.ndarray  # (C, D + 1) float64, sum of views * (head - start), multiples of kernel.QUANTUM
     views: int  # sum of the phones' views: the weight of `total`
@@ -112,16 +112,16 @@ def round_key(seed: int, number: int) -> int:
 
 @dataclass(frozen=True)
 class LocalTerms:
-    """What a strategy changes in the local update of every phone; as it stands, nothing."""
+    """What a strategy changes in every phone's local update; default: nothing."""
 
     pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
-    margin: float = 0.0  # taken from the logits of a class, times n^(-1/4), n the phone's views of it
-    prior: float = 0.0  # times log n added to them; with either, a class without views leaves the softmax
+    margin: float = 0.0  # margin * n^(-1/4) is subtracted from a class's logits; n: the phone's views of it
+    prior: float = 0.0  # prior * log n is added to them; with either, classes without views leave the softmax
 
 
 @dataclass(frozen=True)
 class LocalWork:
-    """A round of local training for k phones: from where, how long, and what the strategy changes."""
+    """A round of local training for k phones: the start, the length, and what the strategy changes."""
 
     head: np.ndarray  # (C, D + 1) float32, of the round; every phone starts from it
     train: TrainConfig
@@ -130,26 +130,26 @@ class LocalWork:
     local: LocalTerms = LocalTerms()
     starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
-    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; else its views
-    each: bool = False  # whether what each phone moved by is asked for
-    losses: bool = False  # and the mean loss on its views of the head it started from
-    transforms: "Changes | None" = None  # what happens to updates before they are added up
-    dtype: Any = np.float32  # of what each phone moved by; in float64 it is exact
+    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; default: its views
+    each: bool = False  # whether to return each phone's update
+    losses: bool = False  # whether to return the mean loss of each phone's start on its views
+    transforms: "Changes | None" = None  # applied to updates before they are summed
+    dtype: Any = np.float32  # of the phones' updates; exact in float64
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What phones made of their work; those with numbers that are not finite are left out of everything."""
+    """The result of local training; phones with non-finite numbers are left out of all fields."""
 
-    phones: np.ndarray  # (k,) int64, the ids of those that are in
+    phones: np.ndarray  # (k,) int64, ids of the phones included
     sum: Update
-    updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each less its start
+    updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each minus its start
     losses: np.ndarray | None = None  # (k,) float64
     metrics: dict[str, np.ndarray] = field(default_factory=dict)  # (k,) float64 each, of the transforms
 
 
 class Changes(Protocol):
-    """What happens to updates before they are added up: `transforms.Transforms`."""
+    """What happens to updates before they are summed: `transforms.Transforms`."""
 
     def train(
         self,
@@ -158,11 +158,11 @@ class Changes(Protocol):
         phones: np.ndarray,
         work: LocalWork,
     ) -> Trained:
-        """What `trainer` makes of the work, changed before it is added up."""
+        """The result of `trainer`, its updates changed before they are summed."""
 
 
 def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
-    """Every phone of `phones` (k,) does the work."""
+    """Trains every phone of `phones` (k,) as `work` describes."""
     if work.transforms is not None:
         return work.transforms.train(train_phones, held, phones, work)
     phones, head, train, local = (
@@ -198,7 +198,7 @@ def trained(
     updates: np.ndarray,
     losses: np.ndarray | None,
 ) -> Trained:
-    """What came of the work: `sums` (total, loss, reach) of the phones that are `sound` (k,) bool."""
+    """The result of `work`; `sums` (total, loss, reach) are over the finite phones, `sound` (k,) bool."""
     total, loss, reach = sums
     views = int(sizes[sound].sum())
     return Trained(
@@ -220,7 +220,7 @@ def _losses(held: PhoneData, phones: np.ndarray, starts: np.ndarray, sound: np.n
 
 
 class CentralTrainer:
-    """The same training with all views in one place: the optimiser's state lives on between epochs."""
+    """The same training on the pooled views; the optimiser's state is kept between epochs."""
 
     def __init__(self, shards: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
         self.head = start.copy()
@@ -230,17 +230,17 @@ class CentralTrainer:
         self._load()
 
     def _load(self) -> None:
-        """Compiles the kernel, or loads it, by training no view: no epoch pays for it."""
+        """Compiles or loads the kernel by training on no views, so that no epoch pays for it."""
         self._trained(0, 0)
 
     @property
     def classifier(self) -> LinearHead:
-        """A copy of the head as it is."""
+        """A copy of the current head."""
         return LinearHead(self.head.copy())
 
     @property
     def finite(self) -> bool:
-        """Whether every number of the head is one."""
+        """Whether every value of the head is finite."""
         return bool(np.isfinite(self.head).all())
 
     def epoch(self, views: int | None = None) -> float:
@@ -251,7 +251,7 @@ class CentralTrainer:
 
     def _trained(self, views: int, epoch_key: int) -> float:
         held, train = self._shards, self._train
-        # A read-only memory map is another type to the compiler: plain views of it share the compiled code.
+        # To the compiler a read-only memory map is a different type: plain views share the compiled code.
         features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
         offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]
         loss, self._step = kernel.train_epoch(

@@ -1,13 +1,13 @@
-"""Transforms: what happens to each phone's update on the phone, before updates are added up.
+"""Transforms: what happens to each phone's update on the phone, before updates are summed.
 
-A transform is a page with one class: updates of a block of phones in, updates and what was measured of each
-phone out. They compose as a list, and are the same for linear heads, whole networks and phones that are real
-devices. Without any, training and adding up stay one compiled loop (kernel.py).
+A transform is a page with one class: updates of a block of phones in, updates and per-phone metrics out.
+They compose as a list, and are the same for linear heads, whole networks and nodes that are phones. Without
+any, training and summation stay one compiled loop (kernel.py).
 
     local update -> updates (b, C, D + 1) -> transforms, one after another -> weight * update, exact sum
 
-What a transform sees is the phone's update itself, head - start, not yet multiplied by the phone's weight.
-Updates are exact differences in float64 here, so a transform that changes nothing changes no bit of the sum.
+A transform sees the phone's update itself, head - start, before it is multiplied by the phone's weight. Here
+updates are exact differences in float64, so a transform that changes nothing changes no bit of the sum.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,20 +20,20 @@ from fer_models.local.training import LocalWork, PhoneData, Trained, Update
 
 _BYTES = 64_000_000  # of updates in float64 at a time
 
-Metrics = dict[str, np.ndarray]  # (b,) float64 each: what was measured of each phone
-Groups = list[tuple[np.ndarray, PhoneData]]  # places among the phones, (n,) int64, and what these train on
+Metrics = dict[str, np.ndarray]  # (b,) float64 each: one value per phone
+Groups = list[tuple[np.ndarray, PhoneData]]  # positions among the phones, (n,) int64, and their training data
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a transform knows beside the updates."""
+    """What a transform knows besides the updates."""
 
     phones: np.ndarray  # (b,) int64, ids of the block's phones
     views: np.ndarray  # (b,) int64, of each
     head: np.ndarray  # (C, D + 1) float32, of the round
     round: int
     seed: int  # of the run, for `fer_models.seeding.stream`
-    population: int  # phones there are in all
+    population: int  # number of all phones
     classes: int
 
 
@@ -42,29 +42,29 @@ class Transform:
     """What happens to updates on the phone. A page is a frozen dataclass of its options."""
 
     def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
-        """Updates (b, C, D + 1) float64 in and out (a new array), and what was measured of each phone.
+        """Updates (b, C, D + 1) float64 in and out (a new array), and metrics per phone.
 
-        No phone's result may depend on who else is in the block.
+        A phone's result must not depend on the other phones in the block.
         """
         return updates, {}
 
     @property
     def active(self) -> bool:
-        """Whether its options make it change anything; a page that is always there says when."""
+        """Whether its options make it do anything; built-in transforms override this."""
         return True
 
     @property
     def words(self) -> str:
-        """What it does, as reports say it: its name and options, if nothing else is said."""
+        """What it does, for reports; default: its name and options."""
         options = (f"{field.name} {getattr(self, field.name)}" for field in fields(self))
         return ", ".join([type(self).__name__, *options])
 
     def groups(self, held: PhoneData, context: Context) -> Groups:
-        """Who trains on what; as it stands, every phone on what it holds."""
+        """Which phones train on which data; default: every phone on its own."""
         return [(np.arange(len(context.phones)), held)]
 
     def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """What rounds.jsonl says of a round, from `metrics` (k,) of all its phones; numbers by name."""
+        """Numbers by name for the round's line in rounds.jsonl, from `metrics` (k,) of all its phones."""
         return {}
 
 
@@ -75,7 +75,7 @@ class Transforms:
     steps: tuple[Transform, ...]
     round: int
     seed: int
-    population: int  # phones there are in all
+    population: int  # number of all phones
     classes: int
 
     def train(
@@ -85,13 +85,13 @@ class Transforms:
         phones: np.ndarray,
         work: LocalWork,
     ) -> Trained:
-        """What `trainer` makes of the work, transformed before it is added up; for `phones` (k,), sorted."""
+        """The result of `trainer` for `phones` (k,), sorted, with updates transformed before summation."""
         plain = replace(work, transforms=None, each=True, dtype=np.float64)
         most = max(1, _BYTES // (8 * work.head.size))
         parts = []
         for first in range(
             0, max(1, len(phones)), most
-        ):  # once for no phone, too: that loads the compiled code
+        ):  # runs once even without phones: that loads the compiled code
             block = self._context(held, phones[first : first + most], work.head)
             for places, views in self._groups(held, block):
                 part = _part(plain, first + places)
@@ -99,7 +99,7 @@ class Transforms:
         return _joined(parts, work)
 
     def _groups(self, held: PhoneData, context: Context) -> Groups:
-        """Who trains on what, once every transform has had its say."""
+        """Which phones train on which data, after all transforms."""
         parts: Groups = [(np.arange(len(context.phones)), held)]
         for step in self.steps:
             parts = [
@@ -122,7 +122,7 @@ class Transforms:
         work: LocalWork,
         each: bool,
     ) -> Trained:
-        """Trains a block without adding anything up, transforms its updates and adds these up."""
+        """Trains a block without summing, transforms its updates and sums those."""
         phones = context.phones
         weights = context.views.astype(np.float64) if work.weights is None else work.weights
         trained = trainer(held, phones, replace(work, weights=np.zeros(len(phones))))
@@ -154,17 +154,17 @@ class Transforms:
         )
 
     def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """What a round's record says of `metrics` (k,) of its phones."""
+        """Numbers by name for a round's record, from `metrics` (k,) of its phones."""
         return {name: value for step in self.steps for name, value in step.summary(metrics).items()}
 
 
 def _of(context: Context, places: np.ndarray) -> Context:
-    """The context of the phones at `places`."""
+    """The context restricted to the phones at `places`."""
     return replace(context, phones=context.phones[places], views=context.views[places])
 
 
 def _part(work: LocalWork, places: np.ndarray) -> LocalWork:
-    """The work of the phones at `places`: what is each phone's own, of these."""
+    """The work restricted to the phones at `places`: per-phone arrays keep only their rows."""
     own = {name: getattr(work, name) for name in ("starts", "corrections", "weights")}
     return replace(work, **{name: values[places] for name, values in own.items() if values is not None})
 
@@ -191,20 +191,20 @@ def _joined(parts: Sequence[Trained], work: LocalWork) -> Trained:
 
 
 def _rows(parts: Iterable[np.ndarray | None], none: np.ndarray) -> np.ndarray:
-    """The rows of all parts, one below the other."""
+    """The rows of all parts, concatenated."""
     return np.concatenate([none, *(part for part in parts if part is not None)])
 
 
 @dataclass(frozen=True)
 class Relabelled:
-    """PhoneData whose views have other labels."""
+    """PhoneData with replaced labels."""
 
     held: PhoneData
     labels: np.ndarray  # (m,) int64
 
     @property
     def features(self) -> np.ndarray:
-        """As they were."""
+        """Unchanged."""
         return self.held.features
 
     @property
@@ -218,5 +218,5 @@ class Relabelled:
         return self.held.sizes
 
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `phones` (k,) own, as it was."""
+        """The rows of `phones` (k,), unchanged."""
         return self.held.of(phones)

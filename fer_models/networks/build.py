@@ -1,9 +1,9 @@
-"""The networks that torch trains on one machine, by name: built with seeded weights, used, and restored.
+"""Building and restoring the networks that torch trains.
 
-`build` stands before training, `restore` where a trained network comes out of a file. What lies between is a
-`NetworkClassifier`: rows in, class probabilities out, and named arrays like any head. The names are those
-of torch's state dicts, for MobileNetV2 torchvision's own (`features.15.conv.0.0.weight`), so the arrays load
-there too. Torch's global generator is neither drawn from nor seeded.
+`build` creates a network with seeded weights for training, `restore` one from the arrays of a file. Both
+return a `NetworkClassifier`: rows in, class probabilities out, and named arrays like any head. The names are
+those of torch's state dicts, for MobileNetV2 torchvision's (`features.15.conv.0.0.weight`), so the arrays
+load there too. Torch's global generator is neither used nor seeded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,10 +29,10 @@ BATCH = 32  # rows of one forward pass outside training
 
 @dataclass(frozen=True)
 class Spec:
-    """What a network is made from. Raises ValueError, with the reason, where no network can be made.
+    """The definition of a network. Raises ValueError, with the reason, if no network can be built from it.
 
-    size: side of the images in pixels. dropout: before the last layer, in training, where it has one.
-    options: of the network's page, those that are not its defaults.
+    size: side of the images in pixels. dropout: before the last layer, in training, if the network has one.
+    options: those of the network's page that differ from its defaults.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Spec:
 
     def __post_init__(self) -> None:
         if self.name not in NETWORKS:
-            raise ValueError(f"no network is called {self.name!r}")
+            raise ValueError(f"there is no network {self.name!r}")
         for what, value, low, high in (
             ("classes", self.classes, 2, 100_000),
             ("size", self.size, 4, 100_000),
         ):
             if not low <= value <= high:
-                raise ValueError(f"{what} is {value}, which is not within {low} and {high}")
+                raise ValueError(f"{what} is {value}, which is not between {low} and {high}")
         rules = declared(NETWORKS[self.name])
         if unknown := sorted(self.options.keys() - rules.keys()):
-            raise ValueError(f"{unknown[0]} is no option of {self.name}")
+            raise ValueError(f"{unknown[0]} is not an option of {self.name}")
         for option, value in self.options.items():
             rules[option].checked(option, value, auto=False)
 
@@ -63,14 +63,14 @@ class Spec:
 
 
 class NetworkClassifier:
-    """A network in use: it holds its tensors alone and never changes."""
+    """A network for inference: it shares its tensors with no other and never changes."""
 
     def __init__(self, spec: Spec, network: "torch.nn.Module") -> None:
         self.spec = spec
         self.network = network.eval()
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """Class probabilities (n, classes), float64, of the rows that the model reads; in batches."""
+        """Class probabilities (n, classes), float64, of n input rows; computed in batches."""
         import torch
 
         device = next(self.network.parameters()).device
@@ -86,22 +86,22 @@ class NetworkClassifier:
         return {name: np.array(t.cpu().numpy(), order="C") for name, t in self.network.state_dict().items()}
 
     def on(self, device: "torch.device") -> "NetworkClassifier":
-        """The same network on a device."""
+        """A copy of the network on a torch device."""
         copy = self.copy()
         copy.network.to(device)
         return copy
 
     def copy(self) -> "NetworkClassifier":
-        """The same network with tensors of its own."""
+        """A copy of the network with its own tensors."""
         tensors = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         return NetworkClassifier(self.spec, _filled(self.spec, tensors))
 
 
 def build(spec: Spec, *, seed: int, weights: Weights | None = None) -> NetworkClassifier:
-    """A network as training starts from it: drawn from `seed` as torch, or torchvision, draws it.
+    """A network with initial weights: random from `seed`, with the distributions of torch or torchvision.
 
-    One that is pretrained starts from `weights` (else without use), and from the last layer of mobilenet.
-    Raises InputError when the file of the weights does not fit.
+    A pretrained one starts from `weights` (otherwise unused) and from the initial head of mobilenet. Raises
+    InputError if the weights file does not fit.
     """
     import torch
 
@@ -122,12 +122,12 @@ def build(spec: Spec, *, seed: int, weights: Weights | None = None) -> NetworkCl
 
 
 def restore(spec: Spec, arrays: Arrays) -> NetworkClassifier:
-    """The network whose named arrays these are; ValueError, with the reason, where they do not fit."""
+    """The network with these named arrays; ValueError, with the reason, if they do not fit."""
     import torch
 
     expected = {name: tuple(tensor.shape) for name, tensor in empty(spec).state_dict().items()}
     for name in sorted(expected.keys() ^ arrays.keys()):
-        raise ValueError(f"{name} is {'missing' if name in expected else f'no part of {spec.name}'}")
+        raise ValueError(f"{name} is {'missing' if name in expected else f'not part of {spec.name}'}")
     for name, shape in expected.items():
         array = arrays[name]
         if array.shape != shape:
@@ -140,7 +140,7 @@ def restore(spec: Spec, arrays: Arrays) -> NetworkClassifier:
 
 
 def empty(spec: Spec) -> "torch.nn.Module":
-    """The network on torch's meta device: names and shapes, no memory, no draw from any generator."""
+    """The network on torch's meta device: names and shapes, no memory, no random numbers."""
     import torch
 
     with torch.device("meta"):
@@ -149,7 +149,7 @@ def empty(spec: Spec) -> "torch.nn.Module":
 
 @contextmanager
 def all_cores() -> Iterator[None]:
-    """Torch on all cores this process may use, for the duration."""
+    """Lets torch use all cores available to this process within the block."""
     import torch
 
     before = torch.get_num_threads()
@@ -161,7 +161,7 @@ def all_cores() -> Iterator[None]:
 
 
 def _filled(spec: Spec, tensors: "dict[str, torch.Tensor]") -> "torch.nn.Module":
-    """The network on these tensors, laid out channels last: what oneDNN convolves fastest on a CPU."""
+    """The network on these tensors, in channels-last layout, for which oneDNN is fastest on a CPU."""
     import torch
 
     network = empty(spec)

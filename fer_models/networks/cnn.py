@@ -1,4 +1,4 @@
-"""`cnn`: EmotionCNN, the small network of the published study that this project grows from."""
+"""`cnn`: EmotionCNN, the small network of the published study that this project builds on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""What a network costs: its parameters, and the multiply-adds of one photo.
+"""The cost of a network: its parameters, and the multiply-adds per photo.
 
-Networks are counted, not computed by formula: one pass over meta tensors, which have shapes and no values,
-in which every convolution and matrix product is seen. Whatever else a network does (biases, BatchNorm,
-pooling) is left out, as in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
+Networks are counted, not computed by formula: one pass over meta tensors, which have shapes but no values,
+sees every convolution and matrix product. All other operations (biases, BatchNorm, pooling) are left out, as
+in the tables of the MobileNet papers (Howard et al. 2017, arXiv:1704.04861).
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one network, or of parts in a row, which add up."""
+    """The cost of a network or a part of one; the costs of parts add up."""
 
-    parameters: int  # BatchNorm statistics are none
+    parameters: int  # without BatchNorm statistics
     multiply_adds: int  # per photo
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -39,14 +39,14 @@ class Cost:
 
 
 def linear_cost(classes: int, width: int) -> Cost:
-    """Of a linear head on rows of `width` values."""
+    """The cost of a linear head on rows of `width` values."""
     return Cost(classes * (width + 1), classes * width)
 
 
 def encoder_cost(size: int, layers: int = LAYERS) -> Cost:
-    """Of the first `layers` of MobileNetV2's 19, at images of side `size`; all are the frozen encoder.
+    """The cost of the first `layers` of MobileNetV2's 19 for images of side `size`; default: all of them.
 
-    By the paper's table 2, since it is asked for at the end of runs that need no torch.
+    Computed from the paper's table 2, because it is needed at the end of runs that do not load torch.
     """
     side = _halved(size, 2)
     found = [_convolution(3, 32, 9, side)]
@@ -64,23 +64,23 @@ def encoder_cost(size: int, layers: int = LAYERS) -> Cost:
 
 
 def _halved(side: int, stride: int) -> int:
-    """The side of a map after a padded 3x3 convolution with that stride."""
+    """The side of a feature map after a padded 3x3 convolution with that stride."""
     return (side - 1) // stride + 1
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, side: int) -> Cost:
-    """Of a convolution without bias, of `inputs` channels for each output, and the BatchNorm after it."""
+    """The cost of a convolution without bias, `inputs` channels per output, and the BatchNorm after it."""
     weights = inputs * outputs * kernel
     return Cost(weights + 2 * outputs, weights * side**2)
 
 
 def network_cost(spec: Spec) -> Cost:
-    """Of a network by itself: all of it is trained. What lies below its rows is not counted."""
+    """The cost of a network itself, all of which is trained, without the frozen part below its input."""
     return _counted(empty(spec), _rows(spec))
 
 
 def frozen_cost(spec: Spec) -> Cost:
-    """Of the frozen part of MobileNetV2 below a network, which makes the rows that the network reads."""
+    """The cost of the frozen part of MobileNetV2 that produces a network's input rows."""
     return encoder_cost(spec.size, spec.network.below)
 
 
@@ -94,7 +94,7 @@ def _encoder(layers: int) -> "torch.nn.Sequential":
 
 
 def _rows(spec: Spec) -> "torch.Tensor":
-    """One row as the network reads it."""
+    """One input row of the network, on the meta device."""
     import torch
 
     network = spec.network

@@ -22,11 +22,11 @@ class Deep(Network):
 
     @property
     def below(self) -> int:
-        """All of them."""
+        """All layers."""
         return LAYERS
 
     def module(self, classes: int, size: int, dropout: float) -> "torch.nn.Module":
-        """Whatever the size of the images."""
+        """The same for every image size."""
         from fer_models.networks.layers import DeepHead
 
         return DeepHead(FEATURES, HIDDEN, classes, dropout)

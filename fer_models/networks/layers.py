@@ -1,7 +1,7 @@
-"""The parts that the networks are made of, as torch modules: raw rows in, logits (n, classes) out.
+"""The building blocks of the networks as torch modules: raw rows in, logits (n, classes) out.
 
-The only file that imports torch at its top, since its classes are torch's: `networks` imports it inside
-functions. Each network reads the rows as they lie in the cache and brings them to float32 by itself.
+The only file that imports torch at the top, since its classes subclass torch's: `networks` imports it inside
+functions. Each network reads the rows as stored in the cache and converts them to float32 itself.
 Sources: MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as torchvision builds it; dropout (Srivastava et
 al. 2014, JMLR 15).
 """
@@ -17,7 +17,7 @@ from fer_models.encoders.backbone import MEAN, STD
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own, never from torch's global one."""
+    """Dropout with its own random generator instead of torch's global one."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -28,16 +28,16 @@ class Dropout(nn.Module):
         """In training, zero or 1 / (1 - share) times each value of `x`; else `x` itself."""
         if not self.training or self.share == 0:
             return x
-        kept = torch.rand(x.shape, generator=self.generator) >= self.share  # drawn alike for every device
+        kept = torch.rand(x.shape, generator=self.generator) >= self.share  # on the CPU: equal on all devices
         return x * kept.to(x).mul_(1 / (1 - self.share))
 
 
 class Norm(nn.Module):
     """Batch normalisation that also trains on a batch with one value per channel (Ioffe and Szegedy 2015).
 
-    One value has no spread (torch's own layer refuses it): the statistics gathered so far stand in for its
-    own. Such a batch is a lone view whose map has shrunk to one pixel. Names and constants are torch's, but
-    for the counter of batches, which has no part in anything.
+    A single value has no variance (torch's own layer refuses it), so the running statistics are used instead.
+    Such a batch is a single view whose feature map has shrunk to one pixel. Names and constants are torch's,
+    except for the counter of batches, which is not used.
     """
 
     EPS, MOMENTUM = 1e-5, 0.1
@@ -52,16 +52,16 @@ class Norm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (n, channels, h, w) of the same shape."""
+        """Normalised feature maps (n, channels, h, w), of the input's shape."""
         moving = self.training and x.numel() > x.shape[1]
         return functional.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, moving, self.MOMENTUM, self.EPS
         )
 
     def folded(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution that does, at once, what one of `weight` and this layer do.
+        """Weight and bias of one convolution that equals a convolution with `weight` and then this layer.
 
-        With the statistics gathered so far; the same function of all parameters, gradients included.
+        Uses the running statistics; the same function of all parameters, gradients included.
         """
         scale = self.weight * torch.rsqrt(self.running_var + self.EPS)
         return weight * scale.view(-1, 1, 1, 1), self.bias - self.running_mean * scale
@@ -95,7 +95,7 @@ class EmotionCNN(nn.Module):
         """Logits (n, classes)."""
         x = rows.float().div_(255).sub_(0.5).div_(0.25)
         for conv in (self.conv1, self.conv2):
-            # ReLU after the pooling: the largest of four and zero in either order, at a quarter of the cost.
+            # ReLU after pooling: the order does not matter for a maximum, and it costs a quarter.
             x = functional.relu_(functional.max_pool2d(conv(x), 2))
         return cast(Tensor, self.output(functional.relu(self.hidden(x.flatten(1)))))
 
@@ -103,9 +103,9 @@ class EmotionCNN(nn.Module):
 class MobileNet(nn.Module):
     """MobileNetV2, or its upper part, with torchvision's names.
 
-    features: (a slice of) torchvision's `features`. frozen: whether the BatchNorm statistics stay as they
-    are in training too (`mobilenet-tuned`). Rows: gray pixels uint8 (n, 1, s, s), or what the first of
-    `features` takes, in any floating type.
+    features: (a slice of) torchvision's `features`. frozen: whether the BatchNorm statistics stay fixed in
+    training too (`mobilenet-tuned`). Rows: gray pixels uint8 (n, 1, s, s), or the input of the first layer of
+    `features`, in any floating-point type.
     """
 
     def __init__(self, features: nn.Sequential, classes: int, dropout: float, *, frozen: bool) -> None:
@@ -124,15 +124,15 @@ class MobileNet(nn.Module):
 
 
 def _normalised(gray: Tensor) -> Tensor:
-    """Gray pixels (n, 1, s, s) spread over three channels, as the pretrained weights expect them."""
+    """Gray pixels (n, 1, s, s) repeated over three channels and normalised as pretrained weights expect."""
     mean, std = (torch.tensor(values, device=gray.device).view(1, 3, 1, 1) * 255 for values in (MEAN, STD))
     return (gray.float() - mean) / std
 
 
 def _folded(layers: nn.Sequential, x: Tensor) -> Tensor:
-    """What `layers` (convolution, Norm, ReLU6, and blocks of them) do with their gathered statistics.
+    """The output of `layers` (convolution, Norm, ReLU6, and blocks of them) with running statistics.
 
-    Each Norm is folded into the convolution before it, anew in each pass, which spares passes over the maps.
+    Each Norm is folded into the convolution before it, in every pass: fewer passes over the feature maps.
     """
     modules = list(layers)
     for module, following in zip(modules, [*modules[1:], None], strict=True):

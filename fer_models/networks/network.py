@@ -1,6 +1,6 @@
-"""What a network is: its layers, how they start, and what it reads; a page for each (deep, tuned, cnn ...).
+"""The interface of a network: layers, initial values and input; one page per network (deep, tuned, cnn ...).
 
-A page imports torch within its methods only, since commands that need no network read it, too.
+A page imports torch only inside its methods, since commands that need no network import it, too.
 """
 
 from abc import ABC, abstractmethod
@@ -25,20 +25,20 @@ Shapes = Mapping[str, tuple[int, ...]]  # of the named arrays of a network
 class Network(Model, ABC):
     """A network that torch trains; a frozen dataclass of its options."""
 
-    pretrained: ClassVar[str] = ""  # how the names of layers begin that start from model.weights, if any
+    pretrained: ClassVar[str] = ""  # name prefix of the layers that start from model.weights, if any
 
     @abstractmethod
     def module(self, classes: int, size: int, dropout: float) -> "torch.nn.Module":
-        """The network for images of `size` pixels a side; on the meta device, where `build` calls it."""
+        """The network for images of `size` x `size` pixels; `build` calls this on the meta device."""
 
     def start(self, name: str, shapes: Shapes, seed: int) -> np.ndarray:
-        """The array `name` as training starts from it; as torch.nn.Linear and Conv2d: uniform within
-        1 / sqrt(inputs of a unit).
+        """The initial value of the array `name`; default: as torch.nn.Linear and Conv2d, uniform within
+        1 / sqrt(fan-in).
         """
         bound = 1 / np.sqrt(np.prod(shapes[f"{name.rpartition('.')[0]}.weight"][1:]))
         return stream(seed, "network", name).uniform(-bound, bound, shapes[name])
 
     @property
     def below(self) -> int:
-        """Of MobileNetV2's 19 layers, those of the frozen part that makes its rows."""
+        """The number of MobileNetV2's 19 layers in the frozen part that produces its input."""
         return 0

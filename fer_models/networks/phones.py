@@ -1,12 +1,12 @@
-"""The local update of whole networks: the counterpart of `training.train_phones`, with torch, phone by phone.
+"""The local update of whole networks: the counterpart of `training.train_phones`, in torch, phone by phone.
 
-A network's head, in the words of the federation, is one row (1, P): all trained parameters, in the order of
-torch's `named_parameters`. What is not trained never travels: BatchNorm's gathered statistics stay as they
-were pretrained, on every phone and at the server, for those of few and one-sided photos do harm (Hsieh,
-Phanishayee, Mutlu and Gibbons 2020, arXiv:1910.00189); its scales and shifts are trained and averaged as any.
+What the federation calls a head is here one row (1, P): all trained parameters in the order of torch's
+`named_parameters`. What is not trained is never sent: BatchNorm's running statistics stay as pretrained, on
+every phone and on the server, because statistics of few, non-IID photos do harm (Hsieh, Phanishayee, Mutlu
+and Gibbons 2020, arXiv:1910.00189); its scales and shifts are trained and averaged like other parameters.
 
-Order of views, batches and sums are those of the kernel. Torch works on one thread, so that the bits do not
-depend on who works beside it.
+The order of views, batches and sums is that of the kernel. Torch runs on one thread, so that the bits do not
+depend on other work on the machine.
 """
 
 import json
@@ -35,7 +35,7 @@ _SPEC = "network.json"
 
 @dataclass(frozen=True)
 class NetworkPhones:
-    """Phones that train a network; `start` gives what does not travel, `device` says where they compute."""
+    """Phones that train a network; `start` holds what is never sent, `device` is the torch device."""
 
     start: NetworkClassifier
     device: str = "cpu"
@@ -63,13 +63,13 @@ class NetworkPhones:
 
     @classmethod
     def load(cls, folder: Path) -> "NetworkPhones":
-        """Opens what `save` wrote; ValueError where it does not fit."""
+        """Opens what `save` wrote; ValueError if it does not fit."""
         said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
         device = said.pop("device")
         return cls(restore(Spec(**said), load_file(folder / FILE)), device)
 
     def train(self, held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
-        """Every phone of `phones` (k,) does the work; arrays are (..., 1, P) instead of (..., C, D + 1)."""
+        """Trains every phone of `phones` (k,); arrays are (..., 1, P) instead of (..., C, D + 1)."""
         if work.transforms is not None:
             return work.transforms.train(self.train, held, phones, work)
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
@@ -136,13 +136,13 @@ class NetworkPhones:
 
 
 def _flat(parameters: "list[torch.nn.Parameter]") -> np.ndarray:
-    """All of them in one row (1, P) float32, a copy."""
+    """A copy of all parameters as one row (1, P) float32."""
     parts = [parameter.detach().reshape(-1).cpu().numpy() for parameter in parameters]
     return np.concatenate(parts)[None]
 
 
 def _fill(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> None:
-    """Sets them to the values of a row (1, P)."""
+    """Sets the parameters to the values of a row (1, P)."""
     import torch
 
     with torch.no_grad():
@@ -151,7 +151,7 @@ def _fill(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> None:
 
 
 def _cut(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> "Iterator[torch.Tensor]":
-    """The values of a row (1, P) in the parameters' shapes, where these lie."""
+    """The values of a row (1, P) in the parameters' shapes, on their device."""
     import torch
 
     values, first = torch.from_numpy(np.ascontiguousarray(head[0])).to(parameters[0].device), 0
@@ -162,7 +162,7 @@ def _cut(parameters: "list[torch.nn.Parameter]", head: np.ndarray) -> "Iterator[
 
 
 def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) -> Callable[[], None]:
-    """What adds to the gradients what the strategy adds: pull * (w - head) + the phone's correction."""
+    """A function that adds the strategy's terms to the gradients: pull * (w - head) + correction."""
     import torch
 
     pull = work.local.pull
@@ -183,7 +183,7 @@ def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) 
 
 
 def _offsets(labels: np.ndarray, classes: int, local: LocalTerms) -> "torch.Tensor":
-    """What margin and prior add to the logits of a phone with these labels, (C,)."""
+    """Offsets (C,) that margin and prior add to the logits of a phone with these labels."""
     import torch
 
     offsets = np.empty(classes, np.float32)
@@ -192,7 +192,7 @@ def _offsets(labels: np.ndarray, classes: int, local: LocalTerms) -> "torch.Tens
 
 
 def _seed_dropout(learner: NetworkClassifier, epoch_key: np.uint64) -> None:
-    """Each dropout of the network draws anew in this epoch of this phone."""
+    """Reseeds each dropout layer for this epoch of this phone."""
     from fer_models.networks.layers import Dropout
 
     modules = [module for module in learner.network.modules() if isinstance(module, Dropout)]

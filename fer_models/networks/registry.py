@@ -1,4 +1,4 @@
-"""The networks by the names that settings know."""
+"""The networks by their names in the settings."""
 
 from fer_models.networks.cnn import Cnn
 from fer_models.networks.deep import Deep

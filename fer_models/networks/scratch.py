@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scratch(Network):
-    """The whole network, its channels times `width`."""
+    """The whole network, its channels multiplied by `width`."""
 
     width: Annotated[float, Field(ge=0.1, le=2)] = 1.0
     about: ClassVar[str] = "MobileNetV2, trained from scratch"
@@ -36,7 +36,7 @@ class Scratch(Network):
         return layers.MobileNet(features, classes, dropout, frozen=False)
 
     def start(self, name: str, shapes: Shapes, seed: int) -> np.ndarray:
-        """As torchvision: He-normal by fan-out, BatchNorm the identity, the last layer nearly zero."""
+        """As in torchvision: He-normal by fan-out, BatchNorm as the identity, the last layer near zero."""
         shape = shapes[name]
         if len(shape) == 1:
             return np.full(shape, 1.0 if name.endswith(("weight", "running_var")) else 0.0)

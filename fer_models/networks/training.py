@@ -1,7 +1,7 @@
 """Centralized training of a network with torch: the counterpart of `training.CentralTrainer`.
 
-Same views in the same order and batches, the same loss and optimisers (Adam: Kingma and Ba 2015,
-arXiv:1412.6980). Same seed, same bits, on one machine with one number of cores.
+Same views in the same order and batches, same loss and optimisers (Adam: Kingma and Ba 2015,
+arXiv:1412.6980). The same seed gives the same bits on one machine with a fixed number of cores.
 """
 
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ from fer_models.torch_device import opened
 if TYPE_CHECKING:
     import torch
 
-BELOW_HEAD = 0.1  # of train.lr: what pretrained layers learn at
+BELOW_HEAD = 0.1  # learning rate of pretrained layers, as a fraction of train.lr
 
 
 class NetworkTrainer:
-    """Trains a copy of `start` on all views of `shards`; the optimiser's state lives on between epochs."""
+    """Trains a copy of `start` on all views of `shards`; the optimiser's state is kept between epochs."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class NetworkTrainer:
 
     @property
     def classifier(self) -> NetworkClassifier:
-        """A copy of what was learned so far."""
+        """A copy of the network trained so far."""
         return self._learner.copy()
 
     @property
     def finite(self) -> bool:
-        """Whether all that was learned is finite; training that diverged is over."""
+        """Whether all trained values are finite; if not, training has diverged and ends."""
         tensors = self._learner.network.state_dict().values()
         return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
@@ -68,7 +68,7 @@ class NetworkTrainer:
         return loss
 
     def _step(self, rows: np.ndarray) -> float:
-        """One step on a batch: the views of these rows. Returns their summed loss."""
+        """One optimiser step on the batch of these rows. Returns its summed loss."""
         import torch
 
         features = torch.from_numpy(self._shards.features[rows]).to(self._device)
@@ -89,7 +89,7 @@ class NetworkTrainer:
 
 
 def make_optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.optim.Optimizer":
-    """The optimiser that `train` names, with torch's own settings; one pass over all parameters a step."""
+    """The optimiser that `train` names, with torch's defaults; fused: one pass over all parameters a step."""
     import torch
 
     pretrained = learner.spec.network.pretrained

@@ -1,4 +1,4 @@
-"""`mobilenet-tuned`: the last blocks of MobileNetV2 are trained, too, a tenth as fast as the linear layer."""
+"""`mobilenet-tuned`: also trains the last blocks of MobileNetV2, at a tenth of the head's learning rate."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -23,16 +23,16 @@ class Tuned(Network):
 
     @property
     def blocks(self) -> int:
-        """Those that are trained."""
+        """The trained blocks."""
         return self.trainable_blocks
 
     @property
     def below(self) -> int:
-        """All but its blocks and the last convolution."""
+        """All layers but the trained blocks and the last convolution."""
         return LAYERS - 1 - self.trainable_blocks
 
     def module(self, classes: int, size: int, dropout: float) -> "torch.nn.Module":
-        """The upper part of torchvision's network, which keeps its names."""
+        """The upper part of torchvision's network, with its names."""
         from torchvision.models import mobilenet_v2
 
         from fer_models.networks import layers

@@ -1,4 +1,4 @@
-"""data.json: what the face set of a run held, what became of it, and what lies on the phones."""
+"""data.json: the contents of a run's face set, how they were used, and what the phones hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from fer_models.run_folder.files import APPLIES, Record
 
 @dataclass(frozen=True)
 class PhotosByPart:
-    """Photos of each class, part by part."""
+    """Photos of each class in each part."""
 
     train: Mapping[str, int]
     validation: Mapping[str, int]
@@ -24,7 +24,7 @@ class PhotosByPart:
 
 @dataclass(frozen=True)
 class PeopleByPart:
-    """People in each part; nobody is in two of them where the split is by subject."""
+    """People in each part; nobody is in two parts if the split is by subject."""
 
     train: int
     validation: int
@@ -32,13 +32,13 @@ class PeopleByPart:
 
     @property
     def total(self) -> int:
-        """Of all parts together."""
+        """People in all parts together."""
         return self.train + self.validation + self.test
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Training views of a phone, over all phones."""
+    """Training views per phone, over all phones."""
 
     min: int
     median: float
@@ -47,9 +47,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class ClassOnPhones:
-    """Training views of one class on a phone, over all phones."""
+    """Training views of one class per phone, over all phones."""
 
-    phones: int  # that have any
+    phones: int  # phones that have any
     p10: float
     median: float
     p90: float
@@ -57,21 +57,21 @@ class ClassOnPhones:
 
 @dataclass(frozen=True)
 class KeptPhones:
-    """Phones whose views are listed one by one: all, or a seeded draw of many."""
+    """Phones whose views are listed individually: all, or a seeded sample if there are many."""
 
     phones: tuple[int, ...]  # their ids, sorted
-    views: Mapping[str, tuple[int, ...]]  # of each class, phone by phone
+    views: Mapping[str, tuple[int, ...]]  # of each class, per phone
 
 
 @dataclass(frozen=True)
 class PhoneFacts:
-    """What lies on the phones, and how unlike one another they are (simulations/world/skew.py)."""
+    """What the phones hold, and how skewed that is (simulations/world/skew.py)."""
 
     phones: int
     sizes: Sizes
     views: int  # of all phones
     label_divergence: float  # Jensen-Shannon, bits
-    most_divergence: float  # if every phone held one class alone
+    most_divergence: float  # the same if every phone held a single class
     size_gini: float
     classes: Mapping[str, ClassOnPhones]
     kept: KeptPhones
@@ -79,16 +79,16 @@ class PhoneFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts(Record):
-    """What the photos were."""
+    """The facts about a run's photos."""
 
     FILE: ClassVar[str] = "data.json"
 
     source: str  # data.source: "sketch", or an absolute path
-    photos_sha256: str  # of the photos, what is on them, and how they are split
+    photos_sha256: str  # of the photos, their labels, and the split
     classes: tuple[str, ...]
-    photos: PhotosByPart  # that were used
+    photos: PhotosByPart  # photos used
     views: Mapping[str, int]  # training views of each class, after balancing
-    subjects: PeopleByPart | None  # None where it is not known who is on the photos
+    subjects: PeopleByPart | None  # None if it is not known who is on the photos
     unreadable: int  # photos; unreadable.csv lists them
-    ledger: Ledger | None = None  # of all that was seen; None in folders from before there was one
-    phones: PhoneFacts | None = field(default=None, metadata=APPLIES)  # where phones are simulated
+    ledger: Ledger | None = None  # of everything in the source; None in folders that predate the ledger
+    phones: PhoneFacts | None = field(default=None, metadata=APPLIES)  # if phones are simulated

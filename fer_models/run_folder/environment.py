@@ -1,4 +1,4 @@
-"""environment.json: what was typed, when, and on which machine."""
+"""environment.json: the command, when it was run, and on which machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from fer_models.run_folder.files import APPLIES, Record
 
 @dataclass(frozen=True, kw_only=True)
 class Environment(Record):
-    """What a run was asked for, and where it began."""
+    """The command of a run, and the machine it started on."""
 
     FILE: ClassVar[str] = "environment.json"
 
@@ -17,12 +17,12 @@ class Environment(Record):
     command: str  # as typed
     devices: bool | None = field(
         default=None, metadata=APPLIES
-    )  # nodes are phones; None of a run's baselines
+    )  # whether nodes are phones; None for baselines
     federated: bool  # False: a baseline
-    baseline: bool  # whether baselines are trained, beside it or alone
-    date: str  # when it began, ISO 8601, with the time zone
+    baseline: bool  # whether baselines are trained, beside the run or alone
+    date: str  # when it started, ISO 8601, with the time zone
     python: str  # its version
     platform: str  # the operating system, as Python names it
-    machine: str  # the kind of processor
-    cpus: int  # cores that may be used
-    versions: Mapping[str, str]  # of Python and of the libraries that shape a result
+    machine: str  # the processor architecture
+    cpus: int  # available cores
+    versions: Mapping[str, str]  # of Python and of the libraries that affect results

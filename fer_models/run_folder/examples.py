@@ -1,6 +1,6 @@
-"""examples/examples.json: some test faces, and what was said of them; their thumbnails lie beside it.
+"""examples/examples.json: some test faces with their predictions; the thumbnails are stored beside it.
 
-The one file without a format: it is a list.
+The only file without a format field, since it is a list.
 """
 
 import json
@@ -20,13 +20,13 @@ _FILE = "examples.json"
 
 @dataclass(frozen=True)
 class Example:
-    """A test photo and its answer."""
+    """A test photo and its prediction."""
 
     png: str  # the thumbnail, in the same folder
     file: str  # the photo, as predictions.csv names it
     emotion: str  # its label
     predicted: str
-    confidence: float  # the probability of what was predicted
+    confidence: float  # the probability of the predicted class
 
 
 def write_examples(folder: Path, examples: Sequence[Example]) -> None:
@@ -37,7 +37,7 @@ def write_examples(folder: Path, examples: Sequence[Example]) -> None:
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """Those in a folder of thumbnails, none where there is no list; UnusableError where it is damaged."""
+    """The examples in a folder of thumbnails, [] if there is no list; UnusableError if it is damaged."""
     path = folder / _FILE
     if not path.is_file():
         return []

@@ -1,7 +1,7 @@
-"""JSON files of records: read strictly, written whole, versioned.
+"""JSON files of records: read strictly, written atomically, versioned.
 
-A field with metadata APPLIES is written only where it is not None; all others are always there. What a file
-holds beside the fields of its record is ignored, so that a newer version may add fields to the same format.
+A field with metadata APPLIES is only written if it is not None; all others are always written. Unknown fields
+in a file are ignored, so that a newer version may add fields to the same format.
 """
 
 import json
@@ -24,21 +24,21 @@ T = TypeVar("T")
 
 
 class UnusableError(InputError):
-    """A file that cannot be read: `what` is wrong with it, for callers who know better what to do."""
+    """A file that cannot be used: `what` is wrong with it, for callers that have a better remedy."""
 
-    def __init__(self, what: str, remedy: str = "restore it, or train the run anew") -> None:
+    def __init__(self, what: str, remedy: str = "restore it, or train the run again") -> None:
         super().__init__(f"{what}; {remedy}")
         self.what = what
 
 
 class Record:
-    """A record that is a file of its own; its subclasses are frozen dataclasses."""
+    """A record stored as its own file; subclasses are frozen dataclasses."""
 
     FILE: ClassVar[str]  # its name
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The record in `folder`; UnusableError where it is damaged, OSError where it is missing."""
+        """The record in `folder`; UnusableError if it is damaged, OSError if it is missing."""
         path = folder / cls.FILE
         return parse(cls, path.read_bytes(), printable(path))
 
@@ -48,13 +48,13 @@ class Record:
 
 
 def write_json(path: Path, record: object) -> None:
-    """Writes a record as a JSON file, whole."""
+    """Writes a record as a JSON file, atomically."""
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(versioned(record), indent=2) + "\n", encoding="utf-8")
 
 
 def parse(kind: type[T], text: str | bytes, name: str) -> T:
-    """The record of type `kind` in a JSON text called `name`; UnusableError where it is none."""
+    """The record of type `kind` in a JSON text called `name`; UnusableError if it is not one."""
     try:
         found = _adapter(_Version).validate_json(text, strict=True).format
     except ValidationError as error:
@@ -70,19 +70,19 @@ def parse(kind: type[T], text: str | bytes, name: str) -> T:
         if found:
             raise UnusableError(f"{name} is damaged ({first_error(error)})") from error
         what = f"{name} is damaged, or was written by an older fedfer ({first_error(error)})"
-        raise UnusableError(what, "use that one, or train the run anew") from error
+        raise UnusableError(what, "use that version, or train the run again") from error
     return record
 
 
 def versioned(record: object) -> dict[str, object]:
-    """A record as what JSON can hold, with its format."""
+    """A record as JSON values, with its format."""
     held = as_json(record)
     assert isinstance(held, dict)
     return {"format": FORMAT, **held}
 
 
 def as_json(value: object) -> object:
-    """Records as dictionaries, without the fields that do not apply; anything else as it is."""
+    """Records as dictionaries, without the fields that do not apply; anything else unchanged."""
     if is_dataclass(value) and not isinstance(value, type):
         held = {field: getattr(value, field.name) for field in fields(value)}
         return {
@@ -99,9 +99,9 @@ def as_json(value: object) -> object:
 
 @dataclass(frozen=True)
 class _Version:
-    """What of a file is looked at first."""
+    """The part of a file that is checked first."""
 
-    format: int = 0  # 0: of before there were formats
+    format: int = 0  # 0: the file predates formats
 
 
 @lru_cache
@@ -110,7 +110,7 @@ def _adapter(kind: type[T]) -> "TypeAdapter[T]":
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing that is wrong, in words."""
+    """The first validation error as text."""
     one = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, one["loc"]))
     return f"{where}: {one['msg']}" if where else str(one["msg"])

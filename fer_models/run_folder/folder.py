@@ -1,4 +1,4 @@
-"""A run folder at work: the rounds, a line each, and tables."""
+"""Writing to a run folder during a run: rounds, one per line, and tables."""
 
 import csv
 import json
@@ -13,31 +13,31 @@ from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.text import printable
 
 ROUNDS = "rounds.jsonl"
-PHONES = "phones"  # the table of how each phone fares, .csv
+PHONES = "phones"  # the table of scores per phone, .csv
 
 
 def read_rounds(folder: Path) -> list[RoundRecord]:
-    """The lines of rounds.jsonl; InputError where one is not what was written, OSError without the file."""
+    """The lines of rounds.jsonl; InputError if one is damaged, OSError if the file is missing."""
     path = folder / ROUNDS
     lines = path.read_bytes().splitlines()
     return [_parsed(line, path, place) for place, line in enumerate(lines, 1) if line.strip()]
 
 
 class RunFolder:
-    """The folder of one run, made if need be."""
+    """The folder of one run, created if missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._written: int | None = None  # bytes of rounds.jsonl, from the first line on
+        self._written: int | None = None  # bytes of rounds.jsonl written so far, once there is a line
         path.mkdir(parents=True, exist_ok=True)
 
     @property
     def rounds_path(self) -> Path:
-        """Where the rounds are written."""
+        """The path of rounds.jsonl."""
         return self.path / ROUNDS
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Writes `name`.csv, whole; names that are not Unicode keep their bytes."""
+        """Writes `name`.csv, atomically; names that are not valid UTF-8 keep their bytes."""
         with (
             whole_file(self.path / f"{name}.csv") as temporary,
             temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
@@ -45,7 +45,7 @@ class RunFolder:
             csv.writer(file).writerows([header, *rows])
 
     def append_round(self, record: RoundRecord) -> None:
-        """Adds a line to rounds.jsonl; RunError where the lines before it are gone or others."""
+        """Appends a line to rounds.jsonl; RunError if the lines before it are gone or changed."""
         self._check()
         try:
             with self.rounds_path.open("a", encoding="utf-8") as file:
@@ -55,27 +55,27 @@ class RunFolder:
             raise with_path(error, self.rounds_path) from error
 
     def _check(self) -> None:
-        """RunError where rounds.jsonl is not as long as it was when the last line was written."""
+        """RunError if rounds.jsonl does not have the length it had after the last write."""
         if self._written is None:
             return
         now = self.rounds_path.stat().st_size if self.rounds_path.exists() else None
         if now != self._written:
             what = "is gone" if now is None else "has changed"
             raise RunError(
-                f"{printable(self.rounds_path)} {what} while the run wrote to it; put it back, or remove the"
-                " checkpoint beside it, too, to begin with the first round"
+                f"{printable(self.rounds_path)} {what} while the run wrote to it; restore it, or remove the"
+                " checkpoint beside it, too, to start from the first round"
             )
 
     def settle(self) -> None:
-        """Has the lines of rounds.jsonl on disk, before a checkpoint that counts on them."""
+        """Flushes rounds.jsonl to disk, before a checkpoint that relies on its lines."""
         self._check()
         with self.rounds_path.open("rb") as file:
             os.fsync(file.fileno())
 
     def keep_rounds(self, number: int) -> Totals:
-        """Drops the lines after round `number`, which a resumed run writes anew; what the others took.
+        """Drops the lines after round `number`, which a resumed run rewrites; returns the totals of the rest.
 
-        UnusableError where a line is not what was written; ValueError where one is missing.
+        UnusableError if a line is damaged; ValueError if one is missing.
         """
         totals = Totals()
         self._written = None

@@ -1,4 +1,4 @@
-"""origin.json: what a run began with. It is resumed with the same (simulations/run/provenance.py)."""
+"""origin.json: a run's provenance; resuming requires the same (simulations/run/provenance.py)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from fer_models.run_folder.files import Record
 
 @dataclass(frozen=True)
 class PhotoOrigin:
-    """What the photos are, and the weights of the frozen part."""
+    """Provenance of the photos and of the frozen part's weights."""
 
     photos: int
-    photos_sha256: str  # of the photos, what is on them, and how they are split
+    photos_sha256: str  # of the photos, their labels, and the split
     weights_sha256: str | None  # None without a frozen part
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin(Record):
-    """What a run began with."""
+    """The provenance of a run."""
 
     FILE: ClassVar[str] = "origin.json"
 
     settings: Mapping[
         str, Mapping[str, object]
-    ]  # section -> key -> value; compared key by key, also unknown ones
-    versions: Mapping[str, str]  # of Python and of the libraries that shape a result
+    ]  # section -> key -> value; compared key by key, including unknown ones
+    versions: Mapping[str, str]  # of Python and of the libraries that affect results
     code: Mapping[str, str]  # source file -> its digest
     data: PhotoOrigin

@@ -1,14 +1,14 @@
-"""How good answers are: over all photos, class by class, and across the phones. Parts of other records."""
+"""Quality of predictions: over all photos, per class, and across phones. Parts of other records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_ALL = -1  # phones that are ranked, in files of before there was a least number of photos
+_ALL = -1  # for the number of ranked phones, in files that predate the minimum number of photos
 
 
 @dataclass(frozen=True)
 class ClassQuality:
-    """How good the answers on the photos of one class are."""
+    """Quality of the predictions on the photos of one class."""
 
     precision: float
     recall: float
@@ -18,7 +18,7 @@ class ClassQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """How good answers on some photos are; ratios as scikit-learn defines them, 0 without a denominator."""
+    """Quality of predictions on some photos; ratios as in scikit-learn, 0 if the denominator is 0."""
 
     accuracy: float
     balanced_accuracy: float  # mean recall of the classes that have photos
@@ -29,14 +29,14 @@ class Quality:
     weighted_recall: float
     weighted_f1: float
     per_class: Mapping[str, ClassQuality]
-    confusion: tuple[tuple[int, ...], ...]  # photos; rows are the true classes
+    confusion: tuple[tuple[int, ...], ...]  # counts of photos; rows are the true classes
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How a score is spread over phones, each counting once.
+    """The distribution of a score over phones, each counted once.
 
-    Mean and variance are of all phones that were counted; the rest of those that are ranked, or None.
+    Mean and variance are over all phones counted; the rest over the ranked ones, None if there are none.
     """
 
     mean: float
@@ -50,19 +50,19 @@ class Spread:
 
 @dataclass(frozen=True)
 class AccuracySpread(Spread):
-    """The same of accuracy."""
+    """The distribution of accuracy."""
 
-    variance_by_chance: float  # if every photo had the same chance to be answered rightly
+    variance_by_chance: float  # expected if every photo were classified correctly with equal probability
 
 
 @dataclass(frozen=True)
 class PhonesOfClass:
-    """The phones that hold most of one class."""
+    """The phones whose largest class is this one."""
 
-    phones: int  # of those counted
+    phones: int  # among those counted
     accuracy: float | None  # mean; None without such phones
-    ranked: int = field(default=_ALL, kw_only=True)  # of them, with photos enough to be ranked
-    share_of_worst_tenth: float | None  # how much of the worst tenth they are; None where nobody is ranked
+    ranked: int = field(default=_ALL, kw_only=True)  # among them, with enough photos to be ranked
+    share_of_worst_tenth: float | None  # their fraction of the worst tenth; None if no phone is ranked
 
     def __post_init__(self) -> None:
         if self.ranked == _ALL:
@@ -71,11 +71,11 @@ class PhonesOfClass:
 
 @dataclass(frozen=True)
 class AcrossPhones:
-    """How phones fare, each on held-out photos of its own (fer_models/across.py)."""
+    """Scores across phones, each on its own holdout (fer_models/across.py)."""
 
-    phones: int  # that were counted
-    of: int  # so many that photos were dealt to
-    # Of those counted, with at least `min_photos`: percentiles and the worst tenth are of these.
+    phones: int  # phones counted
+    of: int  # phones that photos were dealt to
+    # Those counted with at least `min_photos`: percentiles and the worst tenth are over these.
     ranked: int = field(default=_ALL, kw_only=True)
     min_photos: int = field(default=1, kw_only=True)
     accuracy: AccuracySpread
@@ -89,7 +89,7 @@ class AcrossPhones:
 
 @dataclass(frozen=True)
 class PersonalHeadScores:
-    """The phones' own heads on the validation photos, each on those of its phone."""
+    """The personal heads on the validation photos, each on its phone's holdout."""
 
     accuracy: float
     macro_f1: float
@@ -99,6 +99,6 @@ class PersonalHeadScores:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalHeadQuality(Quality):
-    """The phones' own heads on the test photos, each on those of its phone."""
+    """The personal heads on the test photos, each on its phone's holdout."""
 
     across_phones: AcrossPhones

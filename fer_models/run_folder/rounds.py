@@ -1,4 +1,4 @@
-"""A line of rounds.jsonl, and what lines add up to."""
+"""A line of rounds.jsonl, and the totals over lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from fer_models.run_folder.quality import AcrossPhones, PersonalHeadScores
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """One line of rounds.jsonl: a round of the federation, or an epoch of a baseline."""
+    """One line of rounds.jsonl: a federated round, or an epoch of a baseline."""
 
     round: int
-    phones: int  # that trained; 0 for a baseline
+    phones: int  # phones that trained; 0 for a baseline
     photos: int  # views processed
-    train_loss: float | None  # mean cross-entropy over them; None where phones send sums instead
+    train_loss: float | None  # mean cross-entropy over them; None if phones send sums instead
     val_accuracy: float | None  # None in rounds without evaluation
     val_macro_f1: float | None
     val_loss: float | None  # mean cross-entropy on the validation photos
@@ -23,14 +23,14 @@ class RoundRecord:
     wire_bytes: int  # payload of the simulation's own messages, both ways
     dropped: int = 0  # phones whose updates were left out
     dropped_phones: Mapping[str, str] = field(default_factory=dict)  # their ids, and why
-    across: AcrossPhones | None = None  # of the same evaluation over phones
-    own_heads: PersonalHeadScores | None = None  # of the same evaluation, of the phones' own heads
-    metrics: Mapping[str, float] = field(default_factory=dict)  # what transforms and mechanisms measured
+    across: AcrossPhones | None = None  # the same evaluation across phones
+    own_heads: PersonalHeadScores | None = None  # the same evaluation of the personal heads
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
 
 
 @dataclass
 class Totals:
-    """What rounds took together."""
+    """Totals over rounds."""
 
     rounds: int = 0
     phones: int = 0
@@ -42,7 +42,7 @@ class Totals:
     wire_bytes: int = 0
 
     def add(self, record: RoundRecord) -> None:
-        """Takes in another round."""
+        """Adds a round."""
         self.rounds += 1
         for name in ("phones", "dropped", "photos", "seconds", "bytes_down", "bytes_up", "wire_bytes"):
             setattr(self, name, getattr(self, name) + getattr(record, name))

@@ -1,6 +1,6 @@
 """summary.json: every result of a run, from the test photos.
 
-`Summary` is made of its parts: what was trained, how good it is, what training took, what a photo costs.
+`Summary` combines its parts: what was trained, its quality, the cost of training, the cost of a photo.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality, Qua
 
 Kind = Literal["federated", "centralized", "local"]
 
-# What a model or strategy fitted in one step chose on validation photos: its own names and values, and under
-# "tried" those of every choice there was.
+# What a model or strategy fitted in one step chose on validation photos: names and values, and under "tried"
+# those of every candidate.
 Chosen = Mapping[str, float | bool | Sequence[Mapping[str, float | int | bool]]]
 
 
@@ -21,27 +21,27 @@ Chosen = Mapping[str, float | bool | Sequence[Mapping[str, float | int | bool]]]
 class Trained:
     """What was trained, and where."""
 
-    kind: Kind  # "local": of phones that share nothing
-    strategy: str | None  # None of a baseline
-    partition: str | None  # None of a baseline; "devices" where nodes were phones with photos of their own
-    alpha: float | None  # federation.alpha, whatever the partition; None of a baseline and of devices
-    # Of a federated run: the options that its partition reads, and its rounds.
+    kind: Kind  # "local": phones share nothing
+    strategy: str | None  # None for a baseline
+    partition: str | None  # None for a baseline; "devices" if nodes were phones with their own photos
+    alpha: float | None  # federation.alpha, whatever the partition; None for a baseline and for devices
+    # For a federated run: the options that its partition uses, and its rounds.
     partition_options: Mapping[str, int | float] | None = field(default=None, metadata=APPLIES)
     rounds: int | None = field(default=None, metadata=APPLIES)
-    # Of a baseline: its epochs, a fraction where cut short, and whether it saw as many views as the phones.
+    # For a baseline: its epochs, fractional if cut short, and whether it saw as many views as the phones.
     epochs: int | float | None = field(default=None, metadata=APPLIES)
     matched: bool | None = field(default=None, metadata=APPLIES)
-    # Of a baseline, and where a strategy is fitted in one step.
+    # For a baseline, and for a strategy fitted in one step.
     chosen: Chosen | None = field(default=None, metadata=APPLIES)
-    phones: int  # 0 of a baseline
-    nodes: int  # 0 of a baseline
+    phones: int  # 0 for a baseline
+    nodes: int  # 0 for a baseline
     experiment: str  # its name
-    seconds_features: float  # 0 s where they were cached
+    seconds_features: float  # 0 s if they were cached
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCost:
-    """What the rounds, or epochs, took together."""
+    """The total cost of all rounds or epochs."""
 
     phones_trained: int  # phone-updates over all rounds
     phones_dropped: int = 0  # phone-updates that could not be used
@@ -55,17 +55,17 @@ class TrainingCost:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoCost:
-    """What the model costs, and naming one photo with it."""
+    """The cost of the model and of classifying one photo."""
 
     parameters: int  # of the whole network
     parameters_trained: int  # those that training changed
-    multiply_adds: int  # of one photo
+    multiply_adds: int  # per photo
     ms_per_photo: float  # measured on a few test photos
 
 
 @dataclass(frozen=True)
 class Head(Record):
-    """What summary.json says of the head: enough to use it, also that of another version's run."""
+    """The part of summary.json needed to use the head, also one from another version's run."""
 
     FILE: ClassVar[str] = "summary.json"
 
@@ -83,8 +83,8 @@ class Summary(Trained, Quality, TrainingCost, PhotoCost, Record):
     selected: int  # the round, or epoch, of the head that is reported
     seed: int  # run.seed
     classes: tuple[str, ...]
-    across_phones: AcrossPhones | None = None  # None where phones are not judged one by one
-    own_heads: PersonalHeadQuality | None = field(default=None, metadata=APPLIES)  # where phones have any
+    across_phones: AcrossPhones | None = None  # None if phones are not evaluated individually
+    own_heads: PersonalHeadQuality | None = field(default=None, metadata=APPLIES)  # if there are any
     seconds: float  # of the whole command
     head_sha256: str  # of the file head.safetensors
-    versions: Mapping[str, str]  # of Python and of the libraries that shape a result
+    versions: Mapping[str, str]  # of Python and of the libraries that affect results

@@ -9,12 +9,12 @@ arXiv:2003.00295, algorithm 2:
     v <- v - (1 - beta2) * mean^2 * sign(v - mean^2)         (FedYogi)
     head <- head + lr * m / (sqrt(v) + tau)
 
-As in the paper, m starts at 0, v at tau^2 (the least it allows), and neither is corrected for its start:
-v has no bias towards 0 to correct, and m, which grows from 0, lets the first rounds begin gently. Flower
-starts v at 0 and corrects FedAdam alone, counting a round too many.
+As in the paper, m starts at 0 and v at tau^2 (the smallest value it allows), without bias correction: v has
+no bias towards 0 to correct, and m, growing from 0, keeps the first rounds gentle. Flower starts v at 0 and
+bias-corrects FedAdam alone, with a round count that is one too high.
 
-FedAdagrad wants a tau larger than a mean update: else its first rounds, which m does not soften, move every
-coordinate by about lr, however little its update says, and v lets no later round make up for it.
+FedAdagrad needs a tau larger than a typical mean update: otherwise its first rounds, which m does not dampen,
+move every coordinate by about lr, however small its update, and v lets no later round make up for it.
 """
 
 from abc import abstractmethod
@@ -28,7 +28,7 @@ from server.strategies.bounds import Decay, Positive
 
 @dataclass(frozen=True)
 class Adaptive(Algorithm):
-    """What the three share; `tau` keeps coordinates that hardly move from being divided by nothing."""
+    """Common base of the three; `tau` keeps the divisor of coordinates that hardly move away from 0."""
 
     lr: Positive = 0.03
     beta1: Decay = 0.9
@@ -39,11 +39,11 @@ class Adaptive(Algorithm):
         """The next v from the last one and the squares of the mean update, each (C, D + 1)."""
 
     def begin(self, head: np.ndarray) -> State:
-        """No direction yet; every coordinate as if it had moved by tau."""
+        """Zero momentum; v as if every coordinate had moved by tau."""
         return {"m": np.zeros(head.shape), "v": np.full(head.shape, self.tau**2)}
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """Each coordinate's step is divided by the usual size of its mean updates."""
+        """Each coordinate's step is divided by the typical size of its mean updates."""
         m = self.beta1 * state["m"] + (1 - self.beta1) * came.mean
         v = self.second(state["v"], came.mean**2)
         return moved(head, self.lr * m / (np.sqrt(v) + self.tau)), {"m": m, "v": v}
@@ -51,7 +51,7 @@ class Adaptive(Algorithm):
 
 @dataclass(frozen=True)
 class FedAdagrad(Adaptive):
-    """Steps get smaller for good: v is the sum of all squares."""
+    """Step sizes only shrink: v is the sum of all squares."""
 
     lr: Positive = 0.1
     beta1: Decay = 0.0
@@ -75,7 +75,7 @@ class FedAdam(Adaptive):
 
 @dataclass(frozen=True)
 class FedYogi(Adaptive):
-    """v follows the squares by steps that depend on them alone, so it does not fall fast after large ones."""
+    """v moves towards the squares in steps sized by them alone, so it falls slowly after large ones."""
 
     beta2: Decay = 0.99
 

@@ -1,6 +1,6 @@
-"""What an algorithm of the server is: from the head of a round and what came back to the next head.
+"""The interface of a server algorithm: from the head of a round and its updates to the next head.
 
-Each algorithm is a page of its own, pure NumPy, and reads like its paper: fedavg, fedavgm, adaptive, qfedavg,
+Each algorithm is one page of pure NumPy that reads like its paper: fedavg, fedavgm, adaptive, qfedavg,
 median, trimmed_mean, krum, bulyan ... `registry.make` builds the one that the settings name.
 """
 
@@ -12,48 +12,46 @@ import numpy as np
 
 from fer_models.local.training import LocalTerms
 
-State = dict[str, np.ndarray]  # what is kept between rounds; goes into the checkpoint as it is
+State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint unchanged
 
 
 @dataclass(frozen=True)
 class PhoneInputs:
-    """What phones get beside the head, each in the order of the phones; None: nothing."""
+    """What phones receive besides the head, one row per phone, in their order; None: nothing."""
 
-    weights: np.ndarray | None = None  # (k,) float64, of each in the sum, instead of its views
+    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of its views
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to each of its gradients
-    starts: np.ndarray | None = None  # (k, C, D + 1) float32, its own head, where `own` says it has one
+    starts: np.ndarray | None = None  # (k, C, D + 1) float32, its personal head, if `own` is set
 
 
 @dataclass(frozen=True)
 class RoundUpdates:
-    """What came back in a round; the phones are sorted by id."""
+    """The updates of a round; the phones are sorted by id."""
 
     phones: np.ndarray  # (k,) int64, ids
     views: np.ndarray  # (k,) int64
     mean: np.ndarray  # (C, D + 1) float64: sum of weight * (head - start) / sum of views; weights are views
-    updates: np.ndarray | None = (
-        None  # (k, C, D + 1) float32, each phone's head - start; for `needs_updates` ones
-    )
-    losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on each's views; for `losses`
-    steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each
-    share: float = 1.0  # of all phones' views, that of these phones
-    own: np.ndarray | None = None  # (k, C, D + 1) float32, their own heads after the round
+    updates: np.ndarray | None = None  # (k, C, D + 1) float32, head - start per phone; if `needs_updates`
+    losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on the phone's views; if `losses`
+    steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
+    share: float = 1.0  # these phones' fraction of the views of all phones
+    own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
 
 
 @dataclass(frozen=True)
 class Algorithm(ABC):
-    """One server step, and what it asks of the phones. A page is a frozen dataclass of its options.
+    """One server step, and what it requires of the phones. A page is a frozen dataclass of its options.
 
-    Everything is computed in float64 and rounded to float32 once, in the new head. An algorithm holds nothing
-    that changes: what it keeps goes in and out as `State`.
+    Everything is computed in float64 and rounded to float32 once, in the new head. An algorithm is immutable:
+    what it keeps between rounds goes in and out as `State`.
     """
 
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
-    own: ClassVar[Literal["", "beside", "instead"]] = ""  # whether phones train own heads, and this one too
-    closed_form: ClassVar[bool] = False  # whether the head follows from sums that phones send once: ridge.py
-    heads_down: ClassVar[int] = 1  # heads' worth of bytes that a real phone receives in a round
-    heads_up: ClassVar[int] = 1  # and sends
+    own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
+    closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: ridge.py
+    heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
+    heads_up: ClassVar[int] = 1  # and uploads
 
     @classmethod
     def has_rounds(cls) -> bool:
@@ -61,42 +59,42 @@ class Algorithm(ABC):
         return not cls.closed_form and cls.own != "instead"
 
     def check(self, phones: int) -> None:
-        """ValueError, a line that begins with the option, where it cannot work with `phones` in a round."""
+        """ValueError, one line that starts with the option, if it cannot work with `phones` per round."""
         return
 
     @property
     def local(self) -> LocalTerms:
-        """What it changes in the local update of every phone."""
+        """What it changes in every phone's local update; default: nothing."""
         return LocalTerms()
 
     @property
     def sgd_rate(self) -> float | None:
-        """The learning rate of phones that run plain SGD, whatever the settings of training say; or None."""
+        """The learning rate of plain SGD on the phones, overriding section `train`; None: not overridden."""
         return None
 
     @property
     def personal_pull(self) -> float:
-        """How strongly the phones' own heads are pulled towards the shared one, in training beside it."""
+        """How strongly personal heads are pulled towards the shared head while they are trained."""
         return 0.0
 
     @property
     def epochs_after(self) -> int:
-        """Epochs for which each phone trains the chosen head further for itself at the end; 0: none."""
+        """Epochs of local fine-tuning of the selected head on each phone at the end; 0: none."""
         return 0
 
     def begin(self, head: np.ndarray) -> State:
-        """The state before the first round, for a head of this shape (C, D + 1); nothing, as it stands."""
+        """The state before the first round, for a head of this shape (C, D + 1); default: empty."""
         return {}
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """What `phones` (k,) get beside the head of a round; views and steps (k,) are theirs in it."""
+        """The inputs of `phones` (k,) in a round, besides its head; views and steps (k,) are per phone."""
         return PhoneInputs()
 
     @abstractmethod
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """The head (C, D + 1) float32 that phones started from -> the next one, and the next state."""
+        """From the head (C, D + 1) float32 that phones started from: the next head and the next state."""
 
 
 def moved(head: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Bulyan: Krum again and again for a trusted set, then a mean about the median of each coordinate.
+"""Bulyan: repeated Krum selects a trusted set, then each coordinate is averaged around its median.
 
 El Mhamdi, Guerraoui and Rouault, "The Hidden Vulnerability of Distributed Learning in Byzantium", 2018,
 ICML (arXiv:1802.07927), section 4: an update may be close to the others as a whole and yet be far off in
-one coordinate. Of n phones f may send anything, n >= 4f + 3.
+one coordinate. Of n phones f may be Byzantine, n >= 4f + 3.
 
-1. Krum chooses a phone, which leaves the others and joins the trusted, until these are n - 2f.
-2. Of each coordinate, the n - 4f trusted values closest to their median are averaged.
+1. Krum selects one phone at a time and moves it to the trusted set, until that has n - 2f phones.
+2. In each coordinate, the n - 4f trusted values closest to their median are averaged.
 
-Of phones with equal scores (in the end two that are each other's closest) the one closer to all that are
-left is chosen, then the lower id; of values equally close to the median the smaller.
+Ties between scores (such as the last two phones, each the other's nearest) go to the phone with the smaller
+total distance to all that remain, then to the lower id; ties in distance to the median to the smaller value.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ from server.strategies.krum import allowed
 
 @dataclass(frozen=True)
 class Bulyan(Algorithm):
-    """About the median of the phones that Krum trusts."""
+    """Mean around the median of the phones that Krum trusts."""
 
     byzantine: Count | None = None  # f; None: a tenth of the phones
     needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
-        """Enough of them are honest."""
+        """ValueError unless enough of the phones are honest."""
         check_bulyan(phones, self.byzantine)
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
@@ -45,21 +45,21 @@ class Bulyan(Algorithm):
 
 
 def trusted(distances: np.ndarray, f: int) -> np.ndarray:
-    """The n - 2f phones that Krum chooses one after another: their indices, sorted.
+    """Indices, sorted, of the n - 2f phones that Krum selects one after another.
 
-    By squared distances (n, n). Krum looks at the closest m - f - 2 of the m phones left, at one at least:
-    the last two times m is below Krum's own 2f + 3, as in the paper. Time grows with n^3.
+    distances: squared, (n, n). A score sums the m - f - 2 closest of the m phones left, at least one: in the
+    last two steps m is below Krum's own bound 2f + 3, as in the paper. Time grows with n^3.
     """
     n = len(distances)
     left, chosen = np.arange(n), np.empty(0, int)
-    company = np.argsort(distances, axis=1, kind="stable")  # who is how far, the closest first
+    company = np.argsort(distances, axis=1, kind="stable")  # each phone's neighbours, closest first
     distances = np.take_along_axis(distances, company, axis=1)
     while len(chosen) < n - 2 * f:
         closest = max(1, len(left) - f - 2)
-        scores = distances[:, : closest + 1].sum(axis=1)  # a phone is in its own row, too, at distance 0
+        scores = distances[:, : closest + 1].sum(axis=1)  # a row includes the phone itself, at distance 0
         best = np.lexsort((distances.sum(axis=1), scores))[0]
         chosen = np.append(chosen, left[best])
-        others = company != left[best]  # the chosen one leaves each row once, and its own row
+        others = company != left[best]  # removes the selected phone from each row, and its own row
         others[best] = False
         left = np.delete(left, best)
         distances = distances[others].reshape(len(left), len(left))
@@ -68,12 +68,12 @@ def trusted(distances: np.ndarray, f: int) -> np.ndarray:
 
 
 def about_median(values: np.ndarray, count: int) -> np.ndarray:
-    """Of each row of values (p, k), ascending along k, the mean of the `count` closest to its median."""
+    """The mean of the `count` values closest to the median, per row of values (p, k), ascending along k."""
     off = np.abs(values - middle(values)[:, None])
     closest = np.argsort(off, axis=1, kind="stable")[:, :count]
     return np.asarray(np.take_along_axis(values, closest, axis=1).mean(axis=1, dtype=np.float64))
 
 
 def check_bulyan(phones: int, byzantine: int | None) -> int:
-    """How many of the phones of a round may be malicious; ValueError where Bulyan does not allow as many."""
+    """The number of phones per round that may be malicious; ValueError if Bulyan does not allow that many."""
     return allowed("bulyan", phones, byzantine, (phones - 3) // 4, least=3)

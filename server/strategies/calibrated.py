@@ -1,4 +1,4 @@
-"""Softmax calibrated by each phone's class counts, so that it does not unlearn what it has little of.
+"""Softmax calibrated by each phone's class counts, so that it does not unlearn its rare classes.
 
 FedLC: Zhang, Li, Li, Xu, Li, Ding, Sha and Ma, "Federated Learning with Label Distribution Skew via Logits
 Calibration", 2022, arXiv:2209.00189, equation 9. Balanced softmax: Ren, Yu, Sheng, Ma, Zhao, Yi and Li,
@@ -8,8 +8,8 @@ counts of the phone in place of the data's. With n_c views of class c on the pho
     f_c - margin * n_c^(-1/4)           (FedLC)
     f_c + prior * log n_c               (balanced softmax)
 
-in training only. In both a class that the phone has no view of is out of its softmax (the limit n_c -> 0): so
-its row of the head stays as it was. The head moves by the mean update, as in FedAvg.
+in training only. In both, a class without views on the phone is left out of its softmax (the limit n_c -> 0),
+so its row of the head does not change. The head moves by the mean update, as in FedAvg.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class FedLC(FedAvg):
-    """FedAvg of phones whose rare classes have to win by a margin."""
+    """FedAvg on phones whose rare classes have to win by a margin."""
 
     margin: Weight = 10.0
 
@@ -33,11 +33,11 @@ class FedLC(FedAvg):
 
 @dataclass(frozen=True)
 class BalancedSoftmax(FedAvg):
-    """FedAvg of phones whose softmax knows how often they see each class."""
+    """FedAvg on phones whose softmax accounts for their class frequencies."""
 
     prior: Weight = 1.0
 
     @property
     def local(self) -> LocalTerms:
-        """The weight of the prior; 1 is the paper's."""
+        """The weight of the prior; 1 as in the paper."""
         return LocalTerms(prior=self.prior)

@@ -1,6 +1,6 @@
-"""Rules that look at one coordinate of all updates at a time: median, trimmed mean, and Bulyan's end.
+"""Rules that aggregate one coordinate of all updates at a time: median, trimmed mean, Bulyan's second step.
 
-Sorted values are the same whatever the order of the phones, so the rules' results are, too, to the last bit.
+Values are sorted first, so the result does not depend on the order of the phones, to the last bit.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ Rule = Callable[[np.ndarray], np.ndarray]  # (p, k) float32, ascending along k -
 
 
 def each(updates: np.ndarray, rule: Rule, phones: np.ndarray | None = None) -> np.ndarray:
-    """The rule's answer for every coordinate of updates (k, C, D + 1): (C, D + 1) float64.
+    """The rule applied to every coordinate of updates (k, C, D + 1): (C, D + 1) float64.
 
-    Of the phones at the indices `phones` only, where given. NaN counts as larger than everything.
+    phones: indices of the phones to use; default: all. NaN counts as larger than everything.
     """
     flat = updates.reshape(len(updates), -1)
     phones = np.arange(len(flat)) if phones is None else phones

@@ -1,8 +1,8 @@
-"""Squared distances between all updates, by blocks of phones: what Krum and Bulyan judge by.
+"""Squared distances between all updates, in blocks of phones: the basis of Krum's and Bulyan's scores.
 
-|a - b|^2 = |a|^2 + |b|^2 - 2 a.b in float64, the products in blocks and chunks of fixed size and on one
-thread of the linear algebra library: so the number of cores cannot change a bit, and with it which phone
-wins. No more than a chunk of coordinates of all phones is held in float64.
+|a - b|^2 = |a|^2 + |b|^2 - 2 a.b in float64, the products in blocks and chunks of fixed size and on one BLAS
+thread: so the number of cores cannot change a bit, nor which phone is selected. At most one chunk of
+coordinates of all phones is held in float64.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-_PHONES = 512  # of a block
-_COORDINATES = 1024  # of a chunk
+_PHONES = 512  # per block
+_COORDINATES = 1024  # per chunk
 
 
 def blocks(updates: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """For one block of phones after another: which of the k they are, and their distances (block, k) float64.
+    """Yields, block by block, a slice of the k phones and their distances (block, k) float64 to all k.
 
-    Of updates (k, C, D + 1) float32. A distance is at least 0, that of a phone from itself is 0, and one that
-    is no number (of updates that hold none) is infinite: whatever such a phone sent, it is far away.
+    updates: (k, C, D + 1) float32. Distances are at least 0, a phone's distance to itself is 0, and one that
+    is not finite becomes infinite: a phone that sent non-finite numbers is far from everyone.
     """
     flat = updates.reshape(len(updates), -1)
     chunks = [slice(c, c + _COORDINATES) for c in range(0, flat.shape[1], _COORDINATES)]
@@ -30,7 +30,7 @@ def blocks(updates: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def between(updates: np.ndarray) -> np.ndarray:
-    """All squared distances (k, k) float64, the same both ways; 800 MB for 10,000 phones."""
+    """All squared distances (k, k) float64, symmetric; 800 MB for 10,000 phones."""
     answer = np.empty((len(updates), len(updates)))
     for rows, distances in blocks(updates):
         answer[rows] = distances

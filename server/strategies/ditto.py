@@ -1,11 +1,12 @@
-"""Ditto: beside the shared head each phone trains one of its own, which is pulled towards the shared one.
+"""Ditto: besides the shared head, each phone trains a personal head that is pulled towards the shared one.
 
-Li, Hu, Beirami and Smith, "Ditto: Fair and Robust Federated Learning ExistingGrid Personalization", 2021,
-arXiv:2012.04221, algorithm 1. Beside its part in the shared head, a phone of the round trains its own, v, on
+Li, Hu, Beirami and Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", 2021,
+arXiv:2012.04221, algorithm 1. Besides its update of the shared head, a selected phone trains its own v on
 
     F_i(v) + own_pull / 2 * |v - head|^2
 
-from where it was, or from the shared head the first time. The shared head is that of FedAvg, bit for bit.
+starting from its previous v, or from the shared head the first time. The shared head equals FedAvg's, bit for
+bit.
 """
 
 from dataclasses import dataclass
@@ -21,24 +22,24 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class Ditto(FedAvg):
-    """FedAvg, and a head of its own for each phone; own_pull is the paper's lambda."""
+    """FedAvg, plus a personal head for each phone; own_pull is the paper's lambda."""
 
     own_pull: Weight = 1.0
     own: ClassVar[Literal["", "beside", "instead"]] = "beside"
 
     @property
     def personal_pull(self) -> float:
-        """The pull of the own heads towards the shared one."""
+        """The pull of personal heads towards the shared head."""
         return self.own_pull
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """Each phone's own head."""
+        """Each phone's personal head."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, head))
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """FedAvg; the own heads are kept."""
+        """FedAvg; the personal heads are stored."""
         assert came.own is not None
         head, state = super().step(head, came, state)
         return head, phone_state.kept(state, personal_heads.NAME, came.phones, came.own)

@@ -1,4 +1,4 @@
-"""FedDyn: each phone's loss is bent, a little more in every round, until all phones' optima are one.
+"""FedDyn: each phone's loss is adjusted round by round until the phones' optima coincide.
 
 Acar, Zhao, Matas Navarro, Mattina, Whatmough and Saligrama, "Federated Learning Based on Dynamic
 Regularization", 2021, arXiv:2111.04263, algorithm 1. Phone i minimises
@@ -10,9 +10,9 @@ and the server
     h <- h - alpha * share * mean update,   head <- head + mean update - h / alpha
 
 The paper counts phones equally. Here they are weighted by views: h is then the mean of all h_i, weighted so,
-and where nothing moves any more h_i is the gradient of F_i and h = 0: the gradients, weighted by views, add
-up to 0, which is the optimum that FedAvg is after. `share` is the part of all views in the round (the
-paper's |P| / m). The phones run plain SGD, whose gradients the h_i stand for.
+and at a fixed point h_i is the gradient of F_i and h = 0: the gradients, weighted by views, sum to 0, which
+is the optimum that FedAvg aims for. `share` is the round's fraction of all views (the paper's |P| / m). The
+phones run plain SGD, because the h_i estimate its gradients.
 """
 
 from dataclasses import dataclass
@@ -47,17 +47,17 @@ class FedDyn(Algorithm):
         return self.local_lr
 
     def begin(self, head: np.ndarray) -> State:
-        """Nothing is bent yet."""
+        """The server's h starts at 0."""
         return {"h": np.zeros(head.shape)}
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """-h_i is what each gradient gets."""
+        """-h_i is added to each gradient."""
         return PhoneInputs(corrections=-phone_state.of(state, _OWN, phones, np.zeros(head.shape)))
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """The phones' h_i, the server's h, the head."""
+        """Updates the phones' h_i, the server's h and the head."""
         assert came.updates is not None
         own = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape)) - self.alpha * came.updates
         h = state["h"] - self.alpha * came.share * came.mean

@@ -1,4 +1,4 @@
-"""FedNova: a phone that takes more steps does not count for more than its views.
+"""FedNova: a phone that takes more steps gets no more weight than its views.
 
 Wang, Liu, Liang, Joshi and Poor, "Tackling the Objective Inconsistency Problem in Heterogeneous Federated
 Optimization", 2020, arXiv:2007.07481, equation 7, for phones of plain SGD (a_i all ones). With p_i a phone's
@@ -6,8 +6,8 @@ share of the views of the round and K_i its steps:
 
     head <- head + K * sum of p_i * update_i / K_i,   K = sum of p_i * K_i
 
-FedAvg is the same where all phones take equally many steps. The weights views_i * K / K_i go out with the
-order, so that what comes back is this sum already.
+This equals FedAvg if all phones take the same number of steps. The weights views_i * K / K_i go out with the
+order, so the sum of the replies already has this form.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class FedNova(FedAvg):
-    """The mean of the phones' mean steps, times the mean number of steps."""
+    """The mean over phones of the update per step, times the mean number of steps."""
 
     local_lr: Rate = 0.01
 
     @property
     def sgd_rate(self) -> float:
-        """Plain SGD: its steps are what is counted."""
+        """Plain SGD, since the method normalises by its number of steps."""
         return self.local_lr
 
     def ask(

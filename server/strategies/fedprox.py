@@ -1,11 +1,11 @@
-"""FedProx: phones that train are held back to the head they started from.
+"""FedProx: a proximal term holds training phones close to the head they started from.
 
 Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated Optimization in Heterogeneous Networks", 2020,
 arXiv:1812.06127, algorithm 2. Each phone minimises
 
     F_i(w) + mu / 2 * |w - head|^2
 
-and the head moves by the mean update, as in FedAvg, which this is with mu = 0.
+and the head moves by the mean update, as in FedAvg. With mu = 0 this is FedAvg.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class FedProx(FedAvg):
-    """FedAvg of phones with a proximal term."""
+    """FedAvg with a proximal term on the phones."""
 
     mu: Weight = 30.0
 

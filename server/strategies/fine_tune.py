@@ -1,7 +1,7 @@
-"""Fine-tuning: federated averaging, and in the end each phone trains the head further for itself.
+"""Fine-tuning: federated averaging, then each phone fine-tunes the final head on its own views.
 
-The plain way to heads of one's own, and hard to beat: Cheng, Chadha and Duchi, "Fine-tuning is Fine in
-Federated Learning", 2021, arXiv:2108.07313. The shared head is that of FedAvg.
+The simplest way to personal heads, and hard to beat: Cheng, Chadha and Duchi, "Fine-tuning is Fine in
+Federated Learning", 2021, arXiv:2108.07313. The shared head equals FedAvg's.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class FineTune(FedAvg):
-    """FedAvg, then `adapt_epochs` over each phone's views from the chosen head."""
+    """FedAvg, then `adapt_epochs` over each phone's views, starting from the selected head."""
 
     adapt_epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
 
     @property
     def epochs_after(self) -> int:
-        """Epochs of adapting."""
+        """Epochs of fine-tuning."""
         return self.adapt_epochs

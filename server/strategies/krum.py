@@ -1,12 +1,12 @@
-"""Krum and Multi-Krum: trust the phones whose updates have the closest company.
+"""Krum and Multi-Krum: trust the phones whose updates are closest to those of others.
 
 Blanchard, El Mhamdi, Guerraoui and Stainer, "Machine Learning with Adversaries: Byzantine Tolerant Gradient
-Descent", 2017, NeurIPS 30 (arXiv:1703.02757). Of n phones f may send anything. A phone's score is the sum
+Descent", 2017, NeurIPS 30 (arXiv:1703.02757). Of n phones f may be Byzantine. A phone's score is the sum
 of the squared distances from its update to the n - f - 2 closest others. Krum takes the update with the
-lowest score, Multi-Krum the plain mean of the `keep` lowest (weights would be the phones' own claims). Of
-equal scores the lower phone id wins.
+lowest score, Multi-Krum the unweighted mean of the `keep` lowest (weights would be the phones' own claims).
+Ties go to the lower phone id.
 
-Proven for n >= 2f + 3. Krum's update is one phone's, with all that is one-sided about that phone's photos.
+Proven for n >= 2f + 3. Krum's update is that of a single phone, including the label skew of its photos.
 """
 
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class MultiKrum(Algorithm):
     """The mean of the updates with the lowest scores."""
 
     byzantine: Count | None = None  # f; None: a tenth of the phones
-    keep: Annotated[int, Field(ge=1)] | None = None  # None: n - f - 2, as many as a score looks at
+    keep: Annotated[int, Field(ge=1)] | None = None  # None: n - f - 2, as many as a score sums
     needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
-        """As Krum, and what is averaged holds an honest update."""
+        """As for Krum; and the updates averaged must include an honest one."""
         check_multi_krum(phones, self.byzantine, self.keep)
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """Scores, the lowest of them, their mean."""
+        """The mean of the updates with the lowest scores."""
         assert came.updates is not None
         n = len(came.updates)
         f, keep = check_multi_krum(n, self.byzantine, self.keep)
@@ -51,11 +51,11 @@ class Krum(Algorithm):
     needs_updates: ClassVar[bool] = True
 
     def check(self, phones: int) -> None:
-        """Enough of them are honest."""
+        """ValueError unless enough of the phones are honest."""
         check_krum(phones, self.byzantine)
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """Scores, the lowest of them, its update."""
+        """The update with the lowest score."""
         assert came.updates is not None
         f = check_krum(len(came.updates), self.byzantine)
         best = scores(came.updates, f).argmin()
@@ -66,18 +66,18 @@ def scores(updates: np.ndarray, f: int) -> np.ndarray:
     """Krum's score of each of updates (k, C, D + 1): (k,) float64."""
     closest, answer = len(updates) - f - 2, np.empty(len(updates))
     for rows, distances in blocks(updates):
-        distances.sort(axis=1)  # the first is a phone's distance from itself: 0
+        distances.sort(axis=1)  # the first is a phone's distance to itself: 0
         answer[rows] = distances[:, : closest + 1].sum(axis=1)
     return answer
 
 
 def check_krum(phones: int, byzantine: int | None, name: str = "krum") -> int:
-    """How many of the phones of a round may be malicious; ValueError where Krum does not allow as many."""
+    """The number of phones per round that may be malicious; ValueError if Krum does not allow that many."""
     return allowed(name, phones, byzantine, (phones - 3) // 2, least=3)
 
 
 def check_multi_krum(phones: int, byzantine: int | None, keep: int | None) -> tuple[int, int]:
-    """The same, and how many updates are averaged; ValueError where these must hold a malicious one."""
+    """The same, and the number of updates averaged; ValueError if these must include a malicious one."""
     f = check_krum(phones, byzantine, "multi-krum")
     if keep is not None and keep > phones - f:
         raise ValueError(
@@ -88,7 +88,7 @@ def check_multi_krum(phones: int, byzantine: int | None, keep: int | None) -> tu
 
 
 def allowed(name: str, phones: int, byzantine: int | None, most: int, *, least: int) -> int:
-    """`byzantine`, a tenth of the phones for None; ValueError above `most` or below `least` phones."""
+    """`byzantine`, a tenth of the phones if None; ValueError above `most`, or for under `least` phones."""
     if phones < least:
         raise ValueError(
             f"name = {name} needs at least {least} phones in a round, got {phones}; let more phones take part"

@@ -1,8 +1,8 @@
-"""No federation (the strategy `local`): each phone trains a head of its own and sends nothing.
+"""Local training only (the strategy `local`): each phone trains a personal head and sends nothing.
 
-What phones reach alone is what federated learning has to beat. There is no shared head. The one that is kept
-in its place is the mean of all phones' heads, weighted by views (the first head for those that have not
-trained yet), which no phone uses: averaging once, at the end, is what it shows.
+This is the baseline that federated learning has to beat. There is no shared head. Stored in its place is the
+mean of all phones' heads, weighted by views (the initial head for phones that have not trained yet). No phone
+uses it; it shows what averaging once, at the end, would give.
 """
 
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, 
 
 @dataclass(frozen=True)
 class LocalOnly(Algorithm):
-    """Heads of the phones' own, and nothing else."""
+    """Personal heads and nothing else."""
 
     own: ClassVar[Literal["", "beside", "instead"]] = "instead"
     heads_down: ClassVar[int] = 0
     heads_up: ClassVar[int] = 0
 
     def begin(self, head: np.ndarray) -> State:
-        """The head that all phones begin with."""
+        """The head that all phones start from."""
         return {"first": head}
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """Each phone's own head, from which it goes on."""
+        """Each phone's personal head, from which it continues."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, state["first"]))
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """The own heads are kept; their mean moves by what they moved by."""
+        """The personal heads are stored; their mean moves by the mean of their updates."""
         assert came.own is not None
         state = phone_state.kept(state, personal_heads.NAME, came.phones, came.own)
         return moved(head, came.share * came.mean), state

@@ -1,4 +1,4 @@
-"""The coordinate-wise median: no minority of phones can pull a coordinate beyond what the others say.
+"""The coordinate-wise median: no minority of phones can pull a coordinate beyond the others' values.
 
 Yin, Chen, Ramchandran and Bartlett, "Byzantine-Robust Distributed Learning: Towards Optimal Statistical
 Rates", 2018, arXiv:1803.01498, algorithm 1, option I. Phones count equally: a weight would be a phone's own
@@ -21,6 +21,6 @@ class Median(Algorithm):
     needs_updates: ClassVar[bool] = True
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """The mean of the two middle ones where the phones are even in number."""
+        """Moves the head by the median; with an even number of phones, the mean of the two middle values."""
         assert came.updates is not None
         return moved(head, each(came.updates, middle)), state

@@ -1,4 +1,4 @@
-"""Heads that phones keep for themselves: in the state of a strategy, and in the run folder."""
+"""Personal heads: in the state of a strategy, and in the run folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ from fer_models.errors import InputError
 from server.strategies.base import State
 
 FILE = "own_heads.safetensors"
-NAME = "own"  # of that state (server/strategies/phone_state.py)
+NAME = "own"  # their name in the state (server/strategies/phone_state.py)
 
 
 @dataclass(frozen=True)
 class PersonalHeads:
-    """Which phones have a head of their own, and what it is."""
+    """The phones that have a personal head, and the heads."""
 
     phones: np.ndarray  # (m,) int64, sorted
     heads: np.ndarray  # (m, C, D + 1) float32
@@ -29,14 +29,14 @@ class PersonalHeads:
 
 
 def of(state: State) -> PersonalHeads | None:
-    """The own heads in what a strategy keeps; None where phones have none."""
+    """The personal heads in a strategy's state; None if there are none."""
     if f"{NAME}.phones" not in state:
         return None
     return PersonalHeads(state[f"{NAME}.phones"], state[f"{NAME}.values"])
 
 
 def load(folder: Path) -> PersonalHeads | None:
-    """The own heads in a run folder; None where there are none; InputError where the file is damaged."""
+    """The personal heads in a run folder; None if there are none; InputError if the file is damaged."""
     path = folder / FILE
     if not path.exists():
         return None
@@ -44,4 +44,4 @@ def load(folder: Path) -> PersonalHeads | None:
         arrays = load_file(path)
         return PersonalHeads(arrays["phones"], arrays["heads"])
     except (OSError, SafetensorError, KeyError) as error:
-        raise InputError(f"{path} is damaged ({error}); remove it, and the run makes it anew") from error
+        raise InputError(f"{path} is damaged ({error}); remove it, and the run writes it again") from error

@@ -1,4 +1,4 @@
-"""q-FedAvg: phones that the head serves badly pull harder, the more so the larger q.
+"""q-FedAvg: phones on which the head does badly get more weight, the more so the larger q.
 
 Li, Sanjabi, Beirami and Smith, "Fair Resource Allocation in Federated Learning", 2020, arXiv:1905.10497,
 algorithm 2. Minimises sum of p_i F_i^(q + 1) / (q + 1), F_i being the mean loss of the head on phone i:
@@ -7,12 +7,12 @@ algorithm 2. Minimises sum of p_i F_i^(q + 1) / (q + 1), F_i being the mean loss
     h_i = q * F_i^(q - 1) * |g_i|^2 + L * F_i^q
     head <- head - sum of p_i F_i^q g_i / sum of p_i h_i
 
-The paper draws phones with probability p_i and counts each once; here phones are drawn evenly, so p_i, a
-phone's share of the views, is a weight. With q = 0 this is FedAvg, whatever L.
+The paper samples phones with probability p_i and counts each once; here phones are sampled uniformly, so p_i,
+a phone's share of the views, is a weight. With q = 0 this is FedAvg, whatever L.
 
-L (`lipschitz`) is the inverse of the step with which an update would be one gradient step: in the paper 1 /
-lr of the phones' SGD. All it does is to damp: a phone's part of h grows by the factor 1 + q L |update_i|^2
-/ F_i. With Adam on the phones 1 / lr is far too much, for an update is then as long as Adam makes it,
+L (`lipschitz`) is the inverse of the step size that would make an update one gradient step: in the paper 1 /
+lr of the phones' SGD. Its only effect is damping: a phone's part of h grows by the factor 1 + q L
+|update_i|^2 / F_i. With Adam on the phones 1 / lr is far too much, because Adam sets the length of an update,
 whatever the gradient.
 """
 
@@ -26,12 +26,12 @@ from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Positive
 
 _BLOCK = 256  # phones in float64 at a time
-_LEAST = 1e-10  # a loss is at least this, so that its powers are finite
+_LEAST = 1e-10  # lower bound on losses, so that their powers are finite
 
 
 @dataclass(frozen=True)
 class QFedAvg(Algorithm):
-    """FedAvg with weights by loss, and steps damped as far as these weights bend the objective."""
+    """FedAvg weighted by loss, with steps damped according to the curvature that these weights add."""
 
     q: Annotated[float, Field(ge=0, le=100)] = 1.0
     lipschitz: Positive = 1.0
@@ -39,13 +39,13 @@ class QFedAvg(Algorithm):
     losses: ClassVar[bool] = True
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """Both sums of the paper, divided by L and by the largest loss's power, which change nothing."""
+        """Both sums of the paper, divided by L and by the power of the largest loss, which cancel out."""
         assert came.updates is not None
         assert came.losses is not None
         loss = np.maximum(came.losses, _LEAST)
         weight = (
             came.views / came.views.sum() * (loss / loss.max()) ** self.q
-        )  # p F^q: at most 1, never too large
+        )  # p F^q, scaled to at most 1: cannot overflow
         total, norms = np.zeros(head.shape), np.empty(len(loss))
         for first in range(0, len(loss), _BLOCK):
             block = slice(first, first + _BLOCK)

@@ -1,4 +1,4 @@
-"""From the settings to the algorithm that they name, and whether it can work with the phones of a round."""
+"""From the settings to the algorithm they name, and the check that it can work with the phones of a round."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -50,7 +50,7 @@ STRATEGIES: Registry[Algorithm] = Registry("strategy.name", Algorithm, ALGORITHM
 
 
 class Chosen(Protocol):
-    """What the settings say of the strategy."""
+    """The strategy as the settings choose it."""
 
     @property
     def name(self) -> str:
@@ -61,12 +61,12 @@ class Chosen(Protocol):
 
 
 def make(chosen: Chosen) -> Algorithm:
-    """The algorithm that the settings name, with their options or its own defaults."""
+    """The algorithm that the settings name, with their options or its defaults."""
     return STRATEGIES.page(chosen.name)(**chosen.options())
 
 
 def check_phones(chosen: Chosen, phones: int) -> None:
-    """ValueError, a line that starts with the key, where the settings ask too much of `phones` in a round."""
+    """ValueError, one line that starts with the key, if the strategy cannot work with `phones` per round."""
     try:
         make(chosen).check(phones)
     except ValueError as error:

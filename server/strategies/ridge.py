@@ -1,10 +1,10 @@
-"""Federated ridge regression: phones send sums once, and the head follows from their sum by a formula.
+"""Federated ridge regression: phones send sums once, and the head is solved from their total in closed form.
 
-The sums of all phones are those of all views in one place, so the head is the centralized one, however
-one-sided the phones are. Fanì, Camoriano, Caputo and Ciccone, "Accelerating Heterogeneous Federated Learning
+The phones' sums add up to those of the pooled views, so the head is the centralized one, however non-IID the
+phones are. Fanì, Camoriano, Caputo and Ciccone, "Accelerating Heterogeneous Federated Learning
 with Closed-form Classifiers", 2024, arXiv:2406.01116.
 
-With a projection P (D, d) phones send sums of x P, smaller by (d / D)^2, and the head is projected back.
+With a projection P (D, d) phones send the sums for x P, smaller by (d / D)^2, and the head is projected back.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from server.strategies.fedavg import FedAvg
 
 @dataclass(frozen=True)
 class FederatedRidge(FedAvg):
-    """One round of sums, from which `solve` makes the head; no step is taken."""
+    """One round of sums, from which `solve` computes the head; `step` is never called."""
 
     closed_form: ClassVar[bool] = True
 
 
 def solve(sums: Moments, validation: HeldOut, projection: np.ndarray | None) -> tuple[np.ndarray, State]:
-    """The head (C, D + 1) float32 of the phones' sums, its penalty chosen on validation photos, and how."""
-    import scipy.linalg  # noqa: F401  # before the limit, which holds for the libraries that are loaded
+    """The head (C, D + 1) float32 from the phones' sums, its penalty chosen on validation, and the choice."""
+    import scipy.linalg  # noqa: F401  # before the limit, which applies to libraries loaded so far
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):  # so that bits do not depend on the number of cores
@@ -48,7 +48,7 @@ def _state(found: Ridge) -> State:
 
 
 def chosen(state: State) -> Chosen:
-    """What summary.json says of the choice; nothing where the state is of another algorithm."""
+    """The choice as summary.json reports it; empty if the state is another algorithm's."""
     if "strength" not in state:
         return {}
     tried = [{"strength": strength, "macro_f1": quality} for strength, quality in state["tried"].tolist()]

@@ -1,15 +1,15 @@
-"""SCAFFOLD: control variates take out of each phone's gradients what is peculiar to that phone.
+"""SCAFFOLD: control variates correct each phone's gradients for that phone's drift.
 
 Karimireddy, Kale, Mohri, Reddi, Stich and Suresh, "SCAFFOLD: Stochastic Controlled Averaging for Federated
-Learning", 2020, arXiv:1910.06378, algorithm 1, option II. A phone i that takes K_i steps of size local_lr:
+Learning", 2020, arXiv:1910.06378, algorithm 1, option II. For phone i with K_i steps of size local_lr:
 
     each step   w <- w - local_lr * (g_i(w) - c_i + c)
     after       c_i <- c_i - c + (head - w) / (K_i * local_lr)
     server      head <- head + lr * mean update,  c <- c + share * mean change of c_i
 
 The paper counts phones equally. Here, as in FedAvg, they are weighted by views, so c is the mean of all
-phones' c_i weighted by views; `share` is the part of all views that the phones of the round hold (the paper's
-|S| / N). The phones run plain SGD: with another optimiser the way they went would not be a mean of gradients.
+phones' c_i weighted by views; `share` is the round's fraction of all views (the paper's |S| / N). The phones
+run plain SGD: with another optimiser their update divided by K_i * local_lr would not be a mean gradient.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _OWN = "control"  # the name of the c_i in the state
 
 @dataclass(frozen=True)
 class Scaffold(Algorithm):
-    """The mean update of phones that correct their drift."""
+    """FedAvg with drift-corrected phones."""
 
     lr: Positive = 1.0
     local_lr: Rate = 0.03
@@ -40,18 +40,18 @@ class Scaffold(Algorithm):
         return self.local_lr
 
     def begin(self, head: np.ndarray) -> State:
-        """No control yet, at the server and at the phones."""
+        """Control variates start at 0, on the server and on the phones."""
         return {"c": np.zeros(head.shape)}
 
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """What each gradient gets is c - c_i."""
+        """The correction c - c_i, added to each gradient."""
         own = phone_state.of(state, _OWN, phones, np.zeros(head.shape))
         return PhoneInputs(corrections=(state["c"] - own).astype(np.float32))
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
-        """The head by the mean update; c by the mean change of the phones' controls."""
+        """Moves the head by the mean update, and c by the mean change of the phones' control variates."""
         assert came.updates is not None
         assert came.steps is not None
         before = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape))
