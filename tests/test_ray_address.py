@@ -18,7 +18,7 @@ SOON = 5.0  # seconds; a cluster that does not answer has 10
 
 
 class Modern(BaseHTTPRequestHandler):
-    """Replies what it does not know with a status line, as most servers do."""
+    """Answers what it does not know with a status line, as most servers do."""
 
     def handle(self) -> None:
         self.rfile.readline()
