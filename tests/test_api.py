@@ -65,7 +65,7 @@ def test_an_experiment_is_loaded_with_settings_of_all_kinds(home: Path) -> None:
         (lambda: api.open_run(DOCS), "is not the folder of a finished run: it has no summary.json"),
         (lambda: api.resume("none"), "there is no folder none"),
         (lambda: api.study(models=["vgg"]), 'there is no model "vgg"'),
-        (lambda: api.sweep(strategies=["mine"]), '"mine" is none of them'),
+        (lambda: api.sweep(strategies=["mine"]), '"mine" is unknown'),
     ],
 )
 def test_what_cannot_be_used_is_an_exception_with_one_line(
@@ -196,7 +196,7 @@ def test_the_same_bytes_as_the_command_on_ray(home: Path, whole_run: Path) -> No
     )
     assert (done.returncode, done.stderr) == (0, "")
     (said,) = done.stdout.splitlines()
-    assert "; go on with: fedfer run --resume wild" in said or said.endswith("; start a new run")
+    assert "; resume with: fedfer run --resume wild" in said or said.endswith("; start a new run")
     for name in ("one", "two"):
         assert (home / name / "head.safetensors").read_bytes() == (
             whole_run / "head.safetensors"

@@ -82,9 +82,7 @@ def test_it_has_its_line_in_the_table_of_a_sweep(older: Path, tmp_path: Path) ->
 
 
 def test_what_is_asked_for_when_it_goes_on(older: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"code of fedfer was another in .* and \d+ more; go on with the code"
-    ):
+    with pytest.raises(InputError, match=r"code of fedfer differs in .* and \d+ more; resume with the code"):
         resumed(older)
     (older / "report.html").write_text("")
     request = resumed(older)

@@ -343,7 +343,7 @@ def test_a_worker_that_is_killed_in_a_round_costs_no_bit(
         assert [ours[name] for name in same] == [theirs[name] for name in same]
 
 
-def assert_failed(done: Done, reason: str, end: str = "go on with: fedfer run --resume run") -> None:
+def assert_failed(done: Done, reason: str, end: str = "resume with: fedfer run --resume run") -> None:
     assert done.code == 1
     last = done.err.splitlines()[-1]
     assert last.startswith("fedfer: ")
