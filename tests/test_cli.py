@@ -133,7 +133,5 @@ def test_a_cache_that_cannot_be_written(here: Here, monkeypatch: pytest.MonkeyPa
     (here.folder / "file").write_text("")
     for cache in ("/proc/fedfer", str(here.folder / "file"), str(here.folder / "file" / "below")):
         monkeypatch.setenv("FEDFER_CACHE", cache)
-        line = here.refused(
-            "run", words=r"the cache folder .* cannot be written \(.*\); let FEDFER_CACHE name"
-        )
+        line = here.refused("run", words=r"the cache folder .* cannot be written \(.*\); set FEDFER_CACHE to")
         assert cache in line

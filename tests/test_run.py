@@ -311,7 +311,7 @@ def test_a_ray_that_breaks_down_ends_the_run_which_goes_on(
     done = long.wait()
     assert done.code == 1
     last = done.err.splitlines()[-1]
-    assert last.startswith("fedfer: ended without a word: killed, or Ray broke down, whose logs are in ")
+    assert last.startswith("fedfer: ended unexpectedly: killed, or Ray crashed (its logs are in ")
     assert (tmp_path / "run" / "logs" / "ray" / "raylet.out").exists()
     long.until_nothing_is_left()
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
