@@ -1,7 +1,7 @@
 """An experiment: a TOML file <-> one typed, complete configuration.
 
-What the file leaves out takes its default; `--data` and `--set` go over both. Anything wrong is said in
-one line that names the key, what was got and what is allowed.
+Keys that the file omits take their defaults; `--data` and `--set` override both. An error is one line that
+names the key, the value given and what is allowed.
 """
 
 import difflib
@@ -39,10 +39,10 @@ class BaselineConfig(Section):
 
 
 class FederationConfig(PageSection):
-    """The simulated phones, what lies on them, and the nodes that work for them.
+    """The simulated phones, their photos, and the nodes that simulate them.
 
-    Beside these keys it has the options of all partitions, which their pages declare
-    (simulations/partitions); those of another partition than the chosen one change nothing.
+    It also has the options of all partitions, which their pages declare (simulations/partitions); only
+    those of the chosen partition have an effect.
     """
 
     pages: ClassVar[Registry[Partition]] = PARTITIONS
@@ -81,7 +81,7 @@ class FederationConfig(PageSection):
 
 
 class RunConfig(Section):
-    """The seed of everything, and where to compute."""
+    """The seed of all randomness, and where to compute."""
 
     seed: Seed = 0
     device: Literal["cpu", "cuda"] = "cpu"
@@ -94,7 +94,7 @@ class ReportConfig(Section):
 
 
 class Config(Section):
-    """Everything that shapes a run."""
+    """The complete configuration of a run."""
 
     data: DataConfig = DataConfig()
     sketch: SketchConfig = SketchConfig()
@@ -112,17 +112,17 @@ class Config(Section):
 
     @property
     def rounds(self) -> int:
-        """Rounds of the federated run: a closed form has one, whatever is set."""
+        """Rounds of the federated run; a closed-form strategy has one, whatever is set."""
         return 1 if self.strategy.page.closed_form else self.federation.rounds
 
     @property
     def phones_per_round(self) -> int:
-        """Phones of a round, 0 for all: for a closed form each sends its sums once."""
+        """Phones per round, 0 for all: in a closed-form strategy each phone sends its sums once."""
         return 0 if self.strategy.page.closed_form else self.federation.phones_per_round
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The classes of the user's own that it names, as module:Class."""
+        """The user's own classes that it names, as module:Class."""
         return tuple(
             name
             for name in (
@@ -135,13 +135,13 @@ class Config(Section):
         )
 
     def save(self, path: Path) -> None:
-        """Writes the configuration as TOML, whole."""
+        """Writes the complete configuration as TOML."""
         with whole_file(path) as temporary:
             temporary.write_text(tomli_w.dumps(self.model_dump(mode="json")), encoding="utf-8")
 
 
 def keys(raw: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Every configuration key, as `section.name`; with those that come with the raw values, where given."""
+    """Every configuration key, as `section.name`; given `raw` values, also the keys that these bring in."""
     for section, field in Config.model_fields.items():
         assert isinstance(field.annotation, type)
         assert issubclass(field.annotation, Section)
@@ -158,7 +158,7 @@ def shipped() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment that was loaded."""
+    """A loaded experiment."""
 
     name: str
     config: Config
@@ -170,7 +170,7 @@ def load(
     """The name and the configuration of an experiment: a shipped name, a TOML file's path, or a loaded one.
 
     `data` replaces data.source; each of `settings` is KEY=VALUE with VALUE in TOML, or a bare string.
-    Paths are made absolute, seen from the working directory. InputError for anything that cannot be used.
+    Paths are resolved against the working directory. InputError for anything that cannot be used.
     """
     name, raw = _read(experiment)
     for setting in settings:
@@ -181,7 +181,7 @@ def load(
 
 
 def _read(experiment: str | Experiment) -> tuple[str, dict[str, Any]]:
-    """The name of an experiment, and its values as they are written."""
+    """The name of an experiment, and its raw values."""
     if isinstance(experiment, Experiment):
         return experiment.name, experiment.config.model_dump(mode="json")
     path = shipped().get(experiment)
@@ -189,8 +189,8 @@ def _read(experiment: str | Experiment) -> tuple[str, dict[str, Any]]:
         path = Path(os.path.expanduser(experiment))
         if experiment and os.path.isdir(path):
             raise InputError(
-                f'experiment "{experiment}" is a folder; give a TOML file, say the config.toml of a run, or'
-                f" one of {', '.join(shipped())}"
+                f'experiment "{experiment}" is a folder; give a TOML file, such as the config.toml of a run,'
+                f" or one of {', '.join(shipped())}"
             )
         if not os.path.isfile(path):
             raise InputError(
@@ -200,7 +200,7 @@ def _read(experiment: str | Experiment) -> tuple[str, dict[str, Any]]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file; InputError where it is none."""
+    """The content of a TOML file; InputError if it is not one."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -208,11 +208,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error.reason}); give a TOML file") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not TOML: {error}; mend the file") from error
+        raise InputError(f"{path} is not TOML: {error}; fix the file") from error
 
 
 def validate(raw: dict[str, Any]) -> Config:
-    """The configuration that raw values make; InputError for the first thing that is wrong."""
+    """The configuration from raw values; InputError for the first error in them."""
     known = set(keys(raw))
     for section, values in raw.items():
         if section not in Config.model_fields:
@@ -234,10 +234,10 @@ def validate(raw: dict[str, Any]) -> Config:
 
 
 def _nearest_key(name: str, section: str = "", raw: Mapping[str, Any] | None = None) -> str:
-    """The known key nearest to `name`: of its own section first, then of another, else the section's."""
+    """The known key nearest to `name`: in its section, else in another; failing both, all of the section."""
     known = list(keys(raw))
     own = [key.partition(".")[2] for key in known if key.startswith(f"{section}.")]
-    every = {key.partition(".")[2]: key for key in reversed(known)}  # of equals the first section's
+    every = {key.partition(".")[2]: key for key in reversed(known)}  # on a tie the first section's
     if near := difflib.get_close_matches(name, own, n=1, cutoff=0.5):
         return f"; did you mean {section}.{near[0]}?"
     if near := difflib.get_close_matches(name, every, n=1, cutoff=0.75):

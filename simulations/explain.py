@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one plain line: the key, what is allowed, what was got."""
+"""The first error in a configuration as one plain line: the key, what is allowed, what was given."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from fer_models.options import allowed, as_toml
 
 
 def explain(config: type[BaseModel], error: ValidationError) -> str:
-    """One line for the first error: the key, what is allowed, what was got."""
+    """One line for the first error: the key, what is allowed, what was given."""
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     key = ".".join(location[:2])
@@ -28,7 +28,7 @@ def explain(config: type[BaseModel], error: ValidationError) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error's line: the known name nearest to an unknown one, or all that are known."""
+    """The end of an error message: the known name nearest to an unknown one, or all known names."""
     known = list(known)
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else f"; known are {', '.join(known)}"
+    return f"; did you mean {found[0]}?" if found else f"; choose one of {', '.join(known)}"

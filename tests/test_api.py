@@ -66,7 +66,7 @@ def test_an_experiment_is_loaded_with_settings_of_all_kinds(home: Path) -> None:
         (lambda: api.open_run(DOCS), "is not the folder of a finished run: it has no summary.json"),
         (lambda: api.resume("none"), "there is no folder none"),
         (lambda: api.study(models=["vgg"]), 'there is no model "vgg"'),
-        (lambda: api.sweep(strategies=["mine"]), '"mine" is none of them'),
+        (lambda: api.sweep(strategies=["mine"]), '"mine" is unknown'),
     ],
 )
 def test_what_cannot_be_used_is_an_exception_with_one_line(
@@ -203,7 +203,7 @@ def test_the_same_bytes_as_the_command_on_ray(home: Path, whole_run: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
     (said,) = done.stdout.splitlines()
     assert re.fullmatch(
-        r"the simulation broke off \(KeyError: .*\); its logs are in broken/logs; go on with: fedfer run"
+        r"the simulation failed \(KeyError: .*\); its logs are in broken/logs; resume with: fedfer run"
         r" --resume broken",
         said,
     )

@@ -191,7 +191,7 @@ def test_folders_that_hold_no_run_to_go_on_with(here: Here) -> None:
         platform="", machine="", cpus=1, versions={},
     ).write(old)  # fmt: skip
     (old / "config.toml").write_text("[federation\n")
-    look(r"old/config\.toml is not TOML: Expected .*; mend the file")
+    look(r"old/config\.toml is not TOML: Expected .*; fix the file")
     (old / "config.toml").write_text("[federation]\nphones = -1\n")
     look(r"federation\.phones must be")
     (old / "config.toml").write_text("")

@@ -94,7 +94,7 @@ def test_a_phone_of_stock_flower_that_fails_is_not_passed_over(
     field: Field, in_process: list[int], tmp_path: Path
 ) -> None:
     in_process.append(4)
-    with pytest.raises(RunError, match="only 5 of 6 phones came back in round 1"):
+    with pytest.raises(RunError, match="only 5 of 6 phones replied in round 1"):
         stock_flower(field, 1, tmp_path / "stock", no_step)
 
 

@@ -59,7 +59,7 @@ def test_without_a_home_it_says_what_to_do(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=lonely, cwd=tmp_path, capture_output=True, text=True
     )
     assert_refused(Done(done.returncode, done.stdout, done.stderr))
-    assert "let FEDFER_CACHE name a folder" in done.stderr
+    assert "set FEDFER_CACHE to a folder" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +141,5 @@ def test_a_cache_that_cannot_be_written(here: Here, monkeypatch: pytest.MonkeyPa
     (here.folder / "file").write_text("")
     for cache in ("/proc/fedfer", str(here.folder / "file"), str(here.folder / "file" / "below")):
         monkeypatch.setenv("FEDFER_CACHE", cache)
-        line = here.refused(
-            "run", words=r"the cache folder .* cannot be written \(.*\); let FEDFER_CACHE name"
-        )
+        line = here.refused("run", words=r"the cache folder .* cannot be written \(.*\); set FEDFER_CACHE to")
         assert cache in line

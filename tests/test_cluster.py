@@ -94,7 +94,7 @@ def test_sigterm_on_a_cluster(run_cache: str, tmp_path: Path, cluster: Cluster) 
     wait_for_rounds(tmp_path / "run", 5)
     run.send(signal.SIGTERM)
     done = run.wait()
-    assert (done.code, done.err) == (130, "fedfer: stopped; go on with: fedfer run --resume run\n")
+    assert (done.code, done.err) == (130, "fedfer: stopped; resume with: fedfer run --resume run\n")
     assert run.left() == []
 
 

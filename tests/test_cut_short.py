@@ -40,7 +40,7 @@ def test_the_line_of_a_file_that_is_cut_short(tmp_path: Path, where: str) -> Non
     assert done.returncode == 1
     assert done.stderr == (
         f"fedfer: {path}, or a file in runs/a run/prepared, was cut short while the run read it; leave"
-        " prepared files alone; go on with: fedfer run --resume 'runs/a run'\n"
+        " prepared files alone; resume with: fedfer run --resume 'runs/a run'\n"
     )
 
 

@@ -88,7 +88,7 @@ def test_what_the_configuration_of_a_run_says(tmp_path: Path, monkeypatch: pytes
     assert plain.config == load("quickstart")[1]
     real = flower.request(settings, devices=True)
     assert (real.baseline, real.devices) == (False, True)
-    with pytest.raises(InputError, match="is one of devices; go on with flwr run and devices=true"):
+    with pytest.raises(InputError, match="is a run on devices; resume it with flwr run and devices=true"):
         run_experiment(real, Display(quiet=True))
     for wrong, words in [
         ({"out": "new"}, r'out: needs an absolute path, got "new"; give --run-config'),

@@ -16,7 +16,7 @@ from support_photo_folders import encoded, noise
 
 from simulations.engines import interrupt
 
-GO_ON = "fedfer: stopped; go on with: fedfer run --resume run\n"
+GO_ON = "fedfer: stopped; resume with: fedfer run --resume run\n"
 slow = pytest.mark.slow
 
 

@@ -86,7 +86,7 @@ def test_people_and_copies_across_parts_are_a_warning(here: Here, faces: Path) -
     done = here.run("baseline", "--data", table, *SETTINGS, "--set", "data.split=given", "--out", "out")
     assert done.code == 0, done.err
     assert "2 people are in two parts of the split" in said(done)
-    assert "1 photo lies in two parts of the split, as copies" in said(done)
+    assert "1 photo is in two parts of the split, as copies" in said(done)
     assert "without a validation part: 20% of the training photos serve as one" in said(done)
     page = (here.folder / "out" / "report.html").read_text()
     assert "2 people are in two parts of the split" in page

@@ -54,8 +54,8 @@ def test_another_checkouts_program_is_refused_with_the_reason_before_features(tm
     done = Running(words, other, {"FEDFER_CACHE": str(cache), "PYTHONPATH": ""}).wait()
     assert done.code == 1
     assert (
-        f"fedfer: nodes run other code than this command (clients/phones.py): theirs is in {CHECKOUT}, this"
-        f" one's in {other}; install the same for both"
+        f"fedfer: nodes run different code (clients/phones.py): theirs is in {CHECKOUT}, this command's in"
+        f" {other}; install the same for both"
     ) in done.err
     assert not (cache / "features").exists()
 

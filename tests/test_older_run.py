@@ -82,9 +82,7 @@ def test_it_has_its_line_in_the_table_of_a_sweep(older: Path, tmp_path: Path) ->
 
 
 def test_what_is_asked_for_when_it_goes_on(older: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"code of fedfer was another in .* and \d+ more; go on with the code"
-    ):
+    with pytest.raises(InputError, match=r"code of fedfer differs in .* and \d+ more; resume with the code"):
         resumed(older)
     (older / "report.html").write_text("")
     request = resumed(older)
@@ -110,8 +108,6 @@ def test_a_file_that_lacks_something_is_refused_in_one_line(older: Path, name: s
     said = json.loads(path.read_text().splitlines()[0] if name == ROUNDS else path.read_text())
     del said[gone]
     path.write_text(json.dumps(said) + "\n")
-    words = (
-        rf"{name}.* damaged, or was written by an older fedfer \({gone}: Field required\); use that one, or"
-    )
+    words = rf"{name}.* damaged, or was written by an older fedfer \({gone}: Field required\); use that version, or"
     with pytest.raises(InputError, match=words):
         write_report(older)

@@ -110,9 +110,9 @@ def test_a_sweep_takes_it(here: Here) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["dealt:Text"], 'owners of "dealt:Text" must give each of .* as int64; it gave a str; mend it'),
-        (["dealt:Far"], "a phone from 0 to 99, as int64; it gave the phone 100; mend it"),
-        (["dealt:Short"], r"it gave float64 of the shape \(3,\)"),
+        (["dealt:Text"], 'owners of "dealt:Text" must give each of .* as int64; got a str; fix it'),
+        (["dealt:Far"], "a phone from 0 to 99, as int64; got the phone 100; fix it"),
+        (["dealt:Short"], r"got float64 of the shape \(3,\)"),
         (
             ["dealt:People", "data.source=faces"],
             'partition is "dealt:People", but the subjects of these photos',

@@ -150,7 +150,7 @@ def test_through_ray_and_resumed_with_the_same_source_only(tmp_path: Path, run_c
     (tmp_path / "mine.py").write_text(LEAST + "# other\n")
     done = at(tmp_path, "run", "--resume", "run", cwd=tmp_path, cache=run_cache)
     assert_refused(done)
-    assert "the code of fedfer was another in mine.py; go on with the code that began it" in done.err
+    assert "the code of fedfer differs in mine.py; resume with the code that started it" in done.err
     (tmp_path / "mine.py").write_text(LEAST)
     rounds = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
     again = started("run", "--resume", "run", cwd=tmp_path, PYTHONPATH=str(tmp_path), FEDFER_CACHE=run_cache)

@@ -206,7 +206,7 @@ def test_with_a_tiny_alpha_a_class_lies_on_one_phone() -> None:
 def test_more_phones_than_photos_is_refused(name: str) -> None:
     with pytest.raises(
         InputError,
-        match=r"^federation\.phones: 4 phones, but only 3 .* set it to 3 or less, or let phones draw: ",
+        match=r"^federation\.phones: 4 phones, but only 3 .* set it to 3 or less, or let phones sample: ",
     ):
         deal(name, np.zeros(3, int), None, 4)
 

@@ -63,5 +63,5 @@ def test_another_server_is_refused_at_once(
             cluster.cpus()
     assert time.monotonic() - began < SOON
     said = str(caught.value)
-    assert said.startswith(f"RAY_ADDRESS={host}:{port}: another server answers there, no Ray")
+    assert said.startswith(f"RAY_ADDRESS={host}:{port}: another server answers there, not Ray")
     assert "\n" not in said

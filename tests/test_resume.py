@@ -114,7 +114,7 @@ def test_a_disk_without_room(here: Here, run_cache: str, tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last == "fedfer: File too large: run/rounds.jsonl; go on with: fedfer run --resume run"
+    assert last == "fedfer: File too large: run/rounds.jsonl; resume with: fedfer run --resume run"
     assert "Traceback" not in done.stderr
     assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
@@ -214,10 +214,10 @@ def change(run: Path, by: object) -> None:
     ("spoil", "said"),
     [
         (spoil_config, "train.lr was 0.001, config.toml says 0.002; put it back, or start a new run"),
-        (spoil_code, "the code of fedfer was another in fer_models/local/kernel.py"),
-        (spoil_versions, "numpy was 1.0, this is "),
+        (spoil_code, "the code of fedfer differs in fer_models/local/kernel.py"),
+        (spoil_versions, "numpy was 1.0, is "),
         (spoil_data, "the photos of sketch changed (299 then, 243 now)"),
-        (spoil_weights, "the weights were others (SHA-256 was ab, is"),
+        (spoil_weights, "the weights differ (SHA-256 was ab, is"),
         (spoil_origin, "origin.json is damaged"),
         (empty_origin, "origin.json is damaged"),
         (no_origin, "it has no origin.json"),
@@ -264,7 +264,7 @@ def test_rounds_that_are_deleted_end_the_run(run_cache: str, tmp_path: Path) -> 
     assert done.code == 1
     last = done.err.splitlines()[-1]
     assert last.startswith("fedfer: run/rounds.jsonl is gone while the run wrote to it; restore it, or")
-    assert last.endswith("go on with: fedfer run --resume run")
+    assert last.endswith("resume with: fedfer run --resume run")
     (tmp_path / "run" / "checkpoint.safetensors").unlink()
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     wait_for_rounds(tmp_path / "run", 3)
@@ -292,7 +292,7 @@ def test_a_prepared_file_that_changes_ends_the_run_which_goes_on_when_it_is_mend
     assert run.left() == []
     last = done.err.splitlines()[-1]
     assert f"{path.name} has changed while the run worked with it" in last
-    assert last.endswith("go on with: fedfer run --resume run")
+    assert last.endswith("resume with: fedfer run --resume run")
     assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 3000
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
     before = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
@@ -318,7 +318,7 @@ def test_features_that_are_cut_short_in_a_long_round(run_cache: str, tmp_path: P
     last = done.err.splitlines()[-1]
     assert last.startswith(f"fedfer: {path}")
     assert "was cut short while the run read it" in last or "has changed while the run worked with it" in last
-    assert last.endswith("; go on with: fedfer run --resume run")
+    assert last.endswith("; resume with: fedfer run --resume run")
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=str(cache))
     before = len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines())
     wait_for_rounds(tmp_path / "run", before + 1)

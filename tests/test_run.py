@@ -311,7 +311,7 @@ def test_a_ray_that_breaks_down_ends_the_run_which_goes_on(
     done = long.wait()
     assert done.code == 1
     last = done.err.splitlines()[-1]
-    assert last.startswith("fedfer: ended without a word: killed, or Ray broke down, whose logs are in ")
+    assert last.startswith("fedfer: ended unexpectedly: killed, or Ray crashed (its logs are in ")
     assert (tmp_path / "run" / "logs" / "ray" / "raylet.out").exists()
     long.until_nothing_is_left()
     again = started("run", "--resume", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
@@ -343,7 +343,7 @@ def test_a_worker_that_is_killed_in_a_round_costs_no_bit(
         assert [ours[name] for name in same] == [theirs[name] for name in same]
 
 
-def assert_failed(done: Done, reason: str, end: str = "go on with: fedfer run --resume run") -> None:
+def assert_failed(done: Done, reason: str, end: str = "resume with: fedfer run --resume run") -> None:
     assert done.code == 1
     last = done.err.splitlines()[-1]
     assert last.startswith("fedfer: ")

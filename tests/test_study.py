@@ -240,7 +240,7 @@ def test_a_study_that_is_stopped_says_how_to_go_on_and_does(
     running.send(signal.SIGINT, group=True)
     done = running.wait(60)
     assert done.code == 130
-    assert done.err.splitlines()[-1] == "fedfer: stopped; go on with: fedfer study --out study"
+    assert done.err.splitlines()[-1] == "fedfer: stopped; resume with: fedfer study --out study"
     assert running.left() == []
     assert runs(tmp_path / "study") == ["ridge-100-seed0"]
     again = started("study", "--out", "study", cwd=tmp_path, FEDFER_CACHE=cache)

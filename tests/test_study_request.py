@@ -44,7 +44,7 @@ def test_what_is_asked_for_is_every_combination_once(tmp_path: Path) -> None:
     ("given", "said"),
     [
         ({"models": "mobilnet"}, '--models: there is no model "mobilnet"; did you mean mobilenet?'),
-        ({"models": "cnn,"}, '--models: there is no model ""; known are mobilenet, mobilenet-deep'),
+        ({"models": "cnn,"}, '--models: there is no model ""; choose one of mobilenet, mobilenet-deep'),
         (
             {"balances": "many"},
             '--balances takes whole numbers from 0 to 1000000, separated by commas, got "many"',

@@ -53,7 +53,7 @@ def test_a_home_that_cannot_be_written(locked: Path, tmp_path: Path, command: li
     done = bound_fedfer(*command, cwd=tmp_path, HOME=str(locked / "home"))
     assert_refused(done)
     assert f"the cache folder {locked}/home/.cache/fedfer/scan cannot be written (Permission" in done.err
-    assert "let FEDFER_CACHE name a folder that can" in done.err
+    assert "set FEDFER_CACHE to a folder that can" in done.err
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_cache_in_which_single_things_belong_to_others(tmp_path: Path, encoder
     words = ["baseline", *settings(model__name="majority"), "--out", "run"]
     done = bound_fedfer(*words, cwd=tmp_path, FEDFER_CACHE=str(cache))
     assert done.code == 0, done.err
-    assert done.err.startswith("fedfer: numba compiles anew")
+    assert done.err.startswith("fedfer: numba recompiles")
     (cache / "scan").mkdir(exist_ok=True)
     (cache / "scan" / "x.json").write_text("{}")
     (cache / "scan" / "x.json").chmod(0o000)
     assert_refused(refused := bound_fedfer("run", *SMALL, cwd=tmp_path, FEDFER_CACHE=str(cache)))
-    assert f"holds {cache}/scan/x.json, which this user may not use; make it yours" in refused.err
+    assert f"holds {cache}/scan/x.json, which this user may not use; change its owner" in refused.err
 
 
 @slow
@@ -143,8 +143,8 @@ def test_a_cache_of_which_parts_belong_to_others(short_run: Path, encoders: Path
     done = bound_fedfer("run", *SMALL, "--out", "run", cwd=tmp_path, **there)
     assert done.code == 0
     assert done.err == (
-        f"fedfer: numba compiles anew, some 30 s: the cache folder {cache}/numba cannot be written"
-        " (Permission denied); make it yours, or let FEDFER_CACHE name another\n"
+        f"fedfer: numba recompiles, about 30 s: the cache folder {cache}/numba cannot be written"
+        " (Permission denied); change its owner, or set FEDFER_CACHE to another\n"
     )
     assert list(temporary.iterdir()) == []
     heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]

@@ -55,8 +55,8 @@ def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "given", "said"),
     [
-        ((), {"strategies": "fedavgg"}, '--strategies: "fedavgg" is none of them; did you mean fedavg?'),
-        ((), {"partitions": "iid,"}, '--partitions: "" is none of them; known are iid, dirichlet'),
+        ((), {"strategies": "fedavgg"}, '--strategies: "fedavgg" is unknown; did you mean fedavg?'),
+        ((), {"partitions": "iid,"}, '--partitions: "" is unknown; choose one of iid, dirichlet'),
         (("strategy.name=median",), {}, "a sweep sets that itself; use --strategies"),
         (("federation.phones=2",), {"strategies": "bulyan"}, "strategy.name = bulyan needs at least"),
         (("strategy.trim=0.2",), {"strategies": "fedavg"}, "trim belongs to trimmed-mean"),
@@ -141,7 +141,7 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_says_how_to_go_on(run_cache:
     running.send(signal.SIGINT)
     done = running.wait(60)
     assert done.code == 130
-    assert done.err.splitlines()[-1] == "fedfer: stopped; go on with: fedfer sweep --out sweep"
+    assert done.err.splitlines()[-1] == "fedfer: stopped; resume with: fedfer sweep --out sweep"
     assert running.left() == []
 
 

@@ -1,12 +1,12 @@
-"""The door for Python: what the commands do, as functions that return typed results.
+"""The Python API: what the commands do, as functions that return typed results.
 
     from simulations import api
     run = api.run("quickstart", settings={"federation.rounds": 3})
     run.summary.accuracy, run.rounds["val_accuracy"], run.head["weight"].shape, run.page
 
-The functions are in door.py; what they return (results.py, tables.py, columns.py) reads the files of a folder
-when it is asked, and shows itself in a notebook. Errors are exceptions, `InputError` and `RunError`, whose
-text is the line that the command prints. Nothing is printed with `progress=False`. See docs/python.md.
+The functions are in door.py; their results (results.py, tables.py, columns.py) read a folder's files on
+access, and render in a notebook. Errors are exceptions, `InputError` and `RunError`, whose message is the
+line that the command prints. Nothing is printed with `progress=False`. See docs/python.md.
 """
 
 from fer_models.errors import InputError, RunError

@@ -1,4 +1,4 @@
-"""Lines of records as columns: of the rounds of a run, of the rows of a table."""
+"""Records as columns: the rounds of a run, the rows of a table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Columns(Mapping[str, np.ndarray]):
-    """Columns of equal length by name, (n,) each; numbers that are not known are not a number."""
+    """Columns of equal length by name, (n,) each; unknown numbers are NaN."""
 
     def __init__(self, lines: Sequence[Mapping[str, object]]) -> None:
         names = dict.fromkeys(name for line in lines for name in line)
@@ -33,7 +33,7 @@ class Columns(Mapping[str, np.ndarray]):
         return f"<{length} lines: {', '.join(self)}>"
 
     def to_pandas(self) -> "DataFrame":
-        """The columns as a DataFrame; InputError where pandas is not installed."""
+        """The columns as a DataFrame; InputError if pandas is not installed."""
         try:
             from pandas import DataFrame
         except ImportError as error:
@@ -45,7 +45,7 @@ class Columns(Mapping[str, np.ndarray]):
 
 
 def of_rounds(rounds: Sequence[RoundRecord]) -> Columns:
-    """The numbers of each round; of those across phones, how the worst tenth fares."""
+    """The numbers of each round; of those across phones, the accuracy of the worst tenth."""
     return Columns([_numbers(line) for line in rounds])
 
 

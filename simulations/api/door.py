@@ -1,6 +1,6 @@
 """What the commands do, for Python. `settings` maps configuration keys, as in "federation.rounds", to values.
 
-Each function checks what it is given before it computes anything. Paths are seen from the current folder.
+Each function checks its arguments before it computes anything. Paths are relative to the current folder.
 """
 
 import shlex
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from simulations.run.request import Request
 
 Source = str | Path | Experiment  # a shipped name, the path of a TOML file, or what `load` returned
-Settings = Mapping[str, object] | Iterable[str]  # the latter: KEY=VALUE each, as after --set
+Settings = Mapping[str, object] | Iterable[str]  # the latter: KEY=VALUE each, as for --set
 
 
 def load(
     experiment: Source = "quickstart", data: str | Path | None = None, settings: Settings = ()
 ) -> Experiment:
-    """An experiment with its complete configuration: `data` replaces data.source, `settings` any key."""
+    """An experiment with its complete configuration: `data` overrides data.source, `settings` any key."""
     named_or_loaded = experiment if isinstance(experiment, Experiment) else str(experiment)
     return Experiment(*load_named(named_or_loaded, data=_text(data), settings=_words(settings)))
 
@@ -43,7 +43,7 @@ def run(
 ) -> Run:
     """A federated run in the new folder `out`, with centralized baselines beside it unless `baseline=False`.
 
-    `command`: what environment.json names as the command; this call by default.
+    `command`: the command recorded in environment.json; default: this call.
     """
     return _begin("run", experiment, data, settings, out, progress, command, baseline=baseline)
 
@@ -62,7 +62,7 @@ def baseline(
 
 
 def resume(folder: str | Path, progress: bool = True) -> Run:
-    """Goes on with the run that was stopped in `folder`; a finished one is opened."""
+    """Resumes the run that was stopped in `folder`; a finished one is opened."""
     from simulations.engines.surroundings import settle
     from simulations.run.request import finished, resumed
 
@@ -90,9 +90,9 @@ def study(
     seeds: int | None = None,
     command: str | None = None,
 ) -> StudyResult:
-    """Every centralized model at every balance over several seeds, in `out`: new, or begun before.
+    """Every centralized model at every balance over several seeds, in `out`: new, or a study to resume.
 
-    StudyFailedError, a RunError that holds the result of the others, where a model's runs failed.
+    StudyFailedError, a RunError that holds the results of the others, if a model's runs failed.
     """
     from simulations.engines.surroundings import settle
     from simulations.run.ends import failing
@@ -132,9 +132,9 @@ def sweep(
     seeds: int | None = None,
     command: str | None = None,
 ) -> SweepResult:
-    """Strategies x partitions x seeds, side by side, in `out`: new, or begun before.
+    """Strategies x partitions x seeds, in parallel, in `out`: new, or a sweep to resume.
 
-    SweepFailedError, a RunError that holds the result of the others, where some runs failed.
+    SweepFailedError, a RunError that holds the results of the others, if some runs failed.
     """
     from simulations.engines.surroundings import settle
     from simulations.run.ends import failing
@@ -201,7 +201,7 @@ def _trained(request: "Request", progress: bool) -> Run:
 
 
 def how_to_go_on(folder: Path) -> str:
-    """The command that goes on with the run in a folder."""
+    """The command that resumes the run in a folder."""
     return f"fedfer run --resume {shlex.quote(str(folder))}"
 
 
@@ -224,21 +224,21 @@ def _text(path: str | Path | None) -> str | None:
 
 
 def _list(values: Iterable[object] | None) -> str | None:
-    """As after --models: names with commas between."""
+    """As for --models: names separated by commas."""
     if values is None or isinstance(values, str):
         return values
     return ",".join(map(str, values))
 
 
 def _words(settings: Settings) -> list[str]:
-    """The settings as KEY=VALUE with VALUE in TOML."""
+    """The settings as KEY=VALUE, with VALUE in TOML."""
     if not isinstance(settings, Mapping):
         return list(settings)
     return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
 
 
 def _toml(key: str, value: object) -> str:
-    """A value as TOML has it in one line; paths are text there, and NumPy's numbers Python's."""
+    """A value as one line of TOML; paths become text, NumPy's numbers Python's."""
     if isinstance(value, Mapping):
         return (
             f"{{{', '.join(f'{_toml(key, str(name))} = {_toml(key, one)}' for name, one in value.items())}}}"

@@ -1,4 +1,4 @@
-"""What a run leaves behind, read from its folder when it is asked for."""
+"""The results of a run, read from its folder on access."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +31,7 @@ class Run:
 
     @cached_property
     def summary(self) -> Summary:
-        """Every result, from the test photos (summary.json)."""
+        """All results, on the test photos (summary.json)."""
         return Summary.read(self.folder)
 
     @cached_property
@@ -41,12 +41,12 @@ class Run:
 
     @cached_property
     def data(self) -> DataFacts:
-        """What the photos were (data.json)."""
+        """The facts about the photos (data.json)."""
         return DataFacts.read(self.folder)
 
     @cached_property
     def environment(self) -> Environment:
-        """What was asked for, when, and on which machine (environment.json)."""
+        """What was requested, when, and on which machine (environment.json)."""
         return Environment.read(self.folder)
 
     @cached_property
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def head(self) -> Arrays:
-        """What was trained, as named arrays: `weight` (C, D) and `bias` (C,) of a linear head."""
+        """The trained parameters as named arrays: `weight` (C, D) and `bias` (C,) of a linear head."""
         return load_head(self.folder / "head.safetensors")[0]
 
     @property
@@ -68,13 +68,13 @@ class Run:
 
     @cached_property
     def baselines(self) -> dict[str, "Run"]:
-        """The centralized baselines beside it, by the names of their folders."""
+        """The centralized baselines beside it, by folder name."""
         places = {name: self.folder / name for name in _BASELINES}
         return {name: Run(place) for name, place in places.items() if (place / Summary.FILE).is_file()}
 
     @property
     def name(self) -> str:
-        """What the display calls it: "federated", "centralized, matched, 50 epochs"."""
+        """Its name in the display: "federated", "centralized, matched, 50 epochs"."""
         said = self.summary
         if said.kind != "centralized":
             return said.kind
@@ -99,7 +99,7 @@ class Run:
 
 
 def opened(folder: str | Path) -> Run:
-    """The finished run in a folder; InputError where there is none."""
+    """The finished run in a folder; InputError if there is none."""
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise InputError(f"there is no folder {printable(place)}; give the folder of a run")
@@ -109,7 +109,7 @@ def opened(folder: str | Path) -> Run:
             " resume it: fedfer run --resume"
         )
     run = Run(place)
-    _ = run.summary  # damaged files are named now
+    _ = run.summary  # a damaged file raises now
     return run
 
 
@@ -124,7 +124,7 @@ def _row(name: str, said: Summary) -> str:
 
 
 def _link(page: Path) -> str:
-    """The page as seen from here, where a notebook serves files; else its whole path."""
+    """The page's path relative to the current folder, where a notebook serves files; else its file URI."""
     here = Path.cwd()
     whole = page.absolute()
     return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.as_uri()

@@ -1,4 +1,4 @@
-"""What a study and a sweep come to: a row for each model, or for each run, and where the files lie."""
+"""The results of a study and of a sweep: a row for each model, or for each run, and where the files are."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class StudyResult:
     """A finished study."""
 
     folder: Path
-    study: "Study"  # everything that its tables and figures are made of
+    study: "Study"  # the data behind its tables and figures
     page: Path  # to open in a browser
 
     @property
@@ -45,7 +45,7 @@ class StudyResult:
 
 
 class StudyFailedError(RunError):
-    """Some runs of a study failed; `result` holds what came of the others."""
+    """Some runs of a study failed; `result` holds the results of the others."""
 
     def __init__(self, message: str, result: StudyResult) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class SweepResult:
 
     @property
     def page(self) -> Path:
-        """The table of all, in Markdown."""
+        """The table of all runs, in Markdown."""
         return self.folder / "table.md"
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class SweepResult:
 
 
 class SweepFailedError(RunError):
-    """Some runs of a sweep failed; `result` holds what came of the others."""
+    """Some runs of a sweep failed; `result` holds the results of the others."""
 
     def __init__(self, message: str, result: SweepResult) -> None:
         super().__init__(message)

@@ -1,5 +1,5 @@
-"""What nodes live on: Ray, Flower's own runtime or this process; begun and ended cleanly.
+"""What nodes run on: Ray, Flower's own runtime or this process; started and stopped cleanly.
 
-In: how many nodes, and where their logs go. Out: what runs a job on them (launcher.py). Ray is imported in
-this room alone.
+In: how many nodes, and where their logs go. Out: what runs a job on them (launcher.py). Only this package
+imports Ray.
 """

@@ -1,6 +1,6 @@
-"""A Ray cluster that is there already, which the environment variable RAY_ADDRESS names.
+"""An existing Ray cluster, named by the environment variable RAY_ADDRESS.
 
-Without it, or with RAY_ADDRESS=local, a run begins a Ray of its own.
+Without it, or with RAY_ADDRESS=local, a run starts its own Ray.
 """
 
 import logging
@@ -19,14 +19,14 @@ from simulations.engines.interrupt import handlers, restore
 from simulations.engines.standing import nowhere
 
 VARIABLE = "RAY_ADDRESS"
-_PATIENCE = 10.0  # seconds in which a cluster answers
-_SOON = 2.0  # seconds in which a server says its first word
+_PATIENCE = 10.0  # seconds that a cluster has to answer
+_SOON = 2.0  # seconds that a server has to send its first bytes
 _SETTINGS = 4  # the type of the first frame of HTTP/2: its fourth byte
-_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # what Ray's head node answers, and no other server
+_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # answered by Ray's head node only
 
 
 def cpus() -> int | None:
-    """The CPUs of the cluster; None where none is named; InputError where it does not answer."""
+    """The CPUs of the cluster; None if none is named; InputError if it does not answer."""
     named = os.environ.get(VARIABLE, "")
     return None if named in ("", "local") else _cpus(named)
 
@@ -41,22 +41,22 @@ def _cpus(named: str) -> int:
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Connected to the cluster; InputError where it does not answer as one does."""
+    """Connects to the cluster for the block; InputError if there is no Ray cluster to join."""
     hush()
     named = os.environ[VARIABLE]
     _check(named)
     import ray
 
-    before = handlers()  # which Ray replaces by its own
+    before = handlers()  # Ray replaces them by its own
     try:
         with tempfile.TemporaryDirectory(prefix="fedfer-") as empty, nowhere(Path(empty)):
             ray.init(
                 address=named,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"env_vars": OFF},  # nodes there began without this process's environment
+                runtime_env={"env_vars": OFF},  # nodes there do not inherit this environment
             )
-    except Exception as error:  # Ray's are of many kinds: of another version, of a damaged state ...
+    except Exception as error:  # Ray raises many kinds: another version, a damaged state ...
         raise InputError(
             f"{VARIABLE}={named}: the cluster cannot be joined ({first_cause(error)}); {_ADVICE}"
         ) from error
@@ -73,7 +73,7 @@ _ADVICE = f"start one (docs/cluster.md), or unset {VARIABLE} to use this machine
 
 
 def _check(named: str) -> None:
-    """InputError unless a Ray answers there: Ray itself would wait for minutes."""
+    """InputError unless a Ray cluster answers there: Ray itself would wait for minutes."""
     import grpc
     from ray._private.services import canonicalize_bootstrap_address
 
@@ -88,7 +88,7 @@ def _check(named: str) -> None:
         raise InputError(f"{VARIABLE}={named}: no Ray cluster is there ({error}); {_ADVICE}") from error
     deadline = time.monotonic() + _PATIENCE
     other = InputError(
-        f"{VARIABLE}={named}: another server answers there, no Ray (nor is its dashboard, of HTTP); give"
+        f"{VARIABLE}={named}: another server answers there, not Ray (its dashboard does not count); give"
         f" HOST:PORT of the head node, or {_ADVICE}"
     )
     if any(_foreign(place) for place in dict.fromkeys((address or named, named))):
@@ -100,7 +100,7 @@ def _check(named: str) -> None:
     except (grpc.FutureTimeoutError, grpc.RpcError) as error:
         code = error.code() if isinstance(error, grpc.RpcError) else None
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-            return  # only a Ray wants its token
+            return  # only Ray asks for its token
         if code == grpc.StatusCode.UNIMPLEMENTED:
             raise other from error
         raise InputError(
@@ -111,9 +111,9 @@ def _check(named: str) -> None:
 
 
 def _foreign(address: str) -> bool:
-    """Whether a server at HOST:PORT answers the greeting of HTTP/2, in which Ray is spoken, in another way.
+    """Whether a server at HOST:PORT does not answer the preface of HTTP/2, Ray's protocol, with HTTP/2.
 
-    Who does not listen there, or says nothing, is left for gRPC to ask.
+    If nothing listens there, or nothing comes back, gRPC finds out.
     """
     host, _, port = address.rpartition(":")
     try:

@@ -1,4 +1,4 @@
-"""What Grids of our own have in common: of Flower's Grid, the part that a run needs."""
+"""The base of our own Grids: the part of Flower's Grid that a run needs."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -11,7 +11,7 @@ RUN = 1  # Flower's number of the run
 
 
 class PlainGrid(Grid):
-    """Neither runs nor nodes are registered with any of Flower's services: nodes are numbers."""
+    """Registers neither runs nor nodes with Flower's services: nodes are just numbers."""
 
     def __init__(self) -> None:
         sender()
@@ -32,27 +32,27 @@ class PlainGrid(Grid):
         return None
 
     def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        """As Flower's own grids: the constructor of Message is the way."""
-        raise NotImplementedError("write Message(...)")
+        """As in Flower's own grids: use the constructor of Message."""
+        raise NotImplementedError("use Message(...)")
 
     def get_nodes(self) -> Any:
-        """As Flower's own grids where nothing but numbers is known of nodes."""
-        raise NotImplementedError("ask get_node_ids()")
+        """As in those of Flower's grids that know only the nodes' numbers."""
+        raise NotImplementedError("use get_node_ids()")
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterable[Message]:
-        """The answers to the messages."""
+        """The replies to the messages."""
         return self.pull_messages(self.push_messages(messages))
 
 
 def sender() -> None:
-    """What a message must be able to say of its sender in this process; Flower's runtimes set it."""
+    """Sets the sender's ids that messages in this process need; Flower's runtimes set them otherwise."""
     from flwr.supercore.task_identity import TaskIdentity
 
     TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = RUN
 
 
 def context(node: int = 0) -> Context:
-    """What an app is called with."""
+    """The context that an app is called with."""
     return Context(run_id=RUN, node_id=node, node_config={}, state=RecordDict(), run_config={})

@@ -1,7 +1,7 @@
-"""The rounds in this process: a Flower Grid whose nodes take turns here, without Ray and without a wire.
+"""The rounds in this process: a Flower Grid whose nodes take turns, without Ray or a network.
 
 The same ServerApp and ClientApp as on Ray, hence the same bits. It starts at once and uses one core: for
-short runs, for many of them side by side, and to look into a run with a debugger.
+short runs, for many of them in parallel, and for debugging.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from simulations.engines.grid import PlainGrid, context
 
 
 class InProcessGrid(PlainGrid):
-    """Nodes with these numbers, that answer a message as it is sent."""
+    """Nodes with these numbers, which answer each message as it is sent."""
 
     def __init__(self, app: ClientApp, nodes: Iterable[int]) -> None:
         super().__init__()
@@ -34,5 +34,5 @@ class InProcessGrid(PlainGrid):
         return pushed
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """The answers, once."""
+        """The replies, each returned once."""
         return [self._replies.pop(name) for name in message_ids if name in self._replies]

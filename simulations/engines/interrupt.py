@@ -1,7 +1,6 @@
-"""Ctrl-C, the end of a terminal and SIGTERM, all alike: the run stops, cleans up after itself and says how
-to go on.
+"""Ctrl-C, a closed terminal and SIGTERM alike: the run stops, cleans up after itself and says how to resume.
 
-Handlers belong to a process's main thread: in any other, everything here leaves them as they are.
+Only the main thread of a process can set handlers: in any other, everything here leaves them unchanged.
 """
 
 import signal
@@ -12,23 +11,23 @@ from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE = 10.0  # seconds in which the clean-up that follows is not disturbed by a second Ctrl-C
+_GRACE = 10.0  # seconds in which a second Ctrl-C does not disturb the clean-up
 
 
 def handlers() -> dict[signal.Signals, Any]:
-    """The handlers of the signals, as they are."""
+    """The current handlers of the signals."""
     return {number: signal.getsignal(number) for number in SIGNALS}
 
 
 def restore(before: Mapping[signal.Signals, Any]) -> None:
-    """Puts these handlers in place."""
+    """Installs these handlers."""
     if threading.current_thread() is threading.main_thread():
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def listen() -> None:
-    """From now on the signals raise KeyboardInterrupt, each of them once in a while; ignored ones stay so."""
+    """From now on signals raise KeyboardInterrupt, at most one in _GRACE seconds; ignored ones stay so."""
     last = -_GRACE
 
     def interrupt(number: int, frame: object) -> None:
@@ -43,9 +42,9 @@ def listen() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Signals that come in this block are heeded at its end, or again after a while if it does not end.
+    """Signals in this block take effect at its end, or when repeated after _GRACE seconds.
 
-    For what begins processes: an exception that is raised in the midst of a fork gets lost.
+    For code that starts processes: an exception raised in the middle of a fork gets lost.
     """
     came: list[tuple[float, int]] = []
     before = handlers()

@@ -1,7 +1,7 @@
-"""Starts what nodes live on, and runs jobs on them; what is said there goes to the logs of the run.
+"""Starts what nodes run on, and runs jobs on them; their output goes to the logs of the run.
 
-The one file that knows of `run_simulation`. Flower marks that function as deprecated in favour of `flwr run`,
-which starts a service that outlives the run: what one process starts, one process ends.
+The only file that uses `run_simulation`. Flower deprecates that function in favour of `flwr run`, which
+starts a service that outlives the run; here, the process that starts something also ends it.
 """
 
 import logging
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from simulations.experiment import FederationConfig
 
-_GRACE = 10.0  # seconds in which Flower's runtime ends after the server
+_GRACE = 10.0  # seconds that Flower's runtime has to end after the server
 
 
 def node_count(federation: "FederationConfig") -> int:
-    """The number of nodes: as set, or for 0 one per core, of the Ray cluster if one is used, but no more than
-    there are phones. InputError where a cluster does not answer, or has fewer CPUs.
+    """The number of nodes: as set, or for 0 one per core (of the Ray cluster if one is used), but at most one
+    per phone. InputError if a cluster does not answer, or has fewer CPUs.
     """
     there = None if federation.engine == "process" else cluster.cpus()
     if there is not None and federation.nodes > there:
@@ -43,8 +43,8 @@ def node_count(federation: "FederationConfig") -> int:
 
 @contextmanager
 def begun(engine: str, nodes: int, logs: Path) -> Iterator[Callable[[Job], None]]:
-    """What runs jobs on so many nodes. What these live on starts now, and one of them has loaded its code;
-    RunError where that does not work, so that it is known before anything is computed.
+    """Yields a function that runs jobs on this many nodes. What these run on starts now, and a node loads its
+    code once; RunError if that fails, so that it is known before anything is computed.
 
     engine "ray": each node is a Ray actor; "flower": one of Flower's simulation runtime, on Ray as well;
     "process": all of them are in this process. The bits are the same. Logs go to the folder `logs`.
@@ -79,7 +79,7 @@ def begun(engine: str, nodes: int, logs: Path) -> Iterator[Callable[[Job], None]
 
 
 def launch(job: Job, logs: Path, engine: str = "ray") -> None:
-    """Runs the job on as many nodes as it waits for, which begin and end with it; as `begun` says."""
+    """Runs the job on as many nodes as it waits for, which start and end with it; see `begun`."""
     with begun(engine, job.nodes, logs) as run:
         run(job)
 
@@ -124,7 +124,7 @@ def _simulate(server_app: "ServerApp", client_app: "ClientApp", nodes: int) -> N
 
 
 def _end_workers(told: Event, ended: Event) -> None:
-    """Ends workers where Flower's runtime does not end soon after the server: it waits for one that hangs."""
+    """Ends workers if Flower's runtime does not end soon after the server: it waits for one that hangs."""
     told.wait()
     if not ended.wait(_GRACE):
         from simulations.engines.ray_grid import end_actors
@@ -134,33 +134,33 @@ def _end_workers(told: Event, ended: Event) -> None:
 
 @contextmanager
 def _ray(actors: int, logs: Path) -> Iterator[None]:
-    """The cluster that the environment names, or a Ray of this process alone."""
+    """The cluster that the environment names, or this process's own Ray."""
     with own_ray(actors, logs) if cluster.cpus() is None else cluster.joined():
         yield
 
 
 @contextmanager
 def _heard(logs: Path) -> Iterator[None]:
-    """What is said in the block goes to the folder `logs`, and what breaks it off is an error of the run."""
+    """Output in the block goes to the folder `logs`; what stops the block becomes a RunError."""
     with _log_file(logs / "flower.log"), _reasons(logs):
         yield
 
 
 @contextmanager
 def _reasons(logs: Path) -> Iterator[None]:
-    """What breaks off the simulation is an error of the run, with its trace in the log."""
+    """What stops the simulation becomes a RunError, with its traceback in the log."""
     try:
         yield
     except (FedferError, OSError):
         raise
     except Exception as error:
-        logging.getLogger("flwr").error("the simulation broke off", exc_info=error)
-        raise RunError(f"the simulation broke off ({first_cause(error)}); its logs are in {logs}") from error
+        logging.getLogger("flwr").error("the simulation failed", exc_info=error)
+        raise RunError(f"the simulation failed ({first_cause(error)}); its logs are in {logs}") from error
 
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Flower's and Ray's messages go to the file `path` instead of the screen; some of Ray's are printed."""
+    """Flower's and Ray's messages go to the file `path` instead of the screen; Ray prints some of its own."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in ("flwr", "ray")]

@@ -1,4 +1,4 @@
-"""A Ray of this process alone: it keeps to this machine, stands nowhere, and nothing of it stays behind."""
+"""A Ray for this process alone: on this machine only, in an empty folder, and leaving nothing behind."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ _OBJECT_STORE = 256 * 2**20  # bytes: heads and sums are small
 
 
 def load() -> None:
-    """Imports Ray, which then learns where it is alone, and gives its loggers ways to the screen."""
+    """Imports Ray: that is when it reads the variables in ALONE and gives its loggers handlers."""
     hush()
     with environment(**(ALONE if cluster.cpus() is None else {})):
         import ray  # noqa: F401
@@ -32,7 +32,7 @@ def load() -> None:
 
 @contextmanager
 def own_ray(actors: int, logs: Path) -> Iterator[None]:
-    """A Ray of this process alone, in a temporary folder; its logs are kept in `logs`."""
+    """Starts this process's own Ray in a temporary folder; its logs are kept in `logs`."""
     import ray
 
     before = handlers()
@@ -58,10 +58,10 @@ def own_ray(actors: int, logs: Path) -> Iterator[None]:
         finally:
             begun = _children() - others
             try:
-                with deferred():  # a signal does not leave half of it behind
+                with deferred():  # a signal must not leave half of it behind
                     _shut_down()
             finally:
-                restore(before)  # which Ray replaces by its own when it starts, and by none when it ends
+                restore(before)  # Ray replaces them when it starts, and removes its own when it ends
                 with deferred():
                     _end(begun | _children() - others)
                     _adopt(False)
@@ -69,8 +69,8 @@ def own_ray(actors: int, logs: Path) -> Iterator[None]:
 
 
 def _shut_down() -> None:
-    """Ends Ray, in a thread of its own: for about a second it takes the handler of SIGTERM away, which would
-    then end this process on the spot, so this thread puts it back all the while.
+    """Ends Ray, in another thread: for about a second Ray removes the handler of SIGTERM, which would then
+    end this process at once, so this thread keeps putting it back.
     """
     import ray
 
@@ -85,10 +85,10 @@ def _shut_down() -> None:
 
 @contextmanager
 def _homeless(folder: Path) -> Iterator[None]:
-    """What begins in the block has this folder for a home, with a file in it that keeps Ray's dashboard from
-    asking the hosts of three cloud providers where it runs, which it does with its usage reports off, too.
+    """Processes started in the block have this folder as their home, with a file that keeps Ray's dashboard
+    from asking the hosts of three cloud providers where it runs, which it does even with usage reports off.
 
-    Packages that the user installed in the real home are found there still.
+    Packages that the user installed in the real home are still found.
     """
     (folder / "ray_bootstrap_config.yaml").touch()
     with environment(HOME=str(folder), PYTHONUSERBASE=site.getuserbase(), **ALONE):
@@ -96,17 +96,17 @@ def _homeless(folder: Path) -> Iterator[None]:
 
 
 def _children() -> set[Any]:
-    """Every process that comes from this one, as psutil.Process."""
+    """Every descendant of this process, as psutil.Process."""
     import psutil
 
     return set(psutil.Process().children(recursive=True))
 
 
 def _adopt(orphans: bool) -> None:
-    """Whether processes whose parent has ended become children of this one, where the system is Linux.
+    """Sets whether processes whose parent has ended become children of this one (Linux only).
 
-    Actors outlive the process that began them by a moment, and so do parts of a Ray that was stopped while
-    it started: only as children can they be found, and ended for certain.
+    Actors briefly outlive the process that started them, and so do parts of a Ray that was stopped while it
+    started: only as children can they be reliably found and ended.
     """
     if sys.platform == "linux":
         import ctypes
@@ -125,7 +125,7 @@ def _end(processes: set[Any]) -> None:
 
 
 def _clear(folder: Path, logs: Path) -> None:
-    """Removes Ray's folder, all but its logs."""
+    """Removes Ray's folder, keeping its logs."""
     try:
         if (latest := folder / "session_latest" / "logs").is_dir():
             shutil.copytree(latest, logs, dirs_exist_ok=True)
@@ -134,6 +134,6 @@ def _clear(folder: Path, logs: Path) -> None:
 
 
 def _short_folder() -> str:
-    """Where Ray's folder can lie: the names of Unix sockets in it have room for about 107 bytes."""
+    """A parent for Ray's folder: paths of the Unix sockets in it are limited to about 107 bytes."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) <= 24 else "/tmp"

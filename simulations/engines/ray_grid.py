@@ -1,8 +1,8 @@
-"""The rounds on Ray: a Flower Grid whose nodes are Ray actors, that are called as messages are sent.
+"""The rounds on Ray: a Flower Grid whose nodes are Ray actors, called as messages are sent.
 
-The same ServerApp and ClientApp as on Flower's simulation runtime, hence the same bits; between them nothing
-polls and nothing is kept. A worker that is lost answers with an error, and another one takes its place; so
-does one that hangs for longer than the server waits.
+The same ServerApp and ClientApp as on Flower's simulation runtime, hence the same bits; nothing in between
+polls or stores messages. A lost worker yields an error as its reply and is replaced; one that hangs for
+longer than the server waits is replaced as well.
 """
 
 import time
@@ -21,18 +21,18 @@ from fer_models.code import difference, node_code
 from fer_models.errors import RunError, first_cause
 from simulations.engines.grid import PlainGrid, context, sender
 
-_PATIENCE = 60.0  # seconds that a new worker has to start in, where none is left
+_PATIENCE = 60.0  # seconds that a new worker has to start, if none is left
 _LARGE = 100_000  # bytes; Ray sends smaller arguments along with the call
 
 
 class RayGrid(PlainGrid):
-    """`nodes` nodes, each a Ray actor with the app; one that is lost is replaced under another number."""
+    """`nodes` nodes, each a Ray actor with the app; a lost one is replaced under a new number."""
 
     def __init__(self, app: ClientApp, nodes: int) -> None:
         super().__init__()
         self._app = ray.put(app)
         self._workers = dict[int, Any]()
-        self._coming = dict[Any, tuple[int, Any]]()  # what says that a worker has started -> it
+        self._coming = dict[Any, tuple[int, Any]]()  # the call that says it has started -> worker
         self._calls = dict[str, tuple[Any, Message]]()
         self._made = 0
         for _ in range(nodes):
@@ -42,12 +42,12 @@ class RayGrid(PlainGrid):
         there, _ = ray.wait(signs, num_returns=nodes, timeout=_PATIENCE)
         if len(there) < nodes:
             raise RunError(
-                f"only {len(there)} of {nodes} nodes started within {_PATIENCE:.0f} s: others use the Ray"
-                " cluster; wait for them, or lower federation.nodes"
+                f"only {len(there)} of {nodes} nodes started within {_PATIENCE:.0f} s: the Ray cluster is"
+                " in use by others; wait for them, or lower federation.nodes"
             )
 
     def get_node_ids(self) -> Iterable[int]:
-        """The numbers of the nodes at work; waits for one where all were lost."""
+        """The numbers of the live nodes; waits for one if all were lost."""
         if self._coming:
             started, _ = ray.wait(
                 list(self._coming),
@@ -58,11 +58,11 @@ class RayGrid(PlainGrid):
                 number, worker = self._coming.pop(sign)
                 self._workers[number] = worker
         if not self._workers:
-            raise RunError(f"all nodes were lost, and none came anew within {_PATIENCE:.0f} s")
+            raise RunError(f"all nodes were lost, and no new one started within {_PATIENCE:.0f} s")
         return list(self._workers)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Calls the node of each message; what is large and goes to several of them is handed to Ray once."""
+        """Calls the node of each message; large records for several of them are handed to Ray once."""
         messages, pushed = list(messages), []
         put = _put_once(messages)
         for message in messages:
@@ -81,20 +81,20 @@ class RayGrid(PlainGrid):
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterable[Message]:
-        """The answers to the messages that came within `timeout` seconds; a node without one is replaced."""
+        """The replies that arrive within `timeout` seconds; a node without one is replaced."""
         deadline = None if timeout is None else time.monotonic() + timeout
         names = self.push_messages(messages)
         replies = [self._answer(*self._calls.pop(name), deadline) for name in names]
         return [reply for reply in replies if reply is not None]
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """The answers, once, when all have come; an error where a node failed or was lost."""
+        """The replies, once all have arrived; an error for a node that failed or was lost."""
         names = [name for name in message_ids if name in self._calls]
         replies = [self._answer(*self._calls.pop(name)) for name in names]
         return [reply for reply in replies if reply is not None]
 
     def _answer(self, call: Any, message: Message, deadline: float | None = None) -> Message | None:
-        """The answer to a message, None where the node hangs. Lost nodes and those that hang are replaced."""
+        """The reply to a message, None if the node hangs. Nodes that are lost or hang are replaced."""
         left = None if deadline is None else max(0.001, deadline - time.monotonic())
         try:
             reply: Message = ray.get(call, timeout=left)
@@ -104,13 +104,13 @@ class RayGrid(PlainGrid):
             return None
         except RayTaskError as error:
             code, why = ErrorCode.CLIENT_APP_RAISED_EXCEPTION, first_cause(error.cause)
-        except RayError as error:  # of which RayActorError is one; others say that its answer was lost
+        except RayError as error:  # such as RayActorError; others mean that the reply was lost
             code, why = ErrorCode.CLIENT_APP_CRASHED, _lost(error)
             self._replace(message.metadata.dst_node_id)
         return Message(Error(code=code, reason=why), reply_to=message)
 
     def _replace(self, node: int) -> None:
-        """Begins another worker in the place of a lost one."""
+        """Starts a new worker in place of a lost one."""
         if (lost := self._workers.pop(node, None)) is not None:
             ray.kill(lost)
             number, worker = self._begun()
@@ -124,14 +124,14 @@ class RayGrid(PlainGrid):
 
 
 class Worker:
-    """A node: the app in a process of Ray's."""
+    """A node: the app in a Ray process."""
 
     def __init__(self, app: ClientApp, node: int) -> None:
         sender()
         self._app, self._node = app, node
 
     def started(self) -> None:
-        """Returns when the worker is there."""
+        """Returns once the worker is up."""
 
     def answer(self, message: Message, names: list[str], *records: Any) -> Message:
         """The app's reply to the message with `records` put back under their `names`."""
@@ -140,14 +140,14 @@ class Worker:
 
 
 def try_node(logs: Path) -> None:
-    """Has one worker of Ray load the code of a node; RunError where it cannot, or has other code than we."""
+    """Has one Ray worker load the code of a node; RunError if it cannot, or if its code differs from ours."""
     call = ray.remote(num_cpus=1, max_retries=0)(_installed).remote()
     there, _ = ray.wait([call], timeout=_PATIENCE)
     if not there:
         ray.cancel(call, force=True)
         raise RunError(
-            f"no node started within {_PATIENCE:.0f} s: others use the Ray cluster, or Ray cannot begin a"
-            f" process; wait for them, or look into its logs in {logs}"
+            f"no node started within {_PATIENCE:.0f} s: the Ray cluster is in use by others, or Ray cannot"
+            f" start a process; wait for them, or see its logs in {logs}"
         )
     try:
         place, code = ray.get(call)
@@ -158,13 +158,13 @@ def try_node(logs: Path) -> None:
     here, own = _installed()
     if other := difference(own, code):
         raise RunError(
-            f"nodes run other code than this command ({other}): theirs is in {place}, this one's in {here};"
-            " install the same for both, or call the fedfer of that installation"
+            f"nodes run different code ({other}): theirs is in {place}, this command's in {here};"
+            " install the same for both, or run the fedfer of that installation"
         )
 
 
 def end_actors() -> None:
-    """Ends every actor that this process began, whoever holds it."""
+    """Ends every actor that this process started, whatever still refers to it."""
     from ray._private import state, worker
 
     here: Any = worker.global_worker
@@ -173,14 +173,14 @@ def end_actors() -> None:
 
 
 def _installed() -> tuple[str, dict[str, str]]:
-    """Where the program lies that this process imports, and what its answers depend on."""
+    """Where the program that this process imports is installed, and the code that its replies depend on."""
     from clients import app
 
     return str(Path(app.__file__).parents[1]), dict(node_code())
 
 
 def _lost(error: RayError) -> str:
-    """How a process was lost, in one line; where it could not begin, Ray's last line has the cause."""
+    """How a process was lost, in one line; if it could not start, Ray's last line has the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     begun = not getattr(error, "actor_init_failed", False)
     return f"its process was lost ({type(error).__name__})" if begun or not lines else lines[-1]

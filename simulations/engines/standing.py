@@ -1,7 +1,7 @@
-"""Where a process stands: its current folder and its environment, changed for a moment, for what begins then.
+"""The current folder and the environment, changed temporarily for the processes that are started then.
 
-Where the user stands must not matter to what is begun there: Ray has its workers look for modules in the
-current folder before all others, and an empty folder `clients` in it hides the installed program.
+The user's current folder must not affect them: Ray's workers look for modules in the current folder first,
+and an empty folder `clients` there would hide the installed program.
 """
 
 import os
@@ -13,7 +13,7 @@ from fer_models.errors import InputError
 
 
 def check_here() -> None:
-    """InputError where the current folder is gone."""
+    """InputError if the current folder is gone."""
     try:
         os.getcwd()
     except OSError as error:
@@ -25,9 +25,9 @@ def check_here() -> None:
 
 @contextmanager
 def nowhere(folder: Path) -> Iterator[None]:
-    """What begins in the block stands in an empty folder inside of `folder`, where no module lies.
+    """Processes started in the block have an empty current folder, inside `folder`, without any module.
 
-    The way back needs no path, of which a part may be out of reach.
+    Changing back needs no path, part of which may be out of reach.
     """
     empty = folder / "nowhere"
     empty.mkdir()
@@ -44,7 +44,7 @@ def nowhere(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """What begins in the block has these variables."""
+    """Processes started in the block have these variables."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

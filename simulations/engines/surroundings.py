@@ -1,7 +1,7 @@
-"""What a command finds around it, looked at before it begins: streams, the current folder, cache and home.
+"""The surroundings of a command, checked before it starts: streams, the current folder, cache and home.
 
-Libraries keep things in the home by themselves; here they are given folders of the cache instead, and where
-no such folder can be written, one that lasts as long as the command.
+By default, libraries store files in the home folder; here they are given folders of the cache instead, or,
+if these cannot be written, temporary ones that last as long as the command.
 """
 
 import atexit
@@ -19,23 +19,23 @@ from fer_models.quiet import hush
 from fer_models.text import printable
 from simulations.engines.standing import check_here
 
-_KEPT = ("scan", "looks", "weights", "encoder", "features")  # folders of the cache that hold what is ours
-# What libraries read when they are imported -> the folder of the cache.
+_KEPT = ("scan", "looks", "weights", "encoder", "features")  # folders of the cache that are our own
+# Variables that libraries read on import -> their folders of the cache.
 _OF_LIBRARIES = {
     "NUMBA_CACHE_DIR": "numba",
     "MPLCONFIGDIR": "matplotlib",
     "FLWR_HOME": "flower",
-    "TORCHINDUCTOR_CACHE_DIR": "torch",  # else a folder in the temporary one
+    "TORCHINDUCTOR_CACHE_DIR": "torch",  # otherwise one in the temporary folder
 }
-# torch's threads wait for one another in a loop that leaves no core to others. A tenth of the usual loop:
-# as fast on a quiet machine, and others get their turn on a busy one (docs/log.md).
+# torch's threads wait for one another in a loop that blocks their cores. A tenth of the usual loop is as
+# fast on an idle machine, and leaves other processes their turn on a busy one (docs/log.md).
 _SPIN = ("GOMP_SPINCOUNT", "30000")
 _MODES = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)  # of standard input, output and error
-_passing: list[str] = []  # folders that go with this process
+_passing: list[str] = []  # temporary folders that end with this process
 
 
 def open_streams() -> None:
-    """Gives standard streams that were closed a place to go to: what is opened next would take their number,
+    """Opens standard streams that were closed on /dev/null: the next opened file would take their number,
     and Python has None for them.
     """
     for number, (name, mode) in enumerate(zip(("stdin", "stdout", "stderr"), _MODES, strict=True)):
@@ -48,7 +48,7 @@ def open_streams() -> None:
 
 
 def on_terminal(stream: Any) -> bool:
-    """Whether a terminal shows the stream; of a notebook's, which may be no file, none does."""
+    """Whether the stream is a terminal; a notebook's, which may not be a file, is not."""
     try:
         return bool(stream.isatty())
     except (AttributeError, OSError, ValueError):
@@ -56,9 +56,9 @@ def on_terminal(stream: Any) -> bool:
 
 
 def settle() -> None:
-    """Prepares for work; InputError where that cannot be done, in one line.
+    """Prepares this process; InputError, in one line, if that is not possible.
 
-    Before numba, matplotlib, torch and Flower are imported anywhere; the nodes inherit it.
+    To be called before numba, matplotlib, torch and Flower are imported; the nodes inherit the result.
     """
     hush()
     os.environ.setdefault(*_SPIN)
@@ -72,7 +72,7 @@ def settle() -> None:
 
 
 def check_cache() -> None:
-    """InputError where the cache cannot be written, or holds what cannot be read."""
+    """InputError if the cache cannot be written, or holds something that cannot be read."""
     for name in _KEPT:
         folder = cache_path(name)
         try:
@@ -80,17 +80,17 @@ def check_cache() -> None:
         except OSError as error:
             raise InputError(
                 f"the cache folder {printable(folder)} cannot be written ({error.strerror or error});"
-                " let FEDFER_CACHE name a folder that can"
+                " set FEDFER_CACHE to a folder that can"
             ) from error
         if strange := _not_ours(folder):
             raise InputError(
                 f"the cache folder {printable(folder)} holds {printable(strange)}, which this user may not"
-                " use; make it yours, or let FEDFER_CACHE name another folder"
+                " use; change its owner, or set FEDFER_CACHE to another folder"
             )
 
 
 def _not_ours(folder: Path) -> str:
-    """The first folder below that cannot be written, or file that cannot be read; "" where none is."""
+    """The first folder below that cannot be written, or file that cannot be read; "" if there is none."""
     for here, folders, files in os.walk(folder):
         for name in folders:
             if not os.access(path := os.path.join(here, name), os.W_OK | os.X_OK):
@@ -102,9 +102,9 @@ def _not_ours(folder: Path) -> str:
 
 
 def try_folder(folder: Path) -> None:
-    """Writes a file in the folder and takes it away again, with every folder made for it.
+    """Writes a file in the folder and removes it again, with every folder made for it.
 
-    Raises OSError where that fails; permissions alone do not tell (root, read-only or full disks).
+    OSError if that fails; permissions alone do not tell (root, read-only or full disks).
     """
     path = folder.absolute()
     try:
@@ -124,16 +124,16 @@ def try_folder(folder: Path) -> None:
 
 
 def leave() -> None:
-    """Removes the folders that go with this process; for ends that Python does not see."""
+    """Removes the temporary folders of this process; for exits that skip atexit."""
     while _passing:
         shutil.rmtree(_passing.pop(), ignore_errors=True)
 
 
 def _folder(kept: Path) -> Path:
-    """The folder `kept`, or where it cannot be written one that goes with this process."""
+    """The folder `kept`, or, if it cannot be written, a temporary one that ends with this process."""
     try:
         try_folder(kept)
-        if strange := _not_ours(kept):  # what one command as another user leaves
+        if strange := _not_ours(kept):  # left by a command of another user
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), strange)
         return kept
     except OSError as error:
@@ -141,24 +141,24 @@ def _folder(kept: Path) -> Path:
             atexit.register(leave)
         folder = tempfile.mkdtemp(prefix="fedfer-")
         _passing.append(folder)
-        if kept.name == "numba":  # the one that takes its time
+        if kept.name == "numba":  # the slow one
             sys.stderr.write(
-                f"fedfer: numba compiles anew, some 30 s: the cache folder {printable(kept)} cannot be"
-                f" written ({error.strerror or error}); make it yours, or let FEDFER_CACHE name another\n"
+                f"fedfer: numba recompiles, about 30 s: the cache folder {printable(kept)} cannot be"
+                f" written ({error.strerror or error}); change its owner, or set FEDFER_CACHE to another\n"
             )
         return Path(folder)
 
 
 def _settle_path() -> None:
-    """Makes the folders of PYTHONPATH absolute: what begins later stands elsewhere, and finds the same."""
+    """Makes the folders of PYTHONPATH absolute: processes started later have another current folder."""
     parts = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if any(parts):
         os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in parts if part)
 
 
 def _settle_hub() -> None:
-    """Gives the library of Hugging Face a folder of the cache where it has none in the home: elsewhere, what
-    it has fetched before is found.
+    """Gives the Hugging Face library a folder of the cache if it has none in the home; otherwise its earlier
+    downloads are found.
     """
     named = any(os.environ.get(name) for name in ("HF_HOME", "XDG_CACHE_HOME"))
     try:

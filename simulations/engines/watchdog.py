@@ -1,9 +1,9 @@
-"""Sees to it that nothing of a Ray outlives the process that began it, also where that one is killed.
+"""Makes sure that no part of a Ray outlives the process that started it, even if that process is killed.
 
-A process that is killed cannot clean up, not all of Ray's notice that it is gone, and a Ray that breaks down
-ends the process that uses it on the spot. So a small process waits for the end, of which a pipe tells. Then
-it ends every process that has a file in Ray's folder open, as all of them have their logs, keeps these,
-removes the folder and says what happened. It is this file, as a script.
+A killed process cannot clean up, not all of Ray's processes notice that it is gone, and a Ray that crashes
+ends the process that uses it at once. So a small process, this file as a script, waits on a pipe for that
+end. Then it kills every process with an open file in Ray's folder (all of them have their logs there), keeps
+the logs, removes the folder and reports what happened.
 """
 
 import shutil
@@ -15,21 +15,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PATIENCE = 10.0  # seconds for processes to end
-_PAUSE = 0.3  # between looks for those that are left
+_PAUSE = 0.3  # seconds between checks for those that are left
 
 
 @contextmanager
 def watched(folder: str, logs: Path) -> Iterator[None]:
-    """Ray's folder and what works in it are gone soon after this process, however it ends.
+    """Ray's folder and the processes in it are gone soon after this process, however it ends.
 
-    A block that ends has cleaned up by itself. Where it is cut off, Ray's logs go to the folder `logs`.
+    A block that ends has cleaned up by itself. If it is cut off, Ray's logs go to the folder `logs`.
     """
     with subprocess.Popen(
-        [sys.executable, "-P", __file__, folder, str(logs.absolute())],  # -P: its neighbours are no modules
+        [sys.executable, "-P", __file__, folder, str(logs.absolute())],  # -P: its neighbours are not modules
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        bufsize=0,  # nothing is left to write when it is closed, should the guardian have been killed
-        start_new_session=True,  # a signal to the terminal's processes is not for it
+        bufsize=0,  # nothing is left to flush on closing, in case the guardian was killed
+        start_new_session=True,  # signals to the terminal's processes do not reach it
     ) as guardian:
         assert guardian.stdin
         try:
@@ -40,7 +40,7 @@ def watched(folder: str, logs: Path) -> Iterator[None]:
 
 
 def _main(folder: str, logs: str) -> None:
-    """Waits for the end of who began this process."""
+    """Waits for the end of the process that started this one."""
     if sys.stdin.buffer.read() == b"done":
         return
     deadline = time.monotonic() + _PATIENCE
@@ -51,10 +51,10 @@ def _main(folder: str, logs: str) -> None:
     with suppress(OSError):
         shutil.copytree(Path(folder) / "session_latest" / "logs", logs, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # where nobody listens any more
+    with suppress(OSError):  # nobody may be reading any more
         sys.stderr.write(
-            f"fedfer: ended without a word: killed, or Ray broke down, whose logs are in {logs}; a run goes"
-            " on with fedfer run --resume DIR\n"
+            f"fedfer: ended unexpectedly: killed, or Ray crashed (its logs are in {logs}); resume a run with"
+            " fedfer run --resume DIR\n"
         )
 
 

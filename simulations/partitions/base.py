@@ -1,7 +1,7 @@
 """What a partition is: from labels, subjects and a generator to the phone of each training photo.
 
-A photo goes to one phone, and its views go with it; a partition whose phones own no photos says so
-(`owns_rows`), and what they hold instead.
+A photo goes to one phone, with all its views; a partition whose phones own no photos declares that
+(`owns_rows`), and what they hold instead (`holdings`).
 """
 
 from abc import ABC, abstractmethod
@@ -18,9 +18,9 @@ from fer_models.local.training import PhoneRows
 class Partition(ABC):
     """Who holds which photos. A page is a frozen dataclass of its options, which are keys of `federation`."""
 
-    owns_rows: ClassVar[bool] = True  # whether each photo lies on one phone, and each phone has one
-    changes_pixels: ClassVar[bool] = False  # whether each phone takes its photos with a camera of its own
-    needs_subjects: ClassVar[bool] = False  # whether the photos must say who is on them
+    owns_rows: ClassVar[bool] = True  # whether each photo is on one phone, and each phone has one
+    changes_pixels: ClassVar[bool] = False  # whether each phone takes its photos with its own camera
+    needs_subjects: ClassVar[bool] = False  # whether the subjects of the photos must be known
 
     @abstractmethod
     def owners(
@@ -28,7 +28,7 @@ class Partition(ABC):
     ) -> np.ndarray:
         """The phone (n,) int64 of each of n photos with labels (n,) and, where known, subjects (n,).
 
-        A phone left empty gets a photo of the largest. InputError where it cannot be done.
+        A phone left empty gets a photo from the largest. InputError if the photos cannot be dealt so.
         """
 
     def holdings(
@@ -39,12 +39,12 @@ class Partition(ABC):
 
     @property
     def words(self) -> str:
-        """The options as the page of a run tells them, each with a comma before it."""
+        """The options as shown on the page of a run, each preceded by a comma."""
         values = asdict(self).items()
         return "".join(f", {k} {v:g}" if isinstance(v, float) else f", {k} {v}" for k, v in values)
 
 
 def shards(pool: PhoneRows, owner: np.ndarray) -> PhoneRows:
-    """Phones that own the rows (n,) of the pool as `owner` (n,) says; none is empty."""
+    """Phones that own the rows (n,) of the pool according to `owner` (n,); none is empty."""
     order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
     return PhoneRows(pool.features, pool.labels, pool.rows[order], offsets)

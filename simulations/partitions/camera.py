@@ -8,6 +8,6 @@ from simulations.partitions.iid import Iid
 
 @dataclass(frozen=True)
 class Camera(Iid):
-    """Photos dealt as by `iid`, each taken with its phone's camera, the phone's held-out photos too."""
+    """Photos dealt as by `iid`, each as taken by its phone's camera, the phone's held-out photos too."""
 
     changes_pixels: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Label skew of any strength.
+"""Label skew of adjustable strength.
 
 Hsu, Qi and Brown, "Measuring the Effects of Non-Identical Data Distribution for Federated Visual
 Classification", 2019, arXiv:1909.06335.
@@ -18,7 +18,7 @@ Alpha = Annotated[float, Field(gt=0)]
 
 @dataclass(frozen=True)
 class Dirichlet(Partition):
-    """Each class is shared out in proportions drawn from Dirichlet(alpha)."""
+    """Each class is split over the phones in proportions sampled from Dirichlet(alpha)."""
 
     alpha: Alpha = 0.3
 

@@ -1,4 +1,4 @@
-"""Phones that own no photos: each draws its views anew, to the same, whenever it trains
+"""Phones that own no photos: each samples its views, always the same ones, whenever it trains
 (fer_models/data/draws.py).
 """
 
@@ -16,7 +16,7 @@ from simulations.partitions.dirichlet import Alpha
 
 @dataclass(frozen=True)
 class Draw(Partition):
-    """Each phone draws from all training views, with a mix of classes of its own; it may outnumber photos."""
+    """Each phone samples from all training views, with its own class mix; phones may outnumber photos."""
 
     alpha: Alpha = 0.3
     photos_per_phone: Annotated[int, Field(ge=1, le=100_000)] = 40
@@ -31,7 +31,7 @@ class Draw(Partition):
     def holdings(
         self, pool: PhoneRows, owner: np.ndarray, *, phones: int, classes: int, seed: int
     ) -> PoolDraws:
-        """Phones that draw from the pool."""
+        """Phones that sample from the pool."""
         return PoolDraws.of_pool(
             pool.features,
             pool.labels,
@@ -45,5 +45,5 @@ class Draw(Partition):
 
     @property
     def words(self) -> str:
-        """As in: alpha 0.3, views each: 40."""
+        """For example: alpha 0.3, views each: 40."""
         return f", alpha {self.alpha:g}, views each: {self.photos_per_phone}"

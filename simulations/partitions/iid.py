@@ -1,4 +1,4 @@
-"""Independent and identically distributed: every phone has the same mix of classes, but for chance."""
+"""Independent and identically distributed: every phone has the same class mix, up to chance."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from simulations.partitions.base import Partition
 
 @dataclass(frozen=True)
 class Iid(Partition):
-    """Photos shuffled and dealt one by one: sizes differ by one at most."""
+    """Photos shuffled and dealt one by one: sizes differ by at most one."""
 
     def owners(
         self, labels: np.ndarray, subjects: np.ndarray | None, phones: int, rng: np.random.Generator

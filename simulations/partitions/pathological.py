@@ -1,7 +1,7 @@
-"""Phones that hold a few classes each, and the number exact wherever it can be.
+"""Phones that hold a few classes each, exactly as many as set wherever possible.
 
-As in the one-sided phones of McMahan, Moore, Ramage, Hampson and Agüera y Arcas, 2017, arXiv:1602.05629, but
-with the number of classes exact.
+As the pathological non-IID phones of McMahan, Moore, Ramage, Hampson and Agüera y Arcas, 2017,
+arXiv:1602.05629, but with the number of classes exact.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from simulations.partitions.base import Partition
 
 @dataclass(frozen=True)
 class Pathological(Partition):
-    """Every phone holds `classes_per_phone` classes, drawn at random, whose photos their phones share evenly.
+    """Every phone holds `classes_per_phone` random classes, whose photos are split evenly over their phones.
 
-    It is so wherever classes have the photos for it: a class can lie on min(its photos, phones) phones, and
-    must lie on one. Where it cannot be, phones hold more classes (fewer places than classes) or fewer (photos
-    run out), but none holds two more than another, and none is empty.
+    This holds wherever the classes have enough photos: a class can be on min(its photos, phones) phones, and
+    must be on one. Otherwise phones hold more classes (fewer places than classes) or fewer (photos run out),
+    but none holds two more than another, and none is empty.
     """
 
     classes_per_phone: Annotated[int, Field(ge=1)] = 2
@@ -28,7 +28,7 @@ class Pathological(Partition):
     def owners(
         self, labels: np.ndarray, subjects: np.ndarray | None, phones: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """As above; InputError where there are fewer classes."""
+        """As above; InputError if there are fewer classes."""
         each = self.classes_per_phone
         classes, photos = np.unique(labels, return_counts=True)
         if each > len(classes):
@@ -48,14 +48,14 @@ class Pathological(Partition):
 
     @property
     def words(self) -> str:
-        """As in: classes on a phone: 2."""
+        """For example: classes on a phone: 2."""
         return f", classes on a phone: {self.classes_per_phone}"
 
 
 def _spread(most: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
-    """`total` as a sum of a number for each of `most`, from 1 to that one, and as even as they can be.
+    """`total` split into a number for each of `most`, from 1 to that one, as evenly as possible.
 
-    Where there is no such sum, it is of the nearest total that has one.
+    If `total` cannot be split so, the nearest total that can is.
     """
     left = min(max(total, len(most)), int(most.sum()))
     order, numbers = rng.permutation(len(most)), np.empty(len(most), np.int64)
@@ -66,16 +66,16 @@ def _spread(most: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _deal_classes(places: np.ndarray, phones: int, rng: np.random.Generator) -> np.ndarray:
-    """Which phone holds which class, (phones, classes) bool: class c lies on places[c] <= phones phones.
+    """Which phone holds which class, (phones, classes) bool: class c is on places[c] <= phones phones.
 
-    Phones hold equally many classes, or one more. One phone after the other draws different classes, each
-    with chances as the places it has left; a class with as many places as there are phones left must be
-    taken, and nothing else is needed for the last phone to find what it needs.
+    Phones hold equally many classes, or one more. One phone after another samples distinct classes, with
+    weights that are the places they have left; a class with as many places as there are phones left must be
+    taken, and that alone guarantees that the last phone finds what it needs.
     """
     left, holds = places.copy(), np.zeros((phones, len(places)), bool)
     fewest, more = divmod(int(places.sum()), phones)
     for turn, phone in enumerate(rng.permutation(phones)):
-        waits = np.full(len(left), np.inf)  # the first arrivals of Poisson processes are such a draw
+        waits = np.full(len(left), np.inf)  # the first arrivals of Poisson processes are such a sample
         np.divide(rng.exponential(size=len(left)), left, out=waits, where=left > 0)
         waits[left == phones - turn] = -1
         taken = np.argsort(waits, kind="stable")[: fewest + (turn < more)]

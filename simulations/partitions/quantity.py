@@ -1,4 +1,4 @@
-"""Phones that differ in how much they hold, and in their classes only by chance."""
+"""Quantity skew: phones differ in how much they hold, and in their classes only by chance."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,7 +11,7 @@ from simulations.partitions.base import Partition
 
 @dataclass(frozen=True)
 class Quantity(Partition):
-    """Sizes in proportion to log-normal draws: exp of sigma times a standard normal."""
+    """Sizes in proportion to log-normal samples: exp of sigma times a standard normal."""
 
     sigma: Annotated[float, Field(ge=0, le=100)] = 1.0
 
@@ -27,7 +27,7 @@ class Quantity(Partition):
 
 
 def _cut(shares: np.ndarray, photos: int) -> np.ndarray:
-    """Of `photos` in a row the part that each falls into, in proportion to `shares`, (photos,) int64."""
+    """The part that each of `photos` in a row falls into, (photos,) int64; parts are as long as `shares`."""
     ends = np.cumsum(shares)
     cuts = np.floor(ends[:-1] / ends[-1] * photos + 0.5)
     return np.searchsorted(cuts, np.arange(photos), side="right")

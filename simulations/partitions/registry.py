@@ -1,4 +1,4 @@
-"""The partitions by the names that settings know."""
+"""The partitions by their names in the settings."""
 
 from fer_models.registry import Registry
 from simulations.partitions.base import Partition

@@ -15,9 +15,9 @@ from simulations.partitions.base import Partition
 
 @dataclass(frozen=True)
 class SortedShards(Partition):
-    """Photos sorted by class, cut into phones x `shards_per_phone` shards, so many at random to a phone.
+    """Photos sorted by class, cut into phones x `shards_per_phone` shards, that many at random to a phone.
 
-    Sizes of shards differ by one at most; with more shards than photos a shard is a photo, and some phones
+    Shard sizes differ by at most one; with more shards than photos a shard is one photo, and some phones
     get fewer.
     """
 
@@ -39,5 +39,5 @@ class SortedShards(Partition):
 
     @property
     def words(self) -> str:
-        """As in: shards on a phone: 2."""
+        """For example: shards on a phone: 2."""
         return f", shards on a phone: {self.shards_per_phone}"

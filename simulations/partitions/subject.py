@@ -12,7 +12,7 @@ from simulations.partitions.base import Partition
 class Subject(Partition):
     """People in seeded order, those with most photos first, each to the phone with fewest photos.
 
-    With as many phones as people, or more, each person has a phone of their own.
+    With at least as many phones as people, each person has their own phone.
     """
 
     needs_subjects: ClassVar[bool] = True

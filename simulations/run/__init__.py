@@ -1,4 +1,4 @@
-"""One run from beginning to end: what was asked, what it began with, rounds, baselines, results.
+"""One run from start to end: request, provenance, rounds, baselines, results.
 
-In: a `Request`. Out: a run folder, and what there is to show at the end (runner.py).
+In: a `Request`. Out: a run folder, and a `Result` to show at the end (runner.py).
 """

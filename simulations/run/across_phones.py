@@ -1,4 +1,4 @@
-"""How a finished run fares on every phone's own test photos: what summary.json says of it, and phones.csv."""
+"""How well a finished run does on every phone's own test photos: fields of summary.json, and phones.csv."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,15 +20,15 @@ def answers(
     own: PersonalHeads | None,
     make: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Class probabilities (n, C) of the test photos as their phones see them: of the model, of own heads.
+    """Class probabilities (n, C) of test photos as their phones see them: the model's and personal heads'.
 
-    `chances` (n, C) are the model's for the photos as they are; `make` makes of an own head what answers. The
-    second is None where phones have no heads of their own.
+    `chances` (n, C) are the model's for the unchanged photos; `make` turns a personal head into a
+    classifier. The second result is None if phones have no personal heads.
     """
     parts = prepared.test_on_phones
     if parts is None:
         return chances, None
-    # A phone may see photos in its own way (the partition `camera`): then these are other features.
+    # With the partition `camera` each phone sees photos differently: then the features differ too.
     same = parts.features is prepared.test.features
     on_phones = chances if same else classifier.probabilities(parts.features)
     return on_phones, None if own is None else personal_answers(parts, on_phones, own.phones, own.heads, make)
@@ -51,7 +51,7 @@ def across_phones(
 
 
 def _write(log: RunFolder, parts: PhoneHoldout, shared: np.ndarray, own: np.ndarray | None) -> None:
-    """phones.csv: a line a phone; what has no photos has no ratios."""
+    """phones.csv: one line per phone; a phone without photos has no ratios."""
     header = ["phone", "largest_class", "photos", *_names(""), *(_names("own_") if own is not None else [])]
     for name in parts.classes:
         header += [f"{name}", f"{name} correct"]

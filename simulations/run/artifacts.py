@@ -1,6 +1,6 @@
 """What a run writes at its end: head, predictions, examples, summary.
 
-The test photos are looked at here, once.
+The test photos are evaluated here, once.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
 def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
-    """Writes data.json: what the face set holds and, where there are phones, the views on them."""
+    """Writes data.json: what the face set holds and, if there are phones, the views on them."""
     table, phones = world.table, None
     found = counts(table, world.plan)
     if shards is not None:
@@ -70,10 +70,10 @@ def write_artifacts(
     own: PersonalHeads | None = None,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
 ) -> Summary:
-    """Judges the chosen classifier on the test photos and writes everything; returns the summary.
+    """Evaluates the selected classifier on the test photos and writes everything; returns the summary.
 
-    `began` is when the run began, by time.perf_counter; `own` the heads of phones that have their own, which
-    stand for the run where its kind is "local"; `classifier` makes of such a head what answers.
+    `began` is when the run started, by time.perf_counter; `own` the phones' personal heads, if any, which are
+    the result of a run of kind "local"; `classifier` turns such a head into a classifier.
     """
     path = log.path / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
@@ -107,13 +107,13 @@ def write_artifacts(
 
 
 def _metadata(world: World) -> dict[str, object]:
-    """What a head must say to be used elsewhere; nothing that differs between equal runs."""
+    """The metadata that a head needs to be used elsewhere; nothing that differs between equal runs."""
     model = models.metadata(world.config.model, world.size, world.weights)
     return {**model, "classes": list(world.table.classes)}
 
 
 def _quality(log: RunFolder, labels: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> Quality:
-    """How good the answers are, from class probabilities (n, C); writes classification_report.txt."""
+    """The quality of the predictions, from class probabilities (n, C); writes classification_report.txt."""
     quality, text = report(labels, chances.argmax(axis=1), classes)
     with whole_file(log.path / "classification_report.txt") as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -121,7 +121,7 @@ def _quality(log: RunFolder, labels: np.ndarray, chances: np.ndarray, classes: t
 
 
 def _cost_of_photo(world: World, classifier: Classifier) -> PhotoCost:
-    """What the model costs: its size, and what naming one photo takes, measured on a few test photos."""
+    """The cost of the model: its size, and the time to classify one photo, measured on a few test photos."""
     table = world.table
     some = np.flatnonzero(table.split == 2)[:_TIMED]
     plan = ViewPlan(some, np.zeros_like(some))
@@ -131,7 +131,7 @@ def _cost_of_photo(world: World, classifier: Classifier) -> PhotoCost:
 
 
 def _cost(took: Totals) -> TrainingCost:
-    """What the rounds took together."""
+    """The total cost of the rounds."""
     return TrainingCost(
         phones_trained=took.phones,
         phones_dropped=took.dropped,
@@ -157,7 +157,7 @@ def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances
 
 
 def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
-    """Thumbnails of a seeded draw of test photos, so that the page shows what the accuracy says."""
+    """Thumbnails of a seeded sample of test photos, so that the page shows what the accuracy means."""
     table, folder = world.table, log.path / FOLDER
     folder.mkdir(exist_ok=True)
     rng = stream(world.config.run.seed, "examples")

@@ -1,4 +1,4 @@
-"""Centralized training: of the federation's own head on the same views, and of every other model."""
+"""Centralized training: of the federation's head on the same views, and of every other model."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from simulations.world.prepare import Prepared, World
 
 
 def federated_views(config: Config, sizes: np.ndarray) -> int:
-    """Views that the federated run processes in all, with phones of `sizes` (phones,) views."""
+    """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
     federation = config.federation
     rounds = (
         select(len(sizes), config.phones_per_round, seed=config.run.seed, number=number)
@@ -29,8 +29,8 @@ def federated_views(config: Config, sizes: np.ndarray) -> int:
 def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[int]:
     """Views of each epoch: all of them `epochs` times, or for "matched" as many as the federated run sees.
 
-    The last matched epoch is cut short where the numbers do not divide. A model that learns all at once
-    sees each view once.
+    The last matched epoch is shorter if the numbers do not divide. A model that is fitted all at once sees
+    each view once.
     """
     views = len(prepared.central.rows)
     if not models.MODELS[config.model.name].epochs:
@@ -41,15 +41,15 @@ def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[i
     return [views] * whole + [rest] * (rest > 0)
 
 
-_ROWS = 4096  # of training views judged at a time
+_ROWS = 4096  # training views evaluated at a time
 OnEpoch = Callable[[RoundRecord], None]
 
 
 def centralize(
     world: World, prepared: Prepared, epochs: list[int], on_epoch: OnEpoch
 ) -> tuple[Selection[Classifier], Chosen]:
-    """Trains the model over `epochs`, each a number of views; returns what evaluation.select names of it,
-    and what it chose on the validation photos beside.
+    """Trains the model over `epochs`, each a number of views; returns what evaluation.select picks, and
+    what else was chosen on the validation photos.
     """
     if models.MODELS[world.config.model.name].epochs:
         return _in_epochs(world, prepared, epochs, on_epoch), {}

@@ -14,18 +14,18 @@ from simulations.world.prepare import World
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user asked for, as environment.json has it."""
+    """What the user requested, as stored in environment.json."""
 
     experiment: str  # its name
     command: str  # as typed
     federated: bool
     baseline: bool
-    devices: bool | None = None  # None of a run's baselines
+    devices: bool | None = None  # None for a run's baselines
 
 
 def begin(log: RunFolder, world: World, asked: Asked, config: Config | None = None) -> None:
-    """Writes what is known before training: the configuration (`config` where it is not that of the world),
-    what was `asked`, the machine, photos that cannot be read. A resumed run keeps the date it began.
+    """Writes what is known before training: the configuration (`config` if it is not that of the world),
+    what was `asked`, the machine, photos that cannot be read. A resumed run keeps its start date.
     """
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     known = (log.path / Environment.FILE).exists()
@@ -38,6 +38,6 @@ def begin(log: RunFolder, world: World, asked: Asked, config: Config | None = No
         cpus=cores(),
         versions=versions(),
     ).write(log.path)
-    (config or world.config).save(log.path / "config.toml")  # last: with it there is a run to go on with
+    (config or world.config).save(log.path / "config.toml")  # last: with it the run can be resumed
     if world.table.unreadable:
         log.write_csv("unreadable", ("file", "reason"), world.table.unreadable)

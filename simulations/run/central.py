@@ -1,4 +1,4 @@
-"""A centralized run in its own folder: trained, judged and written down, or read where that was done."""
+"""A centralized run in its own folder: trained, evaluated and written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from simulations.world.prepare import Prepared, World
 
 @dataclass(frozen=True)
 class Central:
-    """A model to train centrally, and what has been prepared for it."""
+    """A model to train centrally, and its prepared data."""
 
     world: World
     prepared: Prepared
@@ -28,7 +28,7 @@ class Central:
     seconds_features: float
 
     def name(self, epochs: int | Literal["matched"]) -> str:
-        """How the display calls its training."""
+        """The name of its training in the display."""
         model = self.world.config.model.name
         if not MODELS[model].epochs:
             return f"centralized, {model}"
@@ -39,7 +39,7 @@ class Central:
     def train(
         self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
     ) -> Summary:
-        """Trains for `epochs` in `folder`; its summary. `began`: when, by time.perf_counter."""
+        """Trains for `epochs` in `folder`; returns its summary. `began`: the start, by time.perf_counter."""
         log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
         config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
@@ -85,7 +85,7 @@ class Central:
 
 
 def show(step: Step, record: RoundRecord, total: int) -> None:
-    """Tells the display how a round, or an epoch, went."""
+    """Shows the results of a round, or an epoch, in the display."""
     facts = {} if record.train_loss is None else {"loss": f"{record.train_loss:.3f}"}
     if record.val_accuracy is not None and record.val_macro_f1 is not None:
         facts |= {"accuracy": f"{record.val_accuracy:.3f}", "macro-F1": f"{record.val_macro_f1:.3f}"}

@@ -1,10 +1,10 @@
 """A memory-mapped file that is cut short while it is read: one line and exit code 1 instead of SIGBUS.
 
 Files are checked before every round (fer_models/stamp.py), but a round may take long, and a process that
-reads past the end of a mapped file is sent SIGBUS, which ends it without a word. A Python handler would run
-after the faulting instruction, which never completes, and one of ctypes needs the GIL, which the faulting
-thread may be waiting for. So the handler is compiled and calls nothing but the C library; the line it writes
-is in the environment, where it finds it without memory of its own.
+reads past the end of a mapped file is sent SIGBUS, which ends it without a message. A Python handler would
+run after the faulting instruction, which never completes, and a ctypes one needs the GIL, which the faulting
+thread may be waiting for. So the handler is compiled and calls only the C library; the line that it writes
+is in the environment, where it can be read without allocating memory.
 """
 
 import ctypes
@@ -31,16 +31,16 @@ _leave = types.ExternalFunction("_exit", types.void(types.int32))
 
 @contextmanager
 def told(folder: Path, features: Path | None) -> Iterator[None]:
-    """In the block a read past the end of a mapped file ends the process with a line, and exit code 1.
+    """In the block, a read past the end of a mapped file ends the process with one line and exit code 1.
 
-    The line names the `features` and says how the run in `folder` goes on.
+    The line names the `features` and says how to resume the run in `folder`.
     """
     what = (
         f"{printable(features)}, or a file in {printable(folder / 'prepared')},"
         if features
         else "a mapped file"
     )
-    line = f"fedfer: {what} was cut short while the run read it; leave prepared files alone; go on with: "
+    line = f"fedfer: {what} was cut short while the run read it; leave prepared files alone; resume with: "
     os.environ[_VARIABLE] = f"{line}fedfer run --resume {typed(folder)}\n"
     libc = ctypes.CDLL(None)
     libc.signal.argtypes, libc.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
@@ -54,7 +54,7 @@ def told(folder: Path, features: Path | None) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _handler() -> Any:
-    """The compiled handler, which stays as long as the process."""
+    """The compiled handler, kept as long as the process."""
     return cfunc(types.void(types.int32), cache=True)(_end)
 
 

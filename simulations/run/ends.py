@@ -1,4 +1,4 @@
-"""How work in a folder ends that does not end well: one line that says why, and how to go on."""
+"""How work in a folder ends if it fails: one line that says why, and how to resume."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ from fer_models.text import printable
 
 
 class UnforeseenError(RunError):
-    """Something failed that nobody foresaw: its cause says more."""
+    """An unexpected failure: its cause says more."""
 
 
 def foreseen(error: BaseException) -> bool:
-    """Whether its line says all: an error of ours, or one of the system, as of a full disk."""
+    """Whether its message is enough: an error of ours, or one of the system, such as a full disk."""
     return isinstance(error, FedferError | OSError)
 
 
@@ -27,15 +27,15 @@ def reason(error: Exception) -> str:
 
 
 def how_to_go_on(folder: Path, settings: str, command: str) -> str:
-    """What to do next: with `command`, once the file `settings` is written to the folder."""
+    """What to do next: resume with `command`, if the file `settings` was written to the folder."""
     if (folder / settings).exists():
-        return f"go on with: {command}"
+        return f"resume with: {command}"
     return "nothing was written; run the same command again"
 
 
 @contextmanager
 def failing(folder: Path, settings: str, command: str) -> Iterator[None]:
-    """Whatever fails in the block is a RunError that says how to go on; InputError stays what it is."""
+    """Turns any failure in the block into a RunError that says how to resume; InputError passes as it is."""
     try:
         yield
     except InputError:

@@ -1,4 +1,4 @@
-"""The folder that a command writes to, where none is named."""
+"""The folder that a command writes to; by default a new one."""
 
 from datetime import datetime
 from itertools import chain, count
@@ -8,9 +8,9 @@ from fer_models.errors import InputError
 
 
 def run_folder_for(out: str | None, name: str) -> Path:
-    """The folder that `out` names, or one that is named after the time and is not there yet."""
+    """The folder `out`; default: a new one, named after the time."""
     if out == "":
-        raise InputError("--out: the name is empty; give a folder, or leave --out away")
+        raise InputError("--out: the name is empty; give a folder, or omit --out")
     if out is not None:
         return Path(out)
     first = Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}")

@@ -1,4 +1,4 @@
-"""What a run was begun with: settings, code, libraries, photos. A run goes on with the same or not at all."""
+"""Provenance: settings, code, libraries and photos of a run, which resumes with the same or not at all."""
 
 import hashlib
 import platform
@@ -21,26 +21,26 @@ _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "nu
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a result."""
+    """Versions of Python and of the libraries that affect results."""
     return {"python": platform.python_version()} | {name: version(name) for name in _VERSIONS}
 
 
 def fingerprint(table: ImageTable) -> str:
-    """SHA-256 of the photos, what is on them, and how they are split."""
+    """SHA-256 over the photos, their labels and their split."""
     rows = zip(table.digests, table.labels.tolist(), table.split.tolist(), strict=True)
     lines = [" ".join(table.classes), *(f"{digest} {label} {part}" for digest, label, part in rows)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def of(config: Config, table: ImageTable, weights: Weights | None) -> Origin:
-    """What a run begins with here and now."""
+    """The origin of a run that starts here and now."""
     return Origin(
         settings=_settings(config), versions=versions(), code=_code(config), data=_data(table, weights)
     )
 
 
 def _settings(config: Config) -> Mapping[str, Mapping[str, object]]:
-    """The configuration as JSON holds it."""
+    """The configuration as JSON values."""
     values: Mapping[str, Mapping[str, object]] = config.model_dump(mode="json")
     return values
 
@@ -54,7 +54,7 @@ def _data(table: ImageTable, weights: Weights | None) -> PhotoOrigin:
 
 
 def read(folder: Path) -> Origin:
-    """The origin of the run in `folder`; InputError where its file is missing or damaged."""
+    """The origin of the run in `folder`; InputError if its file is missing or damaged."""
     try:
         return Origin.read(folder)
     except FileNotFoundError as error:
@@ -67,37 +67,35 @@ def read(folder: Path) -> Origin:
 
 
 def check_same(folder: Path, origin: Origin, config: Config) -> None:
-    """InputError where settings, code or libraries are not those that the run in `folder` began with."""
+    """InputError if settings, code or libraries are not those that the run in `folder` started with."""
     now = _settings(config)
     for section, before in origin.settings.items():
         values = now.get(section, {})
-        for name in sorted(values.keys() & before.keys()):  # others came, or went, with other code: see below
+        for name in sorted(values.keys() & before.keys()):  # others appear, or go, with other code: see below
             was, says = as_toml(before[name]), as_toml(values[name])
             if was != says:
                 raise _differs(folder, f"{section}.{name} was {was}, config.toml says {says}; put it back")
     if files := code.difference(origin.code, _code(config)):
-        raise _differs(
-            folder, f"the code of fedfer was another in {files}; go on with the code that began it"
-        )
+        raise _differs(folder, f"the code of fedfer differs in {files}; resume with the code that started it")
     libraries = versions()
     for name in sorted(libraries.keys() | origin.versions.keys()):
         began, here = origin.versions.get(name), libraries.get(name)
         if began != here:
-            raise _differs(folder, f"{name} was {began}, this is {here}; install that one")
+            raise _differs(folder, f"{name} was {began}, is {here} now; install the one it started with")
 
 
 def check_data(folder: Path, origin: Origin, table: ImageTable, weights: Weights | None) -> None:
-    """InputError where the photos or the weights are not those that the run in `folder` began with."""
+    """InputError if the photos or the weights are not those that the run in `folder` started with."""
     before, now = origin.data, _data(table, weights)
     if before.weights_sha256 != now.weights_sha256:
         hashes = f"SHA-256 was {before.weights_sha256}, is {now.weights_sha256}"
-        raise _differs(folder, f"the weights were others ({hashes}); put them back")
+        raise _differs(folder, f"the weights differ ({hashes}); put them back")
     if before != now:
         counts = f"{before.photos} then, {now.photos} now"
         if before.photos == now.photos:
-            counts = "as many, but not the same, or labelled or split otherwise"
+            counts = "the same number, but other photos, labels or split"
         raise _differs(folder, f"the photos of {printable(table.source)} changed ({counts}); put them back")
 
 
 def _differs(folder: Path, what: str) -> InputError:
-    return InputError(f"--resume: {printable(folder)} cannot go on as it began: {what}, or start a new run")
+    return InputError(f"--resume: {printable(folder)} cannot be resumed: {what}, or start a new run")

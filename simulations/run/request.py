@@ -1,6 +1,6 @@
-"""What the user asked for, and the folders it needs: the run folder, new or to go on with, and the cache.
+"""What the user requested, and the folders it needs: the run folder, new or to resume, and the cache.
 
-Everything here is checked before anything is computed, and leaves no trace where it is refused.
+Everything here is checked before anything is computed; a refused request leaves no trace.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from simulations.run import provenance
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for."""
+    """What the user requested."""
 
     experiment: str  # its name
     config: Config
@@ -31,8 +31,8 @@ class Request:
     command: str  # as typed
     federated: bool = True  # False: the baseline alone
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
-    devices: bool = False  # whether each phone is a node with photos of its own
-    provenance: Origin | None = None  # of a run to go on with: what it was begun with
+    devices: bool = False  # whether each phone is a node with its own photos
+    provenance: Origin | None = None  # of a run to resume: what it started with
 
 
 def check_folder(folder: Path) -> None:
@@ -48,13 +48,13 @@ def check_folder(folder: Path) -> None:
 
 
 def _begun(path: Path) -> bool:
-    """Whether it is what a run leaves that was killed before it wrote its configuration."""
+    """Whether it was left by a run that was killed before it wrote its configuration."""
     return path.name.startswith(("origin.json", "environment.json", ".origin.", ".environment.", ".config."))
 
 
 def resumed(folder: Path) -> Request:
-    """The request that began the run in `folder`; InputError where there is no run to go on with, or it was
-    begun with other settings, code or libraries.
+    """The request that started the run in `folder`; InputError if there is no run to resume, or it started
+    with other settings, code or libraries.
     """
     if not folder.is_dir():
         raise InputError(f"--resume: there is no folder {printable(folder)}; give the folder of a run")
@@ -86,15 +86,15 @@ def resumed(folder: Path) -> Request:
 
 
 def finished(folder: Path) -> bool:
-    """Whether the run in `folder` came to its end."""
+    """Whether the run in `folder` is finished."""
     return (folder / "report.html").exists()
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the run folder; InputError while another process holds it.
+    """Locks the run folder; InputError while another process holds the lock.
 
-    The system frees it with the process, however that ends. File systems without locks go without.
+    The system releases it with the process, however that ends. File systems without locks have none.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""The rounds of a federated run: where they begin, what phones train, and the checkpoints between them."""
+"""The rounds of a federated run: where they start, what phones train, and the checkpoints between them."""
 
 import json
 import time
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExistingGrid:
-    """Nodes that are there already: begun for this run, or those of a Grid of Flower's."""
+    """Nodes that exist already: started for this run, or those of one of Flower's Grids."""
 
     run: Callable[[Job], None]  # runs the job on it
-    nodes: int  # that it has
+    nodes: int  # how many it has
     devices: bool = False  # whether each node is a phone, with its own photos
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """What was requested, and what has been prepared for it."""
+    """A request, and what has been prepared for it."""
 
     request: Request
     display: Display
@@ -58,8 +58,8 @@ class Rounds:
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float
     ) -> tuple[Selection[Classifier], Chosen]:
-        """Trains the rounds that are not done yet, adding what they take; returns the head to report and
-        what was chosen for it on the validation photos.
+        """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
+        chosen for it on the validation photos.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -104,7 +104,7 @@ class Rounds:
         return selection, ridge.chosen(states[0].state)
 
     def _plan(self, folder: Path) -> Plan:
-        """What the strategy needs; what nodes need lies in `folder` then, unless the photos are theirs."""
+        """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
         lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
         if not self.request.devices:
@@ -151,8 +151,8 @@ class Rounds:
         return make(self.request.config.strategy)
 
     def _adapting(self) -> np.ndarray:
-        """The phones, sorted, that train the chosen head further for themselves in the end: those that test
-        photos were dealt to, which are all but where phones outnumber photos.
+        """The phones, sorted, that fine-tune the selected head for themselves at the end: those with test
+        photos, which are all unless phones outnumber photos.
         """
         phones, parts = self.request.config.federation.phones, self.prepared.test_on_phones
         if not self.algorithm.epochs_after:
@@ -161,7 +161,7 @@ class Rounds:
 
     @cached_property
     def _network(self) -> "NetworkPhones | None":
-        """The network that phones train, as it starts; None for a linear head."""
+        """The network that phones train, in its initial state; None for a linear head."""
         config, world = self.request.config, self.world
         return network_phones(
             config.model, config.train, classes=len(config.data.classes), size=world.size,
@@ -169,11 +169,11 @@ class Rounds:
         )  # fmt: skip
 
     def classifier(self, head: np.ndarray) -> Classifier:
-        """What answers with this head."""
+        """The classifier with this head."""
         return LinearHead(head) if self._network is None else self._network.classifier(head)
 
     def start(self, log: RunFolder) -> tuple[Checkpoint, Totals]:
-        """Where the rounds begin, and what those before took; InputError where they do not fit."""
+        """Where the rounds start, and the cost of those before; InputError if they do not fit the run."""
         config, prepared = self.request.config, self.prepared
         if self._network is None:
             width = prepared.central.features.shape[1]

@@ -1,6 +1,6 @@
-"""A run from beginning to end: survey, features, rounds, baselines, page.
+"""A run from start to end: survey, features, rounds, baselines, page.
 
-Every stage leaves its result in the run folder or the cache, so a run that is stopped anywhere goes on
+Every stage leaves its result in the run folder or the cache, so a run that is stopped anywhere resumes
 from there: `fedfer run --resume DIR`.
 """
 
@@ -35,23 +35,25 @@ from simulations.world.prepare import Prepared, World, survey
 
 @dataclass(frozen=True)
 class Result:
-    """What there is to show at the end."""
+    """What is shown at the end."""
 
     summary: Summary
-    baselines: list[tuple[str, Summary]]  # each with the name that the display gives it
+    baselines: list[tuple[str, Summary]]  # each with its name in the display
     page: Path
 
 
 def run_experiment(request: Request, display: Display, through: ExistingGrid | None = None) -> Result:
-    """Does what was requested; the run folder appears once nothing the user gave can be wrong any more.
+    """Does what was requested; the run folder is created only after all user input has been checked.
 
-    The rounds go through a Grid that is there already, if one is given.
+    The rounds go through an existing Grid, if one is given.
     """
     began = time.perf_counter()
     if request.devices != (through is not None and through.devices):
         real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
         kind, way = real if request.devices else simulated
-        raise InputError(f"the run in {printable(request.folder)} {kind} one of devices; go on with {way}")
+        raise InputError(
+            f"the run in {printable(request.folder)} {kind} a run on devices; resume it with {way}"
+        )
     if request.federated and not MODELS[request.config.model.name].federated:
         known = ", ".join(name for name, model in MODELS.items() if model.federated)
         raise InputError(
@@ -95,7 +97,7 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
 
 
 def _nodes(request: Request, display: Display, stack: ExitStack) -> ExistingGrid:
-    """Begins what the nodes live on: what is wrong with it is known before the first feature is computed."""
+    """Starts what the nodes run on: its errors are known before the first feature is computed."""
     from simulations.engines.launcher import begun, node_count
 
     federation = request.config.federation
@@ -110,22 +112,22 @@ def _nodes(request: Request, display: Display, stack: ExitStack) -> ExistingGrid
 
 
 def _check_strategy(config: Config) -> None:
-    """InputError where the strategy cannot work with the model, or with the phones of a round."""
+    """InputError if the strategy cannot work with the model, or with the phones of a round."""
     strategy = config.strategy
     if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
-            f"ridge regression (strategy.name, strategy.start) is of a linear head: model.name must be"
+            f"ridge regression (strategy.name, strategy.start) needs a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
         raise InputError(
-            "update.clip_norm and attack.name change the updates that phones send in every round;"
-            f" strategy.name = {strategy.name} with strategy.start = {strategy.start} has phones that send"
-            " something else, or nothing; leave them out, or set another strategy"
+            "update.clip_norm and attack.name change the updates that phones send in every round; with"
+            f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
+            " else, or nothing; omit them, or set another strategy"
         )
     if strategy.projection > FEATURES:
         raise InputError(
-            f"strategy.projection must be at most {FEATURES}, as many as there are features, got "
+            f"strategy.projection must be at most {FEATURES}, the number of features, got "
             f"{strategy.projection}; lower it"
         )
     try:
@@ -146,7 +148,7 @@ class _Run:
     seconds_features: float
 
     def federated(self, through: ExistingGrid, trained: Callable[[], None]) -> Result:
-        """The rounds, after which it calls `trained`, then the baselines beside them."""
+        """Trains the rounds, calls `trained`, then trains the baselines beside them."""
         config, log = self.request.config, RunFolder(self.request.folder)
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
@@ -198,7 +200,7 @@ class _Run:
         return self._report(summary, [])
 
     def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, Summary]:
-        """Trains a baseline in `folder`, or reads it where it is done; returns its name and summary."""
+        """Trains a baseline in `folder`, or reads it if it is done; returns its name and summary."""
         request = self.request
         central = Central(
             self.world, self.prepared, request.experiment, request.command, self.seconds_features

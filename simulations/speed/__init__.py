@@ -1,5 +1,5 @@
-"""How fast, side by side in one run: ours, and Flower as its own tutorials use it.
+"""The speed of fedfer, and of Flower as its own tutorials use it, measured side by side in one run.
 
-In: nothing but this machine. Out: speed.json and its table (benchmark.py). One more contender is a class in
+In: nothing but this machine. Out: speed.json and its table (benchmark.py). A new contender is a function in
 contenders.py.
 """

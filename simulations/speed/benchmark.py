@@ -1,6 +1,6 @@
-"""How fast, side by side in one run, on this machine: `fedfer speed`. docs/speed.md says how it is measured.
+"""`fedfer speed`: all contenders, measured side by side in one run on this machine (see docs/speed.md).
 
-Features and phones lie in a temporary folder; what stays is speed.json and the logs.
+Features and phones are in a temporary folder; only speed.json and the logs are kept.
 """
 
 import os
@@ -34,8 +34,8 @@ _EAGER_BATCH = 32
 _BUSY = 1.0  # mean load of the last minute
 
 
-_HEADLINE, _SAME_WORK = 3, 2  # rows: the headline, and this project at the work of stock Flower
-_FLOOR = (10, 100)  # phones of the smallest rounds, of which hardly anything is arithmetic
+_HEADLINE, _SAME_WORK = 3, 2  # rows: the headline, and this project with stock Flower's work
+_FLOOR = (10, 100)  # phones in the smallest rounds, of which hardly any time is arithmetic
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Features:
     images_per_second: float  # ours
     eager_images_per_second: float  # of eager torchvision
     ratio: float
-    cosine: float  # between both, of the photo where they differ most
+    cosine: float  # between both, for the photo where they differ most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speed(Record):
-    """What was measured."""
+    """The measurements."""
 
     FILE: ClassVar[str] = "speed.json"
 
@@ -69,7 +69,7 @@ class Speed(Record):
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured; of rounds and repeats one more is done before, to warm up."""
+    """How much is measured; one more round or repeat is done first, as warm-up."""
 
     phones: int = 1_000  # of stock Flower, with `views` each
     many: int = (
@@ -79,7 +79,7 @@ class Sizes:
     stock_rounds: int = 3
     rounds: int = 50
     many_rounds: int = 12
-    repeats: int = 5  # of what has no rounds
+    repeats: int = 5  # of what is not in rounds
     images: int = 64
     weights: str = "imagenet"
 
@@ -87,13 +87,13 @@ class Sizes:
 def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> Speed:
     """Measures everything; writes speed.json and the logs to `folder`, and returns what speed.json holds.
 
-    InputError where there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
+    InputError if there are no ImageNet weights. A failure leaves its logs in `folder`, an interruption
     leaves nothing.
     """
     sizes, load = sizes or Sizes(), os.getloadavg()[0]
     with display, _workplace(folder) as temporary:
         if load > _BUSY:
-            display.note(f"busy in the minute before (load {load:.1f}): the figures may be noisy")
+            display.note(f"busy in the last minute (load {load:.1f}): the figures may be noisy")
         with display.stage("Features", unit="repeats") as step:
             features = compare_encoders(sizes, step)
         outcomes = _race(sizes, temporary, folder / "logs", display)
@@ -121,7 +121,7 @@ def measure(folder: Path, display: Display, sizes: Sizes | None = None) -> Speed
 
 
 def compare_encoders(sizes: Sizes, step: Step) -> Features:
-    """Images a second of the encoder and of eager torchvision, in turns, on the same drawn photos."""
+    """Images per second of the encoder and of eager torchvision, in turns, on the same drawn photos."""
     found = weights.find(sizes.weights)
     ours, eager = backbone.load(found), backbone.eager(found)
     drawn = SketchSet(faces=sizes.images, subjects=sizes.images, seed=SketchConfig().seed)
@@ -147,7 +147,7 @@ def compare_encoders(sizes: Sizes, step: Step) -> Features:
 
 
 def table(speed: Speed) -> "Table":
-    """The rows for the terminal; only the same work is set against stock Flower."""
+    """The rows for the terminal; only comparable ones are compared with stock Flower."""
     from rich.table import Table
 
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
@@ -170,7 +170,7 @@ def table(speed: Speed) -> "Table":
 
 
 def remarks(speed: Speed) -> str:
-    """What the table does not say: views, the features, and that stock Flower arrives at the same head."""
+    """What the table does not say: views, the features, and that stock Flower ends with the same head."""
     stock, features = speed.rows[0], speed.features
     return (
         f"{stock.photos // stock.phones} views on each of {stock.phones:,} phones, elsewhere"
@@ -214,7 +214,7 @@ def _race(sizes: Sizes, folder: Path, logs: Path, display: Display) -> list[Outc
 
 @contextmanager
 def _workplace(folder: Path) -> Iterator[Path]:
-    """A temporary folder; where the block is interrupted, the logs in `folder` go as well."""
+    """A temporary folder; if the block is interrupted, the logs in `folder` are removed as well."""
     new = not folder.exists()
     with tempfile.TemporaryDirectory(prefix="fedfer-speed-") as temporary:
         try:

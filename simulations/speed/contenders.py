@@ -42,7 +42,7 @@ class Row:
     phones: int
     photos: int  # views processed in a round
     dropout: float
-    rounds: int  # that count
+    rounds: int  # timed
     phones_per_second: float
     milliseconds_per_round: float  # the median
 
@@ -53,11 +53,11 @@ class Field:
 
     shards: PhoneRows
     head: np.ndarray  # to start from
-    folder: Path  # where the shards lie
+    folder: Path  # where the shards are stored
 
     @property
     def phones(self) -> int:
-        """How many there are."""
+        """The number of phones."""
         return self.shards.phones
 
     def row(self, name: str, dropout: float, seconds: list[float]) -> Row:
@@ -68,14 +68,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How fast a contender was, and where its first round arrived: at the same head as the others'."""
+    """A contender's speed, and its head after the first round: the same as the others'."""
 
     row: Row
     head: np.ndarray
 
 
 def draw_features(folder: Path, rows: int) -> Path:
-    """A .npy file of random features, float32 (rows, 1280), not negative, as MobileNetV2's are.
+    """A .npy file of random features, float32 (rows, 1280), non-negative, as MobileNetV2's are.
 
     The arithmetic takes about the same time on them as on features of images (docs/speed.md).
     """
@@ -92,8 +92,8 @@ def uneven(phones: int, mean: int) -> np.ndarray:
 
 
 def lay_out(features: Path, sizes: np.ndarray, folder: Path) -> Field:
-    """Hands the rows of `features` out to phones, `sizes` (phones,) views each and in random order, again and
-    again.
+    """Deals the rows of `features` to phones, `sizes` (phones,) views each, in random order, as many times
+    over as needed.
     """
     opened, rng = np.load(features, mmap_mode="r"), stream(_SEED, "speed", len(sizes))
     views = int(sizes.sum())
@@ -116,7 +116,7 @@ def stock_flower(field: Field, rounds: int, logs: Path, step: Step) -> Outcome:
 
 
 def torch_loop(field: Field, rounds: int, step: Step) -> Outcome:
-    """The same ordinary loop over the phones, one after another in this process, without any Flower."""
+    """The same ordinary loop over the phones, one after another in this process, without Flower."""
     import torch
 
     from simulations.speed.stock import train_phone
@@ -138,7 +138,7 @@ def torch_loop(field: Field, rounds: int, step: Step) -> Outcome:
 def through_flower(
     field: Field, dropout: float, rounds: int, logs: Path, step: Step, engine: str = "ray"
 ) -> Outcome:
-    """Rounds of this project, as `fedfer run` does them with this federation.engine."""
+    """Rounds of this project, as `fedfer run` runs them with this federation.engine."""
     from simulations.engines.launcher import launch, node_count
 
     laps, nodes = _Laps(field, rounds, step), node_count(FederationConfig(phones=field.phones))
@@ -169,7 +169,7 @@ def through_flower(
 
 
 def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome:
-    """The local update of this project without any Flower, in as many threads as there are cores."""
+    """The local update of this project without Flower, in as many threads as there are cores."""
     train, threads = TrainConfig(dropout=dropout), cores()
 
     def update(phones: np.ndarray) -> Update:
@@ -187,7 +187,7 @@ def arithmetic(field: Field, dropout: float, rounds: int, step: Step) -> Outcome
 
 
 class _Laps:
-    """Takes in how long rounds took, and keeps the head of the first."""
+    """Collects the times of rounds, and keeps the head of the first."""
 
     def __init__(self, field: Field, rounds: int, step: Step) -> None:
         self._field, self._rounds, self._step = field, rounds, step
@@ -209,7 +209,7 @@ class _Laps:
 def _repeat(
     field: Field, once: Callable[[], np.ndarray], rounds: int, step: Step, name: str, dropout: float
 ) -> Outcome:
-    """Times `once`, which does a round and returns its head, and does it once more before to warm up."""
+    """Times `once`, which does a round and returns its head, after one more call as warm-up."""
     laps = _Laps(field, rounds, step)
     for _ in range(rounds + 1):
         began = time.perf_counter()

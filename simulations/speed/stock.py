@@ -1,8 +1,8 @@
 """Flower as its own tutorials use it: one node per phone, its FedAvg, an ordinary PyTorch loop on each node.
 
-The contender that `fedfer speed` measures this project against, so it must be a fair one: a linear layer,
+The contender that `fedfer speed` compares this project with, so it must be a fair one: a linear layer,
 CrossEntropyLoss and Adam on the phone's own features, memory-mapped, on one torch thread. Phones go through
-their views in the order that `fer_models.local.training` gives them: both must arrive at the same head.
+their views in the order that `fer_models.local.training` gives them: both must end with the same head.
 """
 
 import time
@@ -72,7 +72,7 @@ def make_server(
 ) -> ServerApp:
     """Flower's FedAvg over `phones` nodes, all of them in every round; `on_round` gets seconds and head.
 
-    RunError where a phone did not come back.
+    RunError if a phone did not reply.
     """
     server = ServerApp()
 
@@ -90,7 +90,7 @@ def make_server(
             now = time.perf_counter()
             if number:
                 if came != phones:
-                    raise RunError(f"only {came} of {phones} phones came back in round {number}")
+                    raise RunError(f"only {came} of {phones} phones replied in round {number}")
                 on_round(now - since, from_arrays({name: array.numpy() for name, array in arrays.items()}))
             since = time.perf_counter()
 
@@ -101,7 +101,7 @@ def make_server(
             train_metrics_aggr_fn=count,
         )
         settings = order.scalars()
-        del settings["round"]  # Flower adds the number of each round by itself
+        del settings["round"]  # Flower adds the round's number by itself
         strategy.start(
             grid,
             ArrayRecord({name: Array(array) for name, array in as_arrays(head).items()}),
@@ -119,7 +119,7 @@ def _shards(prepared: str) -> PhoneRows:
 
 
 def _view_order(key: int, phone: int, epoch: int, views: int) -> np.ndarray:
-    """The order in which the compiled update takes a phone's views."""
+    """The order in which the compiled update goes through a phone's views."""
     keys = np.uint64(key)
     for label in (phone, epoch, 0):
         keys = np.uint64(kernel.sub_key(keys, np.uint64(label)))

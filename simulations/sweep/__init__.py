@@ -1,4 +1,4 @@
-"""Strategies x partitions x seeds, side by side on all cores, with a table of all.
+"""Strategies x partitions x seeds, in parallel on all cores, with one table of the results.
 
-In: what was asked (request.py). Out: a folder of runs, sweep.csv and table.md.
+In: the request (request.py). Out: a folder of runs, sweep.csv and table.md.
 """

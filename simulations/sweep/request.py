@@ -1,4 +1,4 @@
-"""What a sweep is asked for: strategies, partitions and seeds, and what its folder holds already."""
+"""The request for a sweep: strategies, partitions and seeds, and what its folder already holds."""
 
 import shlex
 from collections.abc import Collection, Container, Iterable, Sequence
@@ -43,7 +43,7 @@ class Cell:
 class SweepRequest:
     """Every strategy on every partition over several seeds, and the baselines beside them."""
 
-    config: Config  # of every run, but for what differs between them
+    config: Config  # of every run, except what differs between them
     strategies: tuple[str, ...]
     partitions: tuple[str, ...]
     seeds: int
@@ -66,11 +66,11 @@ class SweepRequest:
 
     @property
     def how_to_go_on(self) -> str:
-        """The command that goes on with it."""
+        """The command that resumes it."""
         return f"fedfer sweep --out {shlex.quote(str(self.folder))}"
 
     def config_of(self, cell: Cell) -> Config:
-        """The settings of one run; InputError where they do not go together."""
+        """The settings of one run; InputError if they are not compatible."""
         raw = self.config.model_dump(mode="json")
         raw["strategy"] = {key: value for key, value in raw["strategy"].items() if value != AUTO}
         raw["federation"] |= {"partition": cell.partition, "engine": "process"}
@@ -89,7 +89,7 @@ class SweepRequest:
         return self.folder / file_name(cell.partition) / file_name(cell.name) / f"seed-{cell.seed}"
 
     def begin(self) -> None:
-        """Writes the settings to the folder, which must be there; InputError where others lie there."""
+        """Writes the settings to the folder, which must exist; InputError if it holds others."""
         if before := _begun(self.folder):
             check_same(before[0], self.config, self.folder)
         asked = {
@@ -103,7 +103,7 @@ class SweepRequest:
 
 
 def baseline_of(partition: str, partitions: Sequence[str]) -> str:
-    """The partition whose baseline serves this one: all have the same views, but for those of cameras."""
+    """The partition whose baseline serves this one: all have the same views, except those with cameras."""
     return partition if _own_pixels(partition) else next(p for p in partitions if not _own_pixels(p))
 
 
@@ -122,10 +122,10 @@ def ask(
     folder: Path,
     command: str,
 ) -> SweepRequest:
-    """The sweep that the command line asks for; InputError for anything that cannot be used.
+    """The sweep that the command line requests; InputError for anything that cannot be used.
 
-    A sweep that was begun only grows: its strategies, partitions and seeds stay, and so do its settings where
-    none are given.
+    An existing sweep only grows: its strategies, partitions and seeds stay, and so do its settings if none
+    are given.
     """
     before = _begun(folder)
     if before is None:
@@ -158,16 +158,16 @@ def _check(config: Config) -> None:
 
 
 def _named(option: str, text: str | None, known: Collection[str], before: Iterable[str]) -> tuple[str, ...]:
-    """The names that an option lists, after those of the sweep that was begun; all where it says nothing."""
+    """The names that an option lists, after those of an existing sweep; default: all."""
     names = [name.strip() for name in text.split(",")] if text is not None else []
     for name in names:
         if name not in known:
-            raise InputError(f'{option}: "{printable(name)}" is none of them{nearest(name, known)}')
+            raise InputError(f'{option}: "{printable(name)}" is unknown{nearest(name, known)}')
     return tuple(dict.fromkeys([*before, *names])) or tuple(known)
 
 
 def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
-    """The settings of the sweep that was begun in `folder`, and what was asked for; None without one."""
+    """The settings of the sweep in `folder`, and what was requested; None if there is none."""
     path = folder / SETTINGS
     if not path.is_file():
         return None

@@ -1,8 +1,8 @@
-"""Strategies x partitions x seeds: a federated run of each, in a run folder of its own, and a table of all.
+"""Strategies x partitions x seeds: a federated run of each, in its own run folder, and one table.
 
-The runs are those of `fedfer run`, on the engine in this process, as many side by side as there are cores.
-What is finished is never trained again: `fedfer sweep --out DIR` goes on with the sweep in DIR. A process
-that is killed costs the run that it was at (simulations/sweep/workers.py).
+The runs are those of `fedfer run` with the in-process engine, as many in parallel as there are cores.
+Finished runs are never trained again: `fedfer sweep --out DIR` resumes the sweep in DIR. A process that is
+killed costs only the run that it was training (simulations/sweep/workers.py).
 """
 
 from concurrent.futures import as_completed
@@ -17,7 +17,7 @@ from simulations.world.prepare import survey
 
 
 def run_sweep(sweep: SweepRequest, display: Display) -> list[str]:
-    """Trains every cell that is not finished; returns what failed, in words."""
+    """Trains every unfinished cell; returns a line for each that failed."""
     check_cache()
     _prepare(sweep, display)
     sweep.folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def run_sweep(sweep: SweepRequest, display: Display) -> list[str]:
 
 
 def _prepare(sweep: SweepRequest, display: Display) -> None:
-    """Finds what is wrong with photos or a partition; computes features, which the runs find cached."""
+    """Checks photos and partitions; computes the features, which the runs then find in the cache."""
     told = False
     for seed in sweep.every_seed:
         for partition in sweep.partitions:
@@ -57,7 +57,7 @@ def _request(sweep: SweepRequest, cell: Cell) -> Request:
 
 
 def _train(request: Request) -> str | None:
-    """In a worker: one run; why it failed, where that was its own fault."""
+    """In a worker: trains one run; returns why it failed, if the run itself was at fault."""
     from simulations.run.runner import run_experiment
 
     try:

@@ -1,6 +1,6 @@
-"""What came out of a sweep: sweep.csv with a line a run, table.md and the terminal with a row a strategy.
+"""The results of a sweep: sweep.csv with a line per run, table.md and the terminal with a row per strategy.
 
-Everything is read from the run folders. A row is the mean over seeds, with the standard deviation behind it.
+Everything is read from the run folders. A row is the mean over seeds, followed by the standard deviation.
 """
 
 import csv
@@ -20,14 +20,14 @@ from fer_models.run_folder.summary import Summary
 from simulations.report.page import size
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest, baseline_of
 
-NEAR = 0.95  # of the centralized macro-F1 on validation photos: from there on a strategy has arrived
+NEAR = 0.95  # of the centralized macro-F1 on validation photos: the goal of a strategy
 _WIDE, _NARROW = 120, 76  # columns: with spreads, and with the first scores only
 HEADS = ("Strategy", "Accuracy", "Macro-F1", "Worst tenth", "Own heads", "Rounds to 95%", "Bytes")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of sweep.csv; None where something does not apply."""
+    """A line of sweep.csv; None if not applicable."""
 
     partition: str
     strategy: str
@@ -35,7 +35,7 @@ class Row:
     accuracy: float
     macro_f1: float
     worst_tenth: float | None  # mean accuracy of the worst tenth of phones
-    own_accuracy: float | None  # of the phones' own heads
+    own_accuracy: float | None  # of the personal heads
     own_macro_f1: float | None
     own_worst_tenth: float | None
     rounds_to_95: int | None  # the first round near the centralized macro-F1; None: never
@@ -116,7 +116,7 @@ def write(outcomes: list[Outcome], folder: Path) -> None:
 
 
 def show(outcomes: list[Outcome], console: Console) -> None:
-    """Prints a table for each partition; spreads and what else has no room stay in the files."""
+    """Prints a table for each partition; what does not fit, such as spreads, is in the files only."""
     wide, narrow = console.width >= _WIDE, console.width < _NARROW
     heads = HEADS[:4] if narrow else HEADS
     for partition, rows in _tables(outcomes):
@@ -131,7 +131,7 @@ def show(outcomes: list[Outcome], console: Console) -> None:
 
 
 def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:
-    """Each partition and its rows; the baselines stand at the first they belong to."""
+    """Each partition and its rows; baselines are listed with the first partition they belong to."""
     cells: dict[str, dict[str, list[Outcome]]] = {}
     for outcome in outcomes:
         names = cells.setdefault(outcome.cell.partition, {})
@@ -160,7 +160,7 @@ def _row(name: str, runs: list[Outcome]) -> list[str]:
 
 
 def _spread(found: Sequence[float | None]) -> str:
-    """Mean and standard deviation; the mean alone of one seed; nothing where it does not apply."""
+    """Mean and standard deviation; for one seed the mean alone; empty if not applicable."""
     values = [value for value in found if value is not None]
     if len(values) < len(found):
         return ""

@@ -1,7 +1,7 @@
-"""The processes of a sweep: as many as there are cores, each with one run at a time.
+"""The processes of a sweep: one per core, each with one run at a time.
 
-Each stands in a pool of its own, so that one that is killed costs the run that it was at: in a common pool it
-takes all the others along.
+Each has its own pool, so that a killed process costs only its current run: in a shared pool it would take
+all the others down.
 """
 
 import gc
@@ -19,25 +19,25 @@ from fer_models.errors import RunError
 from fer_models.machine import cores
 from simulations.engines.standing import environment
 
-KILLED = "its process was killed, perhaps for want of memory"
+KILLED = "its process was killed, perhaps out of memory"
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of each worker
-_PLACE = {"PYTHONSAFEPATH": "1"}  # what lies in the current folder is not taken for one of Python's modules
+_PLACE = {"PYTHONSAFEPATH": "1"}  # files in the current folder do not shadow Python's modules
 
 Submit = Callable[..., "Future[str | None]"]
 
 
 @contextmanager
 def workers(most: int | None = None) -> Iterator[Submit]:
-    """Calls functions, which return why they failed or None, in so many processes, by default one a core.
+    """Calls functions, which return why they failed or None, in `most` processes; default: one per core.
 
-    A function whose process is killed failed by that. No process outlives the block.
+    A function whose process is killed has failed. No process outlives the block.
     """
     import psutil
 
     mine = psutil.Process()
     before = set(mine.children(recursive=True))
     with environment(**_PLACE):
-        resource_tracker.ensure_running()  # a process that keeps an eye on what the others share
+        resource_tracker.ensure_running()  # a process that tracks what the others share
     others = set(mine.children(recursive=True))
     desks = _Desks()
     with environment(**_THREADS, **_PLACE), ThreadPoolExecutor(most or cores()) as threads:
@@ -48,7 +48,7 @@ def workers(most: int | None = None) -> Iterator[Submit]:
             desks.close()
             for child in set(mine.children(recursive=True)) - others:
                 child.kill()
-            desks.clear()  # else the tracker would complain of what is left; then it has nothing to do
+            desks.clear()  # otherwise the tracker would complain about leftovers; now it has none
             for child in others - before:
                 child.kill()
             raise
@@ -58,16 +58,16 @@ def workers(most: int | None = None) -> Iterator[Submit]:
 
 
 class _Desks:
-    """Of each thread a process of its own, which is begun anew after it was killed."""
+    """One process per thread, restarted after it was killed."""
 
     def __init__(self) -> None:
         self._own, self._every = local(), list[ProcessPoolExecutor]()
         self._closed, self._lock = False, Lock()
 
     def run(self, work: Callable[..., str | None], *given: Any) -> str | None:
-        """What `work` returns in the process of this thread."""
+        """What `work` returns in this thread's process."""
         try:
-            with self._lock:  # no process begins once they are closed
+            with self._lock:  # no process starts once they are closed
                 if self._closed:
                     raise RunError("the sweep was stopped")
                 future = self._pool().submit(work, *given)
@@ -84,7 +84,7 @@ class _Desks:
         return pool
 
     def close(self) -> None:
-        """Lets no process begin any more."""
+        """Keeps any further process from starting."""
         with self._lock:
             self._closed = True
 
@@ -98,5 +98,5 @@ class _Desks:
 
 
 def _begin() -> None:
-    """Ctrl-C is for the process that began it, which then ends this one."""
+    """Ignores Ctrl-C: the process that started this one handles it, and then ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

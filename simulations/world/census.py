@@ -1,4 +1,4 @@
-"""What is in a face set, as numbers: classes, people, sizes, broken photos, leaks, balance.
+"""What is in a face set, in numbers: classes, people, sizes, broken photos, leaks, balance.
 
 `fedfer data show` prints it (simulations/cli/faceset.py) and writes it as data.json. No features are
 computed.
@@ -47,7 +47,7 @@ Stages = Callable[..., AbstractContextManager[Step]]  # display.stage
 
 
 def found(config: Config) -> dict[str, int]:
-    """Photos of each emotion in the source, used or not, sound or broken; InputError where there is none."""
+    """Photos of each emotion in the source, used or not, readable or not; InputError if there are none."""
     if config.data.source != "sketch":
         return choice.found(open_source(config.data).listing(), config.data)
     from fer_models.sketch.faces import SketchSet
@@ -59,7 +59,7 @@ def found(config: Config) -> dict[str, int]:
 def take(config: Config, stage: Stages) -> Census:
     """The census of the photos of `data.classes`.
 
-    However many photos cannot be read, the others are counted. InputError as `fedfer run` has it.
+    However many photos cannot be read, the others are counted. InputError as in `fedfer run`.
     """
     lenient = config.data.model_copy(update={"max_unreadable": 1.0})
     with stage("Photos", unit="photos") as step:
@@ -88,7 +88,7 @@ def take(config: Config, stage: Stages) -> Census:
 
 
 def write(census: Census, folder: Path) -> None:
-    """Writes data.json and the figure of imbalance to `folder`, which is made if need be."""
+    """Writes data.json and the figure of imbalance to `folder`, which is created if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     draw_imbalance(census.balance.before, census.balance.after, folder)
     with whole_file(folder / "data.json") as temporary:
@@ -97,7 +97,7 @@ def write(census: Census, folder: Path) -> None:
 
 
 def _people(table: ImageTable) -> People | None:
-    """How many there are, and how many photos each has; photos of nobody known are counted apart."""
+    """The number of people, and of photos of each; photos of unknown people are counted separately."""
     subjects = table.subjects
     if subjects is None:
         return None
@@ -180,6 +180,6 @@ def _photo(table: ImageTable, photo: int) -> NamedPhoto:
 
 
 def _short(table: ImageTable, path: str) -> str:
-    """The path as seen from the source's folder, where it lies below."""
+    """The path relative to the source's folder, if it is inside it."""
     root = table.source if os.path.isdir(table.source) else str(Path(table.source).parent)
     return printable(path.removeprefix(root + os.sep)) if os.path.isabs(root) else printable(path)

@@ -9,17 +9,17 @@ from fer_models.run_folder.data_facts import PhotosByPart
 
 @dataclass(frozen=True)
 class NamedPhoto:
-    """A photo as people find it again."""
+    """A photo, named so that people can find it."""
 
-    file: str  # seen from the source's folder
+    file: str  # relative to the source's folder
     emotion: str
-    subject: str | None  # None where people are not known
+    subject: str | None  # None if people are not known
     part: str  # of the split
 
 
 @dataclass(frozen=True)
 class PhotosEach:
-    """How many photos people have."""
+    """The number of photos per person."""
 
     subjects: int
     min: int
@@ -68,7 +68,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Copies:
-    """Photos with the bytes of another."""
+    """Photos with the same bytes as another."""
 
     photos: int  # beyond the first of each group
     groups: tuple[tuple[NamedPhoto, ...], ...]
@@ -90,12 +90,12 @@ class NearDuplicates:
     """Pairs of photos that look alike (fer_models/data/leakage.py)."""
 
     pairs: int
-    more: bool  # whether there are more than were looked for
+    more: bool  # whether there are more than were searched for
     across_parts: int  # pairs
     of_two_classes: int
     of_two_subjects: int
     bits: int  # by which two hashes may differ
-    correlation: float  # from which on two photos are alike
+    correlation: float  # from which two photos count as alike
     list: tuple[NearPair, ...]  # those across parts first
 
 
@@ -117,7 +117,7 @@ class Census:
     source: str
     seed: int  # of the split and the views
     classes: tuple[str, ...]
-    found: Mapping[str, int]  # photos of every emotion there is, used or not
+    found: Mapping[str, int]  # photos of every emotion present, used or not
     photos: PhotosByPart
     subjects: People | None
     sizes: tuple[PhotosOfSize, ...]  # the most frequent first

@@ -1,8 +1,8 @@
-"""Which held-out photo is whose, so that every phone can be judged on photos like its own.
+"""Which phone each held-out photo belongs to, so that every phone is evaluated on photos like its own.
 
 Class by class, photos are dealt to phones in proportion to the phones' training views of that class: a photo
-is on one phone, none is left over, and the phones' confusion counts add up to the whole one. A phone gets its
-share of each class's photos, rounded up or down: systematic sampling (Madow, 1949,
+is on one phone, none is left over, and the phones' confusion counts add up to the overall ones. A phone gets
+its share of each class's photos, rounded up or down: systematic sampling (Madow, 1949,
 doi:10.1214/aoms/1177729988).
 """
 
@@ -13,15 +13,15 @@ from fer_models.evaluation import HeldOut
 from fer_models.local.training import PhoneData
 from fer_models.seeding import stream
 
-EACH, MOST = 10, 1_000  # where phones outnumber photos: photos that some of them get, and how many at most
-_AT_ONCE = 500_000  # views counted: phones of the partition `draw` have none in memory before
+EACH, MOST = 10, 1_000  # if phones outnumber photos: photos on each of a sample, at most this large
+_AT_ONCE = 500_000  # views counted: the partition `draw` has none in memory before
 
 
 def candidates(phones: int, photos: int, *, seed: int) -> np.ndarray:
     """The phones that `photos` held-out photos are dealt to, (r,) int64, sorted.
 
-    All of them; where they outnumber the photos a seeded draw of so many that each gets about EACH, since one
-    photo tells nothing of a phone; MOST at most. Fewer photos draw some of the same phones.
+    All of them; if they outnumber the photos, a seeded sample so small that each gets about EACH, since one
+    photo says nothing about a phone; at most MOST. Fewer photos sample a subset of the same phones.
     """
     if phones <= photos:
         return np.arange(phones)
@@ -46,9 +46,9 @@ def deal(labels: np.ndarray, views: np.ndarray, rng: np.random.Generator) -> np.
 def phone_holdout(
     photos: HeldOut, held: PhoneData, classes: tuple[str, ...], *, seed: int, part: str, min_photos: int = 1
 ) -> PhoneHoldout | None:
-    """What each phone of `held` gets of the held-out `photos`; None where one phone holds everything.
+    """The share of each phone of `held` in the held-out `photos`; None if one phone holds everything.
 
-    `min_photos`: that rank a phone among the others.
+    `min_photos`: how many a phone needs to be ranked among the others.
     """
     if held.phones == 1:
         return None
@@ -61,7 +61,7 @@ def phone_holdout(
 
 
 def class_views(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray:
-    """Training views of each class on each of `phones` (r,), (r, classes) int64; some phones at a time."""
+    """Training views of each class on each of `phones` (r,), (r, classes) int64; in batches of phones."""
     ends = np.cumsum(held.sizes[phones])
     cuts = np.flatnonzero(np.diff(ends // _AT_ONCE)) + 1
     return np.concatenate([_counted(held, some, classes) for some in np.split(phones, cuts)])
@@ -70,7 +70,7 @@ def class_views(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray
 def _counted(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray:
     rows, firsts, lasts = held.of(phones)
     sizes = lasts - firsts
-    starts = np.cumsum(sizes) - sizes  # of each phone's views, were all of them laid end to end
+    starts = np.cumsum(sizes) - sizes  # of each phone's views, if all were concatenated
     phone = np.repeat(np.arange(len(phones)), sizes)
     own = rows[np.arange(len(phone)) + (firsts - starts)[phone]]
     return np.bincount(phone * classes + held.labels[own], minlength=len(phones) * classes).reshape(
@@ -81,8 +81,8 @@ def _counted(held: PhoneData, phones: np.ndarray, classes: int) -> np.ndarray:
 def _shares(weights: np.ndarray, photos: int, rng: np.random.Generator) -> np.ndarray:
     """`photos` in proportion to whole-number weights (r,): each share rounded up or down, in sum `photos`.
 
-    Photo k lies at (k + r / W) / photos of the way along the weights laid end to end, W their sum and r drawn
-    once; in whole numbers, so that nothing is lost to rounding.
+    Photo k is at (k + r / W) / photos of the way along the weights laid end to end, W being their sum and r
+    sampled once; in whole numbers, so that nothing is lost to rounding.
     """
     ends = np.cumsum(weights)
     whole = int(ends[-1])

@@ -1,4 +1,4 @@
-"""What every command says of its photos: how many are used, how names were understood, what leaks.
+"""What every command reports on its photos: how many are used, how names were understood, what leaks.
 
 The numbers are those of the ledger (fer_models/photos/ledger.py) and of the leakage check
 (fer_models/data/leakage.py).
@@ -10,14 +10,14 @@ from fer_models.data.leakage import Leakage
 from fer_models.text import many
 from simulations.terminal.display import Display
 
-MOST = 200_000  # photos that are compared with one another: the pairs of more take minutes
+MOST = 200_000  # photos whose pairs are all compared; those of more would take minutes
 
 
 def tell(table: ImageTable, display: Display, *, always: bool = False) -> Leakage | None:
-    """Prints the line of the ledger and all that the user should know or look into.
+    """Prints the ledger's line and everything that the user should know or check.
 
-    Returns what leaks; None where photos were not compared, which `always` are: of drawn faces, which all
-    differ, and of too many photos.
+    Returns what leaks; None if photos were not compared. Without `always`, that is so for drawn faces, which
+    all differ, and for too many photos.
     """
     ledger = table.ledger
     for line in (ledger.line(), *ledger.notes_and_names()):
@@ -37,7 +37,7 @@ def _compare(table: ImageTable, display: Display) -> Leakage:
 
 
 def warnings(table: ImageTable, found: Leakage | None) -> list[str]:
-    """What the parts of the split share that they should not, a line each."""
+    """What the parts of the split share but should not, one line each."""
     said = []
     people = leakage.shared_subjects(table.subjects, table.split)
     if people:
@@ -48,13 +48,13 @@ def warnings(table: ImageTable, found: Leakage | None) -> list[str]:
     if found is None:
         if table.source != "sketch":
             said.append(
-                f"Near duplicates were not looked for among {len(table):,} photos; fedfer data show does"
+                f"Near duplicates were not searched for among {len(table):,} photos; fedfer data show does so"
             )
         return said
     if copies := len(found.copies_across(table.split)):
-        said.append(f"{many(copies, 'photo lies', 'photos lie')} in two parts of the split, as copies")
+        said.append(f"{many(copies, 'photo is', 'photos are')} in two parts of the split, as copies")
     if two := sum(len(set(table.labels[list(group)].tolist())) > 1 for group in found.copies):
-        said.append(f"{many(two, 'photo is', 'photos are')} there under two emotions, as copies")
+        said.append(f"{many(two, 'photo is', 'photos are')} labelled with two emotions, as copies")
     if near := int(found.across.sum()):
         more = "More than " if found.more else ""
         said.append(

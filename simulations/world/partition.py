@@ -1,4 +1,4 @@
-"""Which photo lies on which phone: the partition of the settings, checked, and no phone left empty."""
+"""Which photo is on which phone: the partition of the settings, checked, with no phone left empty."""
 
 import numpy as np
 
@@ -12,15 +12,15 @@ def partition(
     subjects: np.ndarray | None,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """The phone (n,) int64 of each of n photos with labels (n,); InputError where it cannot be done.
+    """The phone (n,) int64 of each of n photos with labels (n,); InputError if they cannot be dealt so.
 
-    A phone left empty takes a photo from the largest one, unless phones own none (`Partition.owns_rows`).
+    A phone left empty gets a photo from the largest one, unless phones own none (`Partition.owns_rows`).
     """
     chosen, phones = federation.make(), federation.phones
     if phones > len(labels) and chosen.owns_rows:
         raise InputError(
-            f"federation.phones: {phones} phones, but only {len(labels)} training photos to share out;"
-            f" set it to {len(labels)} or less, or let phones draw: federation.partition = draw"
+            f"federation.phones: {phones} phones, but only {len(labels)} training photos to deal out;"
+            f" set it to {len(labels)} or less, or let phones sample: federation.partition = draw"
         )
     if subjects is None and chosen.needs_subjects:
         raise InputError(
@@ -31,13 +31,13 @@ def partition(
     if wrong := _wrong(owner, len(labels), phones):
         raise InputError(
             f'federation.partition: owners of "{federation.partition}" must give each of {len(labels)} photos'
-            f" a phone from 0 to {phones - 1}, as int64; it gave {wrong}; mend it"
+            f" a phone from 0 to {phones - 1}, as int64; got {wrong}; fix it"
         )
     return _fill_empty(owner, phones, rng) if chosen.owns_rows else owner
 
 
 def _wrong(owner: object, photos: int, phones: int) -> str:
-    """What is wrong with the answer of a partition, in words; "" where nothing is."""
+    """What is wrong with the result of a partition; "" if nothing is."""
     if not isinstance(owner, np.ndarray):
         return f"a {type(owner).__name__}"
     if owner.shape != (photos,) or owner.dtype != np.int64:
@@ -47,7 +47,7 @@ def _wrong(owner: object, photos: int, phones: int) -> str:
 
 
 def _fill_empty(owner: np.ndarray, phones: int, rng: np.random.Generator) -> np.ndarray:
-    """Gives each empty phone one photo of the phone that then has most (the first of equals)."""
+    """Gives each empty phone one photo of the phone that then has most (the first on a tie)."""
     sizes = np.bincount(owner, minlength=phones)
     for phone in np.flatnonzero(sizes == 0):
         largest = int(sizes.argmax())

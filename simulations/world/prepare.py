@@ -1,7 +1,7 @@
-"""From a configuration to what the phones, the baseline and the judge hold: the way of the data.
+"""The data path: from a configuration to what the phones, the baseline and the evaluation hold.
 
-`survey` does everything that can go wrong by the user's hand, and is quick; `World.prepare` computes the
-features. Below this line only arrays and counts travel.
+`survey` does everything that can fail because of user input, and is quick; `World.prepare` computes the
+features. From there on, only arrays and counts are passed.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ PARTS = ("validation", "test")  # the held-out ones
 class Prepared:
     """The learning problem as arrays. Rows of `features`: training views, validation, then test photos."""
 
-    features_path: Path | None  # in the cache: what the model reads of each view; None where it is nothing
+    features_path: Path | None  # in the cache: the model's input from each view; None if there is none
     central: PhoneRows  # all training views in one place
     shards: PhoneRows | PoolDraws  # the same views, on phones
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
     validation_on_phones: PhoneHoldout | None = (
-        None  # the same photos, each on one phone; None where there is but one
+        None  # the same photos, each on one phone; None if there is only one
     )
     test_on_phones: PhoneHoldout | None = None
 
@@ -55,10 +55,10 @@ class World:
     table: ImageTable
     plan: ViewPlan
     owner: np.ndarray  # (training views,) int64: the phone of each
-    encoder: Encoder | None  # None where the model reads nothing
-    weights: Weights | None  # of MobileNetV2, where the model starts from them
+    encoder: Encoder | None  # None if the model reads nothing
+    weights: Weights | None  # of MobileNetV2, if the model starts from them
     partition: Partition | None = None  # None: one phone holds everything
-    seen: ViewPlan | None = None  # the held-out photos once more, each taken by the camera of its phone
+    seen: ViewPlan | None = None  # the held-out photos again, each as taken by its phone's camera
 
     @property
     def size(self) -> int:
@@ -72,7 +72,7 @@ class World:
         return np.bincount(self.table.labels[self.table.split == 0], minlength=len(self.table.classes))
 
     def prepare(self, step: Step, among: ViewPlan | None = None) -> Prepared:
-        """Computes the features, or finds them in the cache, and lays out who holds what.
+        """Computes the features, or reads them from the cache, and lays out who holds what.
 
         `among`: a plan of this table with more views, whose matrix several worlds share.
         """
@@ -81,7 +81,7 @@ class World:
         matrix = np.zeros((len(whole), 0), np.float32) if path is None else np.load(path, mmap_mode="r")
         labels, parts = self.table.labels[whole.photos], self.table.split[whole.photos]
         held_out = []
-        for part in (1, 2):  # their rows lie side by side
+        for part in (1, 2):  # their rows are contiguous
             rows = np.flatnonzero(parts == part)
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
@@ -122,16 +122,16 @@ class World:
 
 
 def survey(config: Config, step: Step, *, phones: bool = True) -> World:
-    """Finds and checks photos, split, plan, partition and weights; `step` sees (photos checked, photos).
+    """Finds and checks photos, split, plan, partition and weights; `step` gets (photos checked, photos).
 
-    Without `phones` there is no federation to share photos out to: one phone holds everything.
+    Without `phones` there is no federation: one phone holds everything.
     """
     table = load_table(config.data, config.sketch, seed=config.run.seed, progress=step)
     return world_of(config, table, phones=phones)
 
 
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
-    """The same for photos that were found, checked and split before."""
+    """As `survey`, for photos that are found, checked and split already."""
     seed = config.run.seed
     device.check_available(config.run.device)
     plan = plan_views(table, config.data.balance, seed=seed)
@@ -155,7 +155,7 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
 
 
 def _through_cameras(world: World) -> World:
-    """The world in which every phone takes its own photos: training views, and held-out ones once more."""
+    """The world in which every phone's camera takes its photos: training views, and held-out ones again."""
     plan, table, n = world.plan, world.table, len(world.owner)
     training = plan.photos[:n]
     taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))

@@ -1,6 +1,6 @@
-"""How unlike one another the phones are: numbers from the table of views (phones, classes).
+"""How much the phones differ: numbers from the table of views (phones, classes).
 
-`described` is what data.json says of the phones, and all that the page shows of them.
+`described` is what data.json holds on the phones, and all that the page shows of them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from fer_models.local.training import PhoneData
 from fer_models.run_folder.data_facts import ClassOnPhones, KeptPhones, PhoneFacts, Sizes
 from simulations.world.holdout import class_views
 
-MOST_KEPT = 200  # phones whose views are kept one by one: as many columns as the page has room for
+MOST_KEPT = 200  # phones whose views are kept individually: as many columns as fit the page
 
 
 def table(held: PhoneData, classes: int) -> np.ndarray:
@@ -20,9 +20,9 @@ def table(held: PhoneData, classes: int) -> np.ndarray:
 
 
 def label_divergence(views: np.ndarray) -> float:
-    """How far the classes of a phone are from those of all: 0 (the same shares everywhere) to 1 bit.
+    """How far phones' class shares are from the overall ones: 0 (the same shares everywhere) to 1 bit.
 
-    The Jensen-Shannon divergence between both, in bits, as the mean over phones weighted by their views
+    The Jensen-Shannon divergence between the two, in bits, as the mean over phones weighted by their views
     (Lin, Divergence measures based on the Shannon entropy, 1991, doi:10.1109/18.61115).
     """
     sizes, totals = views.sum(axis=1), views.sum(axis=0)
@@ -31,15 +31,15 @@ def label_divergence(views: np.ndarray) -> float:
 
 
 def most_divergence(views: np.ndarray) -> float:
-    """The label divergence if every phone held one class alone: no partition of these views has more.
+    """The label divergence if every phone held a single class: no partition of these views has more.
 
-    The divergence is convex in the shares of a phone, which mix those of phones of one class.
+    The divergence is convex in a phone's shares, which are a mixture of those of single-class phones.
     """
     return label_divergence(np.diag(views.sum(axis=0)))
 
 
 def size_gini(sizes: np.ndarray) -> float:
-    """The Gini coefficient of the phones' sizes (n,): 0 where all are the same, 1 - 1/n where one has all.
+    """The Gini coefficient of the phones' sizes (n,): 0 if all are the same, 1 - 1/n if one has all.
 
     Half the mean difference between two phones, relative to the mean size (Gini, Variabilita e mutabilita,
     1912; Ceriani and Verme, 2012, doi:10.1007/s10888-011-9188-x, whose formula for sorted sizes this is).
@@ -52,7 +52,7 @@ def size_gini(sizes: np.ndarray) -> float:
 def described(views: np.ndarray, classes: Sequence[str], rng: np.random.Generator) -> PhoneFacts:
     """Sizes, skew and classes of phones with `views` (phones, classes), and the table itself.
 
-    Of more than MOST_KEPT phones the table has a draw of so many; everything else is of all.
+    With more than MOST_KEPT phones the table has a random sample of that many; the rest covers all.
     """
     sizes, phones = views.sum(axis=1), len(views)
     kept = np.sort(rng.choice(phones, MOST_KEPT, replace=False)) if phones > MOST_KEPT else np.arange(phones)
