@@ -108,6 +108,7 @@ def test_a_file_that_lacks_something_is_refused_in_one_line(older: Path, name: s
     said = json.loads(path.read_text().splitlines()[0] if name == ROUNDS else path.read_text())
     del said[gone]
     path.write_text(json.dumps(said) + "\n")
-    words = rf"{name}.* damaged, or was written by an older fedfer \({gone}: Field required\); use that version, or"
+    damaged = rf"{name}.* damaged, or was written by an older fedfer"
+    words = rf"{damaged} \({gone}: Field required\); use that version, or"
     with pytest.raises(InputError, match=words):
         write_report(older)
