@@ -124,6 +124,8 @@ class Rounds:
 
     def _measured(self, answers: Replies) -> dict[str, float]:
         """The transforms' metrics for the round's record."""
+        if not self.plan.transforms:
+            return {}
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(answers.metrics) if changes else {}
 
