@@ -43,6 +43,10 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
     without a type or default (options.py).
     """
     module, _, name = text.partition(":")
+    if module == "__main__":
+        raise InputError(
+            f'{key}: "{text}" cannot be found by other processes; put the class in a file on PYTHONPATH'
+        )
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:

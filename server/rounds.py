@@ -47,6 +47,12 @@ from server.strategies.registry import make
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
+    if job.mechanisms and (algorithm.needs_updates or job.plan.strategy.sums):
+        raise RunError(
+            f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
+            " mechanisms change; choose another strategy",
+            resumable=False,
+        )
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
     if algorithm.closed_form:
@@ -102,7 +108,7 @@ class Rounds:
         phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
         state = before.state or algorithm.begin(before.head)
         replies, wire_bytes = self._collect(number, before.head, phones, state)
-        decided = self.job.scheduler.decide(replies, reached.waiting, began - self.began)
+        decided = self.job.scheduler.decide(replies, reached.waiting, time.perf_counter() - self.began)
         answers = decided.now
         context = SumContext(number, plan.seed, len(phones), before.head)
         update, metrics = applied(self.job.mechanisms, answers.update, context)
@@ -167,8 +173,9 @@ class Rounds:
 
         A phone whose update cannot be used keeps the head unchanged.
         """
-        order = self.plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, transforms="")
+        plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
+        order = plan.order(self.algorithm, self.job.rounds + 1)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)

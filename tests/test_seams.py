@@ -8,7 +8,9 @@ import pytest
 from support_reference import make_shards
 from support_rounds import SIZES, head_bytes, run
 
+from fer_models.errors import RunError
 from fer_models.local.training import PhoneRows, Update
+from server.config import StrategyConfig
 from server.exchange import Replies
 from server.mechanisms.base import SumContext, applied
 from server.scheduler import Barrier, Decision
@@ -92,3 +94,11 @@ def test_the_barrier_folds_everything_at_once(tmp_path: Path, shards: PhoneRows)
     assert head_bytes(run(tmp_path, shards, scheduler=Barrier())) == head_bytes(run(tmp_path, shards))
     replies = Replies(np.arange(2), Update(np.zeros((1, 2)), 2, 2, 2, 0.0, 0.0), {})
     assert Barrier().decide(replies, (), 1.0) == Decision(replies, (), {})
+
+
+@pytest.mark.parametrize("name", ["median", "scaffold", "ridge"])
+def test_a_strategy_that_would_bypass_a_mechanism_is_refused(
+    tmp_path: Path, shards: PhoneRows, name: str
+) -> None:
+    with pytest.raises(RunError, match="all that mechanisms change"):
+        run(tmp_path, shards, rounds=1, mechanisms=(Times(0.5),), strategy=StrategyConfig(name=name))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_commands import Here
 from support_fake_runs import make_run
+from support_local_grid import LocalGrid, serve
 from support_pages import read as read_page
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import Recorder, head_bytes, run
@@ -26,6 +27,7 @@ from fer_models.attacks.sign_flip import SignFlip
 from fer_models.code import node_code
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
+from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
 from fer_models.local import transforms
 from fer_models.local.clipping import ClipNorm
@@ -35,7 +37,10 @@ from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.networks.build import build
 from fer_models.networks.phones import NetworkPhones
 from fer_models.updates import chosen, own_classes, read, written
-from server.config import StrategyConfig
+from server.app import make_app
+from server.checkpoint import Checkpoint
+from server.config import EvaluationConfig, StrategyConfig
+from server.job import Job, Plan
 
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 STEPS = {
@@ -168,7 +173,7 @@ def test_what_is_clipped_is_the_update_and_not_its_weight() -> None:
 def test_work_in_small_parts_is_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     shards, phones = make_shards(SIZES), np.arange(len(SIZES))
     starts = np.random.default_rng(0).standard_normal((len(SIZES), CLASSES, WIDTH + 1)).astype(np.float32)
-    task = work(each=True, starts=starts, transforms=with_steps(*STEPS.values()))
+    task = work(each=True, starts=starts, transforms=with_steps(STEPS["noise"], STEPS["clip"]))
     whole = train_phones(shards, phones, task)
     monkeypatch.setattr(transforms, "_BYTES", 1)
     parts = train_phones(shards, phones, task)
@@ -317,7 +322,39 @@ class Shrink(Transform):
 
 @dataclass(frozen=True)
 class Nothing(Transform):
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return updates, {}
+
+
+@dataclass(frozen=True)
+class Idle(Transform):
     pass
+
+
+@dataclass(frozen=True)
+class Grows(Transform):
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return updates.repeat(2, axis=2), {}
+
+
+@dataclass(frozen=True)
+class Takes(Transform):
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return updates, {"phones": np.ones(len(updates))}
+
+
+@dataclass(frozen=True)
+class Expands(Transform):
+    factor: float = 3.0
+
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return self.factor * updates, {}
+
+
+@dataclass(frozen=True)
+class Misspelt(Attack):
+    def corupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
+        return -update
 
 
 @dataclass(frozen=True)
@@ -361,6 +398,51 @@ def test_a_transform_that_measures_nothing(tmp_path: Path, shards: PhoneRows) ->
     got = run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1)
     assert head_bytes(got) == head_bytes(run(tmp_path, shards, rounds=1))
     assert got.records[0].metrics == {}
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize(("name", "words"), [("Grows", "updates of shape"), ("Takes", 'called "phones"')])
+def test_what_a_transform_returns_is_checked(name: str, words: str) -> None:
+    (step,) = chosen(UpdateConfig.model_validate({"transforms": [f"my_updates:{name}"]}), AttackConfig())
+    with pytest.raises(RunError, match=words):
+        train_phones(make_shards(SIZES), np.arange(10), work(transforms=with_steps(step)))
+
+
+@pytest.mark.usefixtures("mine")
+def test_fine_tuning_with_a_transform_of_the_users_own(tmp_path: Path, shards: PhoneRows) -> None:
+    text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Shrink"]}), AttackConfig())
+    plan = Plan(
+        prepared=str(tmp_path), sizes=shards.sizes, phones_per_round=0, epochs=1, block=3, seed=0,
+        train=TrainConfig(lr=0.01), strategy=StrategyConfig(name="fine-tune"), transforms=text,
+        classes=CLASSES,
+    )  # fmt: skip
+    head, kept = new_head(CLASSES, WIDTH, seed=0), []
+    job = Job(
+        plan=plan, start=Checkpoint(0, head, Selection("last", head)), rounds=1, nodes=2,
+        evaluation=EvaluationConfig(), validation=HeldOut(shards.features[:60], shards.labels[:60]),
+        on_round=lambda record, state: None, adapting=np.arange(10), on_adapted=kept.append,
+    )  # fmt: skip
+    serve(make_app(job), LocalGrid(2))
+    assert kept[0].shape == (10, *head.shape)
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize(
+    ("given_settings", "line"),
+    [
+        (['update.transforms=["my_updates:Idle"]'], "lacks __call__"),
+        (['update.transforms=["my_updates:Shrink", "my_updates:Expands"]'], "factor"),
+        (['update.transforms=[["a"]]'], "update.transforms must be a list"),
+        (['update.transforms=["__main__:A"]'], "put the class in a file"),
+        (["attack.name=my_updates:Misspelt"], "lacks corrupt or relabel"),
+        (["attack.name=noise", "attack.phones=0.001"], "is none of the 100 phones"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused_in_a_line(
+    here: Here, given_settings: list[str], line: str
+) -> None:
+    told = here.refused("run", "quickstart", *(part for each in given_settings for part in ("--set", each)))
+    assert line in told
 
 
 @pytest.mark.parametrize(

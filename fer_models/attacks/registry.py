@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from fer_models.attacks.base import Attack, Honest, Malicious
 from fer_models.attacks.label_flip import LabelFlip
@@ -31,6 +31,13 @@ class AttackConfig(PageSection):
 
     name: Annotated[str, BeforeValidator(ATTACKS.named)] = ATTACKS.default
     phones: float = Field(0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "AttackConfig":
+        page = self.page
+        if page is not Honest and page.corrupt is Attack.corrupt and page.relabel is Attack.relabel:
+            raise ValueError(f'name: "{self.name}" lacks corrupt or relabel; see fer_models/attacks/base.py')
+        return self
 
     def steps(self) -> Iterable[Transform]:
         """What malicious phones do to their updates; empty if no attack is set."""

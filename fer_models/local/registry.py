@@ -31,7 +31,8 @@ class UpdateConfig(Section):
     def known_keys(cls, given: Mapping[str, Any]) -> Iterable[str]:
         """Includes the options of all transforms, and of user-defined ones if `given` names any."""
         names = given.get("transforms", ())
-        own = [name for name in names if name in TRANSFORMS] if isinstance(names, list | tuple) else []
+        listed = names if isinstance(names, list | tuple) else ()
+        own = [name for name in listed if isinstance(name, str) and name in TRANSFORMS]
         return [*cls.model_fields, *TRANSFORMS.options(*own)]
 
     @model_validator(mode="before")
@@ -41,12 +42,21 @@ class UpdateConfig(Section):
         if not isinstance(names, list | tuple):
             return given
         for name in names:
-            if name in PAGES or name not in TRANSFORMS:
+            if not isinstance(name, str) or name in PAGES or name not in TRANSFORMS:
                 raise ValueError(
                     f"transforms must be a list of MODULE:CLASS of your own, got {as_toml(name)} in it; "
                     f"set {', '.join(TRANSFORMS.options())} directly"
                 )
+        for name in names:
+            page = TRANSFORMS.page(name)
+            if page.__call__ is Transform.__call__ and page.groups is Transform.groups:
+                raise ValueError(f'transforms: "{name}" lacks __call__; see fer_models/local/transforms.py')
         every = TRANSFORMS.options(*names)
+        for option, owners in every.items():
+            if len({(str(rule.annotation), rule.default) for rule in owners.values()}) > 1:
+                raise ValueError(
+                    f"{option} is declared differently by {' and '.join(owners)}; rename it in one of them"
+                )
         if clash := sorted(every.keys() & cls.model_fields.keys()):
             raise ValueError(f"{clash[0]} is a setting of its own; give the option another name")
         if unknown := sorted(given.keys() - every.keys() - cls.model_fields.keys()):
@@ -61,7 +71,9 @@ class UpdateConfig(Section):
     def steps(self) -> Iterable[Transform]:
         """The transforms that change something, in the order in which they apply."""
         values = self.model_extra or {}
-        for name in (*self.transforms, *PAGES):
+        own = [TRANSFORMS.page(name) for name in self.transforms]
+        built_in = [name for name, page in PAGES.items() if not any(issubclass(one, page) for one in own)]
+        for name in (*self.transforms, *built_in):
             owned = [option for option, owners in TRANSFORMS.options(name).items() if name in owners]
             step = TRANSFORMS.page(name)(**{option: values[option] for option in owned})
             if step.active:

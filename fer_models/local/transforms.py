@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from fer_models.errors import RunError
 from fer_models.local import kernel
 from fer_models.local.training import LocalWork, PhoneData, Trained, Update
 
@@ -130,11 +131,13 @@ class Transforms:
         place = np.searchsorted(phones, trained.phones)
         context, weights, updates, metrics = _of(context, place), weights[place], trained.updates, Metrics()
         for step in self.steps:
+            shape = updates.shape
             updates, measured = step(updates, context)
+            _check(step, updates, measured, shape, metrics)
             metrics |= measured
         updates = np.ascontiguousarray(updates, dtype=np.float64)
         norms = kernel.norms(updates)
-        sound = np.isfinite(norms)
+        sound = np.all([np.isfinite(values) for values in (norms, *metrics.values())], axis=0)
         total = np.zeros(work.head.shape)
         kernel.add_updates(total, updates[sound], weights[sound])
         views = int(context.views[sound].sum())
@@ -156,6 +159,25 @@ class Transforms:
     def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Numbers by name for a round's record, from `metrics` (k,) of its phones."""
         return {name: value for step in self.steps for name, value in step.summary(metrics).items()}
+
+
+def _check(
+    step: Transform, updates: object, measured: object, shape: tuple[int, ...], known: Metrics
+) -> None:
+    """RunError unless updates have the given shape, and measurements are new, one per phone."""
+    wrong = ""
+    if not isinstance(updates, np.ndarray) or updates.shape != shape:
+        wrong = f"updates of shape {getattr(updates, 'shape', type(updates).__name__)}, got {shape}"
+    elif not isinstance(measured, dict):
+        wrong = f"measurements that are no dictionary but {type(measured).__name__}"
+    else:
+        for name, values in measured.items():
+            if name == "phones" or name in known:
+                wrong = f'a measurement called "{name}", which is taken'
+            elif not isinstance(values, np.ndarray) or values.shape != shape[:1]:
+                wrong = f'a measurement "{name}" that is no array with one number per phone'
+    if wrong:
+        raise RunError(f"the transform {type(step).__name__} returned {wrong}; correct it", resumable=False)
 
 
 def _of(context: Context, places: np.ndarray) -> Context:

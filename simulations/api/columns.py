@@ -55,6 +55,7 @@ def _numbers(line: RoundRecord) -> dict[str, object]:
         found.pop(name, None)
     across, own = line.across, line.own_heads
     return {
+        **{name: value for name, value in line.metrics.items() if name not in found},
         **found,
         "worst_tenth": None if across is None else across.accuracy.worst_tenth,
         "own_accuracy": None if own is None else own.accuracy,

@@ -125,6 +125,12 @@ def _check_strategy(config: Config) -> None:
             f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
             " else, or nothing; omit them, or set another strategy"
         )
+    attack, phones = config.attack, config.federation.phones
+    if attack.name != type(attack)().name and attack.phones > 0 and not round(attack.phones * phones):
+        raise InputError(
+            f"attack.phones: a share of {attack.phones} is none of the {phones} phones; raise it, or"
+            " leave the attack out"
+        )
     if strategy.projection > FEATURES:
         raise InputError(
             f"strategy.projection must be at most {FEATURES}, the number of features, got "
