@@ -240,7 +240,7 @@ def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path) -> None:
     code = f"from simulations.speed.benchmark import *; measure(Path('out'), Display(), {TINY})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    check(json.loads((tmp_path / "out" / "speed.json").read_text()), tmp_path / "out", TINY)
+    check(Speed.read(tmp_path / "out"), tmp_path / "out", TINY)
     assert (tmp_path / "out" / "logs" / "stock-flower" / "flower.log").stat().st_size > 0
     assert "Stock Flower: done, 1 round" in done.stdout
     assert done.stderr == ""

@@ -201,9 +201,9 @@ def test_three_phones_over_tls_come_to_the_head_of_the_simulation(
     faces = draw_faces(tmp_path / "faces")
     plain = {
         "federation__phones": 3, "federation__rounds": 2, "data__balance": 0, "federation__nodes": 2,
-        "federation__partition": "quantity", "checkpoint__every": 1,
+        "checkpoint__every": 1,
     }  # fmt: skip
-    words = ["--data", str(faces), *settings(**plain)]
+    words = ["--data", str(faces), *settings(**plain, federation__partition="quantity")]
     simulated = here.run("run", *words, "--set=federation.engine=process", "--no-baseline", "--out", "run")
     assert simulated.code == 0, simulated.err
     photos = share_out(faces, words[3::2], tmp_path)

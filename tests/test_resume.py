@@ -59,7 +59,7 @@ def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
     [
         ("fer_models.run_folder.folder:RunFolder.append_round", 8),
         ("pathlib:Path.write_bytes", 2),  # the second checkpoint, half written
-        ("simulations.run.runner:own_heads.of", 1),  # the rounds are done
+        ("simulations.run.runner:personal_heads.of", 1),  # the rounds are done
         ("simulations.run.central:show", 3),  # in the third epoch of the baseline
         ("simulations.run.artifacts:_write_predictions", 1),  # of the baseline, whose head is written
         ("simulations.run.artifacts:_write_predictions", 3),  # of the run
