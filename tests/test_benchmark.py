@@ -1,6 +1,5 @@
 """The contenders of `fedfer speed` do the same work, and what is written is what was measured."""
 
-import json
 import os
 import signal
 import subprocess

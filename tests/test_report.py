@@ -232,7 +232,7 @@ def test_faces_are_left_out_on_request_and_when_they_are_too_many(tmp_path: Path
 def test_an_unfinished_run_is_named(tmp_path: Path, name: str) -> None:
     run = make_run(tmp_path / "run")
     (run / name).write_text("{")
-    with pytest.raises(InputError, match=rf"run/{name}.* is (damaged .*; restore it|not TOML: .*; mend)"):
+    with pytest.raises(InputError, match=rf"run/{name}.* is (damaged .*; restore it|not TOML: .*; fix)"):
         write_report(run)
     (run / name).unlink()
     with pytest.raises(InputError, match=re.escape(name)):
