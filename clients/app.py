@@ -8,7 +8,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from clients import phone_node as device
+from clients import phone_node
 from clients.phones import phones_of, trainer_of
 from fer_models.code import check_node, node_code
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
@@ -29,8 +29,8 @@ def ready(message: Message, context: Context) -> Message:
     """
     order, head = _order(message)
     if "recipe" in message.content:
-        held: PhoneData = device.prepare(context.node_config, message.content.config_records["recipe"])
-        says = {"phone": device.number(context.node_config), "views": int(held.sizes.sum())}
+        held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
+        says = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
     else:
         held, says = (
             phones_of(order.prepared),
@@ -107,7 +107,7 @@ def _held(order: Order, context: Context) -> PhoneData:
     """The data of this node's phones; RunError if the prepared files or the node's code have changed."""
     check_node(order.code, order.own_classes)
     if not order.prepared:
-        return device.held(context.node_config)
+        return phone_node.held(context.node_config)
     check_unchanged(order.stamp)
     return phones_of(order.prepared)
 

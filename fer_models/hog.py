@@ -43,7 +43,7 @@ class HogModel(Fitted):
         "orientations": ORIENTATIONS,
         "block": BLOCK,
     }
-    library: ClassVar[tuple[str, str] | None] = ("skimage", "scikit-image")
+    requires: ClassVar[tuple[str, str] | None] = ("skimage", "scikit-image")
 
     def width(self, size: int) -> int:
         """Length of the descriptor."""

@@ -35,7 +35,7 @@ class Model:
     preprocessing: ClassVar[Mapping[str, Any]] = RGB  # besides the image size
     federated: ClassVar[bool] = False  # whether phones can train it
     linear: ClassVar[bool] = False  # whether only a linear head is trained
-    library: ClassVar[tuple[str, str] | None] = None  # optional dependency: import name, package name
+    requires: ClassVar[tuple[str, str] | None] = None  # optional dependency: import name, package name
 
     @property
     def blocks(self) -> int:

@@ -13,9 +13,10 @@ import pytest
 from support_commands import SMALL
 from support_fake_runs import make_full_run
 
+from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
 from simulations import api
-from simulations.api.columns import Columns
+from simulations.api.columns import Columns, of_rounds
 from simulations.terminal import notebook
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -263,3 +264,17 @@ def test_the_example_notebook_runs(home: Path) -> None:
 def test_the_display_of_a_notebook_is_for_notebooks_alone() -> None:
     assert not notebook.in_notebook()
     assert os.environ.get("JPY_PARENT_PID") is None
+
+
+def test_settings_that_are_arrays_or_no_settings_at_all() -> None:
+    loaded = api.load("quickstart", settings={"data.split": np.array([0.5, 0.25, 0.25])})
+    assert loaded.config.data.split == (0.5, 0.25, 0.25)
+    for wrong in (None, "federation.rounds=3"):
+        with pytest.raises(api.InputError, match="settings must map keys to values, got"):
+            api.load("quickstart", settings=wrong)  # type: ignore[arg-type]
+
+
+def test_the_columns_of_rounds_hold_what_was_measured_of_updates() -> None:
+    line = RoundRecord(1, 2, 3, 0.5, None, None, None, 0.1, 1, 1, 1, metrics={"clipped": 0.5, "phones": 9.0})
+    columns = of_rounds([line])
+    assert (columns["clipped"].tolist(), columns["phones"].tolist()) == ([0.5], [2])

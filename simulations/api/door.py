@@ -232,6 +232,10 @@ def _list(values: Iterable[object] | None) -> str | None:
 
 def _words(settings: Settings) -> list[str]:
     """The settings as KEY=VALUE, with VALUE in TOML."""
+    if settings is None or isinstance(settings, str):
+        raise InputError(
+            f'settings must map keys to values, got {settings!r}; for example {{"federation.rounds": 3}}'
+        )
     if not isinstance(settings, Mapping):
         return list(settings)
     return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
@@ -243,10 +247,11 @@ def _toml(key: str, value: object) -> str:
         return (
             f"{{{', '.join(f'{_toml(key, str(name))} = {_toml(key, one)}' for name, one in value.items())}}}"
         )
+    if callable(rows := getattr(value, "tolist", None)):  # NumPy's arrays and numbers
+        value = rows()
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(key, each) for each in value)}]"
-    item = getattr(value, "item", None)
-    plain = str(value) if isinstance(value, Path) else item() if callable(item) else value
+    plain = str(value) if isinstance(value, Path) else value
     try:
         return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
     except TypeError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulations.cli.exits import resumable
-from simulations.cli.options import Data, Experiment, Quiet, Set, command, number_of_seeds
+from simulations.cli.options import Data, Experiment, Quiet, Set, command, out_option, seeds_option
 from simulations.run.folders import run_folder_for
 
 if TYPE_CHECKING:
@@ -24,24 +24,9 @@ def study(
             "--balances", metavar="N,M", help="Views per class, 0: unbalanced; default: 0,800,900,1000."
         ),
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            "--seeds",
-            metavar="N",
-            callback=number_of_seeds(),
-            help="Number of seeds (1 or more), from run.seed on; default: 1.",
-        ),
-    ] = None,
+    seeds: Annotated[int | None, seeds_option()] = None,
     settings: Set = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Folder, new or to resume; default: runs/study-<date-time>.",
-        ),
-    ] = None,
+    out: Annotated[str | None, out_option("study")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Compare centralized models, each at several class balances.
@@ -81,24 +66,9 @@ def sweep(
     partitions: Annotated[
         str | None, typer.Option("--partitions", metavar="A,B", help="Partitions to run; default: all.")
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            "--seeds",
-            metavar="N",
-            callback=number_of_seeds(1000),
-            help="Number of seeds (1 to 1000), from run.seed on; default: 1.",
-        ),
-    ] = None,
+    seeds: Annotated[int | None, seeds_option(1000)] = None,
     settings: Set = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Folder, new or to resume; default: runs/sweep-<date-time>.",
-        ),
-    ] = None,
+    out: Annotated[str | None, out_option("sweep")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run strategies x partitions x seeds in parallel on all cores.

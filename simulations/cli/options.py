@@ -38,6 +38,19 @@ def number_of_seeds(most: int | None = None) -> Callable[[int | None], int | Non
     return check
 
 
+def seeds_option(most: int | None = None) -> Any:
+    """--seeds of a command that trains several runs, `most` at most."""
+    limits = f"1 to {most}" if most else "1 or more"
+    words = f"Number of seeds ({limits}), from run.seed on; default: 1."
+    return typer.Option("--seeds", metavar="N", callback=number_of_seeds(most), help=words)
+
+
+def out_option(name: str) -> Any:
+    """--out of the command `name` that trains several runs."""
+    words = f"Folder, new or to resume; default: runs/{name}-<date-time>."
+    return typer.Option("--out", metavar="DIR", help=words)
+
+
 class Working(typer.core.TyperCommand):
     """A command whose process environment is prepared before it runs, but not for --help."""
 

@@ -48,24 +48,7 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
     The rounds go through an existing Grid, if one is given.
     """
     began = time.perf_counter()
-    if request.devices != (through is not None and through.devices):
-        real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
-        kind, way = real if request.devices else simulated
-        raise InputError(
-            f"the run in {printable(request.folder)} {kind} a run on devices; resume it with {way}"
-        )
-    if request.federated and not MODELS[request.config.model.name].federated:
-        known = ", ".join(name for name, model in MODELS.items() if model.federated)
-        raise InputError(
-            f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
-            f" set model.name to one of {known}"
-        )
-    if request.federated:
-        from simulations.engines.launcher import node_count
-
-        _check_strategy(request.config)
-        if through is None:
-            node_count(request.config.federation)
+    _check(request, through)
     check_cache()
     with display:
         with display.stage("Photos", unit="photos") as step:
@@ -94,6 +77,28 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
                 run = _Run(request, display, world, prepared, began, seconds)
                 with cut_short.told(request.folder, prepared.features_path):
                     return run.central() if through is None else run.federated(through, nodes.close)
+
+
+def _check(request: Request, through: ExistingGrid | None) -> None:
+    """InputError if what was requested cannot be run, as far as the settings alone tell."""
+    if request.devices != (through is not None and through.devices):
+        real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
+        kind, way = real if request.devices else simulated
+        raise InputError(
+            f"the run in {printable(request.folder)} {kind} a run on devices; resume it with {way}"
+        )
+    if request.federated and not MODELS[request.config.model.name].federated:
+        known = ", ".join(name for name, model in MODELS.items() if model.federated)
+        raise InputError(
+            f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
+            f" set model.name to one of {known}"
+        )
+    if request.federated:
+        from simulations.engines.launcher import node_count
+
+        _check_strategy(request.config)
+        if through is None:
+            node_count(request.config.federation)
 
 
 def _nodes(request: Request, display: Display, stack: ExitStack) -> ExistingGrid:
@@ -126,7 +131,7 @@ def _check_strategy(config: Config) -> None:
             " else, or nothing; omit them, or set another strategy"
         )
     attack, phones = config.attack, config.federation.phones
-    if attack.name != type(attack)().name and attack.phones > 0 and not round(attack.phones * phones):
+    if any(attack.steps()) and attack.phones > 0 and not round(attack.phones * phones):
         raise InputError(
             f"attack.phones: a share of {attack.phones} is none of the {phones} phones; raise it, or"
             " leave the attack out"

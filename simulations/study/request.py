@@ -169,7 +169,7 @@ def _available() -> tuple[str, ...]:
     return tuple(
         name
         for name, page in MODELS.items()
-        if page.library is None or importlib.util.find_spec(page.library[0])
+        if page.requires is None or importlib.util.find_spec(page.requires[0])
     )
 
 

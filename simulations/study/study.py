@@ -46,7 +46,7 @@ def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Stud
     """
     check_cache()
     if study.left_out:
-        libraries = (MODELS[name].library for name in study.left_out)
+        libraries = (MODELS[name].requires for name in study.left_out)
         needed = dict.fromkeys(library[1] for library in libraries if library)
         display.note(f"left out, as {', '.join(needed)} is not installed: {', '.join(study.left_out)}")
     tables = {seed: _photos(study, seed, display) for seed in study.every_seed}
