@@ -10,12 +10,12 @@ from flwr.clientapp import ClientApp
 
 from clients import phone_node
 from clients.phones import phones_of, trainer_of
-from fer_models.code import check_node, node_code
+from fer_models.linear.statistics import phone_sums, projection
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
+from fer_models.machine.code import check_node, node_code
+from fer_models.machine.quiet import hush
+from fer_models.machine.stamp import check_unchanged
 from fer_models.order import Order
-from fer_models.quiet import hush
-from fer_models.stamp import check_unchanged
-from fer_models.statistics import phone_sums, projection
 
 hush()  # Flower imports this module and starts Ray before it calls anything here
 app = ClientApp()

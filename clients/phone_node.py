@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from fer_models import features
-from fer_models.cache import cache_dir
 from fer_models.config import DataConfig
 from fer_models.data.augment import ViewPlan
 from fer_models.data.images import ImageTable, check_unreadable
@@ -22,6 +21,7 @@ from fer_models.encoders.backbone import load
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
 from fer_models.local.training import PhoneRows
+from fer_models.machine.cache import cache_dir
 from fer_models.photos.choice import choose, vocabulary
 from fer_models.photos.sources import open_source
 

@@ -23,14 +23,14 @@ from typing import IO
 
 import numpy as np
 
-from fer_models.cache import cache_dir, whole_file
-from fer_models.code import digests, with_imports
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.images import ImageTable
 from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import sha256_of
 from fer_models.errors import RunError
-from fer_models.machine import cores
+from fer_models.machine.cache import cache_dir, whole_file
+from fer_models.machine.code import digests, with_imports
+from fer_models.machine.cores import cores
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation resumes at a multiple
 READERS = 8  # threads that read photos, at most

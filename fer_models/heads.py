@@ -13,8 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.machine.cache import whole_file
 from fer_models.seeding import stream
 
 Arrays = dict[str, np.ndarray]

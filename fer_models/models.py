@@ -19,12 +19,12 @@ from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, from_arrays, new_head
 from fer_models.hog import HogModel
-from fer_models.linear_models import Frozen, Majority, RidgeHead
+from fer_models.linear.linear_models import Frozen, Majority, RidgeHead
 from fer_models.local.training import CentralTrainer, PhoneRows
 from fer_models.model import Fitted, Linear, Model
 from fer_models.networks.registry import NETWORKS
-from fer_models.options import declared
-from fer_models.registry import PageSection, Registry
+from fer_models.pages.options import declared
+from fer_models.pages.registry import PageSection, Registry
 from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:

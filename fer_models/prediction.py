@@ -20,7 +20,7 @@ from fer_models.encoders.weights import IMAGENET, Weights, find
 from fer_models.errors import InputError
 from fer_models.features import READERS, stack
 from fer_models.heads import Classifier, load_head
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from fer_models.models import MODELS, ModelConfig, open_encoder, restore, shaped_by
 from fer_models.photos.scan import check_photos
 from fer_models.text import printable

@@ -3,10 +3,10 @@
 import json
 from functools import lru_cache
 
-from fer_models import extensions
 from fer_models.attacks.registry import AttackConfig
 from fer_models.local.registry import UpdateConfig
 from fer_models.local.transforms import Transform
+from fer_models.pages import extensions
 
 
 def chosen(update: UpdateConfig, attack: AttackConfig) -> tuple[Transform, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
 from fer_models.evaluation import Selection
+from fer_models.machine.cache import whole_file
 from server.strategies.base import State
 
 FILE = "checkpoint.safetensors"

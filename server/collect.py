@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from flwr.serverapp import Grid
 
-from fer_models import stamp
 from fer_models.errors import RunError
+from fer_models.machine import stamp
 from server.exchange import NOT_FINITE, Exchange, Replies, Sums
 from server.job import Plan
 from server.strategies.registry import check_phones

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fer_models.config import Section
-from fer_models.registry import PageSection, Registry
+from fer_models.pages.registry import PageSection, Registry
 from server.strategies.base import Algorithm
 from server.strategies.registry import STRATEGIES
 

@@ -16,8 +16,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from fer_models.closed_form import Moments
 from fer_models.errors import RunError
+from fer_models.linear.closed_form import Moments
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order

@@ -7,8 +7,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fer_models.code import difference, node_code
 from fer_models.errors import RunError
+from fer_models.machine.code import difference, node_code
 from fer_models.order import Order
 from server.exchange import no_answer, reason
 from server.job import Job, Plan

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fer_models.across import PhoneHoldout
-from fer_models.code import node_digest
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
+from fer_models.machine.code import node_digest
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.updates import own_classes

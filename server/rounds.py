@@ -25,12 +25,12 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
+from fer_models.linear.statistics import check_exact, projection
+from fer_models.linear.statistics import payload as sums_payload
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
-from fer_models.statistics import check_exact, projection
-from fer_models.statistics import payload as sums_payload
 from server.checkpoint import Checkpoint
 from server.collect import enough, finish
 from server.evaluation import Judged, judged

@@ -17,15 +17,15 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.attacks.registry import AttackConfig
-from fer_models.cache import whole_file
 from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
-from fer_models.extensions import is_extension
 from fer_models.local.registry import UpdateConfig
+from fer_models.machine.cache import whole_file
 from fer_models.models import ModelConfig
-from fer_models.options import as_toml
+from fer_models.pages.extensions import is_extension
+from fer_models.pages.options import as_toml
+from fer_models.pages.registry import PageSection, Registry
 from fer_models.photos.listing import HUB
-from fer_models.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest
 from simulations.partitions.base import Partition

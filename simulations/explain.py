@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
 
-from fer_models.options import allowed, as_toml
+from fer_models.pages.options import allowed, as_toml
 
 
 def explain(config: type[BaseModel], error: ValidationError) -> str:

@@ -12,9 +12,9 @@ from support_commands import LONG, Here, fedfer, settings, started
 from support_once import Once
 from support_photo_folders import make_folder
 
-from fer_models.cache import cache_path
 from fer_models.encoders import backbone, weights
-from fer_models.quiet import hush
+from fer_models.machine.cache import cache_path
+from fer_models.machine.quiet import hush
 from simulations.engines.interrupt import SIGNALS
 
 # Hundreds of processes import the same sources: compiled once, and no core waits busily for another's work.

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization as as_bytes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from fer_models.quiet import OFF
+from fer_models.machine.quiet import OFF
 
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score, log_loss
 
-from fer_models import closed_form
-from fer_models.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
+from fer_models.linear import closed_form
+from fer_models.linear.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
 from fer_models.local.training import PhoneRows
 
 CLASSES = 3

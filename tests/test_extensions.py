@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from fer_models import extensions
 from fer_models.errors import InputError
-from fer_models.options import declared
+from fer_models.pages import extensions
+from fer_models.pages.options import declared
 
 
 class Page(ABC):

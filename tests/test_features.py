@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models.code import with_imports
 from fer_models.data.augment import ViewPlan, view_pixels
 from fer_models.data.images import ImageTable
 from fer_models.encoders.backbone import FEATURES, Encoder, load
@@ -22,6 +21,7 @@ from fer_models.encoders.encoder import GrayPixels, gray
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
 from fer_models.features import BATCH, extract, key
+from fer_models.machine.code import with_imports
 
 SIZE = 32
 PHOTOS = 100

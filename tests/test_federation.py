@@ -10,14 +10,14 @@ from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import EVERY, SIZES, head_bytes, run
 
 from fer_models.across import across, personal_answers
-from fer_models.closed_form import ridge
 from fer_models.config import TrainConfig
 from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, as_arrays, cross_entropy, new_head
+from fer_models.linear.closed_form import ridge
+from fer_models.linear.statistics import payload
 from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
-from fer_models.statistics import payload
 from server.checkpoint import load
 from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out

@@ -11,10 +11,10 @@ from support_photo_folders import refused
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import ImageTable, load_table
 from fer_models.errors import InputError, RunError
-from fer_models.photos import fer2013
 from fer_models.photos.choice import found
-from fer_models.photos.fer2013 import LABELS
 from fer_models.photos.sources import open_source
+from fer_models.photos.tabular import fer2013
+from fer_models.photos.tabular.fer2013 import LABELS
 
 ALL = tuple(sorted(LABELS))
 

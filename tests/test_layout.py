@@ -9,8 +9,8 @@ import pytest
 from support_photo_folders import PAIR, gray, load, make_folder, refused, write_csv
 
 from fer_models.config import SPLITS
-from fer_models.photos import tables
 from fer_models.photos.layout import part_of
+from fer_models.photos.tabular import tables
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -16,8 +16,8 @@ from support_reference import make_shards
 from support_rounds import SIZES, head_bytes, run
 
 from clients.app import app
-from fer_models import code
 from fer_models.errors import RunError
+from fer_models.machine import code
 
 CHANGED = "has other code than the server, in .*: it changed since the run began"
 

@@ -9,8 +9,8 @@ from support_commands import Running, fedfer, settings
 from support_flower_net import CHECKOUT
 from support_traps import lay_traps
 
-from fer_models.code import digests
 from fer_models.errors import InputError, RunError, first_cause
+from fer_models.machine.code import digests
 from server.exchange import reason
 from simulations.engines.standing import environment, nowhere
 

@@ -11,7 +11,7 @@ import pytest
 from pathspec import GitIgnoreSpec
 from support_commands import settings
 
-from fer_models.code import digests, with_imports
+from fer_models.machine.code import digests, with_imports
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("clients", "fer_models", "server", "simulations")

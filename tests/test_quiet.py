@@ -11,7 +11,7 @@ from PIL import Image
 from support_commands import FEDFER, settings
 from support_watch import outside, watched
 
-from fer_models import quiet
+from fer_models.machine import quiet
 
 slow = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def test_a_run_and_a_prediction_keep_to_themselves(
 def test_the_apps_switch_it_off_as_flower_imports_them(app: str) -> None:
     """Before Flower starts its Ray, and where nothing of ours began the process."""
     code = (
-        f"import os, {app}; from fer_models.quiet import ALONE, OFF\n"
+        f"import os, {app}; from fer_models.machine.quiet import ALONE, OFF\n"
         "print([name for name, value in (OFF | ALONE).items() if os.environ.get(name) != value])"
     )
     names = [*quiet.OFF, *quiet.ALONE]

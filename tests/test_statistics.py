@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_reference import CLASSES, make_shards
 
-from fer_models.closed_form import Moments, moments, ridge
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
+from fer_models.linear.closed_form import Moments, moments, ridge
+from fer_models.linear.statistics import check_exact, expanded, payload, phone_sums, projection
 from fer_models.local.training import PhoneRows
-from fer_models.statistics import check_exact, expanded, payload, phone_sums, projection
 from server.strategies import ridge as federated
 
 VIEWS, WIDTH = 90, 23

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from support_fake_runs import CLASSES, make_study
 
-from simulations.study import curves as study_curves
-from simulations.study import figures as study_figures
-from simulations.study.network import blocks
+from simulations.study.figures import curves as study_curves
+from simulations.study.figures import files as study_figures
+from simulations.study.figures.network import blocks
 from simulations.study.results import Study, read
 
 LONG = ("anger and annoyance, of any kind", "contempt", "disgust", "fear $1$", "happy_{x}", "neutral",

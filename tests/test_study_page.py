@@ -9,10 +9,10 @@ from support_fake_runs import make_study
 from support_once import Once
 from support_pages import NASTY, Page
 
-from simulations.study import figures as study_figures
 from simulations.study import files as study_files
 from simulations.study import page as study_page
 from simulations.study import words as study_words
+from simulations.study.figures import files as study_figures
 from simulations.study.results import Study, read
 
 SKILLS = {"mobilenet": 0.43, "mobilenet-deep": 0.43, "mobilenet-tuned": 0.6, "majority": 0.0}

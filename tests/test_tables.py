@@ -9,9 +9,9 @@ import pytest
 from support_photo_folders import PAIR, gray, load, refused
 
 from fer_models.errors import InputError
-from fer_models.photos import tables
-from fer_models.photos.file_names import FileNames
-from fer_models.photos.tables import read_table
+from fer_models.photos.tabular import tables
+from fer_models.photos.tabular.file_names import FileNames
+from fer_models.photos.tabular.tables import read_table
 from simulations.experiment import load as load_experiment
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -24,7 +24,6 @@ from fer_models.attacks.label_flip import LabelFlip
 from fer_models.attacks.noise import Noise
 from fer_models.attacks.registry import ATTACKS, AttackConfig
 from fer_models.attacks.sign_flip import SignFlip
-from fer_models.code import node_code
 from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
@@ -34,6 +33,7 @@ from fer_models.local.clipping import ClipNorm
 from fer_models.local.registry import UpdateConfig
 from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
+from fer_models.machine.code import node_code
 from fer_models.networks.build import build
 from fer_models.networks.phones import NetworkPhones
 from fer_models.updates import chosen, own_classes, read, written

@@ -10,7 +10,7 @@ from fer_models.attacks.label_flip import LabelFlip
 from fer_models.attacks.noise import Noise
 from fer_models.attacks.sign_flip import SignFlip
 from fer_models.local.transforms import Transform
-from fer_models.registry import PageSection, Registry
+from fer_models.pages.registry import PageSection, Registry
 
 PAGES: dict[str, type[Attack]] = {
     "none": Honest,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.cache import whole_file
 from fer_models.local import kernel
+from fer_models.machine.cache import whole_file
 from fer_models.seeding import key
 
 # At these alphas phones hold one class each, or the pool's mix; beyond them values under- or overflow.

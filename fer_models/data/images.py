@@ -19,11 +19,11 @@ from fer_models.data.split import split_photos
 from fer_models.emotions import EMOTIONS, ours
 from fer_models.errors import InputError
 from fer_models.photos.choice import FEWEST, check_classes, choose
-from fer_models.photos.file_names import NO_FILE
 from fer_models.photos.ledger import OTHER, Ledger
 from fer_models.photos.listing import Photo
 from fer_models.photos.scan import Progress
 from fer_models.photos.sources import Reader, open_source
+from fer_models.photos.tabular.file_names import NO_FILE
 from fer_models.text import printable
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fer_models.cache import cache_dir, whole_file
 from fer_models.data.images import ImageTable
 from fer_models.data.thumbnails import SIDE, look
+from fer_models.machine.cache import cache_dir, whole_file
 from fer_models.photos.scan import Progress
 
 BITS = 8  # of 64: most that differ between near duplicates

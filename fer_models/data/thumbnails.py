@@ -14,8 +14,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from fer_models.cache import cache_dir, whole_file
 from fer_models.data.images import ImageTable
+from fer_models.machine.cache import cache_dir, whole_file
 from fer_models.photos.scan import Progress, header
 
 SIDE = 32

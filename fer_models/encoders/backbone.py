@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_models import seeding
-from fer_models.cache import cache_dir, whole_file
 from fer_models.encoders.weights import Weights, read
 from fer_models.errors import InputError
-from fer_models.machine import cores
-from fer_models.quiet import hush
+from fer_models.machine.cache import cache_dir, whole_file
+from fer_models.machine.cores import cores
+from fer_models.machine.quiet import hush
 
 if TYPE_CHECKING:
     import torch

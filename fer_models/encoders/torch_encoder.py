@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_models.encoders.backbone import graph
 from fer_models.encoders.weights import Weights
-from fer_models.torch_device import opened
+from fer_models.machine.torch_device import opened
 
 BATCH = 256  # images per pass
 

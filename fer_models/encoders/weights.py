@@ -15,8 +15,8 @@ import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fer_models.cache import cache_dir, home, whole_file
 from fer_models.errors import InputError
+from fer_models.machine.cache import cache_dir, home, whole_file
 
 PACKAGE_SECONDS = 60.0  # the last resort: on a slow connection, late is better than never
 

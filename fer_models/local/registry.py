@@ -8,8 +8,8 @@ from pydantic import ConfigDict, model_validator
 from fer_models.config import Names, Section
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.transforms import Transform
-from fer_models.options import as_toml
-from fer_models.registry import Registry
+from fer_models.pages.options import as_toml
+from fer_models.pages.registry import Registry
 
 # In the order in which they apply, after user-defined ones: clipping bounds the output of all before it.
 PAGES: dict[str, type[Transform]] = {

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fer_models.cache import whole_file
 from fer_models.config import TrainConfig
 from fer_models.heads import LinearHead, cross_entropy, probabilities
 from fer_models.local import kernel
+from fer_models.machine.cache import whole_file
 from fer_models.seeding import key
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from fer_models.encoders import backbone
 from fer_models.encoders.weights import Weights
 from fer_models.heads import Arrays, new_head
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from fer_models.networks.network import Network
 from fer_models.networks.registry import NETWORKS
-from fer_models.options import declared
+from fer_models.pages.options import declared
 
 if TYPE_CHECKING:
     import torch

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from fer_models.cache import whole_file
 from fer_models.local import kernel
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
+from fer_models.machine.cache import whole_file
+from fer_models.machine.torch_device import opened
 from fer_models.networks.build import NetworkClassifier, Spec, restore
 from fer_models.networks.training import make_optimizer
-from fer_models.torch_device import opened
 
 if TYPE_CHECKING:
     import torch

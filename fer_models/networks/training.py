@@ -11,9 +11,9 @@ import numpy as np
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
 from fer_models.local.training import PhoneRows
+from fer_models.machine.torch_device import opened
 from fer_models.networks.build import NetworkClassifier, all_cores
 from fer_models.seeding import key
-from fer_models.torch_device import opened
 
 if TYPE_CHECKING:
     import torch

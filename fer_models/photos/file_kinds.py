@@ -2,9 +2,8 @@
 
 import os
 
-from fer_models.photos.tables import is_table
-
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+TABLES = (".csv", ".tsv")  # endings of files that are read as tables
 TABLE, PACKED = "a table", "an archive, still packed"  # kinds of files
 BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SIDE = """
@@ -76,3 +75,8 @@ def why_no_photo(path: str) -> str:
     if os.path.splitext(path)[1].lower() in ARCHIVES:
         return PACKED
     return "a side file" if os.path.splitext(path)[1].lower() in SIDE_FILES else "no photo"
+
+
+def is_table(name: str | os.PathLike[str]) -> bool:
+    """Whether a file counts as a table, by its ending."""
+    return os.path.splitext(name)[1].lower() in TABLES

@@ -1,7 +1,7 @@
 """The photos in a folder of emotions, at any depth, and everything else found there.
 
 Every file counts as a photo except hidden files and side files. Labels from a `labels.csv`, and other tables
-(which are set aside), are handled in fer_models/photos/tables_beside.py.
+(which are set aside), are handled in fer_models/photos/tabular/tables_beside.py.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fer_models.emotions import Vocabulary, meaning
 from fer_models.errors import InputError
-from fer_models.photos.file_kinds import ARCHIVES, has_photo_name, is_photo_file, why_no_photo
+from fer_models.photos.file_kinds import ARCHIVES, has_photo_name, is_photo_file, is_table, why_no_photo
 from fer_models.photos.layout import (
     Aside,
     Layout,
@@ -24,8 +24,7 @@ from fer_models.photos.layout import (
 )
 from fer_models.photos.ledger import CLOSED, OUTSIDE
 from fer_models.photos.listing import Listing, Photo
-from fer_models.photos.tables import is_table
-from fer_models.photos.tables_beside import LABELS, add_rows, note_tables, own_labels, usable
+from fer_models.photos.tabular.tables_beside import LABELS, add_rows, note_tables, own_labels, usable
 from fer_models.text import listed, many, printable, typed
 
 LAYOUT = "put the photos into one sub-folder per emotion (anger, happiness ...)"

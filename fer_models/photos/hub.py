@@ -20,9 +20,9 @@ from PIL import Image
 from fer_models.errors import InputError, RunError
 from fer_models.photos.layout import part_of
 from fer_models.photos.listing import HUB, Photo
-from fer_models.photos.rows import check_rows, path_of, row_of
 from fer_models.photos.scan import Checked, Progress, decode, examine
-from fer_models.photos.tables import EMOTIONS, SUBJECTS, folded_name
+from fer_models.photos.tabular.rows import check_rows, path_of, row_of
+from fer_models.photos.tabular.tables import EMOTIONS, SUBJECTS, folded_name
 from fer_models.text import printable
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What a source lists: every photo with its label, used or not, and whatever else was found.
 
-Folders (fer_models/photos/folder_listing.py), tables of files (fer_models/photos/table_listing.py), tables
-of pixels and data sets return one each.
+Folders (folder_listing.py), tables of files (tabular/table_listing.py), tables of pixels and data sets return
+one each.
 """
 
 from collections import Counter

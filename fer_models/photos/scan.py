@@ -21,7 +21,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from fer_models.cache import cache_dir, whole_file
+from fer_models.machine.cache import cache_dir, whole_file
 
 Known = tuple[int, int, str]  # size, modification time, digest
 Progress = Callable[[int, int], None]  # (files done, files in all)

@@ -1,9 +1,9 @@
 """Sources of photos: each lists its photos, checks them and reads them one by one; images.py makes the table.
 
 The kind of source follows from what `data.source` names: a folder or a table of files
-(fer_models/photos/folder_listing.py, table_listing.py), FER2013's table of pixels
-(fer_models/photos/fer2013.py), or a data set of the library `datasets` (fer_models/photos/hub.py). The
-embedded set of drawn faces is not a source: images.py takes it from fer_models/sketch/faces.py.
+(folder_listing.py, tabular/table_listing.py), FER2013's table of pixels (tabular/fer2013.py), or a data set
+of the library `datasets` (hub.py). The embedded set of drawn faces is not a source: images.py takes it from
+fer_models/sketch/faces.py.
 """
 
 import os
@@ -18,17 +18,16 @@ from fer_models.config import DataConfig
 from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
 from fer_models.photos.choice import vocabulary
-from fer_models.photos.fer2013 import PixelTable, is_pixel_table, pixel_tables
-from fer_models.photos.file_kinds import ARCHIVES, BOOKS
+from fer_models.photos.file_kinds import ARCHIVES, BOOKS, is_table
 from fer_models.photos.folder_listing import list_folder
 from fer_models.photos.hub import HubTable, is_saved_dataset
 from fer_models.photos.layout import find_layout
 from fer_models.photos.ledger import Ledger
 from fer_models.photos.listing import HUB, Listing, Photo
 from fer_models.photos.scan import Checked, Progress, check_photos, read_photo
-from fer_models.photos.table_listing import list_table
-from fer_models.photos.tables import is_table
-from fer_models.photos.tables_beside import LABELS
+from fer_models.photos.tabular.fer2013 import PixelTable, is_pixel_table, pixel_tables
+from fer_models.photos.tabular.table_listing import list_table
+from fer_models.photos.tabular.tables_beside import LABELS
 from fer_models.text import printable, typed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 from fer_models.run_folder.files import UnusableError, first_error
 from fer_models.text import printable
 

@@ -13,8 +13,8 @@ from typing import ClassVar, Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.machine.cache import whole_file
 from fer_models.text import printable
 
 FORMAT = 1

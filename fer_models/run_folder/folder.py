@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fer_models.cache import whole_file, with_path
 from fer_models.errors import RunError
+from fer_models.machine.cache import whole_file, with_path
 from fer_models.run_folder.files import parse, versioned
 from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.text import printable

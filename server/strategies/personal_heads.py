@@ -7,8 +7,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.machine.cache import whole_file
 from server.strategies.base import State
 
 FILE = "own_heads.safetensors"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fer_models.registry import Registry
+from fer_models.pages.registry import Registry
 from server.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from server.strategies.base import Algorithm
 from server.strategies.bulyan import Bulyan

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from fer_models.closed_form import Moments, Ridge, choose
 from fer_models.evaluation import HeldOut
+from fer_models.linear.closed_form import Moments, Ridge, choose
+from fer_models.linear.statistics import expanded
 from fer_models.run_folder.summary import Chosen
-from fer_models.statistics import expanded
 from server.strategies.base import State
 from server.strategies.fedavg import FedAvg
 

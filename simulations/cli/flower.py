@@ -13,8 +13,8 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fer_models.errors import InputError
+from fer_models.machine.quiet import hush
 from fer_models.models import ON_DEVICES
-from fer_models.quiet import hush
 from server.app import make_app
 from server.job import Job
 from simulations.cli.exits import told

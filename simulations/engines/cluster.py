@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fer_models.errors import InputError, first_cause
-from fer_models.quiet import OFF, hush
+from fer_models.machine.quiet import OFF, hush
 from simulations.engines.interrupt import handlers, restore
 from simulations.engines.standing import nowhere
 

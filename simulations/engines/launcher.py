@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from fer_models.errors import FedferError, InputError, RunError, first_cause
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from server.app import make_app
 from server.job import Job
 from simulations.engines import cluster

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fer_models.quiet import ALONE, hush
+from fer_models.machine.quiet import ALONE, hush
 from simulations.engines import cluster
 from simulations.engines.interrupt import deferred, handlers, restore
 from simulations.engines.standing import environment, nowhere

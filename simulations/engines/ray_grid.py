@@ -17,8 +17,8 @@ from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from fer_models.code import difference, node_code
 from fer_models.errors import RunError, first_cause
+from fer_models.machine.code import difference, node_code
 from simulations.engines.grid import PlainGrid, context, sender
 
 _PATIENCE = 60.0  # seconds that a new worker has to start, if none is left

@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fer_models.cache import cache_path
 from fer_models.errors import InputError
-from fer_models.quiet import hush
+from fer_models.machine.cache import cache_path
+from fer_models.machine.quiet import hush
 from fer_models.text import printable
 from simulations.engines.standing import check_here
 

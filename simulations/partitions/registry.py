@@ -1,6 +1,6 @@
 """The partitions by their names in the settings."""
 
-from fer_models.registry import Registry
+from fer_models.pages.registry import Registry
 from simulations.partitions.base import Partition
 from simulations.partitions.camera import Camera
 from simulations.partitions.dirichlet import Dirichlet

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

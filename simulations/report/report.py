@@ -8,7 +8,7 @@ beside it and needs no script.
 from html import escape
 from pathlib import Path
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 from simulations.report import across_page, learning, ledger_page, page, phones, setup
 from simulations.report.headline import headline
 from simulations.report.results import read_all

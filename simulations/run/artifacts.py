@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from fer_models import models
-from fer_models.cache import whole_file
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.counts import counts
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
 from fer_models.local.training import PhoneData
+from fer_models.machine.cache import whole_file
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.examples import FOLDER, Example, write_examples

@@ -4,7 +4,7 @@ import platform
 from dataclasses import dataclass
 from datetime import datetime
 
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import RunFolder
 from simulations.experiment import Config

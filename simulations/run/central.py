@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fer_models import stamp
+from fer_models.machine import stamp
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord

@@ -1,10 +1,10 @@
 """A memory-mapped file that is cut short while it is read: one line and exit code 1 instead of SIGBUS.
 
-Files are checked before every round (fer_models/stamp.py), but a round may take long, and a process that
-reads past the end of a mapped file is sent SIGBUS, which ends it without a message. A Python handler would
-run after the faulting instruction, which never completes, and a ctypes one needs the GIL, which the faulting
-thread may be waiting for. So the handler is compiled and calls only the C library; the line that it writes
-is in the environment, where it can be read without allocating memory.
+Files are checked before every round (fer_models/machine/stamp.py), but a round may take long, and a process
+that reads past the end of a mapped file is sent SIGBUS, which ends it without a message. A Python handler
+would run after the faulting instruction, which never completes, and a ctypes one needs the GIL, which the
+faulting thread may be waiting for. So the handler is compiled and calls only the C library; the line that it
+writes is in the environment, where it can be read without allocating memory.
 """
 
 import ctypes

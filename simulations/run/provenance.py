@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from fer_models import code, extensions
 from fer_models.data.images import ImageTable
 from fer_models.encoders.weights import Weights
 from fer_models.errors import InputError
-from fer_models.options import as_toml
+from fer_models.machine import code
+from fer_models.pages import extensions
+from fer_models.pages.options import as_toml
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin, PhotoOrigin
 from fer_models.text import printable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_models import stamp
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.machine import stamp
 from fer_models.models import network_phones
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.folder import RunFolder

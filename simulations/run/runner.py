@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fer_models.cache import sweep_up
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
+from fer_models.machine.cache import sweep_up
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained

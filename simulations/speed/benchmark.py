@@ -19,7 +19,7 @@ import numpy as np
 
 from fer_models.config import SketchConfig
 from fer_models.encoders import backbone, weights
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from fer_models.run_folder.files import Record
 from fer_models.sketch.faces import SketchSet
 from simulations.run.provenance import versions

@@ -20,7 +20,7 @@ from fer_models.encoders import backbone
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import as_arrays, from_arrays, new_head
 from fer_models.local.training import LocalWork, PhoneRows, Update, round_key, train_phones
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.seeding import stream

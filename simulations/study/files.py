@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 from fer_models.run_folder.files import as_json
 from simulations.report.intervals import MANY
 from simulations.study import words as words

@@ -9,13 +9,13 @@ import re
 from html import escape as esc
 from pathlib import Path
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 from simulations.report import page
 from simulations.report.page import paragraph, section
 from simulations.study import sections as study_sections
 from simulations.study import setup as study_setting
 from simulations.study import words as words
-from simulations.study.figures import FOLDER, Figure, figures
+from simulations.study.figures.files import FOLDER, Figure, figures
 from simulations.study.results import Study
 
 _SECTIONS = {

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
+from fer_models.machine.cache import whole_file
 from fer_models.models import MODELS
-from fer_models.options import as_toml
+from fer_models.pages.options import as_toml
 from fer_models.text import printable
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest

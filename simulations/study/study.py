@@ -25,10 +25,10 @@ from simulations.report.report import write_report
 from simulations.run.central import Central
 from simulations.run.provenance import fingerprint, versions
 from simulations.run.request import check_cache, locked
-from simulations.study import figures as study_figures
 from simulations.study import files as study_files
 from simulations.study import page as study_page
 from simulations.study import results as study_results
+from simulations.study.figures import files as study_figures
 from simulations.study.leakage_check import LeakageCheck
 from simulations.study.request import StudyRequest, check_same
 from simulations.terminal.display import Display

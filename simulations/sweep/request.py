@@ -8,10 +8,10 @@ from typing import Any
 
 import tomli_w
 
-from fer_models.cache import whole_file
 from fer_models.errors import InputError
-from fer_models.extensions import file_name
-from fer_models.options import AUTO
+from fer_models.machine.cache import whole_file
+from fer_models.pages.extensions import file_name
+from fer_models.pages.options import AUTO
 from fer_models.text import printable
 from server.strategies.registry import STRATEGIES, check_phones
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fer_models.cache import whole_file
+from fer_models.machine.cache import whole_file
 from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.quality import AcrossPhones
 from fer_models.run_folder.summary import Summary

@@ -16,7 +16,7 @@ from threading import Lock, local
 from typing import Any
 
 from fer_models.errors import RunError
-from fer_models.machine import cores
+from fer_models.machine.cores import cores
 from simulations.engines.standing import environment
 
 KILLED = "its process was killed, perhaps out of memory"

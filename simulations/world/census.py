@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.cache import whole_file
 from fer_models.config import SPLITS
 from fer_models.data import leakage, thumbnails
 from fer_models.data.augment import plan_views
@@ -21,6 +20,7 @@ from fer_models.data.counts import counts
 from fer_models.data.images import ImageTable, load_table
 from fer_models.data.leakage import Leakage
 from fer_models.emotions import EMOTIONS
+from fer_models.machine.cache import whole_file
 from fer_models.photos import choice
 from fer_models.photos.sources import open_source
 from fer_models.run_folder.files import versioned

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from fer_models import features
-from fer_models import torch_device as device
 from fer_models.across import PhoneHoldout
 from fer_models.data.augment import ViewPlan, plan_views
 from fer_models.data.draws import PoolDraws
@@ -20,6 +19,7 @@ from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import Weights, find
 from fer_models.evaluation import HeldOut
 from fer_models.local.training import PhoneRows
+from fer_models.machine import torch_device as device
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from simulations.experiment import Config

@@ -1,7 +1,7 @@
 """The photos that a table of files names: one row each, with its label, and person and part if given.
 
-Columns are recognised by their names (fer_models/photos/columns.py), files by theirs
-(fer_models/photos/file_names.py).
+Columns are recognised by their names (fer_models/photos/tabular/columns.py), files by theirs
+(fer_models/photos/tabular/file_names.py).
 """
 
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fer_models.emotions import meaning
 from fer_models.errors import InputError
-from fer_models.photos.columns import Columns
-from fer_models.photos.file_names import FileNames
 from fer_models.photos.ledger import TWICE, TWO_LABELS
 from fer_models.photos.listing import Listing, Photo
-from fer_models.photos.tables import Table, read_table
+from fer_models.photos.tabular.columns import Columns
+from fer_models.photos.tabular.file_names import FileNames
+from fer_models.photos.tabular.tables import Table, read_table
 from fer_models.text import printable
 
 Rows = list[tuple[int, Photo]]  # (line, photo)

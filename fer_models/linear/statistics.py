@@ -7,8 +7,8 @@ doi:10.1145/276698.276876): features (n, D) times (D, d) / sqrt(d).
 
 import numpy as np
 
-from fer_models.closed_form import Moments, moments
 from fer_models.errors import RunError
+from fer_models.linear.closed_form import Moments, moments
 from fer_models.local import kernel
 from fer_models.local.training import PhoneData
 from fer_models.seeding import stream

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fer_models.errors import InputError, first_cause
-from fer_models.options import declared
+from fer_models.pages.options import declared
 from fer_models.text import printable
 
 NAME = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"  # pattern of such a name

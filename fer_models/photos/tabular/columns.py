@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fer_models.photos import tables
-from fer_models.photos.file_names import FileNames
 from fer_models.photos.layout import part_of
 from fer_models.photos.ledger import NO_LABEL, NO_PART
-from fer_models.photos.tables import Table
+from fer_models.photos.tabular import tables
+from fer_models.photos.tabular.file_names import FileNames
+from fer_models.photos.tabular.tables import Table
 from fer_models.text import listed, many, printable
 
 _NOBODY = (

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from simulations.report.imbalance import draw_balances
 from simulations.study import words as words
-from simulations.study.curves import draw_epochs, models_with_epochs
-from simulations.study.matrices import draw_classes, draw_confusions
-from simulations.study.network import draw_blocks
-from simulations.study.overview import draw_overview
+from simulations.study.figures.curves import draw_epochs, models_with_epochs
+from simulations.study.figures.matrices import draw_classes, draw_confusions
+from simulations.study.figures.network import draw_blocks
+from simulations.study.figures.overview import draw_overview
 from simulations.study.results import Study
 
 FOLDER = "figures"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from fer_models.closed_form import majority, ridge
 from fer_models.heads import LinearHead
+from fer_models.linear.closed_form import majority, ridge
 from fer_models.model import Fitted, Linear
 from fer_models.run_folder.summary import Chosen
 

@@ -1,7 +1,6 @@
 """Checks photos that are rows of a table rather than files; the results are cached.
 
-Shared by fer_models/photos/fer2013.py and fer_models/photos/hub.py; fer_models/photos/scan.py does the same
-for files.
+Shared by fer2013.py and fer_models/photos/hub.py; fer_models/photos/scan.py does the same for files.
 """
 
 import hashlib
@@ -9,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fer_models.cache import cache_dir, whole_file
+from fer_models.machine.cache import cache_dir, whole_file
 from fer_models.photos.listing import Photo
 from fer_models.photos.scan import Checked, Progress
 

@@ -8,7 +8,6 @@ that cannot be read is an InputError of one line.
 import codecs
 import csv
 import io
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ SUBJECTS = (
 PARTS = ("split", "usage", "part", "subset", "set")
 PIXELS = ("pixels",)
 
-TABLES = (".csv", ".tsv")  # endings of files that are read as tables
 _PEOPLE = re.compile(
     r"subj|person|people|participant|patient|speaker|actor|celebrity|client|identity|individual|volunteer"
     r"|model|\bname\b|face_id"
@@ -193,8 +191,3 @@ def begin_of(text: str) -> tuple[int, str]:
         return len(known.intersection(names)), len(names)
 
     return skipped, max(_SEPARATORS, key=fit)
-
-
-def is_table(name: str | os.PathLike[str]) -> bool:
-    """Whether a file counts as a table, by its ending."""
-    return os.path.splitext(name)[1].lower() in TABLES

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import ConfigDict, model_validator
 
-from fer_models import extensions
 from fer_models.config import Section
-from fer_models.options import AUTO, Option, as_toml, declared
+from fer_models.pages import extensions
+from fer_models.pages.options import AUTO, Option, as_toml, declared
 
 Page = TypeVar("Page")
 

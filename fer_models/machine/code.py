@@ -14,8 +14,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from fer_models import extensions
 from fer_models.errors import RunError
+from fer_models.pages import extensions
 
 _SHOWN = 3  # files that a difference lists
 _DIGITS = 16  # of a digest

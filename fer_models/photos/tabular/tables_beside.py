@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 
 from fer_models.emotions import Vocabulary, meaning
-from fer_models.photos import tables
+from fer_models.photos import file_kinds
 from fer_models.photos.file_kinds import TABLE
 from fer_models.photos.layout import Layout
 from fer_models.photos.ledger import NO_LABEL
 from fer_models.photos.listing import Listing
-from fer_models.photos.table_listing import list_table, some_rows
+from fer_models.photos.tabular import tables
+from fer_models.photos.tabular.table_listing import list_table, some_rows
 from fer_models.text import listed, many, typed
 
 LABELS = "labels.csv"
@@ -81,7 +82,7 @@ def note_tables(root: Path, listing: Listing) -> None:
 
 def usable(path: Path) -> bool:
     """Whether a file is a table whose header names a column of photos and one of emotions."""
-    if not tables.is_table(path.name) or not path.is_file():
+    if not file_kinds.is_table(path.name) or not path.is_file():
         return False
     names = _columns(path)
     return bool(names & set(tables.FILES)) and bool(names & set(tables.EMOTIONS))

@@ -17,12 +17,13 @@ from PIL import Image
 
 from fer_models.emotions import Vocabulary
 from fer_models.errors import InputError, RunError
-from fer_models.photos import tables
+from fer_models.photos import file_kinds
 from fer_models.photos.layout import part_of
 from fer_models.photos.ledger import NO_PART
 from fer_models.photos.listing import Photo
-from fer_models.photos.rows import check_rows, path_of, row_of
 from fer_models.photos.scan import Checked, Progress
+from fer_models.photos.tabular import tables
+from fer_models.photos.tabular.rows import check_rows, path_of, row_of
 from fer_models.text import listed, printable
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutrality")  # 0 to 6
@@ -65,7 +66,7 @@ def _folded_header(path: Path) -> set[str]:
 
 
 def _may_be_table(path: Path) -> bool:
-    return tables.is_table(path.name) and path.is_file()
+    return file_kinds.is_table(path.name) and path.is_file()
 
 
 class PixelTable:
