@@ -328,7 +328,7 @@ def train_phones(
         first[:] = np.float32(0)
         second[:] = np.float32(0)
         phone_key = sub_key(key, np.uint64(phones[i]))
-        step, phone_loss = 0, 0.0
+        step, phone_loss = np.int64(0), 0.0  # a literal 0 would have train_epoch compiled for it alone
         for epoch in range(epochs):
             epoch_key = sub_key(phone_key, np.uint64(epoch))
             epoch_loss, step = train_epoch(

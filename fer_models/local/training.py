@@ -179,14 +179,23 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     updates = np.empty((len(phones) if work.each else 0, *head.shape), work.dtype)
     sound = np.empty(len(phones), np.bool_)
     reach, loss = kernel.train_phones(
-        np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
-        sizes.astype(np.float64) if work.weights is None else work.weights,
-        head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
-        np.uint64(work.key), local.pull, local.margin, local.prior,
-        none if work.corrections is None else work.corrections, total, updates, sound,
+        *map(_read_only, (held.features, held.labels, rows, firsts, lasts, phones)),
+        _read_only(sizes.astype(np.float64) if work.weights is None else work.weights),
+        _read_only(head), _read_only(starts), train.batch, train.lr, train.optimizer == "adam", train.dropout,
+        work.epochs, np.uint64(work.key), local.pull, local.margin, local.prior,
+        _read_only(none if work.corrections is None else work.corrections), total, updates, sound,
     )  # fmt: skip
     losses = _losses(held, phones, starts, sound) if work.losses else None
     return trained(phones, sound, sizes, work, (total, float(loss), float(reach)), updates, losses)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written. To the compiler memory maps, writable arrays and these are three types:
+    what the kernel only reads is always of this one, so that it is compiled once.
+    """
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def trained(
@@ -251,12 +260,11 @@ class CentralTrainer:
 
     def _trained(self, views: int, epoch_key: int) -> float:
         held, train = self._shards, self._train
-        # To the compiler a read-only memory map is a different type: plain views share the compiled code.
-        features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
-        offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]
+        offsets = np.zeros(len(self.head), np.float32)
         loss, self._step = kernel.train_epoch(
-            features, labels, rows, views, self.head, self._first, self._second, self._step,
+            *map(_read_only, (held.features, held.labels, held.rows)), views,
+            self.head, self._first, self._second, self._step,
             train.batch, train.lr, train.optimizer == "adam", train.dropout, np.uint64(epoch_key),
-            offsets, self.head, 0.0, none,
+            offsets, _read_only(self.head), 0.0, _read_only(self.head[:0]),
         )  # fmt: skip
         return float(loss)
