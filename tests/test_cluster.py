@@ -1,11 +1,8 @@
 """A run on a Ray cluster that is there already."""
 
-import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,43 +10,17 @@ from pathlib import Path
 
 import pytest
 from support_commands import LONG, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_ray_cluster import Cluster
 from support_same import assert_same
 from support_traps import lay_traps
 
 pytestmark = pytest.mark.slow
 
 
-class Cluster:
-    """The program support_ray_cluster.py."""
-
-    def __init__(self, folder: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("support_ray_cluster.py"), folder],
-            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout
-        self.address = self._process.stdout.readline().strip()
-        assert self.address
-
-    def kill_a_node(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("kill\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline().strip() == "killed"
-
-    def end(self) -> None:
-        self._process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     folder = tempfile.mkdtemp(prefix="ffc")
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, nodes=3, cpus=1)
     yield cluster
     cluster.end()
     shutil.rmtree(folder, ignore_errors=True)

@@ -298,6 +298,7 @@ def test_photos_without_a_majority_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_encoders")
 @pytest.mark.parametrize("title", SETS)
 def test_the_first_run_of_a_newcomer(
     title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture

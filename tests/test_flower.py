@@ -122,7 +122,7 @@ def test_what_devices_cannot_do_is_refused_and_not_left_out(tmp_path: Path) -> N
         flower.request(settings | {"experiment": str(file)}, devices=True)
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.mark.usefixtures("own_encoders")
 def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> None:
     faces = draw_faces(tmp_path / "faces")
     for number in range(2):
@@ -153,7 +153,7 @@ class Devices(InProcessGrid):
         super().__init__(answer, [12, 10, 11])  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.mark.usefixtures("own_encoders")
 @pytest.mark.parametrize(
     "name",
     ["scaffold", *(pytest.param(n, marks=slow) for n in ("balanced-softmax", "ditto", "fine-tune", "ridge"))],
