@@ -26,16 +26,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Time limits of single examples say more about what else the machine does.
-hypothesis.settings.register_profile("suite", deadline=None)
-hypothesis.settings.load_profile("suite")
+# Time limits of single examples say more about what else the machine does. `make test` tries hypothesis's
+# usual 100 examples of a law, the quick tests alone a few.
+hypothesis.settings.register_profile("whole", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Commands that the tests start must heed Ctrl-C, even where the tests run in the background.
 
     A shell has what it starts there ignore it, and what is ignored stays so in every process below.
@@ -43,6 +44,8 @@ def pytest_configure() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    gc.disable()  # while hundreds of modules are imported, none of which becomes garbage
+    hypothesis.settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,6 +63,7 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays: Flower has all of it searched for garbage with every message it reads."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
