@@ -34,6 +34,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
+os.environ.setdefault("MPLCONFIGDIR", str(cache_path("matplotlib")))
 
 
 def pytest_configure(config: pytest.Config) -> None:

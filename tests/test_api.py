@@ -27,7 +27,7 @@ FAST = SMALL | {"federation.engine": "process", "federation.rounds": 2, "data.ba
 def home(tmp_path: Path, run_cache: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in."""
     monkeypatch.setenv("FEDFER_CACHE", run_cache)
-    for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR", "FLWR_HOME", "TORCHINDUCTOR_CACHE_DIR"):
+    for name in ("FLWR_HOME", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path.parent / name))
     monkeypatch.chdir(tmp_path)
     return tmp_path
