@@ -92,7 +92,7 @@ def test_a_cluster_that_does_not_answer_is_refused_soon(
             assert f"RAY_ADDRESS={other}" in said
             assert words in said
         done = real.wait()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60  # where Ray itself would wait for minutes
     assert_refused(done)
     assert f"RAY_ADDRESS={address}: no Ray cluster answered within 10 s" in done.err
     assert not (tmp_path / "real" / "run").exists()
