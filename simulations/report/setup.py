@@ -30,7 +30,7 @@ def setup(run: Run) -> str:
         ("Local update" if run.federated else "Optimiser", _update(run)),
         *([("Updates", words)] if run.federated and (words := _transforms(run)) else []),
         ("Selected head", _selected(run)),
-        ("Seed", str(s.seed)),
+        ("Seed", _seeds(s)),
         ("Machine", machine(env)),
         ("Date", date(env)),
         ("Versions", versions(env)),
@@ -51,6 +51,14 @@ def _split(run: Run) -> str:
         unit = "as given with the photos"
     sizes = (f"{photos:,} {part}" for part, photos in run.data.photos.totals.items())
     return f"{', '.join(sizes)}; {unit}, before any other step"
+
+
+def _seeds(summary: Summary) -> str:
+    """run.seed, and the seeds that differ from it."""
+    s = summary
+    each = {"split": s.split_seed, "partition": s.partition_seed, "training": s.train_seed}
+    own = [f"{name} {seed}" for name, seed in each.items() if seed not in (None, s.seed)]
+    return ", ".join([str(s.seed), *own])
 
 
 def _phones(run: Run) -> list[tuple[str, str]]:
