@@ -52,6 +52,7 @@ def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
         photos=found.photos,
         views=found.views,
         subjects=found.people,
+        drawn=table.drawn,
         unreadable=len(table.unreadable),
         ledger=table.ledger,
         phones=phones,
