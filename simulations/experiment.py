@@ -52,6 +52,7 @@ class FederationConfig(PageSection):
     min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
+    min_photos: int = Field(1, ge=1, le=10_000_000)
     partition: Annotated[str, BeforeValidator(PARTITIONS.named)] = PARTITIONS.default
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)

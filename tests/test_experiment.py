@@ -115,8 +115,8 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         ("federation.sigma=nan", "got nan; the default is 1.0"),
         (
             "federation.partition=iidd",
-            'must be "iid", "dirichlet", "pathological", "shards", "quantity", "subject", '
-            '"camera", "draw" or MODULE:CLASS of your own, got "iidd"',
+            'must be "iid", "dirichlet", "dirichlet-clients", "pathological", "shards", "quantity", '
+            '"subject", "camera", "draw" or MODULE:CLASS of your own, got "iidd"',
         ),
         (
             "strategy.name=fedsgd",
