@@ -43,7 +43,8 @@ class DirichletClients(Partition):
         """The shares of the classes on one phone, (C,)."""
         if self.alpha < _ONE_SIDED:
             return np.eye(len(prior))[rng.choice(len(prior), p=prior)]
-        return rng.dirichlet(min(self.alpha, EVEN) * prior)
+        mix: np.ndarray = rng.dirichlet(min(self.alpha, EVEN) * prior)
+        return mix
 
 
 def _take(mix: np.ndarray, left: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
