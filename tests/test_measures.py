@@ -12,7 +12,7 @@ from support_tiny_networks import ALL, network, shards
 
 from fer_models.config import TrainConfig
 from fer_models.heads import LinearHead, new_head, with_added_bias
-from fer_models.local.measures import MEASURES, linear_gradient, measured
+from fer_models.local.measures import MEASURES, measured
 from fer_models.local.training import PhoneRows
 from server.config import StrategyConfig
 from server.strategies import personal_heads
@@ -96,34 +96,35 @@ def test_fedexp_is_fedavg_where_updates_agree_and_longer_where_they_are_orthogon
 
 
 def test_mime_lite_by_hand() -> None:
-    # gradients 1 and 5 of shares 3/4 and 1/4 have the mean 2; m is 0.5 * 2, then 0.5 * 2 + 0.5 * 1
-    mime, views = MimeLite(local_lr=0.2, momentum=0.5), np.array([3, 1])
+    # gradients 1 and 5 of shares 3/4 and 1/4 have the mean 2; m is 2, then 2 + 0.5 * 2
+    mime, views = MimeLite(momentum=0.5), np.array([3, 1])
     back = RoundUpdates(
         np.arange(2), views, np.full((1, 1), -0.3), measured={"gradient": np.array([[[1.0]], [[5.0]]])}
     )
     head, state = mime.step(ONE, back, mime.begin(ONE))
-    assert (float(head[0, 0]), float(state["m"][0, 0])) == (pytest.approx(-0.3), 1.0)
+    assert (float(head[0, 0]), float(state["m"][0, 0])) == (pytest.approx(-0.3), 2.0)
     asked = mime.ask(head, np.arange(2), views, views, state)
-    assert mime.sgd_rate == pytest.approx(0.1)
     np.testing.assert_allclose(asked.corrections, [[[1.0]], [[1.0]]])  # type: ignore[arg-type]
-    # a gradient of 4: 0.1 * (4 + 1) is 0.2 * (0.5 * 4 + 0.5 * 1)
-    assert mime.sgd_rate * (4 + 1) == pytest.approx(0.2 * (0.5 * 4 + 0.5 * 1))
-    assert float(mime.step(head, back, state)[1]["m"][0, 0]) == 1.5
+    assert float(mime.step(head, back, state)[1]["m"][0, 0]) == 3.0
 
 
 def test_one_step_of_all_views_is_centralized_sgd_with_momentum(tmp_path: Path) -> None:
-    """Where each phone takes one step on all its views, the head descends with momentum on those of all."""
+    """Where each phone takes one step on all its views, the head descends as torch.optim.SGD does."""
     held = make_shards(SIZES)
     np.save(tmp_path / "features.npy", held.features)
     held.save(tmp_path, tmp_path / "features.npy")
-    chosen = StrategyConfig.model_validate({"name": "mime-lite", "local_lr": 0.5, "momentum": 0.8})
-    whole = run(tmp_path, held, strategy=chosen, rounds=4, train=TrainConfig(batch=64, dropout=0.0))
-    head, m = new_head(CLASSES, WIDTH, seed=0).astype(np.float64), 0.0
+    chosen = StrategyConfig.model_validate({"name": "mime-lite", "momentum": 0.8})
+    train = TrainConfig(batch=64, dropout=0.0, optimizer="sgd", lr=0.1)
+    whole = run(tmp_path, held, strategy=chosen, rounds=4, train=train)
+    head = torch.from_numpy(new_head(CLASSES, WIDTH, seed=0).astype(np.float64)).requires_grad_()
+    optimizer = torch.optim.SGD([head], lr=0.1, momentum=0.8)
+    x = torch.from_numpy(held.features[held.rows].astype(np.float64))
     for _ in range(4):
-        gradient = linear_gradient(held.features[held.rows], held.labels[held.rows], head)
-        head = head - 0.5 * (0.2 * gradient + 0.8 * m)
-        m = 0.2 * gradient + 0.8 * m
-    np.testing.assert_allclose(whole.states[-1].head, head, atol=2e-6)
+        optimizer.zero_grad()
+        logits = x @ head[:, :-1].T + head[:, -1]
+        torch.nn.functional.cross_entropy(logits, torch.from_numpy(held.labels[held.rows])).backward()
+        optimizer.step()
+    np.testing.assert_allclose(whole.states[-1].head, head.detach().numpy(), atol=2e-6)
     size = len(SIZES) * 4 * CLASSES * (WIDTH + 1)
     assert (whole.records[0].bytes_down, whole.records[0].bytes_up) == (2 * size, 2 * size)
 

@@ -4,12 +4,13 @@ Karimireddy, Jaggi, Kale, Mohri, Reddi, Stich and Suresh, "Breaking the Centrali
 Federated Learning", 2021, arXiv:2008.03606, algorithm 1 without the control variates, for SGD with momentum.
 With the momentum m of the server and a gradient g at its weights w, a phone's step and the server's are
 
-    w <- w - local_lr * ((1 - momentum) * g + momentum * m)
-    m <- (1 - momentum) * mean of the phones' full gradients at the head + momentum * m
+    w <- w - rate * (g + momentum * m)
+    m <- mean of the phones' full gradients at the head + momentum * m
     head <- head + mean update
 
-So a phone runs plain SGD at (1 - momentum) * local_lr with momentum / (1 - momentum) * m added to its
-gradients. The paper counts phones equally; here they are weighted by views.
+which is the paper's with rate = (1 - momentum) * its rate and m = its m / (1 - momentum): a constant
+gradient moves w by rate / (1 - momentum) times itself. The paper counts phones equally; here they are
+weighted by views.
 """
 
 from dataclasses import dataclass
@@ -25,16 +26,17 @@ from server.strategies.bounds import Decay, Rate
 class MimeLite(Algorithm):
     """FedAvg whose phones imitate centralized SGD with momentum."""
 
-    local_lr: Rate = 0.03
     momentum: Decay = 0.9
+    local_lr: Rate | None = None  # None: train.lr
+    plain_sgd: ClassVar[bool] = True
     measures: ClassVar[tuple[str, ...]] = ("gradient",)
     heads_down: ClassVar[int] = 2  # the head and m
     heads_up: ClassVar[int] = 2  # the update and the gradient
 
     @property
-    def sgd_rate(self) -> float:
-        """Of the gradients' share of a step."""
-        return (1 - self.momentum) * self.local_lr
+    def sgd_rate(self) -> float | None:
+        """Plain SGD."""
+        return self.local_lr
 
     def begin(self, head: np.ndarray) -> State:
         """No momentum."""
@@ -43,12 +45,11 @@ class MimeLite(Algorithm):
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """The momentum's share of a step, the same for all."""
-        added = (self.momentum / (1 - self.momentum) * state["m"]).astype(np.float32)
+        """The momentum is added to each gradient, the same for all phones."""
+        added = (self.momentum * state["m"]).astype(np.float32)
         return PhoneInputs(corrections=np.broadcast_to(added, (len(phones), *added.shape)))
 
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg; the momentum follows the gradients at the head that the phones started from."""
         gradient = np.average(came.measured["gradient"].astype(np.float64), axis=0, weights=came.views)
-        m = (1 - self.momentum) * gradient + self.momentum * state["m"]
-        return moved(head, came.mean), {"m": m}
+        return moved(head, came.mean), {"m": gradient + self.momentum * state["m"]}
