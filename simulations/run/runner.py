@@ -124,11 +124,13 @@ def _check_strategy(config: Config) -> None:
             f"a closed form (strategy.name, strategy.start) needs a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
-    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+    algorithm = make(strategy)
+    more = strategy.sums or algorithm.own == "instead" or bool(algorithm.measures)
+    if chosen(config.update, config.attack) and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
             f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
-            " else, or nothing; omit them, or set another strategy"
+            " else as well, or nothing; omit them, or set another strategy"
         )
     attack, phones = config.attack, config.federation.phones
     if any(attack.steps()) and attack.phones > 0 and not round(attack.phones * phones):
