@@ -72,9 +72,12 @@ def other_data(first: Run, other: Run) -> str:
             return f"{what} is {as_toml(values[0])} and {as_toml(values[1])}"
     if first.data.photos_sha256 == other.data.photos_sha256 and _true(first) == _true(other):
         return ""
-    here, there = (each.config.run.seed for each in (first, other))
-    if here != there:
-        return f"the photos are split otherwise (run.seed is {here} and {there})"
+    for what, numbers in (
+        ("the seed of the split", [each.config.run.split for each in (first, other)]),
+        ("data.fold", [each.config.data.fold for each in (first, other)]),
+    ):
+        if numbers[0] != numbers[1]:
+            return f"the photos are split otherwise ({what} is {numbers[0]} and {numbers[1]})"
     return "the photos, their labels or their split differ"
 
 
