@@ -199,7 +199,10 @@ def test_runs_of_other_photos_are_refused_unless_asked_for(here: Here) -> None:
     make_run(here.folder / "b", seed=1, examples=False)
     make_run(here.folder / "c", source="/photos/others", examples=False)
     line = here.refused("report", "a", "b")
-    assert "b and a are of different data: the photos are split otherwise (the seed of the split is 0 and 1)" in line
+    assert (
+        "b and a are of different data: the photos are split otherwise (the seed of the split is 0 and 1)"
+        in line
+    )
     assert 'data.source is "/photos/faces" and "/photos/others"' in here.refused("report", "a", "c")
     done = here.run("report", "a", "b", "c", "--different-data")
     assert (done.code, done.out, done.err) == (0, "Open comparison.html\n", "")
