@@ -143,8 +143,7 @@ def _fold_means(pairs: Sequence[_Pair], gaps: np.ndarray) -> np.ndarray:
 
 def _people_error(pairs: Sequence[_Pair], classes: int, measure: str, seed: int) -> float:
     """The standard error of the mean difference over other test people alone."""
-    first, second = (
-        resampled([pair[side] for pair in pairs], classes=classes, measure=measure, seed=seed)
-        for side in (0, 1)
-    )
-    return float(_fold_means(pairs, first - second).mean(axis=1).std(ddof=1))
+    both = [pair[side] for side in (0, 1) for pair in pairs]
+    scores = resampled(both, classes=classes, measure=measure, seed=seed)
+    gaps = scores[:, : len(pairs)] - scores[:, len(pairs) :]
+    return float(_fold_means(pairs, gaps).mean(axis=1).std(ddof=1))
