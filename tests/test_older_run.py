@@ -63,7 +63,7 @@ def test_it_is_compared(older: Path) -> None:
     console.print(compare(run.summary, [("other", run.summary)], older / "report.html"))
     text = " ".join(console.export_text().split())
     assert "own heads 66.7%" in text
-    assert "Federated minus other accuracy +0.0 points +0.0 to +0.0 within noise" in text
+    assert "Federated minus other accuracy +0.0 points +0.0 to +0.0 sign open" in text
 
 
 def test_it_has_its_line_in_the_table_of_a_sweep(older: Path, tmp_path: Path) -> None:
