@@ -117,4 +117,5 @@ def _of_class(row: Mapping[str, float]) -> ClassQuality:
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above` / `below`, and 0 where `below` is 0."""
-    return np.asarray(np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0))
+    out = np.zeros(np.broadcast_shapes(np.shape(above), np.shape(below)))
+    return np.asarray(np.divide(above, below, out=out, where=np.asarray(below) > 0))

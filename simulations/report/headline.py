@@ -137,7 +137,7 @@ def _table(run: Run, compared: list[Compared]) -> str:
         f"<figure><h3>{title}</h3>"
         + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
         + f"<figcaption>Below each difference its 95% interval (bootstrap, {drawn.how}). The sign holds if "
-        f"on this run other test {drawn.units} would not change it: the interval does not contain zero. Another "
-        "split, partition or training seed might: whether a method is better takes several seeds "
+        f"on this run other test {drawn.units} would not change it: the interval does not contain zero. "
+        "Another split, partition or training seed might: whether a method is better takes several seeds "
         "(<code>fedfer sweep --seeds</code>).</figcaption></figure>"
     )

@@ -125,6 +125,12 @@ def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference
     return intervals.paired(one.truth, one.answers, two.answers, classes, one.people), _PEOPLE
 
 
+def share_tested(run: Run) -> float:
+    """The share of the photos that are in the test part."""
+    totals = run.data.photos.totals
+    return totals["test"] / sum(totals.values())
+
+
 def known_people(run: Run) -> bool:
     """Whether the person on every test photo is known."""
     return bool(run.said) and all(person for _, _, person in run.said.values())
