@@ -1,4 +1,4 @@
-"""The page of a run: complete, self-contained, honest about noise, safe with any name."""
+"""The page of a run: complete, self-contained, honest about what one run can show, safe with any name."""
 
 import io
 import json
@@ -92,21 +92,38 @@ def test_drawn_faces_are_called_drawings(tmp_path: Path) -> None:
     assert "fedfer run --data FOLDER" in page_.words
 
 
-def test_a_small_difference_is_called_noise_and_a_large_one_is_not(tmp_path: Path) -> None:
+def test_one_run_says_only_whether_other_test_people_would_change_a_sign(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", skill=0.5)
     make_run(run / "centralized-matched", kind="centralized", skill=0.5)
     make_run(run / "centralized", kind="centralized", skill=0.9, steps=10)
     _, page_ = read(run)
     headline = re.search(
-        r"Federated training classifies [^:]*: the difference is within noise\.", page_.words
+        r"Federated training classifies [^:]*: on this run, and other test photos might change the sign\.",
+        page_.words,
     )
     assert headline
     assert "central training on as many views" in headline[0]
     against = page_.words[page_.words.index("Against central training for 10 epochs") :]
-    assert against.index("beyond noise") < against.index("macro-F1")
+    assert against.index("a sign that other test photos would not change") < against.index("macro-F1")
+    assert "noise" not in page_.words
+    assert "takes several seeds" in page_.words
     shutil.rmtree(run / "centralized-matched")
     _, page_ = read(run)
-    assert re.search(r"points below central training for 10 epochs\.", page_.words)
+    assert re.search(r"on this run \d+\.\d points below central training for 10 epochs\.", page_.words)
+
+
+def test_intervals_of_accuracy_resample_people_where_they_are_known(tmp_path: Path) -> None:
+    widths = []
+    for people in (True, False):
+        _, page_ = read(make_run(tmp_path / str(people), people=people))
+        low, high = re.findall(r"Federated \d+\.\d% \((\d+\.\d)% to (\d+\.\d)%\)", page_.words)[0]
+        widths.append(float(high) - float(low))
+        words = (
+            "bootstrap of the test people, each" if people else "bootstrap of the test photos, since people"
+        )
+        assert words in page_.words
+        assert "Wilson" not in page_.words
+    assert widths[0] > widths[1]
 
 
 def test_without_predictions_the_page_says_that_photos_were_not_paired(tmp_path: Path) -> None:

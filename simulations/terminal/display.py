@@ -118,7 +118,7 @@ class Display:
             self.note(text)
 
     def results(self, summary: Summary, baselines: list[tuple[str, Summary]], page: Path | None) -> None:
-        """Shows the run and its baselines side by side, which differences exceed noise, and the page."""
+        """Shows the run and its baselines side by side, their differences, and the page."""
         if self._quiet:
             return
         with self._console.capture() as text:
