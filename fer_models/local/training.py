@@ -259,7 +259,7 @@ class CentralTrainer:
         return self._trained(every, key(self._seed, "central", self._epoch))
 
     def _trained(self, views: int, epoch_key: int) -> float:
-        held, train = self._shards, self._train
+        held, train = self._shards, self._train.after(max(self._epoch - 1, 0))
         offsets = np.zeros(len(self.head), np.float32)
         loss, self._step = kernel.train_epoch(
             *map(_read_only, (held.features, held.labels, held.rows)), views,
