@@ -25,6 +25,8 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Ray's workers get their turn on a busy machine: its default, 15, is as good as none.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # Time limits of single examples say more about what else the machine does. `make test` tries hypothesis's
 # usual 100 examples of a law, the quick tests alone a few.
