@@ -71,15 +71,15 @@ def test_the_wheel_runs_the_quickstart_from_any_folder(tmp_path: Path, run_cache
     subprocess.run([*pip, *install], check=True, capture_output=True, timeout=200)
     (tmp_path / "elsewhere").mkdir()
     hand_over_the_kernel(place)
-    there = {"FEDFER_CACHE": run_cache, "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]}
+    there = {name: os.environ[name] for name in ("NUMBA_CACHE_DIR", "RAY_worker_niceness")}
+    there |= {"PATH": "", "PYTHONPATH": str(place), "FEDFER_CACHE": run_cache}
     code = (
         "import sys, simulations; from simulations.cli.main import main;"
         f" assert simulations.__file__.startswith({str(place)!r}), simulations.__file__; main()"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, "run", *settings(federation__rounds=2), "--out", "run"],
-        cwd=tmp_path / "elsewhere", env={"PATH": "", "PYTHONPATH": str(place), **there},
-        capture_output=True, text=True, timeout=280,
+        cwd=tmp_path / "elsewhere", env=there, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done
     assert (tmp_path / "elsewhere" / "run" / "report.html").is_file()
