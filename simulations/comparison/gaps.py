@@ -18,7 +18,8 @@ def differences(runs: Sequence[Run]) -> str:
         return ""
     rows, dots, how = [], [], ""
     for run in others:
-        found, how = measured(run, first)
+        found, drawn = measured(run, first)
+        how = drawn.how
         cells = [esc(run.name)]
         for metric, scale, digits in _METRICS:
             gap = found[metric]
