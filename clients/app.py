@@ -48,7 +48,8 @@ def ready(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Trains the phones of the order from its head; replies with their summed update and its counts.
 
-    Phones with non-finite numbers are left out of both; the reply lists the phones included.
+    Phones with non-finite or too large numbers are left out of both; the reply lists the phones included,
+    and those whose numbers are too large.
     """
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
@@ -71,6 +72,7 @@ def train(message: Message, context: Context) -> Message:
         each=order.each or order.own == "instead",
         losses=order.losses,
         transforms=order.changes,
+        reach_limit=order.reach_limit,
     )
     trained = trainer(held, asked["ids"], work)
     reply = _packed(trained, order)
@@ -113,14 +115,19 @@ def _held(order: Order, context: Context) -> PhoneData:
 
 
 def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
-    """The work for personal heads, which start from `starts` and are trained beside the shared head."""
+    """The work for personal heads, which start from `starts` and are trained beside the shared head.
+
+    They are never summed, so none is too large.
+    """
     pull = LocalTerms(pull=order.own_pull)
-    return LocalWork(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
+    return LocalWork(
+        head, order.train, order.epochs, order.key, pull, starts=starts, each=True, reach_limit=np.inf
+    )
 
 
 def _packed(trained: Trained, order: Order) -> RecordDict:
     update = trained.sum
-    sent = {"total": update.total, "phones": trained.phones}
+    sent = {"total": update.total, "phones": trained.phones, "large": trained.large}
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})

@@ -8,7 +8,7 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.machine import stamp
-from server.exchange import NOT_FINITE, Exchange, Replies, Sums
+from server.exchange import LARGE, NOT_FINITE, Exchange, Replies, Sums
 from server.job import Plan
 from server.strategies.registry import check_phones
 
@@ -36,7 +36,7 @@ def enough(
         came = read(exchange)
         if not (short := _short(plan, came.phones)):
             return came, wire_bytes
-    raise _too_few(came, phones, number, short)
+    raise _too_few(came, phones, number, short, plan)
 
 
 def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
@@ -59,14 +59,29 @@ def _short(plan: Plan, phones: int) -> str:
     return ""
 
 
-def _too_few(came: Replies | Sums, asked: int, number: int, short: str) -> RunError:
+def check_not_diverged(replies: Replies, asked: int, number: int, plan: Plan) -> None:
+    """RunError if most of the round's updates are too large: that is no attack but training that diverges."""
+    large = sum(why == LARGE for why in replies.dropped.values())
+    if 2 * large > asked:
+        raise RunError(
+            f"training diverged in round {number}: the updates of {large} of {asked} phones are too large;"
+            f" {_lower(plan)}",
+            resumable=False,
+        )
+
+
+def _lower(plan: Plan) -> str:
+    return "lower train.lr" + (" or attack.scale" if plan.transforms else "")
+
+
+def _too_few(came: Replies | Sums, asked: int, number: int, short: str, plan: Plan) -> RunError:
     """The error for a round that has too few usable updates."""
     named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
     reasons = Counter(came.dropped.values()).most_common(1)
     why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
-    diverged = bool(reasons) and reasons[0][0] == NOT_FINITE
+    diverged = bool(reasons) and reasons[0][0] in (NOT_FINITE, LARGE)
     return RunError(
         f"in round {number} only {came.phones} of {asked} phones sent usable updates, {short}, even after "
-        f"a repeat{why}{'; lower train.lr if training diverged' if diverged else ''}",
+        f"a repeat{why}{f'; {_lower(plan)} if training diverged' if diverged else ''}",
         resumable=not diverged,
     )

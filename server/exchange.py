@@ -2,7 +2,7 @@
 
 A failed node costs nothing but time: its phones are reassigned to other nodes, and sums are exact, so no bit
 depends on which node trained which phone. Everything a phone sends is checked before it is added up: an
-update that is not finite, or not of the head's shape, is dropped, and the round's record says so.
+update that is not finite, too large, or not of the head's shape is dropped, and the round's record says so.
 """
 
 import logging
@@ -18,8 +18,8 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.linear.closed_form import Moments
-from fer_models.local import kernel
 from fer_models.local.training import Update
+from fer_models.local.transforms import same_names
 from fer_models.order import Order
 from server.selection import share_out
 from server.strategies.base import PhoneInputs
@@ -27,8 +27,8 @@ from server.strategies.base import PhoneInputs
 _T = TypeVar("_T", "_Read", "_ReadSums")
 _REASON = 200  # characters of a node's failure that are shown
 _TRIES = 5  # attempts at most for a phone, on nodes that have not failed as long as there are any
-NOT_FINITE, _WRONG = "not finite", "not of the shape that was asked for"
-_LARGE = "too large to be added exactly"
+NOT_FINITE, LARGE = "not finite", "too large to be added exactly"
+_WRONG, _BEYOND = "not of the shape that was asked for", "too large for the bound sent with it"
 _SLACK = 1.001  # factor by which rounding may take a sum beyond the bound sent with it
 
 
@@ -82,9 +82,15 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
-        self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
-        self._homes, self._epochs = homes, order.epochs
+        self._homes = homes
+        self._expected = _Expected(
+            head.shape,
+            order.epochs,
+            order.reach_limit,
+            ["updates", *["losses"] * order.losses] if order.each else [],
+            ["heads"] if order.own else [],
+            bool(order.transforms),
+        )
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it
         self._tries = self.wire_bytes = 0
@@ -146,14 +152,12 @@ class Exchange:
     def answers(self) -> Replies:
         """All replies to a training order."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        rest = self._sizes, self._head.shape, self._epochs, self._asked
-        parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
-        parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
-        ids = np.concatenate([part.phones for part in parts])
+        parts, dropped = self._sound(lambda reply, share: _read(reply, share, self._sizes, self._expected))
+        ids = np.concatenate([self._phones[:0], *(part.phones for part in parts)])
         order = np.argsort(ids)
         return Replies(
             ids[order],
-            reduce(operator.add, (part.update for part in parts)),
+            reduce(operator.add, (part.update for part in parts), nothing),
             dropped,
             _joined([part.each for part in parts], order),
             _joined([part.own for part in parts], order),
@@ -174,6 +178,7 @@ class Exchange:
             try:
                 parts.append(part := read(reply, share))
                 dropped |= {int(phone): NOT_FINITE for phone in np.setdiff1d(share, part.phones)}
+                dropped |= {int(phone): LARGE for phone in part.large}
             except _UnsoundError as error:
                 dropped |= {int(phone): str(error) for phone in share}
             except Exception:  # a missing record, or no array: its phones are reported as dropped
@@ -186,8 +191,21 @@ class _UnsoundError(ValueError):
 
 
 @dataclass(frozen=True)
+class _Expected:
+    """What a reply must hold."""
+
+    shape: tuple[int, ...]  # of an update
+    epochs: int
+    reach_limit: float  # of one phone's update
+    each: list[str]  # arrays with one row per phone
+    own: list[str]
+    metrics: bool  # whether transforms measured something; the names are theirs
+
+
+@dataclass(frozen=True)
 class _Read:
     phones: np.ndarray
+    large: np.ndarray  # phones left out because their updates are too large
     update: Update
     each: dict[str, np.ndarray]
     own: dict[str, np.ndarray]
@@ -197,6 +215,7 @@ class _Read:
 @dataclass(frozen=True)
 class _ReadSums:
     phones: np.ndarray
+    large: np.ndarray
     moments: Moments
 
 
@@ -209,33 +228,33 @@ def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tupl
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
         raise _UnsoundError(NOT_FINITE)
-    return _ReadSums(phones, Moments(xx, xy, int(views)))  # type: ignore[arg-type]
+    return _ReadSums(phones, phones[:0], Moments(xx, xy, int(views)))  # type: ignore[arg-type]
 
 
-def _read(
-    reply: Message,
-    share: np.ndarray,
-    sizes: np.ndarray,
-    shape: tuple[int, ...],
-    epochs: int,
-    asked: tuple[str, ...],
-) -> _Read:
+def _read(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: _Expected) -> _Read:
     """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
     total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
+    large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * epochs)
-    if total.shape != shape or total.dtype.kind != "f" or not told:
+    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * expected.epochs)
+    if total.shape != expected.shape or total.dtype.kind != "f" or not told:
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
         raise _UnsoundError(NOT_FINITE)
-    if np.abs(total).max() > _SLACK * (reach + 1) or (len(share) == 1 and reach >= kernel.EXACT_BELOW):
-        raise _UnsoundError(_LARGE)
-    records = reply.content.array_records
-    parts = {name: _rows(records[name], phones, shape) for name in asked}
+    if np.abs(total).max() > _SLACK * (reach + 1):
+        raise _UnsoundError(_BEYOND)
+    if len(share) == 1 and reach >= expected.reach_limit:
+        raise _UnsoundError(LARGE)
+    records, rows = reply.content.array_records, dict[str, dict[str, np.ndarray]]()
+    for record, names in (("each", expected.each), ("own", expected.own)):
+        rows[record] = _rows(records[record], phones, expected.shape) if names else {}
+        if sorted(rows[record]) != sorted(names):
+            raise _UnsoundError(_WRONG)
+    metrics = _rows(records["metrics"], phones, expected.shape) if expected.metrics else {}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
-    return _Read(phones, update, *(parts.get(name, {}) for name in ("each", "own", "metrics")))
+    return _Read(phones, large, update, rows["each"], rows["own"], metrics)
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
@@ -262,10 +281,8 @@ def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> di
 
 
 def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of all parts, concatenated, their rows in the given order; {} if no part has any."""
-    parts = [part for part in parts if part]
-    names = parts[0] if parts else ()
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
+    """The arrays of all parts, concatenated, their rows in the given order; RunError unless all have them."""
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in same_names(parts)}
 
 
 def reason(reply: Message) -> str:

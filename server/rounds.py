@@ -32,7 +32,7 @@ from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
-from server.collect import enough, finish
+from server.collect import check_not_diverged, enough, finish
 from server.evaluation import Judged, judged
 from server.exchange import Exchange, Replies, Sums
 from server.greeting import greet
@@ -185,21 +185,25 @@ class Rounds:
     def _collect(
         self, number: int, head: np.ndarray, phones: np.ndarray, state: State
     ) -> tuple[Replies, int]:
-        """The replies of `phones`, once enough are usable, and the bytes on the wire."""
-        order = self.plan.order(self.algorithm, number)
+        """The replies of `phones`, once enough are usable, and the bytes on the wire.
 
-        def exchange() -> Exchange:
-            asked = self.algorithm.ask(head, phones, *self._lengths(phones), state)
-            return self._exchange(order, head, phones, asked=asked)
+        If updates are too large together, though none is alone, they are requested once more: then every
+        phone may have its share of what can be added exactly, and those beyond it are left out.
+        """
+        order, asked = self.plan.order(self.algorithm, number), 0
+        for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
+            limited = replace(order, reach_limit=limit)
 
-        answers, wire_bytes = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
-        if not answers.update.reach < kernel.EXACT_BELOW:
-            raise RunError(
-                f"training diverged in round {number}: the updates are too large; lower train.lr"
-                + (" or attack.scale" if self.plan.transforms else ""),
-                resumable=False,
-            )
-        return answers, wire_bytes
+            def exchange(order: Order = limited) -> Exchange:
+                inputs = self.algorithm.ask(head, phones, *self._lengths(phones), state)
+                return self._exchange(order, head, phones, asked=inputs)
+
+            answers, sent = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
+            asked += sent
+            check_not_diverged(answers, len(phones), number, self.plan)
+            if answers.update.reach < kernel.EXACT_BELOW:
+                return answers, asked
+        raise RunError(f"in round {number} nodes sent larger updates than they may", resumable=False)
 
     def _exchange(
         self,

@@ -135,14 +135,17 @@ class LocalWork:
     losses: bool = False  # whether to return the mean loss of each phone's start on its views
     transforms: "Changes | None" = None  # applied to updates before they are summed
     dtype: Any = np.float32  # of the phones' updates; exact in float64
+    reach_limit: float = kernel.EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of local training; phones with non-finite numbers are left out of all fields."""
+    """The result of local training; phones with non-finite numbers, or too large ones, are left out."""
 
     phones: np.ndarray  # (k,) int64, ids of the phones included
     sum: Update
+    photo_losses: np.ndarray  # (k,) float64, training loss of each, summed over the photos it processed
+    large: np.ndarray  # (j,) int64, ids of the phones left out because of `LocalWork.reach_limit`
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each minus its start
     losses: np.ndarray | None = None  # (k,) float64
     metrics: dict[str, np.ndarray] = field(default_factory=dict)  # (k,) float64 each, of the transforms
@@ -177,33 +180,39 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     sizes = lasts - firsts
     total = np.zeros(head.shape, np.float64)
     updates = np.empty((len(phones) if work.each else 0, *head.shape), work.dtype)
-    sound = np.empty(len(phones), np.bool_)
-    reach, loss = kernel.train_phones(
+    reaches, photo_losses = np.empty(len(phones)), np.empty(len(phones))
+    kernel.train_phones(
         np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
         sizes.astype(np.float64) if work.weights is None else work.weights,
         head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
         np.uint64(work.key), local.pull, local.margin, local.prior,
-        none if work.corrections is None else work.corrections, total, updates, sound,
+        none if work.corrections is None else work.corrections, work.reach_limit,
+        total, updates, reaches, photo_losses,
     )  # fmt: skip
-    losses = _losses(held, phones, starts, sound) if work.losses else None
-    return trained(phones, sound, sizes, work, (total, float(loss), float(reach)), updates, losses)
+    losses = _losses(held, phones, starts, reaches < work.reach_limit) if work.losses else None
+    return trained(phones, sizes, work, (total, reaches, photo_losses), updates, losses)
 
 
 def trained(
     phones: np.ndarray,
-    sound: np.ndarray,
     sizes: np.ndarray,
     work: LocalWork,
-    sums: tuple[np.ndarray, float, float],
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray],
     updates: np.ndarray,
     losses: np.ndarray | None,
 ) -> Trained:
-    """The result of `work`; `sums` (total, loss, reach) are over the finite phones, `sound` (k,) bool."""
-    total, loss, reach = sums
-    views = int(sizes[sound].sum())
+    """The result of `work`; `sums`: the total over phones below the limit, every phone's reach, nan if it is
+    not finite, and its training loss, (k,) each.
+    """
+    total, reaches, photo_losses = sums
+    sound = reaches < work.reach_limit
+    views, spent = int(sizes[sound].sum()), photo_losses[sound]
+    reach = float(reaches[sound].sum())
     return Trained(
         phones[sound],
-        Update(total, views, views * work.epochs, int(sound.sum()), loss, reach),
+        Update(total, views, views * work.epochs, int(sound.sum()), float(spent.sum()), reach),
+        spent,
+        phones[reaches >= work.reach_limit],
         updates[sound] if work.each else None,
         None if losses is None else losses[sound],
     )
