@@ -7,9 +7,12 @@ from typing import TypeVar
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
+from fer_models.local import kernel
 from fer_models.machine import stamp
-from server.exchange import LARGE, NOT_FINITE, Exchange, Replies, Sums
+from server.exchange import Exchange, Sums
 from server.job import Plan
+from server.reading import LARGE, NOT_FINITE
+from server.replies import Replies, Reply
 from server.strategies.registry import check_phones
 
 _T = TypeVar("_T", Replies, Sums)
@@ -67,6 +70,19 @@ def check_not_diverged(replies: Replies, asked: int, number: int, plan: Plan) ->
             f"training diverged in round {number}: the updates of {large} of {asked} phones are too large;"
             f" {_lower(plan)}",
             resumable=False,
+        )
+
+
+def check_folded(reply: Reply, plan: Plan) -> None:
+    """RunError if the strategy cannot work with what is folded, a fold of replies of several rounds."""
+    why = "" if reply.update.reach < kernel.EXACT_BELOW else "their updates are too large to be added exactly"
+    try:
+        check_phones(plan.strategy, reply.update.phones)
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise RunError(
+            f"in round {reply.round} the updates of {reply.update.phones} phones are folded: {why}"
         )
 
 

@@ -1,14 +1,14 @@
 """One request to phones: which nodes it goes to, where it goes if one fails, and the replies.
 
 A failed node costs nothing but time: its phones are reassigned to other nodes, and sums are exact, so no bit
-depends on which node trained which phone. Everything a phone sends is checked before it is added up: an
-update that is not finite, too large, or not of the head's shape is dropped, and the round's record says so.
+depends on which node trained which phone. Replies are checked as they are read (server/reading.py): an update
+that is not finite, too large, or not of the head's shape is dropped, and the round's record says so.
 """
 
 import logging
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import TypeVar
 
@@ -18,35 +18,15 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.linear.closed_form import Moments
-from fer_models.local.training import Update
-from fer_models.local.transforms import same_names
 from fer_models.order import Order
+from server.reading import LARGE, NOT_FINITE, WRONG, Expected, Read, UnsoundError, read_sums, read_update
+from server.replies import Replies
 from server.selection import share_out
 from server.strategies.base import PhoneInputs
 
-_T = TypeVar("_T", "_Read", "_ReadSums")
+_T = TypeVar("_T")
 _REASON = 200  # characters of a node's failure that are shown
 _TRIES = 5  # attempts at most for a phone, on nodes that have not failed as long as there are any
-NOT_FINITE, LARGE = "not finite", "too large to be added exactly"
-_WRONG, _BEYOND = "not of the shape that was asked for", "too large for the bound sent with it"
-_SLACK = 1.001  # factor by which rounding may take a sum beyond the bound sent with it
-
-
-@dataclass(frozen=True)
-class Replies:
-    """The replies of phones that trained."""
-
-    ids: np.ndarray  # (k,) int64, sorted: the phones included
-    update: Update  # the sum over them
-    dropped: dict[int, str]  # the other phones' ids, and why
-    each: dict[str, np.ndarray] = field(default_factory=dict)  # one row per phone of `ids`, if requested
-    own: dict[str, np.ndarray] = field(default_factory=dict)  # personal heads
-    metrics: dict[str, np.ndarray] = field(default_factory=dict)  # of transforms, (k,) each
-
-    @property
-    def phones(self) -> int:
-        """The number of phones included."""
-        return self.update.phones
 
 
 @dataclass(frozen=True)
@@ -83,7 +63,8 @@ class Exchange:
         beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
         self._homes = homes
-        self._expected = _Expected(
+        self._expected = Expected(
+            order.round,
             head.shape,
             order.epochs,
             order.reach_limit,
@@ -151,27 +132,21 @@ class Exchange:
 
     def answers(self) -> Replies:
         """All replies to a training order."""
-        nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        parts, dropped = self._sound(lambda reply, share: _read(reply, share, self._sizes, self._expected))
-        ids = np.concatenate([self._phones[:0], *(part.phones for part in parts)])
-        order = np.argsort(ids)
-        return Replies(
-            ids[order],
-            reduce(operator.add, (part.update for part in parts), nothing),
-            dropped,
-            _joined([part.each for part in parts], order),
-            _joined([part.own for part in parts], order),
-            _joined([part.metrics for part in parts], order),
-        )
+        rest = self._sizes, self._expected
+        parts, dropped = self._sound(lambda reply, share: read_update(reply, share, *rest))
+        nodes = sorted((part.found for part in parts if len(part.phones)), key=lambda reply: reply.phones[0])
+        return Replies(tuple(nodes), dropped)
 
     def sums(self, shape: tuple[int, int]) -> Sums:
         """All replies to a query for sums; `shape` (D + 1, C) is that of X'Y."""
-        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, shape))
+        parts, dropped = self._sound(lambda reply, share: read_sums(reply, share, self._sizes, shape))
         nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
-        total = reduce(operator.add, (part.moments for part in parts), nothing)
+        total = reduce(operator.add, (part.found for part in parts), nothing)
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
 
-    def _sound(self, read: Callable[[Message, np.ndarray], _T]) -> tuple[list[_T], dict[int, str]]:
+    def _sound(
+        self, read: Callable[[Message, np.ndarray], Read[_T]]
+    ) -> tuple[list[Read[_T]], dict[int, str]]:
         """Each usable reply as `read` returns it; and the ids of phones in none of them, with the reason."""
         parts, dropped = [], dict(self.lost)
         for share, reply in self.replies:
@@ -179,110 +154,11 @@ class Exchange:
                 parts.append(part := read(reply, share))
                 dropped |= {int(phone): NOT_FINITE for phone in np.setdiff1d(share, part.phones)}
                 dropped |= {int(phone): LARGE for phone in part.large}
-            except _UnsoundError as error:
+            except UnsoundError as error:
                 dropped |= {int(phone): str(error) for phone in share}
             except Exception:  # a missing record, or no array: its phones are reported as dropped
-                dropped |= {int(phone): _WRONG for phone in share}
+                dropped |= {int(phone): WRONG for phone in share}
         return parts, dict(sorted(dropped.items()))
-
-
-class _UnsoundError(ValueError):
-    """A node's reply cannot be used, for this reason."""
-
-
-@dataclass(frozen=True)
-class _Expected:
-    """What a reply must hold."""
-
-    shape: tuple[int, ...]  # of an update
-    epochs: int
-    reach_limit: float  # of one phone's update
-    each: list[str]  # arrays with one row per phone
-    own: list[str]
-    metrics: bool  # whether transforms measured something; the names are theirs
-
-
-@dataclass(frozen=True)
-class _Read:
-    phones: np.ndarray
-    large: np.ndarray  # phones left out because their updates are too large
-    update: Update
-    each: dict[str, np.ndarray]
-    own: dict[str, np.ndarray]
-    metrics: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class _ReadSums:
-    phones: np.ndarray
-    large: np.ndarray
-    moments: Moments
-
-
-def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
-    """The sums that a node sent for the phones `share`; an error if they cannot be used."""
-    arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
-    xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
-    phones = _some_of(share, phones)
-    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or views != sizes[phones].sum():
-        raise _UnsoundError(_WRONG)
-    if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
-        raise _UnsoundError(NOT_FINITE)
-    return _ReadSums(phones, phones[:0], Moments(xx, xy, int(views)))  # type: ignore[arg-type]
-
-
-def _read(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: _Expected) -> _Read:
-    """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
-    arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
-    total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
-    large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
-    views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
-    loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * expected.epochs)
-    if total.shape != expected.shape or total.dtype.kind != "f" or not told:
-        raise _UnsoundError(_WRONG)
-    if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
-        raise _UnsoundError(NOT_FINITE)
-    if np.abs(total).max() > _SLACK * (reach + 1):
-        raise _UnsoundError(_BEYOND)
-    if len(share) == 1 and reach >= expected.reach_limit:
-        raise _UnsoundError(LARGE)
-    records, rows = reply.content.array_records, dict[str, dict[str, np.ndarray]]()
-    for record, names in (("each", expected.each), ("own", expected.own)):
-        rows[record] = _rows(records[record], phones, expected.shape) if names else {}
-        if sorted(rows[record]) != sorted(names):
-            raise _UnsoundError(_WRONG)
-    metrics = _rows(records["metrics"], phones, expected.shape) if expected.metrics else {}
-    update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
-    return _Read(phones, large, update, rows["each"], rows["own"], metrics)
-
-
-def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
-    """`phones`, which must be a subset of `share`, sorted, without duplicates."""
-    if not np.isin(phones, share).all() or (np.diff(phones) <= 0).any():
-        raise _UnsoundError(_WRONG)
-    return phones
-
-
-def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a record, reordered to one row per phone of `phones` (k,)."""
-    found, arrays = record["phones"].numpy(), {}
-    place = np.searchsorted(found, phones)
-    if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
-        raise _UnsoundError(_WRONG)
-    for name in set(record) - {"phones"}:
-        values = record[name].numpy()
-        if len(values) != len(found) or values.shape[1:] not in (shape, ()):
-            raise _UnsoundError(_WRONG)
-        if not np.isfinite(values := values[place]).all():
-            raise _UnsoundError(NOT_FINITE)
-        arrays[name] = values
-    return arrays
-
-
-def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of all parts, concatenated, their rows in the given order; RunError unless all have them."""
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in same_names(parts)}
 
 
 def reason(reply: Message) -> str:

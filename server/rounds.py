@@ -4,7 +4,7 @@ A round (`Rounds.round`):
 1. select: which phones train, by the seed and the round's number (server/selection.py);
 2. ask: the algorithm's inputs for each phone; one order with the head goes to each node (server/exchange.py);
 3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once;
-4. schedule: which replies are folded now, later or never (server/scheduler.py);
+4. schedule: which nodes' replies are folded now, later or never (server/scheduler.py);
 5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms);
 6. step: the algorithm computes the next head from the mean update, or from all updates (server/strategies);
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
@@ -32,12 +32,14 @@ from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
-from server.collect import check_not_diverged, enough, finish
+from server.collect import check_folded, check_not_diverged, enough, finish
 from server.evaluation import Judged, judged
-from server.exchange import Exchange, Replies, Sums
+from server.exchange import Exchange, Sums
 from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
+from server.replies import Replies, Reply, folded
+from server.scheduler import decided
 from server.selection import select
 from server.strategies import personal_heads, ridge
 from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
@@ -74,7 +76,6 @@ class Reached:
 
     checkpoint: Checkpoint
     sent: int = 0  # bytes that phones sent for its head and that no round's record counts yet
-    waiting: tuple[Replies, ...] = ()  # replies that the scheduler folds later
 
 
 @dataclass(frozen=True)
@@ -108,32 +109,38 @@ class Rounds:
         phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
         state = before.state or algorithm.begin(before.head)
         replies, wire_bytes = self._collect(number, before.head, phones, state)
-        decided = self.job.scheduler.decide(replies, reached.waiting, time.perf_counter() - self.began)
-        answers = decided.now
-        context = SumContext(number, plan.seed, len(phones), before.head)
-        update, metrics = applied(self.job.mechanisms, answers.update, context)
-        head, state = algorithm.step(before.head, self._came(answers, update), state)
+        clock = self.job.start.seconds + time.perf_counter() - self.began
+        decision = decided(
+            self.job.scheduler, replies.nodes, before.waiting, clock, last=number == self.job.rounds
+        )
+        reply = folded(decision.now, number, before.head.shape)
+        head, metrics = before.head, dict[str, float]()
+        if reply.update.phones:
+            check_folded(reply, plan)
+            context = SumContext(number, plan.seed, len(phones), before.head)
+            update, metrics = applied(self.job.mechanisms, reply.update, context)
+            head, state = algorithm.step(before.head, self._came(reply, update), state)
         result = RoundResult(
             number=number,
-            phones=answers.phones,
-            photos=answers.update.photos,
-            train_loss=answers.update.loss / answers.update.photos,
+            phones=reply.update.phones,
+            photos=reply.update.photos,
+            train_loss=reply.update.loss / reply.update.photos if reply.update.photos else None,
             seconds=time.perf_counter() - began,
             wire_bytes=wire_bytes,
-            dropped={**replies.dropped, **decided.dropped},
-            metrics=self._measured(answers) | metrics,
+            dropped={**replies.dropped, **decision.dropped},
+            metrics=self._measured(reply) | metrics,
         )
         size = result.phones * payload(head)
-        up = algorithm.heads_up * size + reached.sent
-        after = self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
-        return Reached(after, waiting=decided.later)
+        down, up = algorithm.heads_down * size, algorithm.heads_up * size + reached.sent
+        waiting = tuple(decision.later)
+        return Reached(self._hand_out(before, result, head, state, waiting, down=down, up=up))
 
-    def _measured(self, answers: Replies) -> dict[str, float]:
+    def _measured(self, reply: Reply) -> dict[str, float]:
         """The transforms' metrics for the round's record."""
-        if not self.plan.transforms:
+        if not self.plan.transforms or not reply.update.phones:
             return {}
         changes = self.plan.order(self.algorithm, 0).changes
-        return changes.summary(answers.metrics) if changes else {}
+        return changes.summary(reply.metrics) if changes else {}
 
     def ridge(self, before: Checkpoint) -> Checkpoint:
         """The single round of ridge regression."""
@@ -178,8 +185,9 @@ class Rounds:
         order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
-        came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
-        own[np.searchsorted(phones, came.ids)] += came.each.get("updates", own[:0])
+        reply = folded(exchange.answers().nodes, order.round, head.shape)
+        own = np.repeat(head[None], len(phones), axis=0)
+        own[np.searchsorted(phones, reply.phones)] += reply.each.get("updates", own[:0])
         return own
 
     def _collect(
@@ -201,7 +209,7 @@ class Rounds:
             answers, sent = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
             asked += sent
             check_not_diverged(answers, len(phones), number, self.plan)
-            if answers.update.reach < kernel.EXACT_BELOW:
+            if answers.reach < kernel.EXACT_BELOW:
                 return answers, asked
         raise RunError(f"in round {number} nodes sent larger updates than they may", resumable=False)
 
@@ -219,18 +227,18 @@ class Rounds:
             order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
         )
 
-    def _came(self, answers: Replies, update: Update) -> RoundUpdates:
-        """The replies and their sum in the form the algorithm reads."""
-        views, steps = self._lengths(answers.ids)
+    def _came(self, reply: Reply, update: Update) -> RoundUpdates:
+        """The reply and its sum in the form the algorithm reads."""
+        views, steps = self._lengths(reply.phones)
         return RoundUpdates(
-            phones=answers.ids,
+            phones=reply.phones,
             views=views,
             mean=update.total / update.views,
-            updates=answers.each.get("updates"),
-            losses=answers.each.get("losses"),
+            updates=reply.each.get("updates"),
+            losses=reply.each.get("losses"),
             steps=steps,
-            share=answers.update.views / int(self.plan.sizes.sum()),
-            own=answers.own.get("heads"),
+            share=reply.update.views / int(self.plan.sizes.sum()),
+            own=reply.own.get("heads"),
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -244,6 +252,7 @@ class Rounds:
         result: RoundResult,
         head: np.ndarray,
         state: State,
+        waiting: tuple[Reply, ...] = (),
         *,
         down: int,
         up: int,
@@ -269,7 +278,7 @@ class Rounds:
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
         )
         selection = before.selection.after(head, result.number, record.val_macro_f1)
-        reached = Checkpoint(result.number, head, selection, state=state)
+        reached = Checkpoint(result.number, head, selection, state=state, waiting=waiting)
         self.job.on_round(record, reached)
         return reached
 
