@@ -12,7 +12,7 @@ from clients import phone_node
 from clients.phones import phones_of, trainer_of
 from fer_models.linear.statistics import phone_sums, projection
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
-from fer_models.machine.code import check_node, node_code
+from fer_models.machine.code import check_node, follow, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged
 from fer_models.order import Order
@@ -28,6 +28,7 @@ def ready(message: Message, context: Context) -> Message:
     A node that is a phone prepares its photos and reports its id. The reply carries the node's code digests.
     """
     order, head = _order(message)
+    follow(order.code, order.own_classes)
     if "recipe" in message.content:
         held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
         says = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}

@@ -24,9 +24,14 @@ def written(update: UpdateConfig, attack: AttackConfig) -> str:
     return json.dumps({"update": update.model_dump(mode="json"), "attack": attack.model_dump(mode="json")})
 
 
-@lru_cache(maxsize=4)
 def read(text: str) -> tuple[Transform, ...]:
     """The transforms of the settings in a text from `written`."""
+    return _read(text, tuple(extensions.digests(own_classes(text)).items()))
+
+
+@lru_cache(maxsize=4)
+def _read(text: str, code: tuple[tuple[str, str], ...]) -> tuple[Transform, ...]:
+    """Read once for each state of the source of user-defined classes."""
     return chosen(*_settings(text)) if text else ()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_models.errors import InputError
+from fer_models.pages.extensions import refresh
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin
@@ -68,6 +69,7 @@ def resumed(folder: Path) -> Request:
         asked = Environment.read(folder)
     except UnusableError as error:
         raise InputError(f"--resume: {error.what}; start a new run") from error
+    refresh()
     done, begun = finished(folder), None
     now = Config() if done else validate(read_toml(config))
     if not done:

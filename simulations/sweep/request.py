@@ -10,7 +10,7 @@ import tomli_w
 
 from fer_models.errors import InputError
 from fer_models.machine.cache import whole_file
-from fer_models.pages.extensions import file_name
+from fer_models.pages.extensions import file_name, refresh
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
 from server.strategies.registry import STRATEGIES, check_phones
@@ -127,6 +127,7 @@ def ask(
     An existing sweep only grows: its strategies, partitions and seeds stay, and so do its settings if none
     are given.
     """
+    refresh()
     before = _begun(folder)
     if before is None:
         check_folder(folder)
