@@ -17,7 +17,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
-from fer_models.linear.closed_form import Moments
+from fer_models.linear import statistics
 from fer_models.order import Order
 from server.reading import LARGE, NOT_FINITE, WRONG, Expected, Read, UnsoundError, read_sums, read_update
 from server.replies import Replies
@@ -31,9 +31,9 @@ _TRIES = 5  # attempts at most for a phone, on nodes that have not failed as lon
 
 @dataclass(frozen=True)
 class Sums:
-    """The replies of phones for ridge regression."""
+    """The replies of phones that sent sums over their views."""
 
-    moments: Moments
+    total: statistics.Sums
     phones: int  # number of phones included
     dropped: dict[int, str]
     wire_bytes: int = 0
@@ -137,11 +137,11 @@ class Exchange:
         nodes = sorted((part.found for part in parts if len(part.phones)), key=lambda reply: reply.phones[0])
         return Replies(tuple(nodes), dropped)
 
-    def sums(self, shape: tuple[int, int]) -> Sums:
-        """All replies to a query for sums; `shape` (D + 1, C) is that of X'Y."""
-        parts, dropped = self._sound(lambda reply, share: read_sums(reply, share, self._sizes, shape))
-        nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
-        total = reduce(operator.add, (part.found for part in parts), nothing)
+    def sums(self, kind: type[statistics.Sums], width: int, classes: int) -> Sums:
+        """All replies to a query for sums of this kind, over features of this width."""
+        shapes = kind.shapes(width, classes)
+        parts, dropped = self._sound(lambda reply, share: read_sums(reply, share, self._sizes, kind, shapes))
+        total = reduce(operator.add, (part.found for part in parts), kind.nothing(width, classes))
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
 
     def _sound(

@@ -1,12 +1,13 @@
 """One node's reply, read and checked: everything a phone sends is, before it is added up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 from flwr.app import ArrayRecord, Message
 
-from fer_models.linear.closed_form import Moments
+from fer_models.linear.statistics import Sums
 from fer_models.local.training import Update
 from server.replies import Reply
 
@@ -43,16 +44,24 @@ class Read(Generic[T]):
     large: np.ndarray  # (j,) int64, phones left out because their updates are too large
 
 
-def read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> Read[Moments]:
+def read_sums(
+    reply: Message,
+    share: np.ndarray,
+    sizes: np.ndarray,
+    kind: type[Sums],
+    shapes: Mapping[str, tuple[int, int]],
+) -> Read[Sums]:
     """The sums that a node sent for the phones `share`; UnsoundError if they cannot be used."""
-    arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
-    xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
+    record, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
+    arrays, phones = {name: record[name].numpy() for name in shapes}, record["phones"].numpy()
     phones = _some_of(share, phones)
-    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or views != sizes[phones].sum():
+    if any(arrays[name].shape != shape for name, shape in shapes.items()) or views != sizes[phones].sum():
         raise UnsoundError(WRONG)
-    if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise UnsoundError(NOT_FINITE)
-    return Read(Moments(xx, xy, int(views)), phones, phones[:0])  # type: ignore[arg-type]
+    if (sums := kind(**arrays)).n != views:
+        raise UnsoundError(WRONG)
+    return Read(sums, phones, phones[:0])
 
 
 def read_update(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: Expected) -> Read[Reply]:

@@ -10,13 +10,14 @@ A round (`Rounds.round`):
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
 8. hand out: the round's record and its checkpoint go to one callback.
 
-Ridge regression is a single round of sums instead (`Rounds.ridge`); other strategies may start from its head.
+A closed form is a single round of sums instead (`Rounds.solve`); other strategies may start from its head.
 The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
 before these are summed (fer_models/local/transforms.py).
 """
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,8 +26,7 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
-from fer_models.linear.statistics import check_exact, projection
-from fer_models.linear.statistics import payload as sums_payload
+from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
@@ -41,8 +41,9 @@ from server.mechanisms.base import SumContext, applied
 from server.replies import Replies, Reply, folded
 from server.scheduler import decided
 from server.selection import select
-from server.strategies import personal_heads, ridge
+from server.strategies import personal_heads
 from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
+from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
 
@@ -57,12 +58,12 @@ def run(grid: Grid, job: Job) -> None:
         )
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
-    if algorithm.closed_form:
-        rounds.ridge(job.start)
+    if isinstance(algorithm, ClosedForm):
+        rounds.solve(algorithm, job.start)
         return
     reached = Reached(job.start)
-    if plan.strategy.start == "ridge" and job.start.number == 0:
-        sums, head, _ = rounds.sums(job.start.head)
+    if (form := plan.strategy.form) is not None and job.start.number == 0:
+        sums, head, _ = rounds.sums(form, job.start.head)
         reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
     while reached.checkpoint.number < job.rounds:
         reached = rounds.round(reached)
@@ -110,9 +111,8 @@ class Rounds:
         state = before.state or algorithm.begin(before.head)
         replies, wire_bytes = self._collect(number, before.head, phones, state)
         clock = self.job.start.seconds + time.perf_counter() - self.began
-        decision = decided(
-            self.job.scheduler, replies.nodes, before.waiting, clock, last=number == self.job.rounds
-        )
+        last = number == self.job.rounds
+        decision = decided(self.job.scheduler, replies.nodes, before.waiting, clock, last=last)
         reply = folded(decision.now, number, before.head.shape)
         head, metrics = before.head, dict[str, float]()
         if reply.update.phones:
@@ -132,8 +132,7 @@ class Rounds:
         )
         size = result.phones * payload(head)
         down, up = algorithm.heads_down * size, algorithm.heads_up * size + reached.sent
-        waiting = tuple(decision.later)
-        return Reached(self._hand_out(before, result, head, state, waiting, down=down, up=up))
+        return Reached(self._hand_out(before, result, head, state, decision.later, down=down, up=up))
 
     def _measured(self, reply: Reply) -> dict[str, float]:
         """The transforms' metrics for the round's record."""
@@ -142,38 +141,41 @@ class Rounds:
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(reply.metrics) if changes else {}
 
-    def ridge(self, before: Checkpoint) -> Checkpoint:
-        """The single round of ridge regression."""
+    def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
+        """The single round of a closed form."""
         began = time.perf_counter()
-        sums, head, state = self.sums(before.head)
+        sums, head, state = self.sums(form, before.head)
         seconds = time.perf_counter() - began
-        result = RoundResult(1, sums.phones, sums.moments.n, None, seconds, sums.wire_bytes, sums.dropped)
+        result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
         return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
 
-    def sums(self, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
+    def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
         """The sums of all phones, the head solved from them, and a record of how it was chosen.
 
         Raises RunError if too few phones sent usable sums.
         """
-        plan = self.plan
-        order = replace(plan.order(self.algorithm, 0), projection=plan.strategy.projection)
-        shape = (order.projection or head.shape[1] - 1) + 1, len(head)
+        plan, projected = self.plan, self._projected(head)
+        order = plan.order(self.algorithm, 0)
+        order = replace(order, sums=form.sums.name, projection=plan.strategy.projection)
         sums, wire_bytes = enough(
             self.grid,
             plan,
             1,
             lambda: self._exchange(order, head, np.arange(len(plan.sizes)), kind="query.sums"),
-            lambda exchange: exchange.sums(shape),
+            lambda exchange: exchange.sums(form.sums, projected.width, len(head)),
             len(plan.sizes),
         )
-        check_exact(sums.moments)
-        smaller = projection(head.shape[1] - 1, plan.strategy.projection, seed=plan.seed)
-        solved, state = ridge.solve(sums.moments, self.job.validation, smaller)
+        check_exact(sums.total)
+        solved, state = projected.solved(form, sums.total, self.job.validation)
         return replace(sums, wire_bytes=wire_bytes), solved, state
 
     def sums_bytes(self, sums: Sums, head: np.ndarray) -> int:
         """Bytes that real phones would have sent as these sums, for a head (C, D + 1)."""
-        return sums.phones * sums_payload(self.plan.strategy.projection or head.shape[1] - 1, len(head))
+        return sums.phones * sums.total.payload(self._projected(head).width, len(head))
+
+    def _projected(self, head: np.ndarray) -> Projected:
+        """The projection of features for a head of this shape."""
+        return Projected(head.shape[1] - 1, self.plan.strategy.projection, self.plan.seed)
 
     def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
         """Personal heads (k, C, D + 1) of `phones`: each fine-tunes `head` after the last round.
@@ -195,8 +197,7 @@ class Rounds:
     ) -> tuple[Replies, int]:
         """The replies of `phones`, once enough are usable, and the bytes on the wire.
 
-        If updates are too large together, though none is alone, they are requested once more: then every
-        phone may have its share of what can be added exactly, and those beyond it are left out.
+        Updates that are too large only together are requested once more, each within an equal share.
         """
         order, asked = self.plan.order(self.algorithm, number), 0
         for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
@@ -239,6 +240,7 @@ class Rounds:
             steps=steps,
             share=reply.update.views / int(self.plan.sizes.sum()),
             own=reply.own.get("heads"),
+            rate=self.plan.training(self.algorithm, reply.round).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -252,7 +254,7 @@ class Rounds:
         result: RoundResult,
         head: np.ndarray,
         state: State,
-        waiting: tuple[Reply, ...] = (),
+        waiting: Sequence[Reply] = (),
         *,
         down: int,
         up: int,
@@ -278,7 +280,7 @@ class Rounds:
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
         )
         selection = before.selection.after(head, result.number, record.val_macro_f1)
-        reached = Checkpoint(result.number, head, selection, state=state, waiting=waiting)
+        reached = Checkpoint(result.number, head, selection, state=state, waiting=tuple(waiting))
         self.job.on_round(record, reached)
         return reached
 

@@ -33,9 +33,11 @@ from simulations.partitions.registry import PARTITIONS
 
 
 class BaselineConfig(Section):
-    """The centralized baseline: how long it trains."""
+    """The centralized baseline: how long it trains, and how if not as the phones ("auto")."""
 
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    optimizer: Literal["auto", "adam", "sgd"] = "auto"
+    lr: Literal["auto"] | Annotated[float, Field(gt=0, le=100)] = "auto"
 
 
 class FederationConfig(PageSection):
@@ -81,10 +83,31 @@ class FederationConfig(PageSection):
 
 
 class RunConfig(Section):
-    """The seed of all randomness, and where to compute."""
+    """The seed of all randomness, which may be divided into three, and where to compute.
+
+    With `auto` a seed is `seed`; the properties are the seeds that apply.
+    """
 
     seed: Seed = 0
+    split_seed: Literal["auto"] | Seed = "auto"
+    partition_seed: Literal["auto"] | Seed = "auto"
+    train_seed: Literal["auto"] | Seed = "auto"
     device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def split(self) -> int:
+        """Of the parts of the split, and of the training views."""
+        return self.seed if self.split_seed == "auto" else self.split_seed
+
+    @property
+    def partition(self) -> int:
+        """Of what is on which phone, held-out photos included, and of the phones' cameras."""
+        return self.seed if self.partition_seed == "auto" else self.partition_seed
+
+    @property
+    def train(self) -> int:
+        """Of everything else: initial parameters, selection of phones, training, attacks."""
+        return self.seed if self.train_seed == "auto" else self.train_seed
 
 
 class ReportConfig(Section):
@@ -109,6 +132,22 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _check_baseline(self) -> "Config":
+        own = self.baseline.optimizer
+        if self.baseline.lr == "auto" and own not in ("auto", self.train.optimizer):
+            raise ValueError(
+                f'baseline.lr must be given with baseline.optimizer = "{own}", got "auto": train.lr is a rate'
+                f" for {self.train.optimizer}; set it"
+            )
+        return self
+
+    @property
+    def central_training(self) -> TrainConfig:
+        """How baselines train: as section `train`, but for what section `baseline` sets."""
+        own = {"optimizer": self.baseline.optimizer, "lr": self.baseline.lr}
+        return self.train.model_copy(update={key: value for key, value in own.items() if value != "auto"})
 
     @property
     def rounds(self) -> int:

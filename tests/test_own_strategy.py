@@ -163,7 +163,7 @@ def test_a_file_that_is_edited_during_a_run_does_not_change_it(
         (["strategy.name=mine:Other"], 'strategy.name: "mine:Other": the module mine has no Other'),
         (["strategy.name=their:Mine"], 'cannot be imported: there is no module their; put the folder'),
         (["strategy.name=json:JSONDecoder"], "is not a subclass of server.strategies.base.Algorithm"),
-        (["strategy.name=mine:Mine", "strategy.start=ridge", "model.name=cnn"], "ridge regression"),
+        (["strategy.name=mine:Mine", "strategy.start=ridge", "model.name=cnn"], "a closed form"),
         (["strategy.name=server.strategies.base:Algorithm"], "lacks step; see server.strategies.base"),
     ],
 )  # fmt: skip

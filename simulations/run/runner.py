@@ -20,7 +20,7 @@ from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import printable
 from fer_models.updates import chosen
 from server.strategies import personal_heads
-from server.strategies.registry import check_phones, make
+from server.strategies.registry import check_optimizer, check_phones, make
 from simulations.experiment import Config
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
@@ -121,7 +121,7 @@ def _check_strategy(config: Config) -> None:
     strategy = config.strategy
     if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
-            f"ridge regression (strategy.name, strategy.start) needs a linear head: model.name must be"
+            f"a closed form (strategy.name, strategy.start) needs a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
@@ -142,6 +142,7 @@ def _check_strategy(config: Config) -> None:
             f"{strategy.projection}; lower it"
         )
     try:
+        check_optimizer(strategy, config.train.optimizer)
         check_phones(strategy, config.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
