@@ -29,7 +29,8 @@ def enough(
 ) -> tuple[_T, int]:
     """The replies of round `number` as `read` returns them, and the bytes on the wire.
 
-    Repeats the exchange once if too few of `phones` are usable; RunError if that does not help.
+    Repeats the exchange once if too few of `phones` are usable; RunError if that does not help, or if training
+    diverged.
     """
     wire_bytes, short = 0, ""
     for _ in range(2):
@@ -37,6 +38,7 @@ def enough(
         finish(exchange, grid, plan)
         wire_bytes += exchange.wire_bytes
         came = read(exchange)
+        _check_not_diverged(came, phones, number, plan)
         if not (short := _short(plan, came.phones)):
             return came, wire_bytes
     raise _too_few(came, phones, number, short, plan)
@@ -62,7 +64,7 @@ def _short(plan: Plan, phones: int) -> str:
     return ""
 
 
-def check_not_diverged(replies: Replies, asked: int, number: int, plan: Plan) -> None:
+def _check_not_diverged(replies: Replies | Sums, asked: int, number: int, plan: Plan) -> None:
     """RunError if most of the round's updates are too large: that is no attack but training that diverges."""
     large = sum(why == LARGE for why in replies.dropped.values())
     if 2 * large > asked:
