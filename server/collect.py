@@ -29,8 +29,8 @@ def enough(
 ) -> tuple[_T, int]:
     """The replies of round `number` as `read` returns them, and the bytes on the wire.
 
-    Repeats the exchange once if too few of `phones` are usable; RunError if that does not help, or if training
-    diverged.
+    Repeats the exchange once if too few of `phones` are usable. RunError if that does not help, or if
+    training diverged.
     """
     wire_bytes, short = 0, ""
     for _ in range(2):
