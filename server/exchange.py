@@ -62,13 +62,16 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        self._homes = homes
+        self._homes, measures = homes, order.measures.split()
         self._expected = Expected(
             order.round,
             head.shape,
             order.epochs,
             order.reach_limit,
-            ["updates", *["losses"] * order.losses] if order.each else [],
+            order.classes or len(head),
+            [*["updates"] * order.each, *["losses"] * order.losses, *measures]
+            if order.each or measures
+            else [],
             ["heads"] if order.own else [],
             bool(order.transforms),
         )

@@ -30,6 +30,7 @@ class Expected:
     shape: tuple[int, ...]  # of an update
     epochs: int
     reach_limit: float  # of one phone's update
+    classes: int
     each: list[str]  # arrays with one row per phone
     own: list[str]
     metrics: bool  # whether transforms measured something; the names are theirs
@@ -80,12 +81,13 @@ def read_update(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: 
         raise UnsoundError(_BEYOND)
     if len(share) == 1 and reach >= expected.reach_limit:
         raise UnsoundError(LARGE)
+    shapes = expected.shape, (expected.classes,), ()
     records, rows = reply.content.array_records, dict[str, dict[str, np.ndarray]]()
     for record, names in (("each", expected.each), ("own", expected.own)):
-        rows[record] = _rows(records[record], phones, expected.shape) if names else {}
+        rows[record] = _rows(records[record], phones, shapes) if names else {}
         if sorted(rows[record]) != sorted(names):
             raise UnsoundError(WRONG)
-    metrics = _rows(records["metrics"], phones, expected.shape) if expected.metrics else {}
+    metrics = _rows(records["metrics"], phones, shapes) if expected.metrics else {}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
     return Read(Reply(expected.round, phones, update, rows["each"], rows["own"], metrics), phones, large)
 
@@ -97,15 +99,17 @@ def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
     return phones
 
 
-def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a record, reordered to one row per phone of `phones` (k,)."""
+def _rows(
+    record: ArrayRecord, phones: np.ndarray, shapes: tuple[tuple[int, ...], ...]
+) -> dict[str, np.ndarray]:
+    """The arrays of a record, reordered to one row per phone of `phones` (k,), each of one of `shapes`."""
     found, arrays = record["phones"].numpy(), {}
     place = np.searchsorted(found, phones)
     if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
         raise UnsoundError(WRONG)
     for name in set(record) - {"phones"}:
         values = record[name].numpy()
-        if len(values) != len(found) or values.shape[1:] not in (shape, ()):
+        if len(values) != len(found) or values.shape[1:] not in shapes:
             raise UnsoundError(WRONG)
         if not np.isfinite(values := values[place]).all():
             raise UnsoundError(NOT_FINITE)

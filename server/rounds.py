@@ -50,7 +50,7 @@ from server.strategies.registry import make
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
-    if job.mechanisms and (algorithm.needs_updates or job.plan.strategy.sums):
+    if job.mechanisms and (algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums):
         raise RunError(
             f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
             " mechanisms change; choose another strategy",
@@ -184,7 +184,7 @@ class Rounds:
         """
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         reply = folded(exchange.answers().nodes, order.round, head.shape)
@@ -239,6 +239,7 @@ class Rounds:
             steps=steps,
             share=reply.update.views / int(self.plan.sizes.sum()),
             own=reply.own.get("heads"),
+            measured={name: reply.each[name] for name in self.algorithm.measures},
             rate=self.plan.training(self.algorithm, reply.round).lr,
         )
 

@@ -63,7 +63,7 @@ def test_the_strategy_steps_by_what_mechanisms_left(tmp_path: Path, shards: Phon
     assert half.records[0].train_loss == plain.records[0].train_loss
 
 
-@pytest.mark.parametrize("name", ["median", "scaffold", "ridge"])
+@pytest.mark.parametrize("name", ["median", "scaffold", "mime-lite", "ridge"])
 def test_a_strategy_that_would_bypass_a_mechanism_is_refused(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
