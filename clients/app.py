@@ -34,16 +34,16 @@ def ready(message: Message, context: Context) -> Message:
     follow(order.code, order.own_classes)
     if "recipe" in message.content:
         held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
-        says = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
+        identity = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
     else:
-        held, says = (
+        held, identity = (
             phones_of(order.prepared),
             {},
         )  # first: has the clearest error if the folder is not visible from here
         check_unchanged(order.stamp)
     nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
-    reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
+    reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **identity})})
     reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
     return Message(reply, reply_to=message)
 
@@ -57,13 +57,13 @@ def train(message: Message, context: Context) -> Message:
     """
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
-    asked = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
+    inputs = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
     own = None
     if order.own == "beside":
-        own = trainer(held, asked["ids"], _beside(head, order, asked["starts"]))
-        place = np.searchsorted(asked["ids"], own.phones)
-        asked = {name: values[place] for name, values in asked.items()}
-    starts = asked.get("starts")
+        own = trainer(held, inputs["ids"], _beside(head, order, inputs["starts"]))
+        place = np.searchsorted(inputs["ids"], own.phones)
+        inputs = {name: values[place] for name, values in inputs.items()}
+    starts = inputs.get("starts")
     work = LocalWork(
         head,
         order.train,
@@ -71,14 +71,14 @@ def train(message: Message, context: Context) -> Message:
         order.key,
         order.local,
         starts=starts if order.own == "instead" else None,
-        corrections=asked.get("corrections"),
-        weights=asked.get("weights"),
+        corrections=inputs.get("corrections"),
+        weights=inputs.get("weights"),
         each=order.each or order.own == "instead",
         losses=order.losses,
         transforms=order.changes,
         reach_limit=order.reach_limit,
     )
-    trained = trainer(held, asked["ids"], work)
+    trained = trainer(held, inputs["ids"], work)
     beside = measured(
         tuple(order.measures.split()), held, trained.phones, head, order.classes or len(head),
         gradient_of(order.prepared),
@@ -87,7 +87,7 @@ def train(message: Message, context: Context) -> Message:
     if starts is not None:
         own = own or trained
         assert own.updates is not None
-        place = np.searchsorted(asked["ids"], own.phones)
+        place = np.searchsorted(inputs["ids"], own.phones)
         heads = starts[place] + own.updates
         reply["own"] = ArrayRecord({"phones": Array(own.phones), "heads": Array(heads)})
     return Message(reply, reply_to=message)

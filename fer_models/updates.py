@@ -45,5 +45,5 @@ def own_classes(text: str) -> tuple[str, ...]:
 
 
 def _settings(text: str) -> tuple[UpdateConfig, AttackConfig]:
-    said = json.loads(text)
-    return UpdateConfig.model_validate(said["update"]), AttackConfig.model_validate(said["attack"])
+    settings = json.loads(text)
+    return UpdateConfig.model_validate(settings["update"]), AttackConfig.model_validate(settings["attack"])

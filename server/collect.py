@@ -37,11 +37,11 @@ def enough(
         exchange = ask()
         finish(exchange, grid, plan)
         wire_bytes += exchange.wire_bytes
-        came = read(exchange)
-        _check_not_diverged(came, phones, number, plan)
-        if not (short := _short(plan, came.phones)):
-            return came, wire_bytes
-    raise _too_few(came, phones, number, short, plan)
+        replies = read(exchange)
+        _check_not_diverged(replies, phones, number, plan)
+        if not (short := _short(plan, replies.phones)):
+            return replies, wire_bytes
+    raise _too_few(replies, phones, number, short, plan)
 
 
 def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
@@ -64,12 +64,12 @@ def _short(plan: Plan, phones: int) -> str:
     return ""
 
 
-def _check_not_diverged(replies: Replies | Sums, asked: int, number: int, plan: Plan) -> None:
+def _check_not_diverged(replies: Replies | Sums, selected: int, number: int, plan: Plan) -> None:
     """RunError if most of the round's updates are too large: that is no attack but training that diverges."""
     large = sum(why == LARGE for why in replies.dropped.values())
-    if 2 * large > asked:
+    if 2 * large > selected:
         raise RunError(
-            f"training diverged in round {number}: the updates of {large} of {asked} phones are too large;"
+            f"training diverged in round {number}: the updates of {large} of {selected} phones are too large;"
             f" {_lower(plan)}",
             resumable=False,
         )
@@ -92,14 +92,16 @@ def _lower(plan: Plan) -> str:
     return "lower train.lr" + (" or attack.scale" if plan.transforms else "")
 
 
-def _too_few(came: Replies | Sums, asked: int, number: int, short: str, plan: Plan) -> RunError:
+def _too_few(replies: Replies | Sums, selected: int, number: int, short: str, plan: Plan) -> RunError:
     """The error for a round that has too few usable updates."""
-    named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
-    reasons = Counter(came.dropped.values()).most_common(1)
+    named = ", ".join(map(str, list(replies.dropped)[:_NAMED])) + (
+        ", ..." if len(replies.dropped) > _NAMED else ""
+    )
+    reasons = Counter(replies.dropped.values()).most_common(1)
     why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
     diverged = bool(reasons) and reasons[0][0] in (NOT_FINITE, LARGE)
     return RunError(
-        f"in round {number} only {came.phones} of {asked} phones sent usable updates, {short}, even after "
-        f"a repeat{why}{f'; {_lower(plan)} if training diverged' if diverged else ''}",
+        f"in round {number} only {replies.phones} of {selected} phones sent usable updates, {short}, even "
+        f"after a repeat{why}{f'; {_lower(plan)} if training diverged' if diverged else ''}",
         resumable=not diverged,
     )

@@ -51,7 +51,7 @@ class Exchange:
         *,
         kind: str,
         block: int,
-        asked: PhoneInputs | None = None,
+        inputs: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
     ) -> None:
         """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
@@ -60,7 +60,7 @@ class Exchange:
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
-        beside = vars(asked or PhoneInputs())
+        beside = vars(inputs or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
         self._homes, measures = homes, order.measures.split()
         self._expected = Expected(

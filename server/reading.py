@@ -72,8 +72,8 @@ def read_update(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: 
     large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * expected.epochs)
-    if total.shape != expected.shape or total.dtype.kind != "f" or not told:
+    consistent = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * expected.epochs)
+    if total.shape != expected.shape or total.dtype.kind != "f" or not consistent:
         raise UnsoundError(WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
         raise UnsoundError(NOT_FINITE)

@@ -119,7 +119,7 @@ class Rounds:
             check_folded(reply, plan)
             context = SumContext(number, plan.seed, len(phones), before.head)
             update, metrics = applied(self.job.mechanisms, reply.update, context)
-            head, state = algorithm.step(before.head, self._came(reply, update), state)
+            head, state = algorithm.step(before.head, self._received(reply, update), state)
         result = RoundResult(
             number=number,
             phones=reply.update.phones,
@@ -199,18 +199,18 @@ class Rounds:
 
         Updates that are too large only together are requested once more, each within an equal share.
         """
-        order, asked = self.plan.order(self.algorithm, number), 0
+        order, wire_bytes = self.plan.order(self.algorithm, number), 0
         for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
             limited = replace(order, reach_limit=limit)
 
             def exchange(order: Order = limited) -> Exchange:
                 inputs = self.algorithm.ask(head, phones, *self._lengths(phones), state)
-                return self._exchange(order, head, phones, asked=inputs)
+                return self._exchange(order, head, phones, inputs=inputs)
 
             answers, sent = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
-            asked += sent
+            wire_bytes += sent
             if answers.reach < kernel.EXACT_BELOW:
-                return answers, asked
+                return answers, wire_bytes
         raise RunError(f"in round {number} nodes sent larger updates than they may", resumable=False)
 
     def _exchange(
@@ -220,14 +220,14 @@ class Rounds:
         phones: np.ndarray,
         *,
         kind: str = MessageType.TRAIN,
-        asked: PhoneInputs | None = None,
+        inputs: PhoneInputs | None = None,
     ) -> Exchange:
         plan = self.plan
         return Exchange(
-            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes
         )
 
-    def _came(self, reply: Reply, update: Update) -> RoundUpdates:
+    def _received(self, reply: Reply, update: Update) -> RoundUpdates:
         """The reply and its sum in the form the algorithm reads."""
         views, steps = self._lengths(reply.phones)
         return RoundUpdates(

@@ -22,7 +22,7 @@ class Times:
 
     def __call__(self, update: Update, context: SumContext) -> tuple[Update, dict[str, float]]:
         name = f"times {self.factor:g}"
-        return replace(update, total=self.factor * update.total), {name: float(context.asked)}
+        return replace(update, total=self.factor * update.total), {name: float(context.selected)}
 
 
 @dataclass(frozen=True)

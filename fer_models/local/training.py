@@ -231,11 +231,11 @@ def _losses(held: PhoneData, phones: np.ndarray, starts: np.ndarray, sound: np.n
 class CentralTrainer:
     """The same training on the pooled views; the optimiser's state is kept between epochs."""
 
-    def __init__(self, shards: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
+    def __init__(self, pooled: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
         self.head = start.copy()
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)
         self._step, self._epoch = 0, 0
-        self._shards, self._train, self._seed = shards, train, seed
+        self._pooled, self._train, self._seed = pooled, train, seed
         self._load()
 
     def _load(self) -> None:
@@ -255,11 +255,11 @@ class CentralTrainer:
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
         self._epoch += 1
-        every = len(self._shards.rows) if views is None else views
+        every = len(self._pooled.rows) if views is None else views
         return self._trained(every, key(self._seed, "central", self._epoch))
 
     def _trained(self, views: int, epoch_key: int) -> float:
-        held, train = self._shards, self._train.after(max(self._epoch - 1, 0))
+        held, train = self._pooled, self._train.after(max(self._epoch - 1, 0))
         # To the compiler a read-only memory map is a different type: plain views share the compiled code.
         features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
         offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]

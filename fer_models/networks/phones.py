@@ -64,9 +64,9 @@ class NetworkPhones:
     @classmethod
     def load(cls, folder: Path) -> "NetworkPhones":
         """Opens what `save` wrote; ValueError if it does not fit."""
-        said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
-        device = said.pop("device")
-        return cls(restore(Spec(**said), load_file(folder / FILE)), device)
+        spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        device = spec.pop("device")
+        return cls(restore(Spec(**spec), load_file(folder / FILE)), device)
 
     def train(self, held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
         """Trains every phone of `phones` (k,); arrays are (..., 1, P) instead of (..., C, D + 1)."""

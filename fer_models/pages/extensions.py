@@ -75,15 +75,15 @@ def load(key: str, text: str, base: type[Page]) -> type[Page]:
         ) from error
     except (Exception, SystemExit) as error:
         raise _broken(key, text, module, error) from error
-    said = f"{base.__module__}.{base.__qualname__}"
+    needed = f"{base.__module__}.{base.__qualname__}"
     if found is None:
         raise InputError(f'{key}: "{text}": the module {module} has no {name}; check its name')
     if not (inspect.isclass(found) and issubclass(found, base)):
         raise InputError(
-            f'{key}: "{text}" is not a subclass of {said}; derive it from that, or from a subclass of it'
+            f'{key}: "{text}" is not a subclass of {needed}; derive it from that, or from a subclass of it'
         )
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
-        raise InputError(f'{key}: "{text}" lacks {", ".join(missing)}; see {said}')
+        raise InputError(f'{key}: "{text}" lacks {", ".join(missing)}; see {needed}')
     try:
         declared(found)
     except ValueError as error:

@@ -66,7 +66,7 @@ def resumed(folder: Path) -> Request:
                 f"--resume: {printable(folder)} is not the folder of a run: it has no {path.name}; give one"
             )
     try:
-        asked = Environment.read(folder)
+        recorded = Environment.read(folder)
     except UnusableError as error:
         raise InputError(f"--resume: {error.what}; start a new run") from error
     refresh()
@@ -76,13 +76,13 @@ def resumed(folder: Path) -> Request:
         begun = provenance.read(folder)
         provenance.check_same(folder, begun, now)
     return Request(
-        experiment=asked.experiment,
+        experiment=recorded.experiment,
         config=now,
         folder=folder,
-        command=asked.command,
-        federated=asked.federated,
-        baseline=asked.baseline,
-        devices=bool(asked.devices),
+        command=recorded.command,
+        federated=recorded.federated,
+        baseline=recorded.baseline,
+        devices=bool(recorded.devices),
         provenance=begun,
     )
 
