@@ -96,7 +96,7 @@ def test_one_run_says_only_whether_other_test_people_would_change_a_sign(tmp_pat
     make_run(run / "centralized", kind="centralized", skill=0.9, steps=10)
     _, page_ = read(run)
     headline = re.search(
-        r"Federated training classifies [^;]* on this run, [^;]*; other test photos might reverse the order\.",
+        r"Federated training classifies [^;]* on this run, [^;]*; other test photos might reverse",
         page_.words,
     )
     assert headline
