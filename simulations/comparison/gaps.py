@@ -34,8 +34,8 @@ def differences(runs: Sequence[Run]) -> str:
     )
     text = (
         f"Every run minus {first.name}, the first one given. The 95% intervals (bootstrap, {drawn.how}) cover"
-        " the choice of test photos and people alone: an interval without zero means that for these two trained"
-        " heads other test people would hardly change the sign, not that one method is better."
+        " the choice of test photos and people alone: an interval without zero means that for these two"
+        " trained heads other test people would hardly change the sign, not that one method is better."
     )
     if len(others) > 1:
         text += " Of many intervals one in twenty misses by chance."
