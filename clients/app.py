@@ -61,17 +61,17 @@ def train(message: Message, context: Context) -> Message:
         own = trainer(held, asked["ids"], _beside(head, order, asked["starts"]))
         place = np.searchsorted(asked["ids"], own.phones)
         asked = {name: values[place] for name, values in asked.items()}
-    starts = asked.get("starts")
+    starts, only_own = asked.get("starts"), order.own in ("instead", "partly")
     work = LocalWork(
         head,
         order.train,
         order.epochs,
         order.key,
         order.local,
-        starts=starts if order.own == "instead" else None,
+        starts=starts if only_own else None,
         corrections=asked.get("corrections"),
         weights=asked.get("weights"),
-        each=order.each or order.own == "instead",
+        each=order.each or only_own,
         losses=order.losses,
         transforms=order.changes,
     )

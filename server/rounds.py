@@ -17,7 +17,7 @@ before these are summed (fer_models/local/transforms.py).
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from flwr.app import MessageType
@@ -179,6 +179,7 @@ class Rounds:
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
         order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
+        order = replace(order, **asdict(self.algorithm.local_after))
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
@@ -228,6 +229,7 @@ class Rounds:
             updates=answers.each.get("updates"),
             losses=answers.each.get("losses"),
             steps=steps,
+            output=self.plan.output,
             share=answers.update.views / int(self.plan.sizes.sum()),
             own=answers.own.get("heads"),
             measured={name: answers.each[name] for name in self.algorithm.measures},

@@ -125,7 +125,13 @@ def _check_strategy(config: Config) -> None:
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     algorithm = make(strategy)
-    more = strategy.sums or algorithm.own == "instead" or bool(algorithm.measures)
+    if algorithm.needs_network and MODELS[config.model.name].linear:
+        networks = ", ".join(name for name, page in MODELS.items() if page.federated and not page.linear)
+        raise InputError(
+            f"strategy.name = {strategy.name} tells the output layer of a network from the others: model.name"
+            f' must be one of {networks}, got "{config.model.name}"; set it, or another strategy'
+        )
+    more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
     if chosen(config.update, config.attack) and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
