@@ -103,7 +103,9 @@ def test_fedrep_by_hand() -> None:
 @pytest.mark.parametrize("name", ["fedrep", "fedbabu"])
 def test_a_linear_head_is_refused(name: str) -> None:
     _, config = load("quickstart", settings=[f"strategy.name={name}"])
-    with pytest.raises(InputError, match=r"model\.name must be one of mobilenet-deep, mobilenet-tuned, cnn"):
+    with pytest.raises(
+        InputError, match=r"networks only: model\.name must be one of mobilenet-deep, mobilenet-tuned, cnn"
+    ):
         _check_strategy(config)
     _, config = load("quickstart", settings=[f"strategy.name={name}", "model.name=cnn"])
     _check_strategy(config)

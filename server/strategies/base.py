@@ -56,7 +56,7 @@ class Algorithm(ABC):
     measures: ClassVar[tuple[str, ...]] = ()  # what it needs in `RoundUpdates.measured`: local/measures.py
     # Personal heads: none, besides this one, instead of it, or in place of a part of it.
     own: ClassVar[Literal["", "beside", "instead", "partly"]] = ""
-    needs_network: ClassVar[bool] = False  # whether it tells a network's output layer from the others
+    trains: ClassVar[Literal["any", "linear", "network"]] = "any"  # linear heads, whole networks, or both
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes

@@ -6,7 +6,7 @@ for `adapt_epochs` on its own views.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from fer_models.local.training import LocalTerms
 from server.strategies.fine_tune import FineTune
@@ -16,7 +16,7 @@ from server.strategies.fine_tune import FineTune
 class FedBABU(FineTune):
     """FedAvg of the layers below the output layer, then personal output layers."""
 
-    needs_network: ClassVar[bool] = True
+    trains: ClassVar[Literal["any", "linear", "network"]] = "network"
 
     @property
     def local(self) -> LocalTerms:

@@ -27,7 +27,7 @@ class FedRep(Algorithm):
 
     output_epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
     own: ClassVar[Literal["", "beside", "instead", "partly"]] = "partly"
-    needs_network: ClassVar[bool] = True
+    trains: ClassVar[Literal["any", "linear", "network"]] = "network"
 
     @property
     def local(self) -> LocalTerms:

@@ -16,6 +16,7 @@ from server.strategies.fedbabu import FedBABU
 from server.strategies.feddyn import FedDyn
 from server.strategies.fedexp import FedExP
 from server.strategies.fednova import FedNova
+from server.strategies.fedpac import FedPAC
 from server.strategies.fedprox import FedProx
 from server.strategies.fedrep import FedRep
 from server.strategies.fine_tune import FineTune
@@ -56,6 +57,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "fedrep": FedRep,
     "fedbabu": FedBABU,
     "own-prior": OwnPrior,
+    "fedpac": FedPAC,
     "ridge": FederatedRidge,
     "lda": FederatedLda,
     "ncm": FederatedNcm,

@@ -32,6 +32,8 @@ from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey
 
+_TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -125,11 +127,11 @@ def _check_strategy(config: Config) -> None:
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     algorithm = make(strategy)
-    if algorithm.needs_network and MODELS[config.model.name].linear:
-        networks = ", ".join(name for name, page in MODELS.items() if page.federated and not page.linear)
+    if algorithm.trains not in ("any", kind := "linear" if MODELS[config.model.name].linear else "network"):
+        fitting = (n for n, page in MODELS.items() if page.federated and page.linear != (kind == "linear"))
         raise InputError(
-            f"strategy.name = {strategy.name} tells the output layer of a network from the others: model.name"
-            f' must be one of {networks}, got "{config.model.name}"; set it, or another strategy'
+            f"strategy.name = {strategy.name} trains {_TRAINS[algorithm.trains]}: model.name must be one of"
+            f' {", ".join(fitting)}, got "{config.model.name}"; set it, or another strategy'
         )
     more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
     if chosen(config.update, config.attack) and more:
