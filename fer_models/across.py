@@ -15,7 +15,7 @@ import numpy as np
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
-from fer_models.metrics import ratio
+from fer_models.metrics import ratio, ratios
 from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOfClass, Spread
 
 
@@ -53,10 +53,10 @@ def personal_answers(
     return chances
 
 
-def confusions(parts: PhoneHoldout, said: np.ndarray) -> np.ndarray:
-    """Counts (r, C, C), int64, of the predictions `said` (n,): per phone, true by predicted classes."""
+def confusions(parts: PhoneHoldout, predicted: np.ndarray) -> np.ndarray:
+    """Counts (r, C, C), int64, of the predictions `predicted` (n,): per phone, true by predicted classes."""
     phones, classes = len(parts.phones), len(parts.classes)
-    cells = (parts.place * classes + parts.labels) * classes + said
+    cells = (parts.place * classes + parts.labels) * classes + predicted
     return np.bincount(cells, minlength=phones * classes**2).reshape(phones, classes, classes)
 
 
@@ -67,9 +67,8 @@ def accuracies(counts: np.ndarray) -> np.ndarray:
 
 def macro_f1s(counts: np.ndarray) -> np.ndarray:
     """The mean F1 over the classes among a phone's photos or predictions, (r,); 0 without photos."""
-    there = counts.sum(axis=2) + counts.sum(axis=1)
-    f1 = ratio(2 * np.diagonal(counts, axis1=1, axis2=2), there)
-    return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
+    hits = np.diagonal(counts, axis1=1, axis2=2)
+    return ratios(hits, counts.sum(axis=2), counts.sum(axis=1))["macro_f1"]
 
 
 def across(parts: PhoneHoldout, chances: np.ndarray) -> AcrossPhones:

@@ -71,8 +71,8 @@ def known(index: int, classes: Sequence[str]) -> bool:
 
 def read_head(path: Path) -> TrainedHead:
     """The head in a file; InputError if the file is damaged, inconsistent, or does not fit the encoder."""
-    arrays, said = load_head(path)
-    metadata: dict[str, Any] = {**said}
+    arrays, stored = load_head(path)
+    metadata: dict[str, Any] = {**stored}
     model, classes = _model(path, metadata), metadata["classes"]
     size = _preprocessing(path, metadata)
     sound = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
@@ -90,7 +90,7 @@ def read_head(path: Path) -> TrainedHead:
 
 def fitting_encoder(head: TrainedHead, weights: str, *, seed: int) -> Encoder | None:
     """The encoder that the head was trained on, None if its model reads nothing; `weights` and `seed` are the
-    run's model.weights and run.seed. Raises InputError if that encoder is not available here.
+    run's model.weights and training seed. Raises InputError if that encoder is not available here.
     """
     found = None if head.weights_sha256 is None else fitting_weights(head, weights, seed=seed)
     return open_encoder(head.model, found)
@@ -167,11 +167,11 @@ def _model(path: Path, metadata: dict[str, Any]) -> ModelConfig:
     for key in shaped_by(name):
         if key not in metadata:
             raise _unfit(path, f"it does not say its {key}")
-    said = {key: metadata[key] for key in shaped_by(name)}
+    settings = {key: metadata[key] for key in shaped_by(name)}
     try:
-        return ModelConfig(name=name, **said)
+        return ModelConfig(name=name, **settings)
     except ValueError as error:
-        raise _unfit(path, f"its settings are {said}") from error
+        raise _unfit(path, f"its settings are {settings}") from error
 
 
 def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:

@@ -36,14 +36,14 @@ class FedPAC(Algorithm):
         """Each phone's mixed head, from which it trains on."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, head))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The trained heads are mixed for every phone of the round."""
-        assert came.own is not None
-        trained = came.own.astype(np.float64)
-        mix = mixtures(came.measured["class_means"], came.measured["squares"], came.views)
+        assert received.own is not None
+        trained = received.own.astype(np.float64)
+        mix = mixtures(received.measured["class_means"], received.measured["squares"], received.views)
         own = np.einsum("ij,jcd->icd", mix, trained).astype(np.float32)
-        mean = np.average(trained, axis=0, weights=came.views).astype(np.float32)
-        return mean, phone_state.kept(state, personal_heads.NAME, came.phones, own)
+        mean = np.average(trained, axis=0, weights=received.views).astype(np.float32)
+        return mean, phone_state.kept(state, personal_heads.NAME, received.phones, own)
 
 
 def mixtures(class_means: np.ndarray, squares: np.ndarray, views: np.ndarray) -> np.ndarray:

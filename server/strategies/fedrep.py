@@ -45,13 +45,13 @@ class FedRep(Algorithm):
         """Each phone's network: the shared layers with its own output layer."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, head))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg of the shared layers, which all phones' networks then have."""
-        assert came.own is not None
-        shared, by = head.size - came.output, came.mean.flatten()
-        by[shared:] *= came.share  # as the mean over all phones moves, of which the others keep theirs
+        assert received.own is not None
+        shared, by = head.size - received.output, received.mean.flatten()
+        by[shared:] *= received.share  # as the mean over all phones moves, of which the others keep theirs
         head = moved(head, by.reshape(head.shape))
-        state = phone_state.kept(state, personal_heads.NAME, came.phones, came.own)
+        state = phone_state.kept(state, personal_heads.NAME, received.phones, received.own)
         networks = state[f"{personal_heads.NAME}.values"]
         networks.reshape(len(networks), -1)[:, :shared] = head.reshape(-1)[:shared]
         return head, state

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from simulations.run.request import Request
 
 Source = str | Path | Experiment  # a shipped name, the path of a TOML file, or what `load` returned
-Settings = Mapping[str, object] | Iterable[str]  # the latter: KEY=VALUE each, as for --set
+# Values by key, or KEY=VALUE each, as for --set; None: no settings.
+Settings = Mapping[str, object] | Iterable[str] | None
 
 
 def load(
@@ -139,7 +140,7 @@ def sweep(
     from simulations.engines.surroundings import settle
     from simulations.run.ends import failing
     from simulations.run.folders import run_folder_for
-    from simulations.sweep import table
+    from simulations.sweep import differences, outcomes, table
     from simulations.sweep.request import SETTINGS, ask
     from simulations.sweep.sweep import run_sweep
     from simulations.terminal.display import Display
@@ -158,9 +159,10 @@ def sweep(
     )
     with failing(folder, SETTINGS, asked.how_to_go_on), Display(not progress) as display:
         failed = run_sweep(asked, display)
-    outcomes = table.read(asked)
-    table.write(outcomes, folder)
-    result = SweepResult(folder, outcomes)
+    finished = outcomes.read(asked)
+    found = differences.read(asked, finished)
+    table.write(finished, found, folder)
+    result = SweepResult(folder, finished, found)
     if failed:
         raise SweepFailedError(_failed(failed, len(asked.cells)), result)
     return result
@@ -232,7 +234,9 @@ def _list(values: Iterable[object] | None) -> str | None:
 
 def _words(settings: Settings) -> list[str]:
     """The settings as KEY=VALUE, with VALUE in TOML."""
-    if settings is None or isinstance(settings, str):
+    if settings is None:
+        return []
+    if isinstance(settings, str):
         raise InputError(
             f'settings must map keys to values, got {settings!r}; for example {{"federation.rounds": 3}}'
         )

@@ -28,6 +28,7 @@ from server.strategies.base import Algorithm
 from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
 from simulations.run.central import show
+from simulations.run.mirroring import Mirrors
 from simulations.run.request import Request
 from simulations.terminal.display import Display
 from simulations.world.prepare import Prepared, World
@@ -56,10 +57,10 @@ class Rounds:
     through: ExistingGrid
 
     def train(
-        self, log: RunFolder, start: Checkpoint, took: Totals, began: float
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors
     ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos.
+        chosen for it on the validation photos. Each round is passed on to `mirrors`.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -70,6 +71,7 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
+                mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
@@ -109,11 +111,11 @@ class Rounds:
         lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
-            prepared.shards.save(folder, prepared.features_path)
+            prepared.phone_data.save(folder, prepared.features_path)
             if network := self._network:
                 network.save(folder)
             files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
-            lies, sizes = str(folder), prepared.shards.sizes
+            lies, sizes = str(folder), prepared.phone_data.sizes
         return Plan(
             prepared=lies,
             sizes=sizes,

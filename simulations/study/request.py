@@ -16,13 +16,14 @@ from fer_models.pages.options import as_toml
 from fer_models.text import printable
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.mirrors.registry import check_installed
 from simulations.run.request import check_folder
 from simulations.study.results import run_folder
 
 SETTINGS = "study.toml"
 BALANCES = (0, 800, 900, 1000)  # the published study's, and none
 _OWN = {"model.name": "--models", "data.balance": "--balances", "evaluation.select": "nothing: it is best"}
-_ASKED = ("models", "balances", "seeds")  # in the settings, beside the sections
+_REQUESTED = ("models", "balances", "seeds")  # in the settings, beside the sections
 
 _MOST = 1_000_000  # views per class
 
@@ -108,6 +109,7 @@ def ask(
     config, asked = before or (None, {"models": [], "balances": [], "seeds": 0})
     if config is None or data is not None or settings:
         _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+    check_installed(config.report.mirror)
     if config.baseline.epochs == "matched":
         raise InputError(
             'baseline.epochs is "matched", but a study has no federated run to match; give a number of epochs'
@@ -150,7 +152,7 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     if not path.is_file():
         return None
     raw = read_toml(path)
-    models, balances, seeds = (raw.pop(name, None) for name in _ASKED)
+    models, balances, seeds = (raw.pop(name, None) for name in _REQUESTED)
     sound = (
         isinstance(models, list)
         and all(name in MODELS for name in models)
