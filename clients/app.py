@@ -11,7 +11,7 @@ from flwr.clientapp import ClientApp
 from clients import phone_node
 from clients.phones import phones_of, trainer_of
 from fer_models.linear.statistics import phone_sums, projection
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, counted
 from fer_models.machine.code import check_node, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged
@@ -31,6 +31,7 @@ def ready(message: Message, context: Context) -> Message:
     if "recipe" in message.content:
         held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
         says = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
+        says["photos"] = int(counted(held, np.array([says["phone"]])).sum())
     else:
         held, says = (
             phones_of(order.prepared),

@@ -42,6 +42,7 @@ class DataConfig(Section):
     split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
     balance: int = Field(1000, ge=0, le=1_000_000)
+    balance_on: str = "server"  # one of fer_models/balancing
     image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
     max_unreadable: float = Field(0.1, ge=0, le=1)
 

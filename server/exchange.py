@@ -73,9 +73,11 @@ class Exchange:
         block: int,
         asked: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
+        counts: np.ndarray | None = None,
     ) -> None:
         """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
-        each phone if nodes are phones; otherwise any node works for any phone.
+        each phone if nodes are phones; otherwise any node works for any phone. `counts`: what each phone
+        counts in the mean, if not its views.
         """
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
@@ -84,6 +86,7 @@ class Exchange:
         self._beside = {name: values for name, values in beside.items() if values is not None}
         beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
         self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
+        self._counts = sizes if counts is None else counts
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it
@@ -146,7 +149,7 @@ class Exchange:
     def answers(self) -> Replies:
         """All replies to a training order."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        rest = self._sizes, self._head.shape, self._epochs, self._asked
+        rest = (self._sizes, self._counts), self._head.shape, self._epochs, self._asked
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
         parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
@@ -215,17 +218,20 @@ def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tupl
 def _read(
     reply: Message,
     share: np.ndarray,
-    sizes: np.ndarray,
+    numbers: tuple[np.ndarray, np.ndarray],
     shape: tuple[int, ...],
     epochs: int,
     asked: tuple[str, ...],
 ) -> _Read:
-    """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
+    """What a node sent for `share`, the phones assigned to it; an error if it cannot be used. `numbers`: the
+    views of each phone of the population, and what it counts.
+    """
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
     total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    told = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * epochs)
+    seen, counted = (int(each[phones].sum()) for each in numbers)
+    told = (number, views, photos) == (len(phones), counted, seen * epochs)
     if total.shape != shape or total.dtype.kind != "f" or not told:
         raise _UnsoundError(_WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):

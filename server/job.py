@@ -39,6 +39,14 @@ class Plan:
     transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
     classes: int = 0  # passed to transforms
     patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
+    photos: np.ndarray | None = (
+        None  # (phones,) int64, by which phones count in the mean; None: by their views
+    )
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What each phone counts in the mean, (phones,) int64."""
+        return self.sizes if self.photos is None else self.photos
 
     def training(self, algorithm: Algorithm, number: int) -> TrainConfig:
         """How phones train in round `number`: the rate has decayed since round 1."""

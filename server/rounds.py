@@ -212,8 +212,9 @@ class Rounds:
     ) -> Exchange:
         plan = self.plan
         return Exchange(
-            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
-        )
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes,
+            counts=plan.counts,
+        )  # fmt: skip
 
     def _came(self, answers: Replies, update: Update, number: int) -> RoundUpdates:
         """The replies of round `number` and their sum in the form the algorithm reads."""
@@ -225,15 +226,16 @@ class Rounds:
             updates=answers.each.get("updates"),
             losses=answers.each.get("losses"),
             steps=steps,
-            share=answers.update.views / int(self.plan.sizes.sum()),
+            share=answers.update.views / int(self.plan.counts.sum()),
             own=answers.own.get("heads"),
             rate=self.plan.training(self.algorithm, number).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views of each of `phones`, (k,) int64, and its optimiser steps per round."""
-        views = self.plan.sizes[phones]
-        return views, self.plan.epochs * -(-views // self.plan.train.batch)
+        """What each of `phones` counts, (k,) int64, and its optimiser steps per round."""
+        return self.plan.counts[phones], self.plan.epochs * -(
+            -self.plan.sizes[phones] // self.plan.train.batch
+        )
 
     def _hand_out(
         self,

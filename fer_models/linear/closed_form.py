@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_models.local.training import view_weights
 from fer_models.metrics import macro_f1
 
 if TYPE_CHECKING:
@@ -53,11 +54,18 @@ class Ridge:
 
 
 def moments(
-    features: np.ndarray, labels: np.ndarray, rows: np.ndarray, classes: int, *, chunk: int = _CHUNK
+    features: np.ndarray,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    classes: int,
+    *,
+    weights: np.ndarray | None = None,
+    chunk: int = _CHUNK,
 ) -> Moments:
     """The sums over the views `rows` (n,) of features (m, D) and labels (m,); features may be a memory map.
 
-    At most `chunk` views are held at a time; the chunk size only affects the last bits.
+    `weights` (n,), of mean 1: of each view in the sums. At most `chunk` views are held at a time; the chunk
+    size only affects the last bits.
     """
     width = features.shape[1] + 1
     xx, xy = np.zeros((width, width)), np.zeros((width, classes))
@@ -65,8 +73,9 @@ def moments(
         part = rows[start : start + chunk]
         x = np.ones((len(part), width))
         x[:, :-1] = features[part]
-        xx += x.T @ x
-        xy += x.T @ np.eye(classes)[labels[part]]
+        weighted = x if weights is None else x * weights[start : start + chunk, None]
+        xx += weighted.T @ x
+        xy += weighted.T @ np.eye(classes)[labels[part]]
     return Moments(xx, xy, len(rows))
 
 
@@ -98,7 +107,9 @@ def ridge(training: "PhoneRows", validation: "HeldOut", classes: int) -> Ridge:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
-        sums = moments(training.features, training.labels, training.rows, classes)
+        labels = training.labels
+        weights = view_weights(labels[training.rows], classes) if training.weighted else None
+        sums = moments(training.features, labels, training.rows, classes, weights=weights)
         return choose(sums, validation)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fer_models.errors import RunError
 from fer_models.linear.closed_form import Moments, moments
 from fer_models.local import kernel
-from fer_models.local.training import PhoneData
+from fer_models.local.training import PhoneData, view_weights
 from fer_models.seeding import stream
 
 
@@ -35,7 +35,8 @@ def phone_sums(
                 continue
             if projection is not None:
                 x = x @ projection
-            found = moments(x, y, np.arange(len(own)), classes)
+            weights = view_weights(y, classes) if held.weighted else None
+            found = moments(x, y, np.arange(len(own)), classes, weights=weights)
             sound[place] = True
             kernel.add_rounded(xx, found.xx)
             kernel.add_rounded(xy, found.xy)

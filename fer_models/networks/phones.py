@@ -19,12 +19,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from fer_models.heads import cross_entropy
 from fer_models.local import kernel
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
+from fer_models.local.training import (
+    LocalTerms,
+    LocalWork,
+    PhoneData,
+    Trained,
+    counted,
+    trained,
+    view_weights,
+)
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import NetworkClassifier, Spec, restore
-from fer_models.networks.training import make_optimizer
+from fer_models.networks.training import class_weights, make_optimizer, mean_loss
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +83,8 @@ class NetworkPhones:
             return work.transforms.train(self.train, held, phones, work)
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
         sizes = lasts - firsts
-        weights = sizes.astype(np.float64) if work.weights is None else work.weights
+        counts = counted(held, phones)
+        weights = counts.astype(np.float64) if work.weights is None else work.weights
         starts = work.head[None] if work.starts is None else work.starts
         total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
@@ -95,7 +105,8 @@ class NetworkPhones:
                 if work.each:
                     updates[place] = np.subtract(head, start, dtype=np.float64)
         sums = total, loss, reach
-        return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
+        numbers = counts, sizes
+        return trained(phones, sound, numbers, work, sums, updates, losses if work.losses else None)
 
     def _phone(
         self, held: PhoneData, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: LocalWork
@@ -109,6 +120,7 @@ class NetworkPhones:
         added = _added(parameters, work, place)
         device = parameters[0].device
         offsets = _offsets(held.labels[own], learner.spec.classes, work.local).to(device)
+        weights = class_weights(held.labels[own], learner.spec.classes, device) if held.weighted else None
         phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
         learner.network.train()
         loss = 0.0
@@ -121,7 +133,7 @@ class NetworkPhones:
                 x = torch.from_numpy(held.features[chosen]).to(device)
                 y = torch.from_numpy(held.labels[chosen]).to(device)
                 optimizer.zero_grad()
-                one = torch.nn.functional.cross_entropy(learner.network(x) + offsets, y)
+                one = mean_loss(learner.network(x) + offsets, y, weights)
                 one.backward()
                 added()
                 optimizer.step()
@@ -131,8 +143,8 @@ class NetworkPhones:
     def _loss(self, held: PhoneData, own: np.ndarray, head: np.ndarray) -> float:
         """The mean loss of a head on the rows `own` (n,), without dropout."""
         chances = self.classifier(head).probabilities(held.features[own])
-        of_label = chances[np.arange(len(own)), held.labels[own]]
-        return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+        weights = view_weights(held.labels[own], self.start.spec.classes) if held.weighted else None
+        return cross_entropy(chances, held.labels[own], weights)
 
 
 def _flat(parameters: "list[torch.nn.Parameter]") -> np.ndarray:

@@ -22,7 +22,8 @@ from simulations.study.results import SCORES, Row, Study
 
 COLUMNS = (
     "source", "model", "balance", "seeds", *(f"{name}{end}" for name in SCORES for end in ("", "_sd")),
-    "seconds_training", "parameters", "parameters_trained", "multiply_adds", "ms_per_photo", "epochs",
+    "seconds_training", "seconds_with_features", "parameters", "parameters_trained", "multiply_adds",
+    "ms_per_photo", "epochs",
 )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ def _ours(study: Study, row: Row) -> dict[str, Any]:
               for end, value in (("", row.scores[name].mean), ("_sd", row.scores[name].sd))}  # fmt: skip
     return {
         "source": "fedfer", "model": row.model, "balance": row.balance, "seeds": len(study.seeds), **scores,
-        "seconds_training": row.seconds, "parameters": row.parameters, "parameters_trained": row.trained,
+        "seconds_training": row.seconds, "seconds_with_features": row.seconds_with,
+        "parameters": row.parameters, "parameters_trained": row.trained,
         "multiply_adds": row.multiply_adds, "ms_per_photo": row.ms_per_photo, "epochs": list(row.epochs),
     }  # fmt: skip
 
@@ -83,6 +85,7 @@ def _all(study: Study) -> dict[str, Any]:
                 "head_sha256": run.summary.head_sha256, "selected": run.summary.selected,
                 **{name: run.score(name) for name in SCORES},
                 "seconds_training": run.summary.seconds_training,
+                "seconds_features": run.summary.seconds_features_computed,
             }
             for (model, balance, seed), run in study.runs.items()
         ],

@@ -6,7 +6,7 @@ from math import floor, log10
 
 from simulations.report.charts import short
 from simulations.report.intervals import MANY
-from simulations.report.page import percent, signed
+from simulations.report.page import duration, percent, signed
 from simulations.study.pairs import COMPARED, Pair
 from simulations.study.results import Spread, Study
 
@@ -19,6 +19,10 @@ NAMES = {
 SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
 READINGS = ("beyond noise", "within noise", "unclear")
 BALANCE = "Balance: training views of each class; none: no balancing."
+TIMES = (
+    "Training: time without reading photos and computing features, which is done once and shared by runs;"
+    " with features: as if each run had computed its own."
+)
 _STANDING = {"within noise": "not told apart from", "unclear": "unclear against"}
 _GROUPS = ("above", "below", *_STANDING.values())
 _FEW = 2  # up to this many models are always listed
@@ -145,6 +149,11 @@ def pace(milliseconds: float | None) -> str:
 def count(number: float | None) -> str:
     """2230277 -> "2.23M"; "" for None."""
     return "" if number is None else short(float(f"{number:.3g}"))
+
+
+def took(seconds: float | None) -> str:
+    """For example: 1 min 32 s; "" for None."""
+    return "" if seconds is None else duration(seconds)
 
 
 def listed(names: Sequence[str]) -> str:
