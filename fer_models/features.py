@@ -91,10 +91,10 @@ def extract(
             partial = final.with_suffix(".partial")
             with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, layout), total)):
                 if not _whole(final, layout):
-                    began, there = time.perf_counter(), max(0, _rows_in(partial, layout) - BATCH)
+                    began = time.perf_counter()
                     with _opened(partial, layout) as file:
-                        _fill(file, layout, table, plan, encoder, size, seed, report)
-                    took = (time.perf_counter() - began) * total / (total - there)
+                        computed = _fill(file, layout, table, plan, encoder, size, seed, report)
+                    took = (time.perf_counter() - began) * total / computed
                     final.with_suffix(_TOOK).write_text(str(took), encoding="utf-8")
                     partial.replace(final)
                     _seal(final)
@@ -231,10 +231,10 @@ def _fill(
     size: int,
     seed: int,
     report: Progress,
-) -> None:
-    """Appends the missing rows, batch by batch."""
+) -> int:
+    """Appends the missing rows, batch by batch; returns how many they were."""
     total = len(plan)
-    done = (file.tell() - len(layout.header)) // layout.row
+    done = there = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
     for pixels in _batches(table, plan, size, seed, done):
         file.write(encoder(pixels).astype(layout.dtype, copy=False).tobytes())
@@ -242,6 +242,7 @@ def _fill(
         os.fsync(file.fileno())
         done += len(pixels)
         report(done, total)
+    return total - there
 
 
 def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:

@@ -27,8 +27,8 @@ HOLDERS = {
 }
 TABLES = {"ALGORITHMS", "STRATEGIES", "PARTITIONS", "MODELS", "NETWORKS", "REGISTRY", "WAYS", "BALANCINGS"}
 REGISTRIES = {
-    "fer_models/balancing/registry.py", "fer_models/models.py", "fer_models/networks/registry.py", "server/strategies/registry.py",
-    "simulations/partitions/registry.py",
+    "fer_models/balancing/registry.py", "fer_models/models.py", "fer_models/networks/registry.py",
+    "server/strategies/registry.py", "simulations/partitions/registry.py",
 }  # fmt: skip
 
 
