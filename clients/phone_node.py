@@ -60,7 +60,7 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhon
     """Checks the node's photos and runs the frozen part of the model over them; RunError if it cannot.
 
     `recipe`: classes, names, max_unreadable, balance, balance_on, size (of the images, in pixels), weights
-    (name) and weights_sha256, seed.
+    (name) and weights_sha256, seed, views_seed.
     """
     data, phone = _data(node), number(node)
     classes = tuple(str(name) for name in recipe["classes"])  # type: ignore[attr-defined]
@@ -70,13 +70,13 @@ def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhon
         balance=recipe["balance"], balance_on=recipe["balance_on"],  # type: ignore[arg-type]
     )  # fmt: skip
     table = _table(config)
-    seed = int(recipe["seed"])  # type: ignore[call-overload]
+    seed, views = int(recipe["seed"]), int(recipe["views_seed"])  # type: ignore[call-overload]
     weights = find(str(recipe["weights"]), seed=seed)
     if weights.sha256 != recipe["weights_sha256"]:
         raise RunError(f"the model weights of phone {phone} ({weights.sha256}) differ from the server's")
     way = chosen(config)
-    plan = way.plan(table, config.balance, np.full(len(table), phone), seed=seed)
-    path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=seed)  # type: ignore[call-overload]
+    plan = way.plan(table, config.balance, np.full(len(table), phone), seed=views)
+    path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=views)  # type: ignore[call-overload]
     PhoneRows(
         np.load(path, mmap_mode="r"), table.labels[plan.photos], np.arange(len(plan)),
         np.array([0, len(plan)]), np.array([len(table)]), way.weighs,

@@ -133,7 +133,7 @@ class World:
         if self.partition is None:
             return shards(pool, self.owner)
         classes, config = len(self.table.classes), self.config
-        phones, seed = config.federation.phones, config.run.seed
+        phones, seed = config.federation.phones, config.run.partition
         held = self.partition.holdings(pool, self.owner, phones=phones, classes=classes, seed=seed)
         return replace(held, weighted=pool.weighted)
 
@@ -141,7 +141,7 @@ class World:
         if self.encoder is None:
             return None
         return features.extract(
-            self.table, plan, self.encoder, self.size, seed=self.config.run.seed, progress=step
+            self.table, plan, self.encoder, self.size, seed=self.config.run.split, progress=step
         )
 
 
@@ -150,23 +150,24 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 
     Without `phones` there is no federation: one phone holds everything.
     """
-    table = load_table(config.data, config.sketch, seed=config.run.seed, progress=step)
+    table = load_table(config.data, config.sketch, seed=config.run.split, progress=step)
     return world_of(config, table, phones=phones)
 
 
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """As `survey`, for photos that are found, checked and split already."""
-    seed = config.run.seed
+    seeds = config.run
     device.check_available(config.run.device)
     way, balance = chosen(config.data), config.data.balance
-    used, phone = way.photos(table, balance, seed=seed), np.zeros(len(table), np.int64)
-    plan, own = way.plan(table, balance, phone, seed=seed), None
+    used, phone = way.photos(table, balance, seed=seeds.split), np.zeros(len(table), np.int64)
+    plan, own = way.plan(table, balance, phone, seed=seeds.split), None
     if phones:
         subjects = None if table.subjects is None else table.subjects[used]
-        phone[used] = partition(config.federation, table.labels[used], subjects, stream(seed, "partition"))
-        own = way.plan(table, balance, phone, seed=seed) if way.own_views else None
+        rng = stream(seeds.partition, "partition")
+        phone[used] = partition(config.federation, table.labels[used], subjects, rng)
+        own = way.plan(table, balance, phone, seed=seeds.split) if way.own_views else None
     on_phones = (own or plan).photos
-    weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
+    weights = find(config.model.weights, seed=seeds.train) if MODELS[config.model.name].weights else None
     world = World(
         config,
         table,
@@ -184,8 +185,11 @@ def _through_cameras(world: World) -> World:
     """The world in which every phone's camera takes its photos: training views, and held-out ones again."""
     table, spread, n = world.table, world.own or world.plan, len(world.owner)
     phone, views = np.full(len(table), -1), spread.photos[:n]
-    phone[views] = world.owner
-    taken, own = (plan and replace(plan, cameras=phone[plan.photos]) for plan in (world.plan, world.own))
+    phone[views], seed = world.owner, world.config.run.partition
+    taken, own = (
+        plan and replace(plan, cameras=phone[plan.photos], camera_seed=seed)
+        for plan in (world.plan, world.own)
+    )
     nothing = np.empty((len(table), 0), np.float32)
     pool = PhoneRows(nothing, table.labels, views, np.array([0, n]))
     held = shards(pool, world.owner) if own is None else world._photos_on(pool)
@@ -196,7 +200,7 @@ def _through_cameras(world: World) -> World:
         photos.append(rows)
         cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
     held_out = np.concatenate(photos)
-    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras))
+    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras), seed)
     return replace(world, plan=taken, own=own, seen=seen)
 
 
@@ -204,4 +208,4 @@ def _own_part(
     config: Config, table: ImageTable, held: PhoneRows | PoolDraws, part: str, photos: HeldOut
 ) -> PhoneHoldout | None:
     least = config.evaluation.min_photos
-    return phone_holdout(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)
+    return phone_holdout(photos, held, table.classes, seed=config.run.partition, part=part, min_photos=least)
