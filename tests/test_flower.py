@@ -135,8 +135,8 @@ def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> Non
         (faces / "anger" / f"{number:02d}.png").write_bytes(b"no photo")
     config = load("quickstart", settings=["model.weights=random", "data.image_size=32"])[1]
     recipe = {
-        "classes": list(config.data.classes), "names": "{}", "size": 32, "weights": "random", "seed": 0, "views_seed": 0,
-        "weights_sha256": find("random", seed=0).sha256,
+        "classes": list(config.data.classes), "names": "{}", "size": 32, "weights": "random",
+        "weights_sha256": find("random", seed=0).sha256, "seed": 0, "views_seed": 0,
         "balance": 0, "balance_on": "loss",
     }  # fmt: skip
     node = {"phone": 0, "data": str(faces)}
