@@ -107,10 +107,10 @@ class SketchConfig(Section):
 class TrainConfig(Section):
     """The local update of the phones, and of the baselines unless they have their own."""
 
-    lr: float = Field(0.001, gt=0, le=100)
+    lr: float = Field(0.03, gt=0, le=100)
     batch: int = Field(16, ge=1, le=65_536)
     dropout: float = Field(0.2, ge=0, le=0.95)
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "sgd"] = "sgd"
     decay: float = Field(1.0, gt=0, le=1)
 
     def after(self, steps: int) -> "TrainConfig":

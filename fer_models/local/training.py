@@ -1,7 +1,7 @@
 """The local update: phones, one or many in one pass, and the baselines all train through this file.
 
 The arithmetic is `kernel.train_epoch`; this file determines which rows to train on and what to return.
-Source: FedAvg (McMahan et al., 2017) with local Adam; a phone's optimiser state is reset every round.
+Source: FedAvg (McMahan et al., 2017), with local SGD or Adam; a phone's optimiser state is reset every round.
 """
 
 from collections.abc import Callable
