@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_tiny_networks import CNN, rows_for
 
@@ -13,8 +13,7 @@ from fer_models.config import TrainConfig
 from fer_models.data.draws import PoolDraws
 from fer_models.evaluation import HeldOut
 from fer_models.heads import cross_entropy, new_head, probabilities
-from fer_models.linear import closed_form, logistic
-from fer_models.linear.statistics import phone_sums
+from fer_models.linear import logistic
 from fer_models.local import kernel
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.training import (
@@ -137,34 +136,21 @@ def test_networks_weigh_alike_on_phones_and_centrally() -> None:
     phones = NetworkPhones(start)
     work = LocalWork(phones.head, train, 1, round_key(0, 1), each=True, losses=True)
     got = phones.train(pool, np.arange(1), work)
-    np.testing.assert_allclose(phones.head + got.updates[0], expected, atol=1e-6)  # type: ignore[index]
+    np.testing.assert_allclose(phones.head + got.updates[0], expected, atol=1e-5)  # type: ignore[index]
     loss = float((weights[pool.labels] * losses).mean())
     assert got.losses[0] == pytest.approx(loss, rel=1e-5)  # type: ignore[index]
     trainer = NetworkTrainer(pool, start, train, seed=0)
     assert trainer.epoch() / 12 == pytest.approx(loss, rel=1e-5)
     central = [p.detach().reshape(-1).numpy() for p in trainer.classifier.network.parameters()]
-    np.testing.assert_allclose(np.concatenate(central)[None], expected, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(central)[None], expected, atol=1e-5)
 
 
-def test_fitted_heads_weigh_as_scikit_learn_does() -> None:
+def test_logistic_regression_weighs_as_scikit_learn_does() -> None:
     shards = replace(make_shards([50]), rows=np.arange(50), weighted=True)
     x, y = shards.features[:50].astype(np.float64), shards.labels[:50]
-    weights = view_weights(y, CLASSES)
     validation = HeldOut(shards.features[50:], shards.labels[50:])
     head, said = logistic.fit(shards, validation, CLASSES, choices=(0.1,))
     model = LogisticRegression(C=said["C"], class_weight="balanced", max_iter=1000, tol=1e-8).fit(x, y)
     np.testing.assert_allclose(
         head.probabilities(shards.features), model.predict_proba(shards.features), atol=2e-3
     )
-    sums = closed_form.moments(shards.features, shards.labels, shards.rows, CLASSES, weights=weights, chunk=7)
-    expected = Ridge(alpha=2.0).fit(x, np.eye(CLASSES)[y], sample_weight=weights)
-    found = closed_form.solve(sums, 2.0)
-    np.testing.assert_allclose(found[:, :-1], expected.coef_, atol=1e-4)
-    np.testing.assert_allclose(found[:, -1], expected.intercept_, atol=1e-4)
-    assert sums.xx[-1, -1] == pytest.approx(50, rel=1e-5)
-    whole = closed_form.ridge(shards, validation, CLASSES)
-    same = closed_form.choose(sums, validation)
-    assert whole.strength == same.strength
-    np.testing.assert_allclose(whole.head, same.head, rtol=1e-4, atol=1e-6)
-    by_phones, _ = phone_sums(shards, np.arange(1), CLASSES)
-    np.testing.assert_allclose(by_phones.xy, sums.xy, atol=1e-4)
