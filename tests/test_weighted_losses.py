@@ -137,7 +137,7 @@ def test_networks_weigh_alike_on_phones_and_centrally() -> None:
     work = LocalWork(phones.head, train, 1, round_key(0, 1), each=True, losses=True)
     got = phones.train(pool, np.arange(1), work)
     np.testing.assert_allclose(phones.head + got.updates[0], expected, atol=1e-5)  # type: ignore[index]
-    loss = float((weights[pool.labels] * losses).mean())
+    loss = float((weights[pool.labels] * losses).mean().detach())
     assert got.losses[0] == pytest.approx(loss, rel=1e-5)  # type: ignore[index]
     trainer = NetworkTrainer(pool, start, train, seed=0)
     assert trainer.epoch() / 12 == pytest.approx(loss, rel=1e-5)

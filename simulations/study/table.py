@@ -48,11 +48,7 @@ def _table(study: Study, width: int, sign: str) -> Table:
     table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("Model", no_wrap=True)
     table.add_column("Balance", justify="right", no_wrap=True)
-    costs = (
-        ("Training", "With\nfeatures", "Parameters", "ms per\nphoto")
-        if wide
-        else ("Train\ntime", "With\nfeat.", "Param-\neters", "ms per\nphoto")
-    )
+    costs = ("Train\ntime", "With\nfeat.", "Param-\neters", "ms per\nphoto")
     for head in (
         *((_HEADS if wide else _SHORT)[name] for name in names),
         *costs[: 4 if wide else 3 if names is words.SHOWN else 2],
