@@ -16,6 +16,7 @@ from fer_models.heads import cross_entropy, new_head, probabilities
 from fer_models.linear import logistic
 from fer_models.local import kernel
 from fer_models.local.clipping import ClipNorm
+from fer_models.local.measures import measured
 from fer_models.local.training import (
     CentralTrainer,
     LocalWork,
@@ -139,10 +140,21 @@ def test_networks_weigh_alike_on_phones_and_centrally() -> None:
     np.testing.assert_allclose(phones.head + got.updates[0], expected, atol=1e-5)  # type: ignore[index]
     loss = float((weights[pool.labels] * losses).mean().detach())
     assert got.losses[0] == pytest.approx(loss, rel=1e-5)  # type: ignore[index]
+    gradient = phones.gradient(pool.features, pool.labels, phones.head, weights.numpy()[pool.labels])
+    np.testing.assert_allclose(phones.head - 0.05 * gradient, expected, atol=1e-5)
     trainer = NetworkTrainer(pool, start, train, seed=0)
     assert trainer.epoch() / 12 == pytest.approx(loss, rel=1e-5)
     central = [p.detach().reshape(-1).numpy() for p in trainer.classifier.network.parameters()]
     np.testing.assert_allclose(np.concatenate(central)[None], expected, atol=1e-5)
+
+
+def test_the_gradient_that_phones_report_is_that_of_the_weighted_loss() -> None:
+    shards = replace(make_shards([30]), weighted=True)
+    head, labels = new_head(CLASSES, WIDTH, seed=0), own(shards, 0)
+    (got,) = measured(("gradient",), shards, np.arange(1), head, CLASSES)["gradient"]
+    x = np.column_stack([shards.features[shards.rows], np.ones(30)])
+    gap = probabilities(head, shards.features[shards.rows]) - np.eye(CLASSES)[labels]
+    np.testing.assert_allclose(got, (view_weights(labels, CLASSES)[:, None] * gap).T @ x / 30, atol=1e-5)
 
 
 def test_logistic_regression_weighs_as_scikit_learn_does() -> None:
