@@ -12,7 +12,7 @@ import numpy as np
 from fer_models.heads import probabilities
 from fer_models.local.training import PhoneData, view_weights
 
-# Of a head's mean loss: inputs, labels, head and the weights of the losses in, an array of the head's shape out.
+# Of the mean loss: inputs, labels, head and weights of the losses in, an array of the shape of the head out.
 Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 
 
