@@ -122,8 +122,8 @@ def prepared(name: str, *more: str, balance: int = 100) -> tuple[PhoneRows, Phon
     ]  # fmt: skip
     world = world_of(load("quickstart", settings=settings)[1], table)
     found = world.prepare(lambda done, total: None)
-    assert isinstance(found.shards, PhoneRows)
-    return found.shards, found.central
+    assert isinstance(found.phone_data, PhoneRows)
+    return found.phone_data, found.central
 
 
 def test_phones_that_balance_count_by_their_photos_and_the_one_machine_has_a_plan_of_its_own() -> None:
@@ -171,7 +171,7 @@ def test_held_out_photos_are_dealt_by_the_photos_of_a_phone_not_by_its_views() -
     found = world.prepare(lambda done, total: None)
     assert found.validation_on_phones is not None
     place, parts = found.validation_on_phones.place, found.validation_on_phones.labels
-    photos = found.shards.photos_of(np.arange(2))
+    photos = found.phone_data.photos_of(np.arange(2))
     assert sorted(photos.tolist()) == [22, 26]  # type: ignore[union-attr]
     assert sorted(np.bincount(place[parts == 1], minlength=2).tolist()) == [1, 3]  # 2 and 6 photos of it
 

@@ -111,12 +111,12 @@ class Rounds:
         lies, files, sizes, photos = "", "", np.ones(federation.phones, np.int64), None
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
-            prepared.shards.save(folder, prepared.features_path)
+            prepared.phone_data.save(folder, prepared.features_path)
             if network := self._network:
                 network.save(folder)
             files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
-            lies, sizes = str(folder), prepared.shards.sizes
-            photos = prepared.shards.photos_of(np.arange(len(sizes)))
+            lies, sizes = str(folder), prepared.phone_data.sizes
+            photos = prepared.phone_data.photos_of(np.arange(len(sizes)))
         return Plan(
             prepared=lies,
             sizes=sizes,

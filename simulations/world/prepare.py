@@ -20,7 +20,7 @@ from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import Weights, find
 from fer_models.evaluation import HeldOut
 from fer_models.local.training import PhoneRows
-from fer_models.machine import torch_device as device
+from fer_models.machine import torch_device
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from simulations.experiment import Config
@@ -38,7 +38,7 @@ class Prepared:
 
     features_path: Path | None  # in the cache: the model's input from each view; None if there is none
     central: PhoneRows  # all training views in one place
-    shards: PhoneRows | PoolDraws  # the same views, on phones
+    phone_data: PhoneRows | PoolDraws  # the same views, on phones
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
@@ -92,7 +92,7 @@ class World:
         training = self.plan.rows_in(whole)[: self._training(self.plan)]
         central = PhoneRows(matrix, labels, training, np.array([0, len(training)]), weighted=weighs)
         on_phones = spread.rows_in(whole)[: len(self.owner)]
-        held = self._holdings(replace(central, rows=on_phones))
+        held = self._phone_data(replace(central, rows=on_phones))
         dealt = held if self.own is None else self._photos_on(replace(central, rows=on_phones))
         own = [
             _own_part(self.config, self.table, dealt, part, photos)
@@ -104,7 +104,7 @@ class World:
         return Prepared(
             features_path=path,
             central=central,
-            shards=held if self.own is None else replace(held, photos=dealt.sizes),
+            phone_data=held if self.own is None else replace(held, photos=dealt.sizes),
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
@@ -128,7 +128,7 @@ class World:
         itself = self.own.views[: len(self.owner)] == 0
         return shards(replace(pool, rows=pool.rows[itself]), self.owner[itself])
 
-    def _holdings(self, pool: PhoneRows) -> PhoneRows | PoolDraws:
+    def _phone_data(self, pool: PhoneRows) -> PhoneRows | PoolDraws:
         """What each phone holds of all training views."""
         if self.partition is None:
             return shards(pool, self.owner)
@@ -157,7 +157,7 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """As `survey`, for photos that are found, checked and split already."""
     seeds = config.run
-    device.check_available(config.run.device)
+    torch_device.check_available(config.run.device)
     way, balance = chosen(config.data), config.data.balance
     used, phone = way.photos(table, balance, seed=seeds.split), np.zeros(len(table), np.int64)
     plan, own = way.plan(table, balance, phone, seed=seeds.split), None
@@ -196,9 +196,9 @@ def _through_cameras(world: World) -> World:
     photos, cameras = [], []
     for number, part in enumerate(PARTS, 1):
         rows = np.flatnonzero(table.split == number)
-        own = _own_part(world.config, table, held, part, HeldOut(nothing[rows], table.labels[rows]))
+        dealt = _own_part(world.config, table, held, part, HeldOut(nothing[rows], table.labels[rows]))
         photos.append(rows)
-        cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
+        cameras.append(np.zeros(len(rows), np.int64) if dealt is None else dealt.phones[dealt.place])
     held_out = np.concatenate(photos)
     seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras), seed)
     return replace(world, plan=taken, own=own, seen=seen)
