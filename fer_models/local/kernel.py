@@ -338,8 +338,9 @@ def train_phones(
     The i-th phone owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] if that is the
     only one. `anchor` is the head of the round. corrections: (k, C, D + 1), or (1, ...) for all phones, or
     (0, ...) for none. `weighted`: whether losses are weighted by `class_weights`. Outputs: `each` (k or 0, C,
-    D + 1), float32 or float64, the phones' updates; `reaches` (k,), weight * norm of each phone's update, nan if its numbers are not finite; `losses` (k,), each phone's
-    training loss summed over its views. A phone whose reach is not below `limit` adds nothing to `total`.
+    D + 1), float32 or float64, the phones' updates; `reaches` (k,), weight * norm of each phone's update, nan
+    if its numbers are not finite; `losses` (k,), each phone's training loss summed over its views. A phone
+    whose reach is not below `limit` adds nothing to `total`.
     """
     head = np.empty_like(anchor)
     first = np.empty_like(anchor)
