@@ -33,6 +33,7 @@ from fer_models.machine.code import digests, with_imports
 from fer_models.machine.cores import cores
 
 BATCH = 32  # rows read, encoded and written together; an interrupted computation resumes at a multiple
+_TOOK = ".seconds"  # ending of the file beside the matrix that holds how long it took
 READERS = 8  # threads that read photos, at most
 
 Progress = Callable[[int, int], None]
@@ -90,8 +91,11 @@ def extract(
             partial = final.with_suffix(".partial")
             with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, layout), total)):
                 if not _whole(final, layout):
+                    began = time.perf_counter()
                     with _opened(partial, layout) as file:
-                        _fill(file, layout, table, plan, encoder, size, seed, report)
+                        computed = _fill(file, layout, table, plan, encoder, size, seed, report)
+                    took = (time.perf_counter() - began) * total / computed
+                    final.with_suffix(_TOOK).write_text(str(took), encoding="utf-8")
                     partial.replace(final)
                     _seal(final)
                     _settle(final.parent)
@@ -103,6 +107,17 @@ def extract(
         ) from error
     report(total, total)
     return final
+
+
+def seconds(path: Path) -> float | None:
+    """Seconds that computing the matrix took, whenever that was; None if not known.
+
+    Of a computation that was interrupted, those of its last part, scaled up to all rows.
+    """
+    try:
+        return float(path.with_suffix(_TOOK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
@@ -217,10 +232,10 @@ def _fill(
     size: int,
     seed: int,
     report: Progress,
-) -> None:
-    """Appends the missing rows, batch by batch."""
+) -> int:
+    """Appends the missing rows, batch by batch; returns how many they were."""
     total = len(plan)
-    done = (file.tell() - len(layout.header)) // layout.row
+    done = there = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
     for pixels in _batches(table, plan, size, seed, done):
         file.write(encoder(pixels).astype(layout.dtype, copy=False).tobytes())
@@ -228,6 +243,7 @@ def _fill(
         os.fsync(file.fileno())
         done += len(pixels)
         report(done, total)
+    return total - there
 
 
 def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:

@@ -25,7 +25,7 @@ from simulations.experiment import Config
 from simulations.mirrors.registry import check_installed
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
-from simulations.run.begin import Asked, begin
+from simulations.run.begin import Requested, begin
 from simulations.run.central import Central
 from simulations.run.mirroring import mirrored
 from simulations.run.request import Request, check_cache, locked
@@ -33,6 +33,8 @@ from simulations.run.rounds import ExistingGrid, Rounds
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey
+
+_TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
             step(len(world.table), len(world.table))
         tell(world.table, display)
         log = RunFolder(request.folder)
-        asked = Asked(
+        requested = Requested(
             request.experiment, request.command, request.federated, request.baseline, request.devices
         )
         if request.provenance:
@@ -68,7 +70,7 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
         with locked(log.path):
             sweep_up(log.path)
             provenance.of(request.config, world.table, world.weights).write(log.path)
-            begin(log, world, asked)
+            begin(log, world, requested)
             with ExitStack() as nodes:
                 if request.federated and through is None:
                     through = _nodes(request, display, nodes)
@@ -128,7 +130,13 @@ def _check_strategy(config: Config) -> None:
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     algorithm = make(strategy)
-    more = strategy.sums or algorithm.own == "instead" or bool(algorithm.measures)
+    if algorithm.trains not in ("any", kind := "linear" if MODELS[config.model.name].linear else "network"):
+        fitting = (n for n, page in MODELS.items() if page.federated and page.linear != (kind == "linear"))
+        raise InputError(
+            f"strategy.name = {strategy.name} trains {_TRAINS[algorithm.trains]}: model.name must be one of"
+            f' {", ".join(fitting)}, got "{config.model.name}"; set it, or another strategy'
+        )
+    more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
     if chosen(config.update, config.attack) and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
@@ -178,7 +186,7 @@ class _Run:
             trained()
             baselines = self._baselines(log)
             simulated = not self.request.devices
-            write_data(log.path, self.world, self.prepared.shards if simulated else None)
+            write_data(log.path, self.world, self.prepared.phone_data if simulated else None)
             summary = write_artifacts(
                 log,
                 self.world,
@@ -209,6 +217,7 @@ class _Run:
             nodes=through.nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
+            seconds_features_computed=self.prepared.seconds_features,
         )
 
     def central(self) -> Result:
