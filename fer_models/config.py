@@ -4,6 +4,7 @@ Each section is a small frozen value that validates itself; unknown keys are ref
 the federation live with the floor that reads them (`simulations/experiment.py` combines them all).
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -83,9 +84,14 @@ class SketchConfig(Section):
 
 
 class TrainConfig(Section):
-    """The local update, the same for phones and baselines."""
+    """The local update of the phones, and of the baselines unless they have their own."""
 
     lr: float = Field(0.001, gt=0, le=100)
     batch: int = Field(16, ge=1, le=65_536)
     dropout: float = Field(0.2, ge=0, le=0.95)
     optimizer: Literal["adam", "sgd"] = "adam"
+    decay: float = Field(1.0, gt=0, le=1)
+
+    def after(self, steps: int) -> "TrainConfig":
+        """The same after `steps` rounds, or epochs of a baseline: the rate is lr * decay^steps, above 0."""
+        return self.model_copy(update={"lr": max(self.lr * self.decay**steps, sys.float_info.min)})

@@ -112,7 +112,7 @@ class Rounds:
         answers = decided.now
         context = SumContext(number, plan.seed, len(phones), before.head)
         update, metrics = applied(self.job.mechanisms, answers.update, context)
-        head, state = algorithm.step(before.head, self._came(answers, update), state)
+        head, state = algorithm.step(before.head, self._came(answers, update, number), state)
         result = RoundResult(
             number=number,
             phones=answers.phones,
@@ -215,8 +215,8 @@ class Rounds:
             order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
         )
 
-    def _came(self, answers: Replies, update: Update) -> RoundUpdates:
-        """The replies and their sum in the form the algorithm reads."""
+    def _came(self, answers: Replies, update: Update, number: int) -> RoundUpdates:
+        """The replies of round `number` and their sum in the form the algorithm reads."""
         views, steps = self._lengths(answers.ids)
         return RoundUpdates(
             phones=answers.ids,
@@ -227,6 +227,7 @@ class Rounds:
             steps=steps,
             share=answers.update.views / int(self.plan.sizes.sum()),
             own=answers.own.get("heads"),
+            rate=self.plan.training(self.algorithm, number).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,9 +33,11 @@ from simulations.partitions.registry import PARTITIONS
 
 
 class BaselineConfig(Section):
-    """The centralized baseline: how long it trains."""
+    """The centralized baseline: how long it trains, and how if not as the phones ("auto")."""
 
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    optimizer: Literal["auto", "adam", "sgd"] = "auto"
+    lr: Literal["auto"] | Annotated[float, Field(gt=0, le=100)] = "auto"
 
 
 class FederationConfig(PageSection):
@@ -109,6 +111,22 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _check_baseline(self) -> "Config":
+        own = self.baseline.optimizer
+        if self.baseline.lr == "auto" and own not in ("auto", self.train.optimizer):
+            raise ValueError(
+                f'baseline.lr must be given with baseline.optimizer = "{own}", got "auto": train.lr is a rate'
+                f" for {self.train.optimizer}; set it"
+            )
+        return self
+
+    @property
+    def central_training(self) -> TrainConfig:
+        """How baselines train: as section `train`, but for what section `baseline` sets."""
+        own = {"optimizer": self.baseline.optimizer, "lr": self.baseline.lr}
+        return self.train.model_copy(update={key: value for key, value in own.items() if value != "auto"})
 
     @property
     def rounds(self) -> int:

@@ -113,7 +113,7 @@ def test_a_seed_is_a_model(here: Here, name: str) -> None:
     shutil.rmtree(again)
 
 
-@pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "majority"])
+@pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "logistic", "majority"])
 def test_what_phones_cannot_train_is_refused(here: Here, name: str) -> None:
     words = (
         rf'^fedfer: model\.name: "{name}" is trained centrally only; use fedfer baseline, or set'

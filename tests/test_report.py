@@ -316,7 +316,7 @@ def test_a_matched_baseline_is_known_by_its_summary_wherever_it_lies(tmp_path: P
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        ({"name": "scaffold"}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
+        ({"name": "scaffold", "local_lr": 0.03}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
         ({"name": "ditto", "start": "ridge"}, ["ditto, start ridge, own_pull 1", "adam, learning rate"]),
         ({"name": "ridge", "projection": 64}, ["ridge, projection 64", "sums over the views, sent once"]),
     ],

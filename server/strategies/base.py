@@ -36,6 +36,7 @@ class RoundUpdates:
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
+    rate: float = 0.0  # the phones' learning rate in this round
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Algorithm(ABC):
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: ridge.py
+    plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
     heads_up: ClassVar[int] = 1  # and uploads
 
@@ -69,7 +71,7 @@ class Algorithm(ABC):
 
     @property
     def sgd_rate(self) -> float | None:
-        """The learning rate of plain SGD on the phones, overriding section `train`; None: not overridden."""
+        """The learning rate of plain SGD on the phones, overriding section `train`; None: as `train` says."""
         return None
 
     @property

@@ -11,6 +11,7 @@ order, so the sum of the replies already has this form.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,10 +24,11 @@ from server.strategies.fedavg import FedAvg
 class FedNova(FedAvg):
     """The mean over phones of the update per step, times the mean number of steps."""
 
-    local_lr: Rate = 0.01
+    local_lr: Rate | None = None  # None: train.lr
+    plain_sgd: ClassVar[bool] = True
 
     @property
-    def sgd_rate(self) -> float:
+    def sgd_rate(self) -> float | None:
         """Plain SGD, since the method normalises by its number of steps."""
         return self.local_lr
 

@@ -65,6 +65,16 @@ def make(chosen: Chosen) -> Algorithm:
     return STRATEGIES.page(chosen.name)(**chosen.options())
 
 
+def check_optimizer(chosen: Chosen, optimizer: str) -> None:
+    """ValueError, one line that starts with the key, if the strategy cannot work with train.optimizer."""
+    algorithm = make(chosen)
+    if algorithm.plain_sgd and algorithm.sgd_rate is None and optimizer != "sgd":
+        raise ValueError(
+            f'train.optimizer: the phones of {chosen.name} must run plain SGD, got "{optimizer}"; set it to'
+            ' "sgd" with a train.lr that suits, or give strategy.local_lr'
+        )
+
+
 def check_phones(chosen: Chosen, phones: int) -> None:
     """ValueError, one line that starts with the key, if the strategy cannot work with `phones` per round."""
     try:

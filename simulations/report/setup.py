@@ -73,7 +73,7 @@ def _phones(run: Run) -> list[tuple[str, str]]:
 def _update(run: Run) -> str:
     if not MODELS[run.summary.model].epochs:
         return ""
-    train = run.config.train
+    train = run.config.train if run.federated else run.config.central_training
     rate, optimizer = train.lr, str(train.optimizer)
     if run.federated:
         algorithm = make(run.config.strategy)
@@ -81,7 +81,8 @@ def _update(run: Run) -> str:
             return "sums over the views, sent once"
         if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
-    return f"{optimizer}, learning rate {rate:g}, batch {train.batch}, dropout {train.dropout:g}"
+    decay = f" times {train.decay:g} after each {run.step}" if train.decay < 1 else ""
+    return f"{optimizer}, learning rate {rate:g}{decay}, batch {train.batch}, dropout {train.dropout:g}"
 
 
 def _transforms(run: Run) -> str:

@@ -62,7 +62,7 @@ def _in_epochs(
     config = world.config
     trainer = models.start(
         config.model,
-        config.train,
+        config.central_training,
         prepared.central,
         classes=len(config.data.classes),
         size=world.size,
@@ -76,8 +76,10 @@ def _in_epochs(
         loss = trainer.epoch(views)
         seconds = time.perf_counter() - began
         if not trainer.finite:
+            own = "train" if config.baseline.lr == "auto" else "baseline"
+            rate = config.central_training.lr
             raise RunError(
-                f"{config.model.name} diverged in epoch {number}; lower train.lr (it is {config.train.lr})",
+                f"{config.model.name} diverged in epoch {number}; lower {own}.lr (it is {rate})",
                 resumable=False,
             )
         judged = number % config.evaluation.every == 0 or number == len(epochs)

@@ -9,7 +9,6 @@ from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary, Trained
-from simulations.experiment import BaselineConfig
 from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.begin import Asked, begin
@@ -43,7 +42,9 @@ class Central:
         """Trains for `epochs` in `folder`; returns its summary. `began`: the start, by time.perf_counter."""
         log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
         took = log.keep_rounds(0)
-        config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
+        config = self.world.config
+        baseline = config.baseline.model_copy(update={"epochs": epochs})
+        config = config.model_copy(update={"baseline": baseline})
         begin(log, self.world, Asked(self.experiment, self.command, federated=False, baseline=True), config)
         path = self.prepared.features_path
         files = stamp.stamp([] if path is None else [path])

@@ -21,7 +21,7 @@ from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import printable
 from fer_models.updates import chosen
 from server.strategies import personal_heads
-from server.strategies.registry import check_phones, make
+from server.strategies.registry import check_optimizer, check_phones, make
 from simulations.experiment import Config
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
@@ -153,6 +153,7 @@ def _check_strategy(config: Config) -> None:
             f"{strategy.projection}; lower it"
         )
     try:
+        check_optimizer(strategy, config.train.optimizer)
         check_phones(strategy, config.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -13,7 +13,7 @@ from fer_models.machine.cache import whole_file
 from fer_models.pages.extensions import file_name
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
-from server.strategies.registry import STRATEGIES, check_phones
+from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.partitions.registry import PARTITIONS
@@ -152,6 +152,7 @@ def ask(
 
 def _check(config: Config) -> None:
     try:
+        check_optimizer(config.strategy, config.train.optimizer)
         check_phones(config.strategy, config.federation.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
