@@ -1,9 +1,11 @@
 """Metrics as confusion counts that add; every ratio is derived from them at the end.
 
 The ratios follow scikit-learn's definitions (accuracy_score, balanced_accuracy_score, f1_score):
-a ratio with denominator 0 is 0, and balanced accuracy is the mean recall of the classes present. What a run
-reports of the test photos comes from scikit-learn itself (`report`); the counts are for frequent evaluation
-and for sums over phones.
+a ratio with denominator 0 is 0, and balanced accuracy is the mean recall of the classes present. Macro-F1 has
+one definition, `ratios`: the mean over the classes that occur in the labels or the predictions, as f1_score
+has it. A class that occurs in neither cannot be told right from wrong: 0 would punish every model for photos
+that were not there, 1 would reward it. What a run reports of the test photos comes from scikit-learn itself
+(`report`); the counts are for frequent evaluation and for sums over phones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,16 +41,29 @@ def scores(counts: np.ndarray) -> Scores:
     recall, precision = ratio(hits, support), ratio(hits, predicted)
     f1 = ratio(2 * hits, support + predicted)
     present = support > 0
+    both = ratios(hits, support, predicted)
     return Scores(
-        accuracy=float(ratio(hits.sum(), support.sum())),
+        accuracy=float(both["accuracy"]),
         balanced_accuracy=float(recall[present].mean()) if present.any() else 0.0,
-        macro_f1=float(f1[present | (predicted > 0)].mean()) if counts.any() else 0.0,
+        macro_f1=float(both["macro_f1"]),
         weighted_f1=float(ratio((f1 * support).sum(), support.sum())),
         precision=precision,
         recall=recall,
         f1=f1,
         support=support,
     )
+
+
+def ratios(hits: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """Accuracy and macro-F1 from counts (..., C) by class: correct photos, photos, predictions.
+
+    Counts may be weighted. Without any photos both are 0.
+    """
+    either = support + predicted
+    return {
+        "accuracy": ratio(hits.sum(axis=-1), support.sum(axis=-1)),
+        "macro_f1": ratio(ratio(2 * hits, either).sum(axis=-1), (either > 0).sum(axis=-1)),
+    }
 
 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
