@@ -3,6 +3,7 @@ reference.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -14,7 +15,6 @@ from simulations.benchmark.runs import CellRun, Runs
 from simulations.benchmark.search import Search
 from simulations.benchmark.suite import Arm
 from simulations.inference.intervals import estimate
-from simulations.inference.scores import MEASURES
 
 _POINTS = 60  # of a curve
 
@@ -22,29 +22,27 @@ _POINTS = 60  # of a curve
 def result(request: BenchmarkRequest, runs: Runs, arm: Arm, failures: Sequence[str]) -> ArmResult:
     """Everything about one arm."""
     done, replicates = runs.diagonal(arm.name), runs.replicates(arm.name)
-    every = runs.of.get(arm.name, [])
-    empty = {
-        "name": arm.name,
-        "about": arm.about,
-        "kind": arm.kind,
-        "settings": arm.settings,
-        "chosen": tuple(_choices(request, arm, done)),
-        "candidates": _candidates(request, arm, done),
-        "failures": tuple(failures),
-        "runs": tuple(str(run.folder.relative_to(request.folder)) for run in every),
-    }
+    found = ArmResult(
+        name=arm.name,
+        about=arm.about,
+        kind=arm.kind,
+        accuracy=None,
+        macro_f1=None,
+        settings=arm.settings,
+        chosen=tuple(_choices(request, arm, done)),
+        candidates=_candidates(request, arm, done),
+        failures=tuple(failures),
+        runs=tuple(str(run.folder.relative_to(request.folder)) for run in runs.of.get(arm.name, [])),
+    )
     if not done:
-        return ArmResult(**empty, accuracy=None, macro_f1=None)
-    classes = len(done[0].summary.classes)
-    scores = {
-        measure: estimate(replicates, classes=classes, measure=measure, seed=request.suite.seed)
-        for measure in MEASURES
-    }
+        return found
+    classes, seed = len(done[0].summary.classes), request.suite.seed
     worst = [run.summary.across_phones.accuracy.worst_tenth for run in done if run.summary.across_phones]
     known = [one for one in worst if one is not None]
-    return ArmResult(
-        **empty,
-        **scores,
+    return replace(
+        found,
+        accuracy=estimate(replicates, classes=classes, measure="accuracy", seed=seed),
+        macro_f1=estimate(replicates, classes=classes, measure="macro_f1", seed=seed),
         classes=_classes(done),
         worst_tenth=fmean(known) if known else None,
         rounds=fmean(len(run.rounds) for run in done),

@@ -35,7 +35,7 @@ def rows(benchmark: Benchmark) -> list[list[object]]:
         for measure in MEASURES:
             estimate, pair = getattr(arm, measure), benchmark.comparison(arm.name, measure)
             scores = ["", "", ""] if estimate is None else [estimate.mean, estimate.low, estimate.high]
-            judged = [""] * 8
+            judged: list[object] = [""] * 8
             if pair is not None:
                 judged = [
                     pair.reference, pair.difference, pair.low, pair.high, pair.p, pair.p_holm, pair.p_equal,

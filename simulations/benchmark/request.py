@@ -187,6 +187,7 @@ def _begun(folder: Path) -> BenchmarkRequest | None:
     if not sound:
         raise InputError(f"{printable(path)} is damaged; restore it, or give another folder")
     assert isinstance(asked, dict)
+    assert isinstance(suite, dict)
     named = NamedSuite(str(asked.get("name")), validate(suite, printable(path)))
     settings = tuple(str(setting) for setting in asked["settings"])
     return BenchmarkRequest(named, str(asked.get("data")) or None, settings, folder, "")
