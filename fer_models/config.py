@@ -41,6 +41,8 @@ class DataConfig(Section):
     names: dict[str, str] = {}  # meaning of the source's labels
     split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
+    folds: int = Field(0, ge=0, le=50)  # 0: none
+    fold: int = Field(0, ge=0)  # the one that is the test part
     balance: int = Field(1000, ge=0, le=1_000_000)
     image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
     max_unreadable: float = Field(0.1, ge=0, le=1)
@@ -65,6 +67,24 @@ class DataConfig(Section):
             raise ValueError(
                 f"split must be three positive shares that add up to 1, got {list(self.split)}; "
                 "for example [0.6, 0.2, 0.2]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> "DataConfig":
+        if self.folds == 1:
+            raise ValueError("folds must be at least 2, or 0 for none, got 1; for example 5")
+        if self.folds and self.split == "given":
+            raise ValueError(
+                f'folds must be 0 if data.split is "given", got {self.folds}; set it to 0,'
+                " or data.split to three shares"
+            )
+        if self.fold and not self.folds:
+            raise ValueError(f"fold must be 0 if data.folds is 0, got {self.fold}; set data.folds as well")
+        if self.folds and self.fold >= self.folds:
+            raise ValueError(
+                f"fold must be from 0 to {self.folds - 1}, since data.folds is {self.folds}, got {self.fold};"
+                " lower it"
             )
         return self
 

@@ -83,10 +83,31 @@ class FederationConfig(PageSection):
 
 
 class RunConfig(Section):
-    """The seed of all randomness, and where to compute."""
+    """The seed of all randomness, which may be divided into three, and where to compute.
+
+    With `auto` a seed is `seed`; the properties are the seeds that apply.
+    """
 
     seed: Seed = 0
+    split_seed: Literal["auto"] | Seed = "auto"
+    partition_seed: Literal["auto"] | Seed = "auto"
+    train_seed: Literal["auto"] | Seed = "auto"
     device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def split(self) -> int:
+        """Of the parts of the split, and of the training views."""
+        return self.seed if self.split_seed == "auto" else self.split_seed
+
+    @property
+    def partition(self) -> int:
+        """Of what is on which phone, held-out photos included, and of the phones' cameras."""
+        return self.seed if self.partition_seed == "auto" else self.partition_seed
+
+    @property
+    def train(self) -> int:
+        """Of everything else: initial parameters, selection of phones, training, attacks."""
+        return self.seed if self.train_seed == "auto" else self.train_seed
 
 
 class ReportConfig(Section):

@@ -20,7 +20,7 @@ def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
     federation = config.federation
     rounds = (
-        select(len(sizes), config.phones_per_round, seed=config.run.seed, number=number)
+        select(len(sizes), config.phones_per_round, seed=config.run.train, number=number)
         for number in range(1, config.rounds + 1)
     )
     return sum(int(sizes[phones].sum()) for phones in rounds) * federation.local_epochs
@@ -67,7 +67,7 @@ def _in_epochs(
         classes=len(config.data.classes),
         size=world.size,
         weights=world.weights,
-        seed=config.run.seed,
+        seed=config.run.train,
         device=config.run.device,
     )
     selection = Selection[Classifier](config.evaluation.select, trainer.classifier)

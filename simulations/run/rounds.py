@@ -121,7 +121,7 @@ class Rounds:
             epochs=federation.local_epochs,
             block=federation.block,
             train=config.train,
-            seed=config.run.seed,
+            seed=config.run.train,
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
@@ -142,7 +142,7 @@ class Rounds:
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,
-            "seed": config.run.seed,
+            "seed": config.run.train,
         }
 
     @property
@@ -165,7 +165,7 @@ class Rounds:
         config, world = self.request.config, self.world
         return network_phones(
             config.model, config.train, classes=len(config.data.classes), size=world.size,
-            weights=world.weights, seed=config.run.seed, device=config.run.device,
+            weights=world.weights, seed=config.run.train, device=config.run.device,
         )  # fmt: skip
 
     def classifier(self, head: np.ndarray) -> Classifier:
@@ -177,7 +177,7 @@ class Rounds:
         config, prepared = self.request.config, self.prepared
         if self._network is None:
             width = prepared.central.features.shape[1]
-            head = new_head(len(config.data.classes), width, seed=config.run.seed)
+            head = new_head(len(config.data.classes), width, seed=config.run.train)
         else:
             head = self._network.head
         rule = config.evaluation.select

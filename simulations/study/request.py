@@ -67,6 +67,10 @@ class StudyRequest:
             }
         )
 
+    def split_seed(self, seed: int) -> int:
+        """The seed that splits the photos and draws the views of the runs of one seed."""
+        return self.config.run.model_copy(update={"seed": seed}).split
+
     def place_of(self, model: str, balance: int, seed: int) -> Path:
         """The folder of one run."""
         return run_folder(self.folder, model, balance, seed)
