@@ -10,7 +10,7 @@ from flwr.clientapp import ClientApp
 
 from clients import phone_node
 from clients.phones import phones_of, trainer_of
-from fer_models.linear.statistics import phone_sums, projection
+from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
 from fer_models.machine.code import check_node, node_code
 from fer_models.machine.quiet import hush
@@ -85,16 +85,15 @@ def train(message: Message, context: Context) -> Message:
 
 @app.query("sums")
 def sums(message: Message, context: Context) -> Message:
-    """The sums for ridge regression over the views of the order's phones."""
+    """The sums that the order names, over the views of its phones."""
     order, head = _order(message)
     held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
-    found, sound = phone_sums(
-        held, phones, len(head), projection(held.features.shape[1], order.projection, seed=order.seed)
-    )
-    arrays = ArrayRecord({"xx": Array(found.xx), "xy": Array(found.xy), "phones": Array(sound)})
-    counts = MetricRecord({"views": found.n})
-    return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
+    smaller = projection(held.features.shape[1], order.projection, seed=order.seed)
+    found, sound = phone_sums(held, phones, len(head), SUMS[order.sums], smaller)
+    arrays = ArrayRecord({name: Array(array) for name, array in found.arrays.items()})
+    arrays["phones"] = Array(sound)
+    return Message(RecordDict({"sums": arrays, "counts": MetricRecord({"views": found.n})}), reply_to=message)
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:

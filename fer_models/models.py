@@ -19,7 +19,7 @@ from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, from_arrays, new_head
 from fer_models.hog import HogModel
-from fer_models.linear.linear_models import Frozen, Majority, RidgeHead
+from fer_models.linear.linear_models import Frozen, LdaHead, Majority, NcmHead, RidgeHead
 from fer_models.linear.logistic import LogisticHead
 from fer_models.local.training import CentralTrainer, PhoneRows
 from fer_models.model import Fitted, Linear, Model
@@ -42,6 +42,8 @@ MODELS: dict[str, type[Model]] = {
     "hog": HogModel,
     "ridge": RidgeHead,
     "logistic": LogisticHead,
+    "lda": LdaHead,
+    "ncm": NcmHead,
     "majority": Majority,
 }
 REGISTRY: Registry[Model] = Registry("model.name", Model, MODELS, default="mobilenet", own=False)

@@ -35,7 +35,8 @@ class Order:
     prior: float = 0.0
     own: str = ""  # "beside": phones also train a personal head; "instead": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
-    projection: int = 0  # features that sums for ridge regression are projected to; 0: no projection
+    sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
+    projection: int = 0  # features that these are projected to; 0: no projection
     transforms: str = ""  # of updates, as `updates.written` writes the settings
     population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0

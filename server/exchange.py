@@ -17,7 +17,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
-from fer_models.linear.closed_form import Moments
+from fer_models.linear import statistics
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
@@ -51,9 +51,9 @@ class Replies:
 
 @dataclass(frozen=True)
 class Sums:
-    """The replies of phones for ridge regression."""
+    """The replies of phones that sent sums over their views."""
 
-    moments: Moments
+    total: statistics.Sums
     phones: int  # number of phones included
     dropped: dict[int, str]
     wire_bytes: int = 0
@@ -160,11 +160,11 @@ class Exchange:
             _joined([part.metrics for part in parts], order),
         )
 
-    def sums(self, shape: tuple[int, int]) -> Sums:
-        """All replies to a query for sums; `shape` (D + 1, C) is that of X'Y."""
-        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, shape))
-        nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
-        total = reduce(operator.add, (part.moments for part in parts), nothing)
+    def sums(self, kind: type[statistics.Sums], width: int, classes: int) -> Sums:
+        """All replies to a query for sums of this kind, over features of this width."""
+        shapes = kind.shapes(width, classes)
+        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, kind, shapes))
+        total = reduce(operator.add, (part.sums for part in parts), kind.nothing(width, classes))
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
 
     def _sound(self, read: Callable[[Message, np.ndarray], _T]) -> tuple[list[_T], dict[int, str]]:
@@ -197,19 +197,27 @@ class _Read:
 @dataclass(frozen=True)
 class _ReadSums:
     phones: np.ndarray
-    moments: Moments
+    sums: statistics.Sums
 
 
-def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
+def _read_sums(
+    reply: Message,
+    share: np.ndarray,
+    sizes: np.ndarray,
+    kind: type[statistics.Sums],
+    shapes: Mapping[str, tuple[int, int]],
+) -> _ReadSums:
     """The sums that a node sent for the phones `share`; an error if they cannot be used."""
-    arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
-    xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
+    record, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
+    arrays, phones = {name: record[name].numpy() for name in shapes}, record["phones"].numpy()
     phones = _some_of(share, phones)
-    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or views != sizes[phones].sum():
+    if any(arrays[name].shape != shape for name, shape in shapes.items()) or views != sizes[phones].sum():
         raise _UnsoundError(_WRONG)
-    if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise _UnsoundError(NOT_FINITE)
-    return _ReadSums(phones, Moments(xx, xy, int(views)))  # type: ignore[arg-type]
+    if (sums := kind(**arrays)).n != views:
+        raise _UnsoundError(_WRONG)
+    return _ReadSums(phones, sums)
 
 
 def _read(

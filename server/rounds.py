@@ -10,7 +10,7 @@ A round (`Rounds.round`):
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
 8. hand out: the round's record and its checkpoint go to one callback.
 
-Ridge regression is a single round of sums instead (`Rounds.ridge`); other strategies may start from its head.
+A closed form is a single round of sums instead (`Rounds.solve`); other strategies may start from its head.
 The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
 before these are summed (fer_models/local/transforms.py).
 """
@@ -25,8 +25,7 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
-from fer_models.linear.statistics import check_exact, projection
-from fer_models.linear.statistics import payload as sums_payload
+from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
@@ -39,8 +38,9 @@ from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
 from server.selection import select
-from server.strategies import personal_heads, ridge
+from server.strategies import personal_heads
 from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
+from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
 
@@ -55,12 +55,12 @@ def run(grid: Grid, job: Job) -> None:
         )
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
-    if algorithm.closed_form:
-        rounds.ridge(job.start)
+    if isinstance(algorithm, ClosedForm):
+        rounds.solve(algorithm, job.start)
         return
     reached = Reached(job.start)
-    if plan.strategy.start == "ridge" and job.start.number == 0:
-        sums, head, _ = rounds.sums(job.start.head)
+    if (form := plan.strategy.form) is not None and job.start.number == 0:
+        sums, head, _ = rounds.sums(form, job.start.head)
         reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
     while reached.checkpoint.number < job.rounds:
         reached = rounds.round(reached)
@@ -135,38 +135,41 @@ class Rounds:
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(answers.metrics) if changes else {}
 
-    def ridge(self, before: Checkpoint) -> Checkpoint:
-        """The single round of ridge regression."""
+    def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
+        """The single round of a closed form."""
         began = time.perf_counter()
-        sums, head, state = self.sums(before.head)
+        sums, head, state = self.sums(form, before.head)
         seconds = time.perf_counter() - began
-        result = RoundResult(1, sums.phones, sums.moments.n, None, seconds, sums.wire_bytes, sums.dropped)
+        result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
         return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
 
-    def sums(self, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
+    def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
         """The sums of all phones, the head solved from them, and a record of how it was chosen.
 
         Raises RunError if too few phones sent usable sums.
         """
-        plan = self.plan
-        order = replace(plan.order(self.algorithm, 0), projection=plan.strategy.projection)
-        shape = (order.projection or head.shape[1] - 1) + 1, len(head)
+        plan, projected = self.plan, self._projected(head)
+        order = plan.order(self.algorithm, 0)
+        order = replace(order, sums=form.sums.name, projection=plan.strategy.projection)
         sums, wire_bytes = enough(
             self.grid,
             plan,
             1,
             lambda: self._exchange(order, head, np.arange(len(plan.sizes)), kind="query.sums"),
-            lambda exchange: exchange.sums(shape),
+            lambda exchange: exchange.sums(form.sums, projected.width, len(head)),
             len(plan.sizes),
         )
-        check_exact(sums.moments)
-        smaller = projection(head.shape[1] - 1, plan.strategy.projection, seed=plan.seed)
-        solved, state = ridge.solve(sums.moments, self.job.validation, smaller)
+        check_exact(sums.total)
+        solved, state = projected.solved(form, sums.total, self.job.validation)
         return replace(sums, wire_bytes=wire_bytes), solved, state
 
     def sums_bytes(self, sums: Sums, head: np.ndarray) -> int:
         """Bytes that real phones would have sent as these sums, for a head (C, D + 1)."""
-        return sums.phones * sums_payload(self.plan.strategy.projection or head.shape[1] - 1, len(head))
+        return sums.phones * sums.total.payload(self._projected(head).width, len(head))
+
+    def _projected(self, head: np.ndarray) -> Projected:
+        """The projection of features for a head of this shape."""
+        return Projected(head.shape[1] - 1, self.plan.strategy.projection, self.plan.seed)
 
     def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
         """Personal heads (k, C, D + 1) of `phones`: each fine-tunes `head` after the last round.

@@ -9,8 +9,9 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
-from fer_models.linear import closed_form
-from fer_models.linear.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
+from fer_models.linear.closed_form import Solved, fit, majority, sharpness
+from fer_models.linear.ridge import STRENGTHS, on_validation, solve
+from fer_models.linear.statistics import Moments
 from fer_models.local.training import PhoneRows
 
 CLASSES = 3
@@ -25,7 +26,7 @@ def blobs(n: int, width: int = 12, *, seed: int = 0, apart: float = 1.0) -> tupl
 
 
 def of(features: np.ndarray, labels: np.ndarray, classes: int = CLASSES) -> Moments:
-    return moments(features, labels, np.arange(len(labels)), classes)
+    return Moments.over(features, labels, np.arange(len(labels)), classes)
 
 
 def test_three_points_by_hand() -> None:
@@ -63,7 +64,7 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(owner: list[int], chunk: 
     labels = rng.integers(0, CLASSES, len(owner))
     whole = of(features, labels)
     parts = [
-        moments(features, labels, np.flatnonzero(np.array(owner) == one), CLASSES, chunk=chunk)
+        Moments.over(features, labels, np.flatnonzero(np.array(owner) == one), CLASSES, chunk=chunk)
         for one in range(6)
     ]
     total = sum(parts[1:], start=parts[0])
@@ -75,9 +76,9 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(owner: list[int], chunk: 
 def test_chunks_differ_by_rounding_alone() -> None:
     features, labels = blobs(500)
     rows = np.random.default_rng(1).permutation(500)[:321]
-    whole = moments(features, labels, rows, CLASSES)
+    whole = Moments.over(features, labels, rows, CLASSES)
     for chunk in (1, 7, 320, 321):
-        part = moments(features, labels, rows, CLASSES, chunk=chunk)
+        part = Moments.over(features, labels, rows, CLASSES, chunk=chunk)
         np.testing.assert_allclose(part.xx, whole.xx, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(part.xy, whole.xy, rtol=1e-12, atol=1e-12)
     x = np.column_stack([features[rows], np.ones(321)]).astype(np.float64)
@@ -108,34 +109,40 @@ def test_singular_features_have_an_answer_too(penalty: float) -> None:
     np.testing.assert_allclose(nothing, np.tile([0, 0, 0, 0, 1 / 3], (3, 1)))
 
 
-def fitted(scale: float = 1.0) -> tuple[closed_form.Ridge, np.ndarray, np.ndarray, HeldOut]:
+def fitted(scale: float = 1.0) -> tuple[Solved, np.ndarray, np.ndarray, HeldOut]:
     features, labels = blobs(150, apart=0.5)
     held, truth = blobs(90, seed=1, apart=0.5)
     rows = np.arange(150)
     training = PhoneRows(features * np.float32(scale), labels, rows, np.array([0, 150]))
     validation = HeldOut(held * np.float32(scale), truth)
-    return closed_form.ridge(training, validation, CLASSES), features, labels, validation
+    found = fit(training, Moments, CLASSES, lambda sums: on_validation(sums, validation))
+    return found, features, labels, validation
+
+
+def tried(found: Solved) -> dict[float, float]:
+    """The macro-F1 of each strength."""
+    return {one["strength"]: one["macro_f1"] for one in found.chosen["tried"]}  # type: ignore[index, union-attr]
 
 
 def test_the_strength_is_the_best_on_validation_and_the_stronger_of_equals() -> None:
     found, features, labels, validation = fitted()
     spread = ((features - features.mean(axis=0)) ** 2).sum(axis=0).mean()
     qualities = []
-    for strength, quality in found.tried:
+    for strength, quality in tried(found).items():
         model = Ridge(alpha=strength * spread).fit(features, np.eye(CLASSES)[labels])
         predicted = model.predict(validation.features).argmax(axis=1)
         qualities.append(f1_score(validation.labels, predicted, average="macro"))
         assert quality == pytest.approx(qualities[-1])
-    assert [strength for strength, _ in found.tried] == list(STRENGTHS)
+    assert list(tried(found)) == list(STRENGTHS)
     assert list(STRENGTHS) == sorted(STRENGTHS, reverse=True)
-    assert found.strength == STRENGTHS[int(np.argmax(qualities))]
-    assert found.penalty == pytest.approx(found.strength * spread, rel=1e-5)
+    assert found.chosen["strength"] == STRENGTHS[int(np.argmax(qualities))]
+    assert of(features, labels).spread == pytest.approx(spread, rel=1e-5)
 
 
 def test_the_scale_of_the_features_changes_no_choice_and_no_probability() -> None:
     one, _, _, validation = fitted()
     other, _, _, scaled = fitted(256.0)
-    assert one.tried == other.tried
+    assert tried(one) == tried(other)
     np.testing.assert_allclose(
         probabilities(one.head, validation.features), probabilities(other.head, scaled.features), atol=1e-5
     )
@@ -146,8 +153,9 @@ def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
     assert found.head.dtype == np.float32
     chances = probabilities(found.head, validation.features)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
-    plain = solve(of(features, labels), found.penalty)
-    np.testing.assert_allclose(found.head, plain * found.factor, rtol=1e-5, atol=1e-6)
+    sums = of(features, labels)
+    plain = solve(sums, found.chosen["strength"] * sums.spread)  # type: ignore[operator]
+    np.testing.assert_allclose(found.head, plain * found.chosen["factor"], rtol=1e-5, atol=1e-6)
     least = log_loss(validation.labels, chances)
     for factor in (0.5, 0.9, 1.1, 2.0):
         assert log_loss(validation.labels, probabilities(found.head * factor, validation.features)) > least
@@ -158,9 +166,9 @@ def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
 
 def test_sums_of_parts_give_the_head_of_the_whole() -> None:
     whole, features, labels, validation = fitted()
-    parts = [moments(features, labels, part, CLASSES) for part in np.split(np.arange(150)[::-1], 5)]
-    found = choose(sum(parts[1:], start=parts[0]), validation)
-    assert found.tried == whole.tried
+    parts = [Moments.over(features, labels, part, CLASSES) for part in np.split(np.arange(150)[::-1], 5)]
+    found = on_validation(sum(parts[1:], start=parts[0]), validation)
+    assert tried(found) == tried(whole)
     np.testing.assert_allclose(found.head, whole.head, rtol=1e-4, atol=1e-6)
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from fer_models.local.training import LocalTerms
+from fer_models.run_folder.summary import Chosen
 
 State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint unchanged
 
@@ -50,7 +51,7 @@ class Algorithm(ABC):
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
-    closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: ridge.py
+    closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
     heads_up: ClassVar[int] = 1  # and uploads
@@ -93,6 +94,10 @@ class Algorithm(ABC):
     ) -> PhoneInputs:
         """The inputs of `phones` (k,) in a round, besides its head; views and steps (k,) are per phone."""
         return PhoneInputs()
+
+    def chosen(self, state: State) -> Chosen:
+        """What it chose, for summary.json, from its last state; default: nothing."""
+        return {}
 
     @abstractmethod
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:

@@ -8,6 +8,7 @@ from server.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from server.strategies.base import Algorithm
 from server.strategies.bulyan import Bulyan
 from server.strategies.calibrated import BalancedSoftmax, FedLC
+from server.strategies.closed_form import ClosedForm
 from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
 from server.strategies.fedavgm import FedAvgM
@@ -16,8 +17,10 @@ from server.strategies.fednova import FedNova
 from server.strategies.fedprox import FedProx
 from server.strategies.fine_tune import FineTune
 from server.strategies.krum import Krum, MultiKrum
+from server.strategies.lda import FederatedLda
 from server.strategies.local_only import LocalOnly
 from server.strategies.median import Median
+from server.strategies.ncm import FederatedNcm
 from server.strategies.qfedavg import QFedAvg
 from server.strategies.ridge import FederatedRidge
 from server.strategies.scaffold import Scaffold
@@ -44,9 +47,14 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "ditto": Ditto,
     "fine-tune": FineTune,
     "ridge": FederatedRidge,
+    "lda": FederatedLda,
+    "ncm": FederatedNcm,
     "local": LocalOnly,
 }
 STRATEGIES: Registry[Algorithm] = Registry("strategy.name", Algorithm, ALGORITHMS, default="fedavg")  # type: ignore[type-abstract]
+
+
+CLOSED_FORMS = {name: page for name, page in ALGORITHMS.items() if issubclass(page, ClosedForm)}
 
 
 class Chosen(Protocol):

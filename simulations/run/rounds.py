@@ -23,7 +23,7 @@ from fer_models.updates import written
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
-from server.strategies import personal_heads, ridge
+from server.strategies import personal_heads
 from server.strategies.base import Algorithm
 from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
@@ -101,7 +101,7 @@ class Rounds:
         chosen = states[0].selection
         model = self.classifier(chosen.head)
         selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
-        return selection, ridge.chosen(states[0].state)
+        return selection, self.algorithm.chosen(states[0].state)
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""

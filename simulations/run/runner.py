@@ -132,7 +132,7 @@ def _check_strategy(config: Config) -> None:
     strategy = config.strategy
     if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
-            f"ridge regression (strategy.name, strategy.start) needs a linear head: model.name must be"
+            f"a closed form (strategy.name, strategy.start) needs a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
