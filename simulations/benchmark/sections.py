@@ -6,7 +6,7 @@ from html import escape as esc
 from simulations.benchmark import words
 from simulations.benchmark.record import ArmResult, Benchmark, Curve
 from simulations.benchmark.waterfall import waterfall
-from simulations.benchmark.words import NAMES
+from simulations.benchmark.words import NAMES, TITLES
 from simulations.inference.scores import MEASURES, Estimate
 from simulations.report import charts
 from simulations.report.page import duration, folded, paragraph, percent, scroll, section, signed, size, table
@@ -33,7 +33,7 @@ def scores(benchmark: Benchmark) -> str:
         f'<li class="run">{charts.swatch(1)}centralized</li></ul>'
     )
     caption = (
-        f"{NAMES[benchmark.choose].capitalize()} on test photos, with 95% intervals over folds and people."
+        f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over folds and people."
     )
     return f"<figure>{key}{chart}<figcaption>{esc(caption)}</figcaption></figure>"
 
@@ -113,7 +113,7 @@ def cost(benchmark: Benchmark) -> str:
             _score(benchmark.arm(before), measure).mean, steps, before=before, after=after,
             label=f"{NAMES[measure]} from {before} to {after}: {text}",
         )  # fmt: skip
-        figures.append(f"<figure><h3>{esc(NAMES[measure].capitalize())}</h3>{chart}</figure>")
+        figures.append(f"<figure><h3>{esc(TITLES[measure])}</h3>{chart}</figure>")
     if not figures:
         return ""
     rows = [
@@ -177,7 +177,7 @@ def curves(benchmark: Benchmark) -> str:
     return section(
         "Learning curves",
         paragraph(
-            f"{NAMES[benchmark.choose].capitalize()} on validation photos, means over folds and seeds."
+            f"{TITLES[benchmark.choose]} on validation photos, means over folds and seeds."
         ),
         shown,
         folded("The other arms", rest) if rest else "",

@@ -8,6 +8,7 @@ from simulations.inference.scores import Estimate
 from simulations.report.page import signed
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+TITLES = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 
 
 def points(estimate: Estimate) -> str:
@@ -31,7 +32,9 @@ def headline(benchmark: Benchmark) -> str:
         )
     costs = [step.comparison for step in benchmark.steps if step.comparison.measure == benchmark.choose]
     if costs:
-        return f"From {costs[0].reference} to {costs[-1].arm}: {', '.join(_steps(benchmark))}."
+        total = signed(100 * sum(cost.difference for cost in costs), 1)
+        way = f"From {costs[0].reference} to {costs[-1].arm}"
+        return f"{way} {NAMES[benchmark.choose]} changes by {total} points: {', '.join(_steps(benchmark))}."
     found = [c for c in benchmark.comparisons if c.measure == benchmark.choose]
     if not found:
         return "No two arms have finished on two folds: there is nothing to compare yet."
@@ -45,12 +48,8 @@ def _steps(benchmark: Benchmark) -> Iterator[str]:
     for step in benchmark.steps:
         comparison = step.comparison
         if comparison.measure == benchmark.choose:
-            size = f"{signed(100 * comparison.difference, 1)} points of {NAMES[comparison.measure]}"
-            doubt = {
-                "better": "", "worse": "", "equal within the margin": ", equal within the margin",
-                "not decided": ", not decided",
-            }[comparison.verdict]  # fmt: skip
-            yield f"{step.name} {size}{doubt}"
+            doubt = "" if comparison.verdict in ("better", "worse") else f" ({comparison.verdict})"
+            yield f"{step.name} {signed(100 * comparison.difference, 1)}{doubt}"
 
 
 def _against(found: list[Comparison], verdict: str) -> str:
