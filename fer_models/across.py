@@ -15,7 +15,7 @@ import numpy as np
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Classifier, LinearHead
-from fer_models.metrics import ratio
+from fer_models.metrics import ratio, ratios
 from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, PhonesOfClass, Spread
 
 
@@ -67,9 +67,8 @@ def accuracies(counts: np.ndarray) -> np.ndarray:
 
 def macro_f1s(counts: np.ndarray) -> np.ndarray:
     """The mean F1 over the classes among a phone's photos or predictions, (r,); 0 without photos."""
-    there = counts.sum(axis=2) + counts.sum(axis=1)
-    f1 = ratio(2 * np.diagonal(counts, axis1=1, axis2=2), there)
-    return ratio(f1.sum(axis=1), (there > 0).sum(axis=1))
+    hits = np.diagonal(counts, axis1=1, axis2=2)
+    return ratios(hits, counts.sum(axis=2), counts.sum(axis=1))["macro_f1"]
 
 
 def across(parts: PhoneHoldout, chances: np.ndarray) -> AcrossPhones:

@@ -74,18 +74,20 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
 def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> tuple[Quality, str]:
     """Quality of predicted (n,) against labels (n,), both indices into `classes`, by scikit-learn.
 
-    Also returns the text of `classification_report`. All classes are included, with 0 for ratios with
-    denominator 0; only balanced accuracy leaves out classes without photos. ValueError without photos.
+    Also returns the text of `classification_report`. Ratios with denominator 0 are 0. Classes that occur in
+    neither are left out of the means and of the text, all without photos out of balanced accuracy. ValueError
+    without photos.
     """
     from sklearn.metrics import accuracy_score, classification_report, recall_score
 
     if not len(labels):
         raise ValueError("no photos to report on")
     present = np.unique(labels)  # their mean recall is balanced_accuracy_score, without its warnings
-    asked = {"labels": range(len(classes)), "zero_division": 0, "digits": 3}
+    either = np.union1d(labels, predicted).tolist()
+    asked = {"labels": either, "zero_division": 0, "digits": 3}
     # The class names are inserted afterwards: one could be called "accuracy" or "macro avg".
     table = classification_report(labels, predicted, **asked, output_dict=True)
-    text = classification_report(labels, predicted, **asked, target_names=list(classes))
+    text = classification_report(labels, predicted, **asked, target_names=[classes[c] for c in either])
     macro, weighted = table["macro avg"], table["weighted avg"]
     quality = Quality(
         accuracy=float(accuracy_score(labels, predicted)),
@@ -98,10 +100,13 @@ def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) ->
         weighted_precision=float(weighted["precision"]),
         weighted_recall=float(weighted["recall"]),
         weighted_f1=float(weighted["f1-score"]),
-        per_class={name: _of_class(table[str(c)]) for c, name in enumerate(classes)},
+        per_class={name: _of_class(table.get(str(c), _ABSENT)) for c, name in enumerate(classes)},
         confusion=tuple(map(tuple, confusion(labels, predicted, len(classes)).tolist())),
     )
     return quality, text
+
+
+_ABSENT = {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 0}
 
 
 def _of_class(row: Mapping[str, float]) -> ClassQuality:
@@ -112,4 +117,5 @@ def _of_class(row: Mapping[str, float]) -> ClassQuality:
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above` / `below`, and 0 where `below` is 0."""
-    return np.asarray(np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) > 0))
+    out = np.zeros(np.broadcast_shapes(np.shape(above), np.shape(below)))
+    return np.asarray(np.divide(above, below, out=out, where=np.asarray(below) > 0))

@@ -30,6 +30,7 @@ class Order:
     code: str = ""  # of the server's code: `code.node_digest`
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
+    measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
     pull: float = 0.0  # of `LocalTerms`, like the next two
     margin: float = 0.0
     prior: float = 0.0

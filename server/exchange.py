@@ -82,7 +82,12 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
+        self._classes = order.classes or len(head)
+        beside_sum = {
+            "each": order.each or bool(order.measures),
+            "own": bool(order.own),
+            "metrics": bool(order.transforms),
+        }
         self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
@@ -146,7 +151,7 @@ class Exchange:
     def answers(self) -> Replies:
         """All replies to a training order."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        rest = self._sizes, self._head.shape, self._epochs, self._asked
+        rest = self._sizes, self._head.shape, self._epochs, self._asked, self._classes
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
         parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
@@ -227,6 +232,7 @@ def _read(
     shape: tuple[int, ...],
     epochs: int,
     asked: tuple[str, ...],
+    classes: int,
 ) -> _Read:
     """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
@@ -241,7 +247,7 @@ def _read(
     if np.abs(total).max() > _SLACK * (reach + 1) or (len(share) == 1 and reach >= kernel.EXACT_BELOW):
         raise _UnsoundError(_LARGE)
     records = reply.content.array_records
-    parts = {name: _rows(records[name], phones, shape) for name in asked}
+    parts = {name: _rows(records[name], phones, (shape, (classes,), ())) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
     return _Read(phones, update, *(parts.get(name, {}) for name in ("each", "own", "metrics")))
 
@@ -253,15 +259,17 @@ def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
     return phones
 
 
-def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a record, reordered to one row per phone of `phones` (k,)."""
+def _rows(
+    record: ArrayRecord, phones: np.ndarray, shapes: tuple[tuple[int, ...], ...]
+) -> dict[str, np.ndarray]:
+    """The arrays of a record, reordered to one row per phone of `phones` (k,), each of one of `shapes`."""
     found, arrays = record["phones"].numpy(), {}
     place = np.searchsorted(found, phones)
     if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
         raise _UnsoundError(_WRONG)
     for name in set(record) - {"phones"}:
         values = record[name].numpy()
-        if len(values) != len(found) or values.shape[1:] not in (shape, ()):
+        if len(values) != len(found) or values.shape[1:] not in shapes:
             raise _UnsoundError(_WRONG)
         if not np.isfinite(values := values[place]).all():
             raise _UnsoundError(NOT_FINITE)
@@ -273,7 +281,8 @@ def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, 
     """The arrays of all parts, concatenated, their rows in the given order; {} if no part has any."""
     parts = [part for part in parts if part]
     names = parts[0] if parts else ()
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
+    found = {name: [part[name] for part in parts if len(part[name])] for name in names}
+    return {name: np.concatenate(rows or [parts[0][name]])[order] for name, rows in found.items()}
 
 
 def reason(reply: Message) -> str:

@@ -59,6 +59,7 @@ class Plan:
             code=node_digest(own_classes(self.transforms)),
             each=algorithm.needs_updates,
             losses=algorithm.losses,
+            measures=" ".join(algorithm.measures),
             **asdict(algorithm.local),
             own=algorithm.own,
             own_pull=algorithm.personal_pull,

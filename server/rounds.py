@@ -47,7 +47,7 @@ from server.strategies.registry import make
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
-    if job.mechanisms and (algorithm.needs_updates or job.plan.strategy.sums):
+    if job.mechanisms and (algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums):
         raise RunError(
             f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
             " mechanisms change; choose another strategy",
@@ -178,7 +178,7 @@ class Rounds:
         """
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
@@ -230,6 +230,7 @@ class Rounds:
             steps=steps,
             share=answers.update.views / int(self.plan.sizes.sum()),
             own=answers.own.get("heads"),
+            measured={name: answers.each[name] for name in self.algorithm.measures},
             rate=self.plan.training(self.algorithm, number).lr,
         )
 

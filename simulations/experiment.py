@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.attacks.registry import AttackConfig
-from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
+from fer_models.config import DataConfig, Names, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.local.registry import UpdateConfig
 from fer_models.machine.cache import whole_file
@@ -28,6 +28,7 @@ from fer_models.pages.registry import PageSection, Registry
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest
+from simulations.mirrors.registry import MIRRORS
 from simulations.partitions.base import Partition
 from simulations.partitions.registry import PARTITIONS
 
@@ -54,6 +55,7 @@ class FederationConfig(PageSection):
     min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
+    min_photos: int = Field(1, ge=1, le=10_000_000)
     partition: Annotated[str, BeforeValidator(PARTITIONS.named)] = PARTITIONS.default
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
@@ -111,9 +113,18 @@ class RunConfig(Section):
 
 
 class ReportConfig(Section):
-    """What the page may show."""
+    """What the page may show, and where else rounds go while the run goes on."""
 
     examples: bool = True
+    mirror: Names = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "ReportConfig":
+        unknown = [name for name in self.mirror if name not in MIRRORS]
+        if unknown or len(set(self.mirror)) != len(self.mirror):
+            known = ", ".join(f'"{name}"' for name in MIRRORS)
+            raise ValueError(f"mirror must list each of {known} at most once, got {as_toml(self.mirror)}")
+        return self
 
 
 class Config(Section):

@@ -1,18 +1,23 @@
 """Heads that have a formula: against scikit-learn, and by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import f1_score, log_loss
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
+from fer_models.linear import lda
 from fer_models.linear.closed_form import Solved, fit, majority, sharpness
-from fer_models.linear.ridge import STRENGTHS, on_validation, solve
+from fer_models.linear.ridge import STRENGTHS, by_gcv, fixed, on_validation, solve
 from fer_models.linear.statistics import Moments
 from fer_models.local.training import PhoneRows
+from server.config import StrategyConfig
+from server.strategies.registry import check_phones
 
 CLASSES = 3
 
@@ -185,3 +190,84 @@ def test_majority_says_the_shares_of_the_classes() -> None:
     assert (head.shape, head.dtype) == ((3, 1), np.float32)
     np.testing.assert_allclose(probabilities(head, np.empty((2, 0), np.float32)), [[0.6, 0.3, 0.1]] * 2)
     assert np.isfinite(majority(np.array([5, 0]))).all()
+
+
+def test_generalised_cross_validation_by_hand() -> None:
+    """x = 0, 1, 2 of classes 0, 0, 1, of spread 2: with penalty 2 the fit of class 1 is 1/12, 1/3, 7/12.
+
+    Its squared residuals sum to (1 + 16 + 25) / 144, those of both classes to 7/12. The degrees of freedom
+    are 1 for the bias and 2 / (2 + 2).
+    """
+    sums = of(np.array([[0], [1], [2]], np.float32), np.array([0, 0, 1]), 2)
+    assert fixed(sums, 1.0).chosen["factor"] == pytest.approx(2 * (3 - 1.5) / (7 / 12))
+    gcv = {one["strength"]: one["gcv"] for one in by_gcv(sums).chosen["tried"]}  # type: ignore[index, union-attr]
+    assert gcv[1.0] == pytest.approx(3 * (7 / 12) / (3 - 1.5) ** 2)
+
+
+def test_generalised_cross_validation_is_that_of_the_hat_matrix() -> None:
+    """Where every view has the same leverage, it is the mean squared error of leaving one out."""
+    features, labels = blobs(80, 6)
+    sums, targets = of(features, labels), np.eye(CLASSES)[labels]
+    tried = by_gcv(sums).chosen["tried"]
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    for one in tried:  # type: ignore[union-attr]
+        penalty = one["strength"] * sums.spread  # type: ignore[index]
+        hat = centred @ np.linalg.solve(centred.T @ centred + penalty * np.eye(6), centred.T) + 1 / 80
+        square = ((targets - hat @ targets) ** 2).sum()
+        assert one["gcv"] == pytest.approx(80 * square / (80 - np.trace(hat)) ** 2)  # type: ignore[index]
+    best = min(tried, key=lambda one: one["gcv"])  # type: ignore[union-attr, arg-type, return-value]
+    assert by_gcv(sums).chosen["strength"] == best["strength"]
+    balanced = np.vstack([np.eye(6), -np.eye(6)]).astype(np.float32)
+    labels = np.arange(12) % CLASSES
+    model = RidgeCV(alphas=[2.0], store_cv_results=True, scoring=None).fit(balanced, np.eye(CLASSES)[labels])
+    left_out = float(model.cv_results_.sum()) / 12
+    (same,) = [one["gcv"] for one in by_gcv(of(balanced, labels)).chosen["tried"] if one["strength"] == 1.0]  # type: ignore[union-attr, index]
+    assert same == pytest.approx(left_out)
+
+
+def test_a_fixed_penalty_needs_no_validation_and_changes_no_prediction_of_its_head() -> None:
+    _, features, labels, validation = fitted()
+    sums = of(features, labels)
+    head = fixed(sums, 3.0).head
+    plain = solve(sums, 3.0 * sums.spread)
+    np.testing.assert_allclose(head / head[0, 0], plain / plain[0, 0], rtol=1e-4)
+    chances = probabilities(head, validation.features)
+    assert log_loss(validation.labels, chances) < log_loss(validation.labels, np.full((90, 3), 1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ({"name": "ridge", "choose": "fixed"}, "strength must be a number with strategy.choose = fixed"),
+        ({"name": "lda", "choose": "fixed"}, "shrinkage must be a number with strategy.choose = fixed"),
+        (
+            {"name": "ridge", "strength": 1.0},
+            "strength is for strategy.choose = fixed, got 1 with",
+        ),
+        ({"name": "lda", "choose": "oas", "shrinkage": 0.5}, "shrinkage is for strategy.choose = fixed"),
+    ],
+)
+def test_a_value_is_given_if_and_only_if_it_is_fixed(strategy: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_phones(StrategyConfig.model_validate(strategy), 10)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ({"name": "ridge", "choose": "gcv"}, by_gcv),
+        ({"name": "ridge", "choose": "fixed", "strength": 3.0}, lambda sums: fixed(sums, 3.0)),
+        ({"name": "lda", "choose": "oas", "prior": 0.5}, lambda sums: lda.by_oas(sums, 0.5)),
+        ({"name": "lda", "choose": "fixed", "shrinkage": 0.2}, lambda sums: lda.fixed(sums, 0.2)),
+    ],
+)
+def test_what_is_chosen_without_validation_does_not_look_at_it(
+    strategy: dict[str, object], expected: Callable[[Moments], Solved]
+) -> None:
+    features, labels = blobs(60)
+    sums = of(features, labels)
+    form = StrategyConfig.model_validate(strategy).form
+    assert form is not None
+    found = form.solve(sums, HeldOut(np.empty((0, 12), np.float32), np.empty(0, np.int64)))
+    np.testing.assert_array_equal(found.head, expected(sums).head)
+    assert found.chosen == expected(sums).chosen

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import oas
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import f1_score
 from sklearn.neighbors import NearestCentroid
@@ -137,3 +138,17 @@ def test_singular_features_have_an_answer_too() -> None:
         assert np.isfinite(lda.solve(sums, lda.pooled(sums), shrinkage)).all()
     nothing = of(np.zeros((8, 3), np.float32), np.arange(8) % CLASSES)
     np.testing.assert_allclose(differences(lda.solve(nothing, lda.pooled(nothing), 0.0)), 0, atol=1e-12)
+
+
+def test_the_oracle_approximating_shrinkage_is_that_of_scikit_learn() -> None:
+    features, labels = drawn(40, 4)
+    x = features.astype(np.float64)
+    around = x - np.stack([x[labels == one].mean(axis=0) for one in range(CLASSES)])[labels]
+    _, expected = oas(around, assume_centered=True)
+    sums = of(features, labels)
+    found = lda.by_oas(sums)
+    assert found.chosen["shrinkage"] == pytest.approx(expected)
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=expected).fit(x, labels)
+    np.testing.assert_allclose(probabilities(found.head, x), model.predict_proba(x), atol=1e-4)
+    assert lda.oas(np.eye(5), 10) == 1.0
+    assert lda.oas(np.zeros((3, 3)), 10) == 1.0

@@ -295,9 +295,11 @@ def test_results_name_the_baseline_of_each_difference(terminal: bool, width: int
         lines = words.splitlines()
         assert lines[0].rstrip() == name
         assert f"{100 * gap['accuracy'].value:+.1f} points".replace("-", "−") in lines[1]
-        assert lines[1].rstrip().endswith(f"{'within' if gap['accuracy'].within_noise else 'beyond'} noise")
+        assert lines[1].rstrip().endswith(f"sign {'holds' if gap['accuracy'].holds else 'open'}")
         assert f"{gap['macro_f1'].low:+.3f} to {gap['macro_f1'].high:+.3f}".replace("-", "−") in lines[2]
-    assert {gap["accuracy"].within_noise for gap in gaps} == {True, False}
+    assert {gap["accuracy"].holds for gap in gaps} == {True, False}
+    assert "would not change a sign that holds" in text
+    assert "noise" not in text
     assert text.endswith(f"\nOpen {page}\n")  # whole, however long, to be copied
     assert max(len(line) for line in text.splitlines()[:-1]) < width
 
@@ -331,7 +333,8 @@ def test_without_the_files_of_the_run_differences_come_from_the_confusion_matric
     run, baselines, _ = summaries
     console = a_console(terminal=False)
     Display(console=console).results(run, baselines, None)
-    assert written(console).count(" noise\n") == 4
+    assert len(re.findall(r"sign (?:holds|open)\n", written(console))) == 4
+    assert "over the test photos of this run" in written(console)
     assert "Open" not in written(console)
 
 

@@ -181,6 +181,17 @@ def test_folds_that_happen_to_agree_are_no_better_evidence_than_their_people() -
     assert found.verdict == "not decided"
 
 
+def test_where_all_folds_test_the_same_people_their_share_of_the_error_is_added() -> None:
+    good, bad = ([replace(replicate(0, s, right), fold=s, seed=0) for s in range(3)] for right in (0.8, 0.6))
+    found = compared(good, bad)
+    gaps = [score("accuracy", a.truth, a.answers, 3) - score("accuracy", b.truth, b.answers, 3)
+            for a, b in zip(good, bad, strict=True)]  # fmt: skip
+    spread = paired_t(np.array(gaps), test_share=0.2).error
+    rows = [resampled(arm, classes=3, measure="accuracy", seed=0).mean(axis=1) for arm in (good, bad)]
+    error = np.hypot(spread, (rows[0] - rows[1]).std(ddof=1))
+    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 2) * error)
+
+
 def test_only_common_runs_count_and_other_photos_are_refused() -> None:
     good, bad = arm(0.9), arm(0.4)
     assert compared(good[:3], bad[1:]).folds == 2
@@ -315,6 +326,11 @@ def test_rounds_are_paired_by_fold_and_seeds_averaged() -> None:
     found = fewer_rounds(first, second, 10, test_share=0.2)
     assert found.difference == pytest.approx((-2 + 3) / 2)
     assert found.freedom == 1
+    agree = fewer_rounds({(0, 0): 2, (1, 0): 3}, {(0, 0): 5, (1, 0): 6}, 10, test_share=0.2)
+    assert (agree.difference, agree.error) == (-3, pytest.approx((1 / 12) ** 0.5))
+    assert agree.p > 0.05
+    sparse = fewer_rounds({(0, 0): 10, (1, 0): 10}, {(0, 0): 20, (1, 0): 20}, 50, every=10, test_share=0.2)
+    assert sparse.error == pytest.approx(10 * agree.error)
     with pytest.raises(ValueError, match="at least 2 folds, got 1"):
         fewer_rounds(first, {(0, 0): 1}, 10, test_share=0.2)
 

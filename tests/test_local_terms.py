@@ -98,9 +98,16 @@ def test_fednova_counts_phones_by_views_where_federated_averaging_counts_their_s
 
 
 def test_fednova_by_hand() -> None:
-    # shares 1/4 and 3/4 of the views, 2 and 4 steps: 3.5 on average; weights 1 * 3.5 / 2 and 3 * 3.5 / 4
-    asked = FedNova().ask(np.zeros((1, 1)), np.arange(2), np.array([1, 3]), np.array([2, 4]), {})
-    np.testing.assert_allclose(asked.weights, [1.75, 2.625])  # type: ignore[arg-type]
+    # shares 1/4 and 3/4 of the views, 2 and 4 steps: 3.5 on average; weights 1 / 2 and 3 / 4
+    nova, views, steps, head = FedNova(), np.array([1, 3]), np.array([2, 4]), np.zeros((1, 1), np.float32)
+    asked = nova.ask(head, np.arange(2), views, steps, {})
+    np.testing.assert_allclose(asked.weights, [0.5, 0.75])  # type: ignore[arg-type]
+    # updates 2 and 8 are 1 and 2 a step: 3.5 * (1 / 4 * 1 + 3 / 4 * 2)
+    back = RoundUpdates(np.arange(2), views, np.array([[(0.5 * 2 + 0.75 * 8) / 4]]), steps=steps)
+    assert nova.step(head, back, {})[0] == pytest.approx(6.125)
+    # of the second phone alone: 4 * 2 steps, whatever the first would have done
+    back = RoundUpdates(np.array([1]), views[1:], np.array([[0.75 * 8 / 3]]), steps=steps[1:])
+    assert nova.step(head, back, {})[0] == pytest.approx(8)
 
 
 def test_scaffold_by_hand() -> None:

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    precision_recall_fscore_support,
+)
 
-from fer_models.metrics import confusion, macro_f1, report, scores
+from fer_models.metrics import confusion, macro_f1, ratios, report, scores
 from fer_models.run_folder.files import as_json
 from fer_models.run_folder.quality import ClassQuality
 
@@ -65,18 +70,29 @@ def test_the_report_says_what_the_counts_say(pairs: list[tuple[int, int]], whole
     found, text = report(true, predicted, tuple("abcd"))
     for name in ("accuracy", "balanced_accuracy", "weighted_f1"):
         assert getattr(found, name) == pytest.approx(getattr(ours, name)), name
-    assert found.macro_f1 == pytest.approx(ours.f1.mean())  # over all classes, also those without photos
-    if whole:
-        assert found.macro_f1 == pytest.approx(ours.macro_f1) == macro_f1(true, predicted, 4)
+    either = np.union1d(true, predicted)  # other classes are left out of every mean
+    assert found.macro_f1 == pytest.approx(ours.macro_f1) == macro_f1(true, predicted, 4)
+    assert found.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro", zero_division=0))
     for ratio in ("precision", "recall", "f1", "support"):
         values = [getattr(found.per_class[name], ratio) for name in "abcd"]
         np.testing.assert_allclose(values, getattr(ours, ratio))
         if ratio != "support":
-            assert getattr(found, f"macro_{ratio}") == pytest.approx(np.mean(values))
+            assert getattr(found, f"macro_{ratio}") == pytest.approx(np.mean(np.array(values)[either]))
             assert getattr(found, f"weighted_{ratio}") == pytest.approx(
                 np.average(values, weights=ours.support)
             )
-    assert all(f"{ours.f1[c]:.3f}" in line for c, line in enumerate(text.splitlines()[2:6]))
+    lines = text.splitlines()[2 : 2 + len(either)]
+    assert [line.split()[0] for line in lines] == ["abcd"[c] for c in either]
+    assert all(f"{ours.f1[c]:.3f}" in line for c, line in zip(either, lines, strict=True))
+
+
+def test_a_class_in_neither_truth_nor_predictions_is_left_out_everywhere() -> None:
+    true = predicted = np.array([0, 1])
+    assert report(true, predicted, ("a", "b", "c"))[0].macro_f1 == 1  # was 0.667
+    assert macro_f1(true, predicted, 3) == 1
+    assert report(true, np.array([0, 2]), ("a", "b", "c"))[0].macro_f1 == pytest.approx(1 / 3)
+    counts = np.array([[1.0, 0.5, 0.0], [2.0, 0.5, 0.0], [1.0, 1.5, 0.0]])  # weighted
+    assert ratios(*counts)["macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_the_report_by_hand_with_a_class_never_predicted() -> None:

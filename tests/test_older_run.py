@@ -19,7 +19,7 @@ from simulations.cli.predict import locate
 from simulations.report.report import write_report
 from simulations.report.results import read_all
 from simulations.run.request import resumed
-from simulations.sweep import table
+from simulations.sweep import outcomes
 from simulations.sweep.request import Cell, ask
 from simulations.terminal.comparison import compare
 
@@ -63,7 +63,7 @@ def test_it_is_compared(older: Path) -> None:
     console.print(compare(run.summary, [("other", run.summary)], older / "report.html"))
     text = " ".join(console.export_text().split())
     assert "own heads 66.7%" in text
-    assert "Federated minus other accuracy +0.0 points +0.0 to +0.0 within noise" in text
+    assert "Federated minus other accuracy +0.0 points +0.0 to +0.0 sign open" in text
 
 
 def test_it_has_its_line_in_the_table_of_a_sweep(older: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_it_has_its_line_in_the_table_of_a_sweep(older: Path, tmp_path: Path) ->
     )  # fmt: skip
     place = sweep.place_of(Cell("iid", "ditto", 0))
     shutil.copytree(older, place)
-    (found,) = table.read(sweep)
+    (found,) = outcomes.read(sweep)
     assert (found.row.accuracy, found.row.own_macro_f1, found.row.own_worst_tenth) == (
         0.666667,
         0.666667,

@@ -1,10 +1,11 @@
-"""The page of a run: complete, self-contained, honest about noise, safe with any name."""
+"""The page of a run: complete, self-contained, honest about what one run can show, safe with any name."""
 
 import io
 import json
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from support_fake_runs import make_full_run, make_run
 from support_pages import NASTY, Page, read
 
 from fer_models.errors import InputError
+from fer_models.run_folder.data_facts import DataFacts, GroupDraw
 from fer_models.run_folder.summary import Summary
 from fer_models.seeding import stream
 from simulations.report import charts, page, results
@@ -90,21 +92,38 @@ def test_drawn_faces_are_called_drawings(tmp_path: Path) -> None:
     assert "fedfer run --data FOLDER" in page_.words
 
 
-def test_a_small_difference_is_called_noise_and_a_large_one_is_not(tmp_path: Path) -> None:
+def test_one_run_says_only_whether_other_test_people_would_change_a_sign(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", skill=0.5)
     make_run(run / "centralized-matched", kind="centralized", skill=0.5)
     make_run(run / "centralized", kind="centralized", skill=0.9, steps=10)
     _, page_ = read(run)
     headline = re.search(
-        r"Federated training classifies [^:]*: the difference is within noise\.", page_.words
+        r"Federated training classifies [^:]*: on this run, and other test photos might change the sign\.",
+        page_.words,
     )
     assert headline
     assert "central training on as many views" in headline[0]
     against = page_.words[page_.words.index("Against central training for 10 epochs") :]
-    assert against.index("beyond noise") < against.index("macro-F1")
+    assert against.index("a sign that other test photos would not change") < against.index("macro-F1")
+    assert "noise" not in page_.words
+    assert "takes several seeds" in page_.words
     shutil.rmtree(run / "centralized-matched")
     _, page_ = read(run)
-    assert re.search(r"points below central training for 10 epochs\.", page_.words)
+    assert re.search(r"on this run \d+\.\d points below central training for 10 epochs\.", page_.words)
+
+
+def test_intervals_of_accuracy_resample_people_where_they_are_known(tmp_path: Path) -> None:
+    widths = []
+    for people in (True, False):
+        _, page_ = read(make_run(tmp_path / str(people), people=people))
+        low, high = re.findall(r"Federated \d+\.\d% \((\d+\.\d)% to (\d+\.\d)%\)", page_.words)[0]
+        widths.append(float(high) - float(low))
+        words = (
+            "bootstrap of the test people, each" if people else "bootstrap of the test photos, since people"
+        )
+        assert words in page_.words
+        assert "Wilson" not in page_.words
+    assert widths[0] > widths[1]
 
 
 def test_without_predictions_the_page_says_that_photos_were_not_paired(tmp_path: Path) -> None:
@@ -332,3 +351,25 @@ def test_the_page_says_how_the_phones_of_a_strategy_train(
     text = Page(write_report(folder).read_text()).words
     for expected in words:
         assert expected in text
+
+
+def test_how_people_were_divided_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", photos=200, examples=False)
+    data, config = DataFacts.read(run), tomllib.loads((run / "config.toml").read_text())
+    assert data.drawn == ()
+    write_report(run)
+    assert "at random" not in read(run)[1].words
+    replace(data, drawn=(GroupDraw("parts", 1, 0.15),)).write(run)
+    write_report(run)
+    assert (
+        "parts drawn at random, first draw, shares of classes within 15 points of those asked for"
+        in read(run)[1].words
+    )
+    replace(data, drawn=(GroupDraw("folds", 41, 0.25), GroupDraw("validation", 400, None))).write(run)
+    config["data"] |= {"folds": 5, "fold": 2}
+    (run / "config.toml").write_text(tomli_w.dumps(config))
+    write_report(run)
+    words = read(run)[1].words
+    assert "test photos: fold 2 of 5 (0 to 4)" in words
+    assert "folds drawn at random, 41 draws, shares of classes within 25 points of those asked for" in words
+    assert "validation by a search, since none of 400 random draws fitted" in words

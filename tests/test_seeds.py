@@ -106,30 +106,28 @@ def summary(run: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
-def test_a_run_with_all_three_set_is_the_run_of_that_seed(whole_run: Path, here: Here) -> None:
-    """No random number of it comes from run.seed itself."""
-    asked = settings(
-        run__seed=5, run__split_seed=0, run__partition_seed=0, run__train_seed=0, federation__engine="process"
-    )
-    done = here.run("run", *asked, "--out", "run")
+def run(here: Here, name: str, **run: object) -> Path:
+    seeds = {f"run__{key}": value for key, value in run.items()}
+    few = {"sketch__faces": 150, "data__balance": 12, "federation__rounds": 2}
+    random = {"federation__phones_per_round": 5, "attack__name": "noise", "federation__engine": "process"}
+    done = here.run("run", *settings(**few, **random, **seeds), "--out", name)
     assert (done.code, done.err) == (0, ""), done
-    run = here.folder / "run"
+    return here.folder / name
+
+
+@pytest.mark.slow
+def test_no_random_number_of_a_run_comes_from_run_seed_itself(here: Here) -> None:
+    one, two = run(here, "one"), run(here, "two", seed=5, split_seed=0, partition_seed=0, train_seed=0)
     for own in ("", "centralized", "centralized-matched"):
         for name in ("head.safetensors", "predictions.csv"):
-            assert (run / own / name).read_bytes() == (whole_run / own / name).read_bytes()
+            assert (two / own / name).read_bytes() == (one / own / name).read_bytes()
     for name in ("data.json", "phones.csv"):
-        assert (run / name).read_bytes() == (whole_run / name).read_bytes()
-    said = summary(run)
+        assert (two / name).read_bytes() == (one / name).read_bytes()
+    said = summary(two)
     assert [said[name] for name in ("seed", "split_seed", "partition_seed", "train_seed")] == [5, 0, 0, 0]
-    assert "5, split 0, partition 0, training 0" in (run / "report.html").read_text()
-
-
-@pytest.mark.slow
-def test_another_seed_of_training_is_another_head_on_the_same_phones(short_run: Path, here: Here) -> None:
-    asked = settings(run__train_seed=1, federation__rounds=2, federation__engine="process")
-    done = here.run("run", *asked, "--no-baseline", "--set", "model.weights=random", "--out", "run")
-    assert (done.code, done.err) == (0, ""), done
-    assert (here.folder / "run" / "data.json").read_bytes() == (short_run / "data.json").read_bytes()
-    assert summary(here.folder / "run")["head_sha256"] != summary(short_run)["head_sha256"]
-    assert (summary(short_run)["split_seed"], summary(here.folder / "run")["train_seed"]) == (0, 1)
+    assert "5, split 0, partition 0, training 0" in (two / "report.html").read_text()
+    assert [summary(one)[name] for name in ("seed", "split_seed", "train_seed")] == [0, 0, 0]
+    other = run(here, "other", train_seed=1)
+    assert (other / "data.json").read_bytes() == (one / "data.json").read_bytes()
+    for own in ("", "centralized"):
+        assert summary(other / own)["head_sha256"] != summary(one / own)["head_sha256"]

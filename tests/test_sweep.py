@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -13,15 +14,17 @@ import psutil
 import pytest
 from rich.console import Console
 from support_commands import Here, Running, fedfer, settings, started, wait_for_rounds
-from support_fake_runs import a_summary
+from support_fake_runs import a_summary, make_run
 
 from fer_models.errors import InputError
 from fer_models.metrics import report
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, Spread
 from fer_models.run_folder.rounds import RoundRecord
+from simulations.inference.comparison import compare, with_holm
+from simulations.report.results import read_run, replicate, share_tested
+from simulations.sweep import differences, outcomes, workers
 from simulations.sweep import table as sweep_table
-from simulations.sweep import workers
 from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
 
 SMALL = settings()
@@ -89,19 +92,97 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     _finished(sweep, Cell("iid", "fedavg", 0), [0.1, 0.38, 0.5], 0.6)
     _finished(sweep, Cell("iid", "fedavg", 1), [0.1, 0.37, 0.37], 0.8)
     _finished(sweep, Cell("iid", "median", 0), [0.1], 0.3)  # its second seed is not finished
-    outcomes = sweep_table.read(sweep)
-    assert [outcome.arrived for outcome in outcomes] == [None, None, 2, None, None]
-    sweep_table.write(outcomes, tmp_path)
+    finished = outcomes.read(sweep)
+    assert [outcome.arrived for outcome in finished] == [None, None, 2, None, None]
+    sweep_table.write(finished, [], tmp_path)
     table = (tmp_path / "table.md").read_text()
-    assert "| fedavg | 0.700 ± 0.141 | 0.500 ± 0.000 | 0.250 ± 0.000 |  | 2 (1 of 2) | 4 kB |" in table
+    assert "| fedavg | 0.700 ± 0.141 | 0.500 ± 0.000 | 0.250 ± 0.000 |  | 26 (1 of 2) | 4 kB |" in table
     assert "| median | 0.300 | 0.500 |  |  | never | 4 kB |" in table
     assert "| centralized | 0.700 ± 0.000 | 0.500 ± 0.000 |  |  |  |  |" in table
     with (tmp_path / "sweep.csv").open() as file:
-        assert [line["rounds_to_95"] for line in csv.DictReader(file)] == ["", "", "2", "", ""]
+        lines = list(csv.DictReader(file))
+    assert [line["rounds_to_95"] for line in lines] == ["", "", "2", "", ""]
+    assert [line["rounds_counted"] for line in lines] == ["", "", "2", "50", "50"]  # never: the last round
     for width in (60, 80, 140):
         console = Console(width=width, record=True, file=io.StringIO())
-        sweep_table.show(outcomes, console)
-        assert "…" not in console.export_text(), width
+        sweep_table.show(finished, [], console)
+        text = console.export_text()
+        assert "…" not in text, width
+        assert "Nothing is said about strategies" in text
+
+
+SKILLS = {"centralized": 0.62, "fedavg": 0.5, "median": 0.5, "krum": 0.3}
+
+
+def _made(folder: Path, seeds: int) -> SweepRequest:
+    """A finished sweep of drawn runs on one partition."""
+    strategies = ",".join(name for name in SKILLS if name != "centralized")
+    sweep = asked(folder, strategies=strategies, partitions="iid", seeds=seeds)
+    for name, skill in SKILLS.items():
+        for seed in range(seeds):
+            kind = "centralized" if name == "centralized" else "federated"
+            place = sweep.place_of(Cell("iid", name, seed))
+            own = {"steps": 50 + len(name)} if name == "median" else {}  # other luck than fedavg
+            make_run(
+                place, kind=kind, skill=skill + 0.01 * seed, seed=seed, people=True, examples=False, **own
+            )
+    return sweep
+
+
+def test_strategies_are_compared_with_the_reference_over_seeds_and_people(tmp_path: Path) -> None:
+    sweep = _made(tmp_path, 4)
+    finished = outcomes.read(sweep)
+    found = differences.read(sweep, finished)
+    by_name = {(each.strategy, each.measure): each for each in found}
+    assert {each.reference for each in found} == {"fedavg"}
+    assert {name for name, _ in by_name} == {"centralized", "median", "krum"}
+    assert [m for name, m in by_name if name == "centralized"] == ["accuracy", "macro_f1"]  # it has no rounds
+    verdicts = [by_name[name, "accuracy"].verdict for name in ("centralized", "median", "krum")]
+    assert verdicts == ["better", "not decided", "worse"]
+    runs = {
+        name: [read_run(sweep.place_of(Cell("iid", name, s)), series=0) for s in range(4)] for name in SKILLS
+    }
+    arms = {name: [replicate(run, fold=s) for s, run in enumerate(each)] for name, each in runs.items()}
+    share = share_tested(runs["fedavg"][0])
+    wanted = with_holm([
+        compare(name, arms[name], "fedavg", arms["fedavg"], classes=5, measure="macro_f1", test_share=share)
+        for name in ("centralized", "median", "krum")
+    ])  # fmt: skip
+    for each in wanted:
+        line = by_name[each.arm, "macro_f1"]
+        assert (line.difference, line.low, line.p_holm) == (each.difference, each.low, each.p_holm)
+    rounds = by_name["krum", differences.ROUNDS]
+    assert rounds.seeds == 4
+    sweep_table.write(finished, found, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert "Minus fedavg, paired over 4 seeds:" in text
+    assert re.search(r"\| krum \| accuracy, points \| −\d+\.\d \| −.* \| <?0\.\d+ \| worse \|", text)
+    with (tmp_path / "differences.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(found) == 8
+    for width in (60, 80, 140):
+        console = Console(width=width, record=True, file=io.StringIO())
+        sweep_table.show(finished, found, console)
+        shown = console.export_text()
+        assert "…" not in shown, width
+        assert "not decided" in shown
+        assert "Nothing is said" not in shown
+
+
+def test_one_seed_says_nothing_of_strategies(tmp_path: Path) -> None:
+    sweep = _made(tmp_path, 1)
+    assert differences.read(sweep, outcomes.read(sweep)) == []
+
+
+def test_strategies_are_compared_where_both_have_two_seeds_and_without_a_goal_not_in_rounds(
+    tmp_path: Path,
+) -> None:
+    sweep = _made(tmp_path, 3)
+    for name, seed in (("centralized", 0), ("centralized", 1), ("median", 0), ("median", 1), ("krum", 2)):
+        (sweep.place_of(Cell("iid", name, seed)) / "summary.json").unlink()
+    found = differences.read(sweep, outcomes.read(sweep))
+    assert {(each.strategy, each.measure, each.seeds) for each in found} == {
+        ("krum", "accuracy", 2), ("krum", "macro_f1", 2),
+    }  # fmt: skip
 
 
 @pytest.mark.slow

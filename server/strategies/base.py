@@ -5,7 +5,8 @@ median, trimmed_mean, krum, bulyan ... `registry.make` builds the one that the s
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -37,6 +38,7 @@ class RoundUpdates:
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
+    measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
     rate: float = 0.0  # the phones' learning rate in this round
 
 
@@ -50,6 +52,7 @@ class Algorithm(ABC):
 
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
+    measures: ClassVar[tuple[str, ...]] = ()  # what it needs in `RoundUpdates.measured`: local/measures.py
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`

@@ -40,6 +40,16 @@ class ClosedForm(FedAvg, ABC):
         return found
 
 
+def check_given(option: str, value: float | None, choose: str) -> None:
+    """ValueError if the value of an option is missing with choose = fixed, or given without it."""
+    if value is None and choose == "fixed":
+        raise ValueError(f"{option} must be a number with strategy.choose = fixed, got none; set it")
+    if value is not None and choose != "fixed":
+        raise ValueError(
+            f"{option} is for strategy.choose = fixed, got {value:g} with {choose}; leave one of them out"
+        )
+
+
 @dataclass(frozen=True)
 class Projected:
     """Features of `whole` numbers, projected to `size` of them by the run's `seed`; 0: as they are."""

@@ -13,6 +13,7 @@ from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
 from server.strategies.fedavgm import FedAvgM
 from server.strategies.feddyn import FedDyn
+from server.strategies.fedexp import FedExP
 from server.strategies.fednova import FedNova
 from server.strategies.fedprox import FedProx
 from server.strategies.fine_tune import FineTune
@@ -20,7 +21,9 @@ from server.strategies.krum import Krum, MultiKrum
 from server.strategies.lda import FederatedLda
 from server.strategies.local_only import LocalOnly
 from server.strategies.median import Median
+from server.strategies.mime_lite import MimeLite
 from server.strategies.ncm import FederatedNcm
+from server.strategies.own_prior import OwnPrior
 from server.strategies.qfedavg import QFedAvg
 from server.strategies.ridge import FederatedRidge
 from server.strategies.scaffold import Scaffold
@@ -33,6 +36,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "fedadam": FedAdam,
     "fedyogi": FedYogi,
     "fedadagrad": FedAdagrad,
+    "fedexp": FedExP,
     "qfedavg": QFedAvg,
     "median": Median,
     "trimmed-mean": TrimmedMean,
@@ -42,10 +46,12 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "scaffold": Scaffold,
     "feddyn": FedDyn,
     "fednova": FedNova,
+    "mime-lite": MimeLite,
     "fedlc": FedLC,
     "balanced-softmax": BalancedSoftmax,
     "ditto": Ditto,
     "fine-tune": FineTune,
+    "own-prior": OwnPrior,
     "ridge": FederatedRidge,
     "lda": FederatedLda,
     "ncm": FederatedNcm,

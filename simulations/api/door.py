@@ -139,7 +139,7 @@ def sweep(
     from simulations.engines.surroundings import settle
     from simulations.run.ends import failing
     from simulations.run.folders import run_folder_for
-    from simulations.sweep import table
+    from simulations.sweep import differences, outcomes, table
     from simulations.sweep.request import SETTINGS, ask
     from simulations.sweep.sweep import run_sweep
     from simulations.terminal.display import Display
@@ -158,9 +158,10 @@ def sweep(
     )
     with failing(folder, SETTINGS, asked.how_to_go_on), Display(not progress) as display:
         failed = run_sweep(asked, display)
-    outcomes = table.read(asked)
-    table.write(outcomes, folder)
-    result = SweepResult(folder, outcomes)
+    finished = outcomes.read(asked)
+    found = differences.read(asked, finished)
+    table.write(finished, found, folder)
+    result = SweepResult(folder, finished, found)
     if failed:
         raise SweepFailedError(_failed(failed, len(asked.cells)), result)
     return result

@@ -13,7 +13,8 @@ from simulations.api.results import Run
 
 if TYPE_CHECKING:
     from simulations.study.results import Study
-    from simulations.sweep.table import Outcome
+    from simulations.sweep.differences import Against
+    from simulations.sweep.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class SweepResult:
 
     folder: Path
     outcomes: "list[Outcome]"
+    found: "list[Against]"
+
+    @property
+    def differences(self) -> Columns:
+        """A row for each strategy and measure, as in differences.csv; none at one seed."""
+        return Columns([vars(each) for each in self.found])
 
     @property
     def rows(self) -> Columns:

@@ -32,9 +32,7 @@ def scores(benchmark: Benchmark) -> str:
         f'<ul class="key"><li class="run">{charts.swatch(0)}federated</li>'
         f'<li class="run">{charts.swatch(1)}centralized</li></ul>'
     )
-    caption = (
-        f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over folds and people."
-    )
+    caption = f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over folds and people."
     return f"<figure>{key}{chart}<figcaption>{esc(caption)}</figcaption></figure>"
 
 
@@ -176,9 +174,7 @@ def curves(benchmark: Benchmark) -> str:
     shown, rest = figures[0], "".join(figures[1:])
     return section(
         "Learning curves",
-        paragraph(
-            f"{TITLES[benchmark.choose]} on validation photos, means over folds and seeds."
-        ),
+        paragraph(f"{TITLES[benchmark.choose]} on validation photos, means over folds and seeds."),
         shown,
         folded("The other arms", rest) if rest else "",
     )

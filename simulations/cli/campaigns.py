@@ -86,8 +86,8 @@ def sweep(
 
     def show(result: "SweepResult") -> None:
         if not quiet:
-            sweep_table.show(result.outcomes, Console(highlight=False))
-            print(f"\nWritten to {result.page} and sweep.csv")
+            sweep_table.show(result.outcomes, result.found, Console(highlight=False))
+            print(f"\nWritten to {result.page}, sweep.csv and differences.csv")
 
     folder = run_folder_for(out, "sweep")
     with resumable(folder, "sweep.toml", f"fedfer sweep --out {shlex.quote(str(folder))}"):

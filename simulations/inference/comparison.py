@@ -2,9 +2,10 @@
 
 The test is Student's t on the differences of folds with Nadeau and Bengio's variance (paired_t.py); the seeds
 of a fold are averaged first. Where few folds happen to agree, their spread says less than the test people do:
-the standard error is at least that of the people bootstrap. "Equal" needs evidence as well: two one-sided
-tests against a margin that was fixed beforehand. Of many arms compared with one reference some differ by
-chance: p is adjusted by Holm's rule.
+the standard error is at least that of the people bootstrap. It is added where all folds test the same people,
+whom their spread then leaves out. "Equal" needs evidence as well: two one-sided tests against a margin that
+was fixed beforehand. Of many arms compared with one reference some differ by chance: p is adjusted by Holm's
+rule.
 
 Under the null hypothesis the test says "better" or "worse" far more seldom than a percentile bootstrap over
 folds: docs/statistics.md has the simulation.
@@ -68,7 +69,9 @@ def compare(
     """
     pairs = _pairs(arm, a, reference, b)
     found = paired_t(_fold_means(pairs, _measured(pairs, classes, measure))[0], test_share=test_share)
-    found = replace(found, error=max(found.error, _people_error(pairs, classes, measure, seed)))
+    people = _people_error(pairs, classes, measure, seed)
+    error = float(np.hypot(found.error, people)) if _same_people(pairs) else max(found.error, people)
+    found = replace(found, error=error)
     low, high = found.interval()
     p, p_equal = found.p, found.p_equal(margin)
     return Comparison(
@@ -141,10 +144,15 @@ def _fold_means(pairs: Sequence[_Pair], gaps: np.ndarray) -> np.ndarray:
     return np.stack([gaps[:, fold == each].mean(axis=1) for each in np.unique(fold)], axis=1)
 
 
+def _same_people(pairs: Sequence[_Pair]) -> bool:
+    """Whether all folds test the same photos, as when the photos come with a test part."""
+    first = pairs[0][0]
+    return all(np.array_equal(one.people, first.people) for one, _ in pairs)
+
+
 def _people_error(pairs: Sequence[_Pair], classes: int, measure: str, seed: int) -> float:
     """The standard error of the mean difference over other test people alone."""
-    first, second = (
-        resampled([pair[side] for pair in pairs], classes=classes, measure=measure, seed=seed)
-        for side in (0, 1)
-    )
-    return float(_fold_means(pairs, first - second).mean(axis=1).std(ddof=1))
+    both = [pair[side] for side in (0, 1) for pair in pairs]
+    scores = resampled(both, classes=classes, measure=measure, seed=seed)
+    gaps = scores[:, : len(pairs)] - scores[:, len(pairs) :]
+    return float(_fold_means(pairs, gaps).mean(axis=1).std(ddof=1))

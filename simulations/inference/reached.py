@@ -6,7 +6,7 @@ the successes would favour a method that seldom succeeds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,13 +48,17 @@ def fewer_rounds(
     b: Mapping[tuple[int, int], int | None],
     horizon: int,
     *,
+    every: int = 1,
     test_share: float,
 ) -> PairedT:
     """Restricted rounds of `a` minus those of `b`, paired by (fold, seed), the seeds of a fold averaged.
 
-    ValueError for fewer than two folds in common.
+    Arrivals are known to the `every` rounds between two evaluations only: the standard error is at least that
+    of rounding both, so that few folds that happen to agree prove nothing. ValueError for fewer than two
+    folds in common.
     """
     keys = sorted(a.keys() & b.keys())
     gaps = restricted([a[key] for key in keys], horizon) - restricted([b[key] for key in keys], horizon)
     fold = np.array([key[0] for key in keys], dtype=np.int64)
-    return paired_t(np.array([gaps[fold == each].mean() for each in np.unique(fold)]), test_share=test_share)
+    found = paired_t(np.array([gaps[fold == each].mean() for each in np.unique(fold)]), test_share=test_share)
+    return replace(found, error=max(found.error, every * (1 / 6 / len(keys)) ** 0.5))

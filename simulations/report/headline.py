@@ -2,18 +2,19 @@
 
 from html import escape as esc
 
+from simulations.inference.intervals import people_interval
 from simulations.report import charts, intervals, page
 from simulations.report.page import percent, signed
-from simulations.report.results import Run, differences
+from simulations.report.results import Drawn, Run, differences, known_people, replicate
 
-# A baseline, run minus baseline by metric, and how the intervals were computed.
-Compared = tuple[Run, dict[str, intervals.Difference], str]
+# A baseline, run minus baseline by metric, and what was resampled for the intervals.
+Compared = tuple[Run, dict[str, intervals.Difference], Drawn]
 
 
 def headline(run: Run, baselines: list[Run]) -> str:
     """Headline, a paragraph with the numbers, the intervals as a figure, the differences as a table."""
     compared = [(baseline, *differences(run, baseline)) for baseline in baselines]
-    lede = [_result(run), *(_compare(base, gaps) for base, gaps, _ in compared), _guessing(run)]
+    lede = [_result(run), *(_compare(*each) for each in compared), _guessing(run)]
     return "\n".join(
         [
             "<header>",
@@ -34,12 +35,15 @@ def _headline(run: Run, compared: list[Compared]) -> str:
     sentence = f"{how} training classifies {reached} of the test photos correctly"
     if not compared:
         return f"{sentence}."
-    baseline, gaps, _ = compared[0]
+    baseline, gaps, drawn = compared[0]
     gap, other = gaps["accuracy"], _training(baseline)
-    if gap.within_noise:
+    if not gap.holds:
         there = percent(baseline.summary.accuracy)
-        return f"{sentence}, {other} {there}: the difference is within noise."
-    return f"{sentence}, {abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}."
+        return (
+            f"{sentence}, {other} {there}: on this run, and other test {drawn.units} might change the sign."
+        )
+    apart = f"{abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}"
+    return f"{sentence}, on this run {apart}."
 
 
 def _training(baseline: Run) -> str:
@@ -61,18 +65,19 @@ def _result(run: Run) -> str:
     )
 
 
-def _compare(baseline: Run, gaps: dict[str, intervals.Difference]) -> str:
+def _compare(baseline: Run, gaps: dict[str, intervals.Difference], drawn: Drawn) -> str:
     accuracy, f1 = gaps["accuracy"], gaps["macro_f1"]
     scores = f"{percent(baseline.summary.accuracy)}, {baseline.summary.macro_f1:.3f}"
+    who = f"other test {drawn.units}"
     return (
-        f"Against {_training(baseline)} ({scores}) that is "
-        f"{signed(100 * accuracy.value, 1)} points of accuracy, {_reading(accuracy)}, and "
-        f"{signed(f1.value, 3)} macro-F1, {_reading(f1)}."
+        f"Against {_training(baseline)} ({scores}) that is on this run "
+        f"{signed(100 * accuracy.value, 1)} points of accuracy, {_sign(accuracy, who)}, and "
+        f"{signed(f1.value, 3)} macro-F1, {_sign(f1, who)}."
     )
 
 
-def _reading(gap: intervals.Difference) -> str:
-    return "within noise" if gap.within_noise else "beyond noise"
+def _sign(gap: intervals.Difference, who: str) -> str:
+    return f"a sign that {who} {'would not' if gap.holds else 'might'} change"
 
 
 def _guessing(run: Run) -> str:
@@ -97,15 +102,18 @@ def _accuracy(run: Run, baselines: list[Run]) -> str:
     """Accuracy of each run with its interval."""
     rows, words = [], []
     for each in (run, *baselines):
-        hits, total = int(each.confusion.trace()), int(each.confusion.sum())
-        low, high = intervals.wilson(hits, total)
-        rows.append((each.name, [charts.Dot(each.series, hits / total, (low, high))]))
-        words.append(f"{each.name} {percent(hits / total)} ({percent(low)} to {percent(high)})")
+        part, classes = replicate(each), len(each.summary.classes)
+        found = people_interval(part.truth, part.answers, part.people, classes=classes, measure="accuracy")
+        rows.append((each.name, [charts.Dot(each.series, found.mean, (found.low, found.high))]))
+        words.append(f"{each.name} {percent(found.mean)} ({percent(found.low)} to {percent(found.high)})")
+    people = all(map(known_people, (run, *baselines)))
+    drawn = "people, each with all their photos" if people else "photos, since people are not known"
     figure = charts.dots(rows, label="Accuracy on the test photos: " + "; ".join(words), percent=True)
     return (
         f"<figure><h3>Accuracy on the test photos, with 95% intervals</h3>{figure}"
-        f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (Wilson) show how far "
-        "accuracy could move with other photos of the same kind.</figcaption></figure>"
+        f"<figcaption>{esc('; '.join(words))}. The test part is finite: the intervals (bootstrap of the test "
+        f"{drawn}) show how far the accuracy of these heads could move with others like them."
+        "</figcaption></figure>"
     )
 
 
@@ -120,16 +128,16 @@ def _table(run: Run, compared: list[Compared]) -> str:
             low, high = (signed(scale * bound, digits) for bound in (gap.low, gap.high))
             cells.append(
                 f"{signed(scale * gap.value, digits)}<small>{low} to {high}</small>"
-                f"<small>{_reading(gap)}</small>"
+                f"<small>sign {'holds' if gap.holds else 'open'}</small>"
             )
         rows.append(cells)
-    how = compared[-1][2]
+    drawn = compared[-1][2]
     title = f"{run.name} minus each baseline"
     return (
         f"<figure><h3>{title}</h3>"
         + page.table(title, ["Baseline", "Accuracy, points", "Macro-F1"], rows)
-        + f"<figcaption>Below each difference its 95% interval (bootstrap, {how}); &ldquo;within "
-        "noise&rdquo; means that the interval contains zero. It covers the choice of test photos only; "
-        "another seed or split adds to it, and of many intervals one in twenty misses by chance."
-        "</figcaption></figure>"
+        + f"<figcaption>Below each difference its 95% interval (bootstrap, {drawn.how}). The sign holds if "
+        f"on this run other test {drawn.units} would not change it: the interval does not contain zero. "
+        "Another split, partition or training seed might: whether a method is better takes several seeds "
+        "(<code>fedfer sweep --seeds</code>).</figcaption></figure>"
     )

@@ -15,6 +15,7 @@ from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
 from simulations.experiment import Config, read_toml, validate
+from simulations.inference.scores import Replicate
 from simulations.report import intervals
 
 BASELINES = ("centralized-matched", "centralized")
@@ -101,21 +102,55 @@ def read_run(folder: Path, *, series: int) -> Run:
         raise InputError(f"no report of {folder}: {error}; give the folder of a finished run") from error
 
 
-def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], str]:
-    """Run minus baseline with 95% intervals, and as text what the bootstrap resampled."""
-    classes = {name: i for i, name in enumerate(run.summary.classes)}
+@dataclass(frozen=True)
+class Drawn:
+    """What a bootstrap resampled: "people" or "photos", and how, as text."""
+
+    units: str
+    how: str
+
+
+UNPAIRED = Drawn("photos", "photos not paired")
+_PHOTOS = Drawn("photos", "paired by photo")
+_PEOPLE = Drawn("people", "paired by photo, people resampled with all their photos")
+
+
+def differences(run: Run, baseline: Run) -> tuple[dict[str, intervals.Difference], Drawn]:
+    """Run minus baseline with 95% intervals, and what the bootstrap resampled."""
     if not run.said or run.said.keys() != baseline.said.keys():
-        return intervals.unpaired(run.confusion, baseline.confusion), "photos not paired"
-    files = sorted(run.said)
-    true, first, second = (
-        np.array([classes[said[file][which]] for file in files])
-        for said, which in ((run.said, 0), (run.said, 1), (baseline.said, 1))
-    )
-    people = np.array([run.said[file][2] for file in files])
-    if (people == "").any():
-        return intervals.paired(true, first, second, len(classes)), "paired by photo"
-    gaps = intervals.paired(true, first, second, len(classes), people)
-    return gaps, "paired by photo, people resampled with all their photos"
+        return intervals.unpaired(run.confusion, baseline.confusion), UNPAIRED
+    one, two, classes = replicate(run), replicate(baseline), len(run.summary.classes)
+    if not known_people(run):
+        return intervals.paired(one.truth, one.answers, two.answers, classes), _PHOTOS
+    return intervals.paired(one.truth, one.answers, two.answers, classes, one.people), _PEOPLE
+
+
+def share_tested(run: Run) -> float:
+    """The share of the photos that are in the test part."""
+    totals = run.data.photos.totals
+    return totals["test"] / sum(totals.values())
+
+
+def known_people(run: Run) -> bool:
+    """Whether the person on every test photo is known."""
+    return bool(run.said) and all(person for _, _, person in run.said.values())
+
+
+def replicate(run: Run, *, fold: int = 0, seed: int = 0) -> Replicate:
+    """The run's test predictions, in the order of the photos' names.
+
+    A photo whose person is unknown is its own person. Without predictions.csv the confusion matrix has all
+    but people and names.
+    """
+    if not run.said:
+        cells = np.repeat(np.arange(run.confusion.size), run.confusion.ravel())
+        truth, answers = np.divmod(cells, len(run.confusion))
+        return Replicate(fold, seed, truth, answers, np.arange(len(cells)))
+    place = {name: i for i, name in enumerate(run.summary.classes)}
+    lines = sorted(run.said.items())
+    truth, answers = (np.array([place[line[which]] for _, line in lines]) for which in (0, 1))
+    people = np.array([f"person {person}" if person else f"photo {name}" for name, (_, _, person) in lines])
+    return Replicate(fold, seed, truth, answers, people)
 
 
 def _name(summary: Summary) -> str:

@@ -60,9 +60,10 @@ def _split(run: Run) -> str:
 def _drawn(draw: GroupDraw) -> str:
     """How people were divided, preceded by a semicolon."""
     if draw.tolerance is None:
-        return f"; {draw.what} by a search, since none of {draw.draws} random draws had every class in each"
+        return f"; {draw.what} by a search, since none of {draw.draws} random draws fitted"
     number = f"{draw.draws} draws" if draw.draws > 1 else "first draw"
-    return f"; {draw.what} drawn at random, {number}, shares of classes within {draw.tolerance:.1%}"
+    off = f"{100 * draw.tolerance:g} points of those asked for"
+    return f"; {draw.what} drawn at random, {number}, shares of classes within {off}"
 
 
 def _seeds(summary: Summary) -> str:

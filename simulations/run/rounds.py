@@ -28,6 +28,7 @@ from server.strategies.base import Algorithm
 from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
 from simulations.run.central import show
+from simulations.run.mirroring import Mirrors
 from simulations.run.request import Request
 from simulations.terminal.display import Display
 from simulations.world.prepare import Prepared, World
@@ -56,10 +57,10 @@ class Rounds:
     through: ExistingGrid
 
     def train(
-        self, log: RunFolder, start: Checkpoint, took: Totals, began: float
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
     ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos.
+        chosen for it on the validation photos. Each round is passed on to `mirrors`, if any.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -70,6 +71,8 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
+                if mirrors is not None:
+                    mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:

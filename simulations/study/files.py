@@ -13,10 +13,13 @@ from typing import Any
 
 from fer_models.machine.cache import whole_file
 from fer_models.run_folder.files import as_json
+from simulations.inference.comparison import MARGIN
+from simulations.inference.intervals import RESAMPLES
+from simulations.inference.paired_t import LEVEL
 from simulations.report.intervals import MANY
 from simulations.study import words as words
 from simulations.study.leakage_check import LeakageCheck
-from simulations.study.pairs import LEVEL, Pair
+from simulations.study.pairs import Pair
 from simulations.study.published import CAUTION, PUBLISHED
 from simulations.study.results import SCORES, Row, Study
 
@@ -87,7 +90,10 @@ def _all(study: Study) -> dict[str, Any]:
             for (model, balance, seed), run in study.runs.items()
         ],
         "differences": [_difference(pair) for pair in study.pairs],
-        "differences_drawn": {"units": study.drawn, "resamples": MANY, "adjusted": "Holm", "level": LEVEL},
+        "differences_drawn": {
+            "units": study.drawn, "resamples": RESAMPLES if len(study.seeds) > 1 else MANY,
+            "adjusted": "Holm", "level": LEVEL, "margin": MARGIN,
+        },
         "published": {
             "caution": CAUTION,
             "rows": [
@@ -108,5 +114,6 @@ def _difference(pair: Pair) -> dict[str, Any]:
     return {
         "balance": pair.balance, "measure": pair.measure, "first": pair.first, "second": pair.second,
         "difference": pair.gap.value, "low": pair.gap.low, "high": pair.gap.high,
-        "of_seeds": list(pair.of_seeds), "p": pair.p, "p_adjusted": pair.adjusted, "reading": pair.reading,
+        "of_seeds": list(pair.of_seeds), "p": pair.p, "p_adjusted": pair.adjusted, "p_equal": pair.p_equal,
+        "reading": pair.reading,
     }  # fmt: skip

@@ -1,21 +1,35 @@
-"""Whether the differences between the models of a study exceed noise.
+"""Whether models differ: every pair of a study, tested on the same photos at each seed.
 
-Two models at one balance are tested on the same photos at each seed, so they are compared photo by photo: the
-mean over seeds of a score, people resampled with all their photos in every seed's test part (intervals.py).
-All pairs of models at a balance are tested together in one measure: a difference is beyond noise if its
-p-value, adjusted by Holm's rule for their number, is at most LEVEL and it has the same sign at every seed.
+Over several seeds, each with its own split, the seeds are the folds of simulations/inference: a test with a
+corrected variance, and verdicts on the models. At one seed nothing can be said about models; other test
+people alone are resampled, with all their photos (report/intervals.py), to see which differences keep their
+sign. All pairs of models at a balance are tested together in one measure, so p is adjusted by Holm's rule.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
+from simulations.inference.comparison import Verdict, compare, with_holm
+from simulations.inference.paired_t import LEVEL, holm
+from simulations.inference.scores import MEASURES, Replicate
 from simulations.report import intervals
 from simulations.report.intervals import Difference, Judged
-from simulations.report.results import Run
+from simulations.report.results import Run, share_tested
 
-COMPARED = ("accuracy", "macro_f1")
-LEVEL = 0.05
+COMPARED = MEASURES
+
+Reading = Literal["different", "equal within the margin", "not decided", "sign holds", "sign open"]
+OVER_SEEDS: tuple[Reading, ...] = ("different", "equal within the margin", "not decided")
+AT_ONE_SEED: tuple[Reading, ...] = ("sign holds", "sign open")
+CLEAR = (OVER_SEEDS[0], AT_ONE_SEED[0])
+_READ: dict[Verdict, Reading] = {
+    "better": "different",
+    "worse": "different",
+    "equal within the margin": "equal within the margin",
+    "not decided": "not decided",
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,9 @@ class Pair:
 
     Fields:
         gap: the difference of the means over seeds with its own 95% interval. of_seeds: at each seed.
-        p: bootstrap p-value; adjusted: by Holm's rule for all pairs at this balance and measure.
+        p: of no difference; adjusted: by Holm's rule for all pairs at this balance and measure.
+        p_equal: of a difference of at least the margin, adjusted likewise; None at one seed.
+        reading: one of OVER_SEEDS, or of AT_ONE_SEED: whether other test people would change the sign.
     """
 
     balance: int
@@ -35,34 +51,56 @@ class Pair:
     of_seeds: tuple[float, ...]
     p: float
     adjusted: float
-
-    @property
-    def reading(self) -> str:
-        """Beyond noise, within noise, or unclear: beyond noise on its own, but not after adjustment, or not
-        with the same sign at every seed.
-        """
-        one_sign = all(each > 0 for each in self.of_seeds) or all(each < 0 for each in self.of_seeds)
-        if self.adjusted <= LEVEL and one_sign:
-            return "beyond noise"
-        return "within noise" if self.gap.within_noise else "unclear"
+    p_equal: float | None
+    reading: Reading
 
 
-def pairs_at(balance: int, runs: Mapping[str, Sequence[Run]], tests: Sequence[Judged]) -> Iterator[Pair]:
-    """Every pair of models in every measure; `runs` of each model and `tests` are ordered by seed, and the
-    predictions of a test are in the order of the models.
+_Runs = Mapping[str, Sequence[Run]]  # those of each model, by seed
+
+
+def pairs_at(balance: int, runs: _Runs, tests: Sequence[Judged]) -> Iterator[Pair]:
+    """All pairs of models at one balance in each measure, the first named first.
+
+    `tests`: the test photos of each seed, predictions in the order of the models.
     """
+    if len(runs) > 1:
+        several = len(tests) > 1
+        yield from _over_seeds(balance, runs, tests) if several else _at_one_seed(balance, runs, tests[0])
+
+
+def _over_seeds(balance: int, runs: _Runs, tests: Sequence[Judged]) -> Iterator[Pair]:
     models = list(runs)
-    if len(models) < 2:
-        return
-    scores = intervals.resampled(tests, len(runs[models[0]][0].summary.classes))
+    arms = {model: [Replicate(seed, 0, test.true, test.said[place], test.units)
+                    for seed, test in enumerate(tests)] for place, model in enumerate(models)}  # fmt: skip
+    first = runs[models[0]][0]
+    classes, share = len(first.summary.classes), share_tested(first)
+    for measure in COMPARED:
+        found = [
+            compare(one, arms[one], two, arms[two], classes=classes, measure=measure, test_share=share)
+            for one, two in combinations(models, 2)
+        ]
+        for each in with_holm(found):
+            gap = Difference(each.difference, each.low, each.high)
+            of_seeds = _of_seeds(runs[each.arm], runs[each.reference], measure)
+            yield Pair(
+                balance, measure, each.arm, each.reference, gap, of_seeds, each.p, each.p_holm,
+                each.p_equal_holm, _READ[each.verdict],
+            )  # fmt: skip
+
+
+def _at_one_seed(balance: int, runs: _Runs, test: Judged) -> Iterator[Pair]:
+    models = list(runs)
+    scores = intervals.resampled(test, len(runs[models[0]][0].summary.classes))
     places = list(combinations(range(len(models)), 2))
     for measure in COMPARED:
         gaps = [scores[measure][:, i] - scores[measure][:, j] for i, j in places]
         p_values = [intervals.p_value(gap) for gap in gaps]
-        for (i, j), gap, p, adjusted in zip(places, gaps, p_values, intervals.holm(p_values), strict=True):
-            first, second = models[i], models[j]
-            each = tuple(
-                one.score(measure) - two.score(measure)
-                for one, two in zip(runs[first], runs[second], strict=True)
-            )
-            yield Pair(balance, measure, first, second, intervals.difference(gap), each, p, adjusted)
+        for (i, j), resamples, p, adjusted in zip(places, gaps, p_values, holm(p_values), strict=True):
+            first, second, gap = models[i], models[j], intervals.difference(resamples)
+            reading: Reading = "sign holds" if adjusted <= LEVEL and gap.holds else "sign open"
+            of_seeds = _of_seeds(runs[first], runs[second], measure)
+            yield Pair(balance, measure, first, second, gap, of_seeds, p, adjusted, None, reading)
+
+
+def _of_seeds(first: Sequence[Run], second: Sequence[Run], measure: str) -> tuple[float, ...]:
+    return tuple(one.score(measure) - two.score(measure) for one, two in zip(first, second, strict=True))

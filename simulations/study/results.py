@@ -1,6 +1,6 @@
 """The finished runs of a study as numbers: means and spreads over seeds, and differences between models.
 
-Reads run folders only; pairs.py tests whether the differences exceed noise.
+Reads run folders only; pairs.py tests whether models differ.
 """
 
 from collections.abc import Mapping, Sequence

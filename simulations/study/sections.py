@@ -67,7 +67,7 @@ def _row(row: Row) -> list[str]:
 
 
 def differences(study: Study) -> str:
-    """Which differences between models exceed noise, as text, then every pair; the last balance is open."""
+    """Which models differ, as text, then every pair; the last balance is open."""
     if len(study.models) < 2:
         return ""
     found = words.findings(study)
@@ -78,7 +78,7 @@ def differences(study: Study) -> str:
     )
     title = f"<h3>{esc(words.balanced(last).capitalize())}</h3>" if others else ""
     return section(
-        "Which differences between models exceed noise",
+        words.title(study),
         paragraph(words.method(study)),
         title + _findings(parts[last]),
         page.folded(f"Every pair, {words.balanced(last)}", _pairs(study, last)),

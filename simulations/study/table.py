@@ -1,4 +1,4 @@
-"""The results of a study for the terminal: a row per model and balance, then which differences exceed noise.
+"""The results of a study for the terminal: a row per model and balance, then which models differ.
 
 The numbers come from simulations/study/results.py, the published ones from simulations/study/published.py.
 """
@@ -93,11 +93,11 @@ def _short(seconds: float | None) -> str:
 
 
 def _verdict(study: Study) -> list[RenderableType]:
-    """Which differences exceed noise: in full at the last balance, in a line at the others."""
+    """Which models differ: in full at the last balance, in a line at the others."""
     parts: list[RenderableType] = ["", Text(words.BALANCE, style="dim"), Text(f"* {CAUTION}", style="dim")]
     if len(study.models) < 2:
         return parts
-    parts += ["", Text("Which differences between models exceed noise", style="bold")]
+    parts += ["", Text(words.title(study), style="bold")]
     *others, accuracy, f1 = words.findings(study)
     for finding in (accuracy, f1):
         parts += ["", *_finding(finding)]

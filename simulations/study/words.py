@@ -1,13 +1,15 @@
-"""What a study found, as text: which differences between models are beyond noise and which are not."""
+"""What a study found, as text: which models differ, or at one seed which differences keep their sign."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
+from simulations.inference.comparison import MARGIN
+from simulations.inference.paired_t import LEVEL
 from simulations.report.charts import short
 from simulations.report.intervals import MANY
 from simulations.report.page import percent, signed
-from simulations.study.pairs import COMPARED, Pair
+from simulations.study.pairs import AT_ONE_SEED, CLEAR, COMPARED, OVER_SEEDS, Pair
 from simulations.study.results import Spread, Study
 
 NAMES = {
@@ -17,16 +19,19 @@ NAMES = {
     "weighted_f1": "Weighted F1",
 }
 SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
-READINGS = ("beyond noise", "within noise", "unclear")
 BALANCE = "Balance: training views of each class; none: no balancing."
-_STANDING = {"within noise": "not told apart from", "unclear": "unclear against"}
+_STANDING = {
+    "equal within the margin": "equal within the margin to",
+    "not decided": "not decided against",
+    "sign open": "sign open against",
+}
 _GROUPS = ("above", "below", *_STANDING.values())
 _FEW = 2  # up to this many models are always listed
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Which differences between models exceed noise, at one balance in one measure.
+    """How the models compare, at one balance in one measure.
 
     Fields:
         lines: (model, its mean, how it compares with the others), best first.
@@ -51,12 +56,13 @@ def _finding(study: Study, balance: int, measure: str) -> Finding:
     readings = {(one, other): pair.reading for pair in pairs
                 for one, other in ((pair.first, pair.second), (pair.second, pair.first))}  # fmt: skip
     lines = tuple((model, share(means[model], measure), _standing(model, order, readings)) for model in order)
-    counts = {reading: sum(pair.reading == reading for pair in pairs) for reading in READINGS}
+    known = OVER_SEEDS if len(study.seeds) > 1 else AT_ONE_SEED
+    counts: dict[str, int] = {reading: sum(pair.reading == reading for pair in pairs) for reading in known}
     return Finding(balance, measure, lines, counts)
 
 
 def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str], str]) -> str:
-    """For example: not told apart from cnn; above the others. `order`: the models, best first.
+    """For example: not decided against cnn; above the others. `order`: the models, best first.
 
     The largest group, if it has more than _FEW models, comes last and is not listed.
     """
@@ -65,7 +71,7 @@ def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str
         if other != model:
             clear = "below" if order.index(other) < order.index(model) else "above"
             reading = readings[model, other]
-            groups.setdefault(clear if reading == "beyond noise" else _STANDING[reading], []).append(other)
+            groups.setdefault(clear if reading in CLEAR else _STANDING[reading], []).append(other)
     largest = max(groups, key=lambda group: len(groups[group]))
     if len(groups[largest]) == len(order) - 1 > 1:
         return f"{largest} all others"
@@ -75,11 +81,18 @@ def _standing(model: str, order: Sequence[str], readings: Mapping[tuple[str, str
 
 
 def counted(finding: Finding) -> str:
-    """For example: 22 of 28 pairs beyond noise, 4 within noise, 2 unclear."""
-    parts = [f"{number} {reading}" for reading, number in finding.counts.items() if number]
-    first, rest = parts[0].split(" ", 1)
+    """For example: different: 22 of 28 pairs; not decided: 6."""
+    (first, number), *rest = ((name, number) for name, number in finding.counts.items() if number)
     total = sum(finding.counts.values())
-    return ", ".join([f"{first} of {total} {'pair' if total == 1 else 'pairs'} {rest}", *parts[1:]])
+    pairs = f"{first}: {number} of {total} {'pair' if total == 1 else 'pairs'}"
+    return "; ".join([pairs, *(f"{name}: {number}" for name, number in rest)])
+
+
+def title(study: Study) -> str:
+    """The heading of the differences."""
+    if len(study.seeds) > 1:
+        return "Which models differ"
+    return f"Which differences other test {study.drawn} would not change"
 
 
 def headline(study: Study) -> str:
@@ -94,11 +107,16 @@ def headline(study: Study) -> str:
     rivals = [
         pair.second if pair.first == best.model else pair.first
         for pair in study.compared(balance, "macro_f1")
-        if best.model in (pair.first, pair.second) and pair.reading != "beyond noise"
+        if best.model in (pair.first, pair.second) and pair.reading not in CLEAR
     ]
+    if len(study.seeds) == 1:
+        would = f"might put {listed(rivals)} above it" if rivals else "would not change that"
+        return (
+            f"{where} {best.model} scores highest at this seed: {scores}; other test {study.drawn} {would}."
+        )
     if not rivals:
-        return f"{where} {best.model} is best: {scores}; its macro-F1 is beyond noise above every other."
-    level = f"its macro-F1 is not clearly above that of {listed(rivals)}"
+        return f"{where} {best.model} is best: {scores}; its macro-F1 is above every other over the seeds."
+    level = f"whether its macro-F1 is above that of {listed(rivals)} is not decided"
     return f"{where} {best.model} scores highest: {scores}; {level}."
 
 
@@ -154,20 +172,21 @@ def listed(names: Sequence[str]) -> str:
 
 def method(study: Study) -> str:
     """How the differences were tested, in a few sentences."""
-    drawn = "people, each with all their photos," if study.drawn == "people" else "photos"
     pairs = len(study.models) * (len(study.models) - 1) // 2
-    text = f"Paired bootstrap over the test photos: {drawn} resampled {MANY:,} times, identically for both "
-    text += f"models{', in all seeds together' if len(study.seeds) > 1 else ''}. "
-    several = len(study.seeds) > 1
-    same = " and the better model is the same at every seed; " if several else "; "
-    alone = ", unclear if the better model is not the same at every seed" if several else ""
-    if pairs > 1:
-        text += (
-            f"{pairs} pairs are compared at once, so some of their 95% intervals miss zero by chance: a "
-            "difference is beyond noise if its p-value, adjusted for their number (Holm), is at most 0.05"
-            f"{same}unclear if only its own interval excludes zero. "
+    many = f"p is adjusted for the {pairs} pairs (Holm)" if pairs > 1 else "there is one pair"
+    if len(study.seeds) == 1:
+        drawn = "people, each with all their photos," if study.drawn == "people" else "photos"
+        return (
+            f"Paired bootstrap over the test photos of one seed: {drawn} resampled {MANY:,} times, "
+            f"identically for both models; {many}. The sign of a difference holds, and a model is above or "
+            f"below another, if p is at most {LEVEL}: with other test {study.drawn} it would be so, too. "
+            "Another split or training seed might change it: which model is better takes several seeds "
+            "(--seeds 5)."
         )
-    else:
-        text += f"A difference is within noise if its 95% interval contains zero{alone}. "
-    text += "Above and below mean beyond noise, not told apart means within it. "
-    return text + "Other seeds, and photos of another kind, add to the noise."
+    return (
+        f"Student's t on the differences of the {len(study.seeds)} seeds, each with its own split; the "
+        "variance is corrected for the photos that their training parts share (Nadeau and Bengio, 2003) and "
+        f"at least that over test {study.drawn}; {many}. Different, above and below: p is at most {LEVEL}. "
+        f"Equal: two one-sided tests exclude a difference of {100 * MARGIN:.0f} points of accuracy, or "
+        f"{MARGIN} macro-F1. Otherwise it is not decided; more seeds may."
+    )

@@ -16,6 +16,7 @@ from fer_models.text import printable
 from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.mirrors.registry import check_installed
 from simulations.partitions.registry import PARTITIONS
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
@@ -144,6 +145,7 @@ def ask(
         folder,
         command,
     )
+    check_installed(config.report.mirror)
     for cell in sweep.cells:
         if cell.name not in CENTRAL:
             _check(sweep.config_of(cell))

@@ -1,105 +1,42 @@
 """The results of a sweep: sweep.csv with a line per run, table.md and the terminal with a row per strategy.
 
-Everything is read from the run folders. A row is the mean over seeds, followed by the standard deviation.
+Below the rows of each partition stands how the strategies differ from the reference (differences.py). A row
+is the mean over seeds, followed by the standard deviation; the rounds to the goal are a restricted mean, in
+which runs that never reach it count as the last round.
 """
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, stdev
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fer_models.machine.cache import whole_file
-from fer_models.run_folder.folder import read_rounds
-from fer_models.run_folder.quality import AcrossPhones
-from fer_models.run_folder.summary import Summary
-from simulations.report.page import size
-from simulations.sweep.request import CENTRAL, Cell, SweepRequest, baseline_of
+from simulations.inference.reached import reached
+from simulations.report.page import signed, size
+from simulations.sweep import differences
+from simulations.sweep.differences import ROUNDS, Against
+from simulations.sweep.outcomes import Outcome, Row
+from simulations.sweep.request import CENTRAL
 
-NEAR = 0.95  # of the centralized macro-F1 on validation photos: the goal of a strategy
 _WIDE, _NARROW = 120, 76  # columns: with spreads, and with the first scores only
+_MEASURES = {
+    "accuracy": ("accuracy, points", 100, 1),
+    "macro_f1": ("macro-F1", 1, 3),
+    ROUNDS: ("rounds", 1, 1),
+}
+AGAINST = ("Strategy", "Measure", "Difference", "95% interval", "p", "Verdict")
+ONE_SEED = "Nothing is said about strategies: that takes several seeds in common (--seeds 5)."
 HEADS = ("Strategy", "Accuracy", "Macro-F1", "Worst tenth", "Own heads", "Rounds to 95%", "Bytes")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of sweep.csv; None if not applicable."""
-
-    partition: str
-    strategy: str
-    seed: int
-    accuracy: float
-    macro_f1: float
-    worst_tenth: float | None  # mean accuracy of the worst tenth of phones
-    own_accuracy: float | None  # of the personal heads
-    own_macro_f1: float | None
-    own_worst_tenth: float | None
-    rounds_to_95: int | None  # the first round near the centralized macro-F1; None: never
-    rounds: int | None
-    bytes_down: int
-    bytes_up: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One finished run."""
-
-    cell: Cell
-    summary: Summary
-    arrived: int | None  # the first round near the centralized macro-F1; None: never
-
-    @property
-    def row(self) -> Row:
-        """Its line of sweep.csv."""
-        said, own = self.summary, self.summary.own_heads
-        return Row(
-            partition=self.cell.partition,
-            strategy=self.cell.name,
-            seed=self.cell.seed,
-            accuracy=said.accuracy,
-            macro_f1=said.macro_f1,
-            worst_tenth=_worst(said.across_phones),
-            own_accuracy=None if own is None else own.accuracy,
-            own_macro_f1=None if own is None else own.macro_f1,
-            own_worst_tenth=None if own is None else _worst(own.across_phones),
-            rounds_to_95=self.arrived,
-            rounds=said.rounds,
-            bytes_down=said.bytes_down,
-            bytes_up=said.bytes_up,
-            seconds=said.seconds,
-        )
-
-
-def _worst(across: AcrossPhones | None) -> float | None:
-    return None if across is None else across.accuracy.worst_tenth
-
-
-def read(sweep: SweepRequest) -> list[Outcome]:
-    """Every finished run of the sweep."""
-    found, goals = [], {}
-    for cell in sweep.cells:
-        folder = sweep.place_of(cell)
-        if not (folder / Summary.FILE).exists():
-            continue
-        summary = Summary.read(folder)
-        judged = [(r.round, r.val_macro_f1) for r in read_rounds(folder) if r.val_macro_f1 is not None]
-        if cell.name == "centralized":
-            goals[cell.partition, cell.seed] = NEAR * judged[-1][1]
-        goal = goals.get((baseline_of(cell.partition, sweep.partitions), cell.seed))
-        arrived = None
-        if cell.name not in CENTRAL and goal is not None:
-            arrived = next((number for number, score in judged if score >= goal), None)
-        found.append(Outcome(cell, summary, arrived))
-    return found
-
-
-def write(outcomes: list[Outcome], folder: Path) -> None:
-    """Writes sweep.csv and table.md."""
+def write(outcomes: list[Outcome], found: list[Against], folder: Path) -> None:
+    """Writes sweep.csv, differences.csv and table.md."""
+    differences.write(found, folder)
     with (
         whole_file(folder / "sweep.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
@@ -111,11 +48,14 @@ def write(outcomes: list[Outcome], folder: Path) -> None:
     for partition, rows in _tables(outcomes):
         lines += [f"### {partition}", "", f"| {' | '.join(HEADS)} |", "|---|" + "---:|" * (len(HEADS) - 1)]
         lines += [f"| {' | '.join(row)} |" for row in rows] + [""]
+        if here := [each for each in found if each.partition == partition]:
+            lines += [f"{_over(here)}:", "", f"| {' | '.join(AGAINST)} |", "|---|---|---:|---:|---:|---|"]
+            lines += [f"| {' | '.join(_against(each))} |" for each in here] + [""]
     with whole_file(folder / "table.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
-def show(outcomes: list[Outcome], console: Console) -> None:
+def show(outcomes: list[Outcome], found: list[Against], console: Console) -> None:
     """Prints a table for each partition; what does not fit, such as spreads, is in the files only."""
     wide, narrow = console.width >= _WIDE, console.width < _NARROW
     heads = HEADS[:4] if narrow else HEADS
@@ -128,6 +68,34 @@ def show(outcomes: list[Outcome], console: Console) -> None:
             shown = row if wide else [cell.partition(" ±")[0] for cell in row]
             table.add_row(*shown[: len(heads)], style="dim" if row[0] in CENTRAL else None)
         console.print("", Text(partition[0].upper() + partition[1:], style="bold"), table, sep="\n")
+        if here := [each for each in found if each.partition == partition]:
+            console.print("", Text(_over(here), style="bold"), _differences(here, narrow), sep="\n")
+    if not found:
+        console.print("", Text(ONE_SEED, style="dim"), sep="\n")
+
+
+def _differences(found: list[Against], narrow: bool) -> Table:
+    """A line for each strategy and measure; without interval and p if there is little room."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    columns = (0, 1, 2, 5) if narrow else range(len(AGAINST))
+    for column in columns:
+        table.add_column(AGAINST[column], justify="right" if column in (2, 3, 4) else "left", no_wrap=True)
+    for each in found:
+        cells = _against(each)
+        table.add_row(*(cells[column] for column in columns))
+    return table
+
+
+def _over(found: list[Against]) -> str:
+    seeds = sorted({each.seeds for each in found})
+    return f"Minus {found[0].reference}, paired over {' to '.join(map(str, seeds))} seeds"
+
+
+def _against(each: Against) -> list[str]:
+    name, scale, digits = _MEASURES[each.measure]
+    value, low, high = (signed(scale * number, digits) for number in (each.difference, each.low, each.high))
+    p = f"{each.p_holm:.3f}" if each.p_holm >= 0.001 else "<0.001"
+    return [each.strategy, name, value, f"{low} to {high}", p, each.verdict]
 
 
 def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:
@@ -142,21 +110,27 @@ def _tables(outcomes: list[Outcome]) -> Iterable[tuple[str, list[list[str]]]]:
 
 def _row(name: str, runs: list[Outcome]) -> list[str]:
     rows = [run.row for run in runs]
-    arrived = [row.rounds_to_95 for row in rows if row.rounds_to_95 is not None]
-    rounds = "" if name in CENTRAL else "never"
-    if arrived:
-        rounds = f"{median(arrived):g}" + (
-            f" ({len(arrived)} of {len(rows)})" if len(arrived) < len(rows) else ""
-        )
     return [
         name,
         _spread([row.accuracy for row in rows]),
         _spread([row.macro_f1 for row in rows]),
         _spread([row.worst_tenth for row in rows]),
         _spread([row.own_accuracy for row in rows]),
-        rounds,
+        _rounds(runs),
         "" if name in CENTRAL else size(mean(row.bytes_down + row.bytes_up for row in rows)),
     ]
+
+
+def _rounds(runs: list[Outcome]) -> str:
+    """Rounds to the goal, and how many runs reached it unless all did; "" if there is no goal."""
+    judged = [run for run in runs if run.horizon is not None]
+    if not judged:
+        return ""
+    found = reached([run.arrived for run in judged], judged[0].horizon or 0)
+    if not found.reached:
+        return "never"
+    some = f" ({found.reached} of {found.runs})" if found.reached < found.runs else ""
+    return f"{found.rounds:.3g}{some}"
 
 
 def _spread(found: Sequence[float | None]) -> str:

@@ -1,4 +1,4 @@
-"""The result of a run beside its baselines, for the terminal: a table, and which differences exceed noise.
+"""The result of a run beside its baselines, for the terminal: a table, and the signs of their differences.
 
 Scores come from summaries; of the run folder only the per-photo predictions are read, to pair them.
 """
@@ -15,10 +15,12 @@ from fer_models.run_folder.summary import Summary
 from simulations.report import results
 from simulations.report.intervals import Difference, unpaired
 from simulations.report.page import duration, percent, signed
-from simulations.report.results import Run
+from simulations.report.results import Drawn, Run
 
 _MEASURES = (("accuracy", "accuracy", 100, 1, " points"), ("macro-F1", "macro_f1", 1, 3, ""))
-_CAUTION = "  95% intervals over test photos; seed and split add more"
+_CAUTION = """  95% intervals over the test {units} of this run: others
+  would not change a sign that holds. Another split or seed
+  might: compare methods over several seeds"""
 
 Named = tuple[str, Summary]  # a baseline's name and its summary
 
@@ -29,10 +31,12 @@ def compare(summary: Summary, baselines: list[Named], page: Path | None) -> Rend
     if left_out := _too_few(summary.across_phones):
         parts += [Text(left_out, style="dim")]
     runs = results.read_all(page.parent) if page and (page.parent / "summary.json").is_file() else []
+    drawn = results.UNPAIRED
     for name, other in baselines:
-        parts += ["", _gap(summary.kind, name, _differences(summary, other, runs))]
+        gaps, drawn = _differences(summary, other, runs)
+        parts += ["", _gap(summary.kind, name, gaps)]
     if baselines:
-        parts += [Text(_CAUTION, style="dim")]
+        parts += [Text(_CAUTION.format(units=drawn.units), style="dim")]
     return Group(*parts)
 
 
@@ -80,12 +84,13 @@ def _steps(summary: Summary) -> str:
     return f"{count:,.4g} {unit}{'' if count == 1 else 's'}"
 
 
-def _differences(summary: Summary, other: Summary, runs: list[Run]) -> dict[str, Difference]:
+def _differences(summary: Summary, other: Summary, runs: list[Run]) -> tuple[dict[str, Difference], Drawn]:
     """As on the page if the run files are there, else from the confusion matrices alone."""
     found = [[run for run in runs if run.summary == each] for each in (summary, other)]
     if all(found):
-        return results.differences(found[0][0], found[1][0])[0]
-    return unpaired(*(np.array(each.confusion, dtype=np.int64) for each in (summary, other)))
+        return results.differences(found[0][0], found[1][0])
+    matrices = (np.array(each.confusion, dtype=np.int64) for each in (summary, other))
+    return unpaired(*matrices), results.UNPAIRED
 
 
 def _gap(kind: str, name: str, gaps: dict[str, Difference]) -> Text:
@@ -94,7 +99,7 @@ def _gap(kind: str, name: str, gaps: dict[str, Difference]) -> Text:
     for label, measure, scale, digits, unit in _MEASURES:
         gap = gaps[measure]
         value, low, high = (signed(scale * each, digits) for each in (gap.value, gap.low, gap.high))
-        noise, style = ("within noise", "dim") if gap.within_noise else ("beyond noise", "bold yellow")
+        reading, style = ("sign holds", "bold yellow") if gap.holds else ("sign open", "dim")
         text.append(f"\n  {label:<9} {value + unit:<13} ")
-        text.append(f"{f'{low} to {high}':<18} ", "dim").append(noise, style)
+        text.append(f"{f'{low} to {high}':<18} ", "dim").append(reading, style)
     return text
