@@ -200,6 +200,7 @@ class _Run:
                 began=began,
                 own=personal_heads.load(log.path),
                 classifier=rounds.classifier,
+                timed=not self.request.brief,
             )
             mirrors.end(summary)
         return self._report(summary, baselines)
