@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
+from fer_models.local.kernel import EXACT_BELOW
 from fer_models.local.training import LocalTerms, round_key
 from fer_models.local.transforms import Transforms
 from fer_models.updates import own_classes, read
@@ -41,6 +42,7 @@ class Order:
     transforms: str = ""  # of updates, as `updates.written` writes the settings
     population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0
+    reach_limit: float = EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
 
     @classmethod
     def of(

@@ -37,7 +37,7 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
     ]
     patience = None if job.plan.patience is None else max(job.plan.patience, _PATIENCE)
     replies = list(grid.send_and_receive(messages, timeout=patience))
-    said = {}
+    reports = {}
     for reply in replies:
         if reply.has_error():
             raise RunError(f"a node could not get ready: {reason(reply)}")
@@ -46,15 +46,15 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
                 f"a node runs other code than the server ({other}); install the same version on both and"
                 " restart the process that starts the nodes, unless the files changed since the run began"
             )
-        said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
+        reports[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
     if patience is not None and len(replies) < len(messages):
         missing = f"{len(messages) - len(replies)} of {len(messages)} nodes"
         raise RunError(f"{missing} could not get ready: {no_answer(patience)}")
     if job.recipe is not None:
-        phones = {int(s["phone"]): (node, int(s["views"])) for node, s in said.items()}  # type: ignore[arg-type]
-        return _settled(job.plan, phones, len(said))
+        phones = {int(report["phone"]): (node, int(report["views"])) for node, report in reports.items()}  # type: ignore[arg-type]
+        return _settled(job.plan, phones, len(reports))
     expected = len(job.plan.sizes)
-    for found in said.values():
+    for found in reports.values():
         if (there := found["phones"]) != expected:
             raise RunError(
                 f"a node found {there} phones in the prepared data, the server {expected}; start again"

@@ -22,7 +22,7 @@ from fer_models.errors import InputError
 from fer_models.local.registry import UpdateConfig
 from fer_models.machine.cache import whole_file
 from fer_models.models import ModelConfig
-from fer_models.pages.extensions import is_extension
+from fer_models.pages.extensions import is_extension, refresh
 from fer_models.pages.options import as_toml
 from fer_models.pages.registry import PageSection, Registry
 from fer_models.photos.listing import HUB
@@ -222,6 +222,7 @@ def load(
     `data` replaces data.source; each of `settings` is KEY=VALUE with VALUE in TOML, or a bare string.
     Paths are resolved against the working directory. InputError for anything that cannot be used.
     """
+    refresh()
     name, raw = _read(experiment)
     for setting in settings:
         _apply(raw, setting)

@@ -28,7 +28,7 @@ from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
 from simulations.run.artifacts import write_artifacts
-from simulations.run.begin import Asked, begin
+from simulations.run.begin import Requested, begin
 from simulations.world.prepare import survey
 
 CLASSES = ("anger", "fear", "joy")
@@ -63,7 +63,7 @@ def write_run(folder: Path, config: Config) -> Encoder:
     """A run folder as a run leaves it, but that nobody trained the head."""
     world = survey(config, lambda done, total: None)
     log = RunFolder(folder)
-    begin(log, world, Asked("test", "fedfer", federated=False, baseline=True))
+    begin(log, world, Requested("test", "fedfer", federated=False, baseline=True))
     prepared = world.prepare(lambda done, total: None)
     chosen = Selection[Classifier]("last", LinearHead(new_head(len(CLASSES), 1280, seed=1)))
     trained = Trained(

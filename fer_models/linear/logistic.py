@@ -33,10 +33,10 @@ class LogisticHead(Fitted):
     reads: ClassVar[Literal["features"]] = "features"
 
     def fit(
-        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+        self, pooled: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """Logistic regression on all training views."""
-        return fit(shards, validation, len(photos), choices=CHOICES)
+        return fit(pooled, validation, len(photos), choices=CHOICES)
 
 
 def fit(

@@ -301,17 +301,16 @@ def logit_offsets(counts, margin, prior, out):
 @njit(cache=True, nogil=True)
 def train_phones(
     features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
-    key, pull, margin, prior, corrections, total, each, sound,
+    key, pull, margin, prior, corrections, limit, total, each, reaches, losses,
 ):  # fmt: skip
     """Trains every phone of `phones` (k,) for `epochs`; adds weight * (its head - its start) to `total`.
 
     The i-th phone owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] if that is the
     only one. `anchor` is the head of the round. corrections: (k, C, D + 1), or (1, ...) for all phones, or
-    (0, ...) for none. Outputs: `each` (k or 0, C, D + 1), float32 or float64, the phones' updates; `sound`
-    (k,), whether a phone's numbers are finite: the others add nothing. Returns (reach, loss): the sum of the
-    norms added, which bounds every partial sum in every order, and the loss summed over views.
+    (0, ...) for none. Outputs: `each` (k or 0, C, D + 1), float32 or float64, the phones' updates; `reaches`
+    (k,), weight * norm of each phone's update, nan if its numbers are not finite; `losses` (k,), each phone's
+    training loss summed over its views. A phone whose reach is not below `limit` adds nothing to `total`.
     """
-    reach, loss = 0.0, 0.0
     head = np.empty_like(anchor)
     first = np.empty_like(anchor)
     second = np.empty_like(anchor)
@@ -337,14 +336,12 @@ def train_phones(
             )  # fmt: skip
             phone_loss += epoch_loss
         far = distance(head, start)
-        sound[i] = np.isfinite(far) and np.isfinite(phone_loss)
-        if not sound[i]:
+        reaches[i] = weights[i] * far if np.isfinite(far) and np.isfinite(phone_loss) else np.nan
+        losses[i] = (phone_loss + LOSS_MAGIC) - LOSS_MAGIC
+        if not reaches[i] < limit:
             continue
         add_exactly(total, head, start, weights[i])
-        reach += weights[i] * far
-        loss += (phone_loss + LOSS_MAGIC) - LOSS_MAGIC
         if each.shape[0]:
             for c in range(head.shape[0]):
                 for k in range(head.shape[1]):
                     each[i, c, k] = np.float64(head[c, k]) - np.float64(start[c, k])
-    return reach, loss

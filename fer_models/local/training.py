@@ -135,14 +135,17 @@ class LocalWork:
     losses: bool = False  # whether to return the mean loss of each phone's start on its views
     transforms: "Changes | None" = None  # applied to updates before they are summed
     dtype: Any = np.float32  # of the phones' updates; exact in float64
+    reach_limit: float = kernel.EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of local training; phones with non-finite numbers are left out of all fields."""
+    """The result of local training; phones with non-finite numbers, or too large ones, are left out."""
 
     phones: np.ndarray  # (k,) int64, ids of the phones included
     sum: Update
+    photo_losses: np.ndarray  # (k,) float64, training loss of each, summed over the photos it processed
+    large: np.ndarray  # (j,) int64, ids of the phones left out because of `LocalWork.reach_limit`
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, the head of each minus its start
     losses: np.ndarray | None = None  # (k,) float64
     metrics: dict[str, np.ndarray] = field(default_factory=dict)  # (k,) float64 each, of the transforms
@@ -177,33 +180,39 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     sizes = lasts - firsts
     total = np.zeros(head.shape, np.float64)
     updates = np.empty((len(phones) if work.each else 0, *head.shape), work.dtype)
-    sound = np.empty(len(phones), np.bool_)
-    reach, loss = kernel.train_phones(
+    reaches, photo_losses = np.empty(len(phones)), np.empty(len(phones))
+    kernel.train_phones(
         np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
         sizes.astype(np.float64) if work.weights is None else work.weights,
         head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
         np.uint64(work.key), local.pull, local.margin, local.prior,
-        none if work.corrections is None else work.corrections, total, updates, sound,
+        none if work.corrections is None else work.corrections, work.reach_limit,
+        total, updates, reaches, photo_losses,
     )  # fmt: skip
-    losses = _losses(held, phones, starts, sound) if work.losses else None
-    return trained(phones, sound, sizes, work, (total, float(loss), float(reach)), updates, losses)
+    losses = _losses(held, phones, starts, reaches < work.reach_limit) if work.losses else None
+    return trained(phones, sizes, work, (total, reaches, photo_losses), updates, losses)
 
 
 def trained(
     phones: np.ndarray,
-    sound: np.ndarray,
     sizes: np.ndarray,
     work: LocalWork,
-    sums: tuple[np.ndarray, float, float],
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray],
     updates: np.ndarray,
     losses: np.ndarray | None,
 ) -> Trained:
-    """The result of `work`; `sums` (total, loss, reach) are over the finite phones, `sound` (k,) bool."""
-    total, loss, reach = sums
-    views = int(sizes[sound].sum())
+    """The result of `work`; `sums`: the total over phones below the limit, every phone's reach, nan if it is
+    not finite, and its training loss, (k,) each.
+    """
+    total, reaches, photo_losses = sums
+    sound = reaches < work.reach_limit
+    views, spent = int(sizes[sound].sum()), photo_losses[sound]
+    reach = float(reaches[sound].sum())
     return Trained(
         phones[sound],
-        Update(total, views, views * work.epochs, int(sound.sum()), loss, reach),
+        Update(total, views, views * work.epochs, int(sound.sum()), float(spent.sum()), reach),
+        spent,
+        phones[reaches >= work.reach_limit],
         updates[sound] if work.each else None,
         None if losses is None else losses[sound],
     )
@@ -222,11 +231,11 @@ def _losses(held: PhoneData, phones: np.ndarray, starts: np.ndarray, sound: np.n
 class CentralTrainer:
     """The same training on the pooled views; the optimiser's state is kept between epochs."""
 
-    def __init__(self, shards: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
+    def __init__(self, pooled: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
         self.head = start.copy()
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)
         self._step, self._epoch = 0, 0
-        self._shards, self._train, self._seed = shards, train, seed
+        self._pooled, self._train, self._seed = pooled, train, seed
         self._load()
 
     def _load(self) -> None:
@@ -246,11 +255,11 @@ class CentralTrainer:
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
         self._epoch += 1
-        every = len(self._shards.rows) if views is None else views
+        every = len(self._pooled.rows) if views is None else views
         return self._trained(every, key(self._seed, "central", self._epoch))
 
     def _trained(self, views: int, epoch_key: int) -> float:
-        held, train = self._shards, self._train.after(max(self._epoch - 1, 0))
+        held, train = self._pooled, self._train.after(max(self._epoch - 1, 0))
         # To the compiler a read-only memory map is a different type: plain views share the compiled code.
         features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
         offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]

@@ -64,9 +64,9 @@ class NetworkPhones:
     @classmethod
     def load(cls, folder: Path) -> "NetworkPhones":
         """Opens what `save` wrote; ValueError if it does not fit."""
-        said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
-        device = said.pop("device")
-        return cls(restore(Spec(**said), load_file(folder / FILE)), device)
+        spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        device = spec.pop("device")
+        return cls(restore(Spec(**spec), load_file(folder / FILE)), device)
 
     def train(self, held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
         """Trains every phone of `phones` (k,); arrays are (..., 1, P) instead of (..., C, D + 1)."""
@@ -76,9 +76,9 @@ class NetworkPhones:
         sizes = lasts - firsts
         weights = sizes.astype(np.float64) if work.weights is None else work.weights
         starts = work.head[None] if work.starts is None else work.starts
-        total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
+        total = np.zeros(work.head.shape)
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
-        losses, sound = np.empty(len(phones)), np.zeros(len(phones), np.bool_)
+        losses, reaches, photo_losses = (np.full(len(phones), np.nan) for _ in range(3))
         with _one_thread():
             for place, phone in enumerate(phones):
                 own, start = rows[firsts[place] : lasts[place]], starts[min(place, len(starts) - 1)]
@@ -88,14 +88,15 @@ class NetworkPhones:
                 far = float(np.linalg.norm(head - start))
                 if not np.isfinite(far + summed):
                     continue
-                sound[place] = True
+                reaches[place] = weights[place] * far
+                photo_losses[place] = (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
+                if not reaches[place] < work.reach_limit:
+                    continue
                 kernel.add_exactly(total, head, start, weights[place])
-                reach += weights[place] * far
-                loss += (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
                 if work.each:
                     updates[place] = np.subtract(head, start, dtype=np.float64)
-        sums = total, loss, reach
-        return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
+        sums = total, reaches, photo_losses
+        return trained(phones, sizes, work, sums, updates, losses if work.losses else None)
 
     def _phone(
         self, held: PhoneData, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: LocalWork

@@ -22,18 +22,18 @@ BELOW_HEAD = 0.1  # learning rate of pretrained layers, as a fraction of train.l
 
 
 class NetworkTrainer:
-    """Trains a copy of `start` on all views of `shards`; the optimiser's state is kept between epochs."""
+    """Trains a copy of `start` on all views of `pooled`; the optimiser's state is kept between epochs."""
 
     def __init__(
         self,
-        shards: PhoneRows,
+        pooled: PhoneRows,
         start: NetworkClassifier,
         train: TrainConfig,
         *,
         seed: int,
         device: str = "cpu",
     ) -> None:
-        self._shards, self._train, self._seed, self._epoch = shards, train, seed, 0
+        self._pooled, self._train, self._seed, self._epoch = pooled, train, seed, 0
         self._device = opened(device)
         self._learner = start.on(self._device)
         self._optimizer = make_optimizer(self._learner, train)
@@ -53,7 +53,7 @@ class NetworkTrainer:
     def epoch(self, views: int | None = None) -> float:
         """Trains one more epoch, or its first `views` views; returns the loss summed over them."""
         self._epoch += 1
-        rows = np.asarray(self._shards.rows)
+        rows = np.asarray(self._pooled.rows)
         epoch_key = np.uint64(key(self._seed, "central", self._epoch))
         order = kernel.shuffled(np.uint64(kernel.sub_key(epoch_key, np.uint64(0))), len(rows))
         chosen = rows[order[:views]]
@@ -73,8 +73,8 @@ class NetworkTrainer:
         """One optimiser step on the batch of these rows. Returns its summed loss."""
         import torch
 
-        features = torch.from_numpy(self._shards.features[rows]).to(self._device)
-        labels = torch.from_numpy(self._shards.labels[rows]).to(self._device)
+        features = torch.from_numpy(self._pooled.features[rows]).to(self._device)
+        labels = torch.from_numpy(self._pooled.labels[rows]).to(self._device)
         self._optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(self._learner.network(features), labels)
         loss.backward()

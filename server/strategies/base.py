@@ -103,7 +103,7 @@ class Algorithm(ABC):
         return {}
 
     @abstractmethod
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """From the head (C, D + 1) float32 that phones started from: the next head and the next state."""
 
 

@@ -38,13 +38,13 @@ _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
 
-def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
+def write_data(folder: Path, world: World, phone_data: PhoneData | None) -> None:
     """Writes data.json: what the face set holds and, if there are phones, the views on them."""
     table, phones = world.table, None
     found = counts(table, world.plan)
-    if shards is not None:
+    if phone_data is not None:
         rng = stream(world.config.run.partition, "phones kept")
-        phones = skew.described(skew.table(shards, len(table.classes)), table.classes, rng)
+        phones = skew.described(skew.table(phone_data, len(table.classes)), table.classes, rng)
     DataFacts(
         source=table.source,
         photos_sha256=fingerprint(table),

@@ -37,7 +37,7 @@ def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[i
         return [views]
     if isinstance(epochs, int):
         return [views] * epochs
-    whole, rest = divmod(federated_views(config, prepared.shards.sizes), views)
+    whole, rest = divmod(federated_views(config, prepared.phone_data.sizes), views)
     return [views] * whole + [rest] * (rest > 0)
 
 
@@ -93,14 +93,14 @@ def _in_epochs(
 
 
 def _at_once(world: World, prepared: Prepared, on_epoch: OnEpoch) -> tuple[Selection[Classifier], Chosen]:
-    shards, began = prepared.central, time.perf_counter()
-    classifier, chosen = models.fit(world.config.model, shards, prepared.validation, world.photos)
-    seconds, views = time.perf_counter() - began, len(shards.rows)
+    pooled, began = prepared.central, time.perf_counter()
+    classifier, chosen = models.fit(world.config.model, pooled, prepared.validation, world.photos)
+    seconds, views = time.perf_counter() - began, len(pooled.rows)
     loss = 0.0
     for first in range(0, views, _ROWS):
-        rows = shards.rows[first : first + _ROWS]
-        chances = classifier.probabilities(shards.features[rows])
-        loss += len(rows) * cross_entropy(chances, shards.labels[rows])
+        rows = pooled.rows[first : first + _ROWS]
+        chances = classifier.probabilities(pooled.features[rows])
+        loss += len(rows) * cross_entropy(chances, pooled.labels[rows])
     on_epoch(_record(1, views, loss / views, seconds, classifier, prepared.validation))
     return Selection("last", classifier, 1), chosen
 

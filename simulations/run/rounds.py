@@ -112,11 +112,11 @@ class Rounds:
         lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
-            prepared.shards.save(folder, prepared.features_path)
+            prepared.phone_data.save(folder, prepared.features_path)
             if network := self._network:
                 network.save(folder)
             files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
-            lies, sizes = str(folder), prepared.shards.sizes
+            lies, sizes = str(folder), prepared.phone_data.sizes
         return Plan(
             prepared=lies,
             sizes=sizes,

@@ -26,7 +26,7 @@ from simulations.experiment import Config
 from simulations.mirrors.registry import check_installed
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
-from simulations.run.begin import Asked, begin
+from simulations.run.begin import Requested, begin
 from simulations.run.central import Central
 from simulations.run.mirroring import mirrored
 from simulations.run.request import Request, check_cache, locked
@@ -71,7 +71,7 @@ def run_experiment(
             step(len(world.table), len(world.table))
         tell(world.table, display)
         log = RunFolder(request.folder)
-        asked = Asked(
+        requested = Requested(
             request.experiment, request.command, request.federated, request.baseline, request.devices
         )
         if request.provenance:
@@ -79,7 +79,7 @@ def run_experiment(
         with locked(log.path):
             sweep_up(log.path)
             provenance.of(request.config, world.table, world.weights).write(log.path)
-            begin(log, world, asked)
+            begin(log, world, requested)
             with ExitStack() as nodes:
                 if request.federated and through is None:
                     through = _nodes(request, display, nodes)
@@ -189,7 +189,7 @@ class _Run:
             trained()
             baselines = self._baselines(log)
             simulated = not self.request.devices
-            write_data(log.path, self.world, self.prepared.shards if simulated else None)
+            write_data(log.path, self.world, self.prepared.phone_data if simulated else None)
             summary = write_artifacts(
                 log,
                 self.world,

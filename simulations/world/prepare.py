@@ -19,7 +19,7 @@ from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import Weights, find
 from fer_models.evaluation import HeldOut
 from fer_models.local.training import PhoneRows
-from fer_models.machine import torch_device as device
+from fer_models.machine import torch_device
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
 from simulations.experiment import Config
@@ -37,7 +37,7 @@ class Prepared:
 
     features_path: Path | None  # in the cache: the model's input from each view; None if there is none
     central: PhoneRows  # all training views in one place
-    shards: PhoneRows | PoolDraws  # the same views, on phones
+    phone_data: PhoneRows | PoolDraws  # the same views, on phones
     validation: HeldOut
     test: HeldOut
     test_photos: np.ndarray  # (n,) int64, rows of the table
@@ -86,7 +86,7 @@ class World:
             held_out.append(HeldOut(matrix[rows[0] : rows[-1] + 1], labels[rows]))
         training = self.plan.rows_in(whole)[: len(self.owner)]
         central = PhoneRows(matrix, labels, training, np.array([0, len(training)]))
-        held = self._holdings(central)
+        held = self._phone_data(central)
         own = [
             _own_part(self.config, self.table, held, part, photos)
             for part, photos in zip(PARTS, held_out, strict=True)
@@ -97,7 +97,7 @@ class World:
         return Prepared(
             features_path=path,
             central=central,
-            shards=held,
+            phone_data=held,
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
@@ -105,7 +105,7 @@ class World:
             test_on_phones=own[1],
         )
 
-    def _holdings(self, pool: PhoneRows) -> PhoneRows | PoolDraws:
+    def _phone_data(self, pool: PhoneRows) -> PhoneRows | PoolDraws:
         """What each phone holds of all training views."""
         if self.partition is None:
             return shards(pool, self.owner)
@@ -133,7 +133,7 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """As `survey`, for photos that are found, checked and split already."""
     seeds = config.run
-    device.check_available(config.run.device)
+    torch_device.check_available(config.run.device)
     plan = plan_views(table, config.data.balance, seed=seeds.split)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
