@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -96,6 +98,15 @@ def here(
     for name in ("run", "faces"):
         shutil.copytree(made[0] / name, tmp_path / name)
     return Here(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(("seeds", "wanted"), [({"seed": 3}, 3), ({"seed": 3, "train_seed": 4}, 4)])
+def test_random_weights_are_those_of_the_seed_that_trained(
+    here: Here, seeds: dict[str, int], wanted: int
+) -> None:
+    config = tomllib.loads((here.folder / "run" / "config.toml").read_text())
+    (here.folder / "run" / "config.toml").write_text(tomli_w.dumps({**config, "run": seeds}))
+    assert command.locate(here.folder / "run")[1:] == ("random", wanted)
 
 
 def rows(text: str) -> list[dict[str, str]]:

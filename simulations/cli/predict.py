@@ -85,12 +85,12 @@ def locate(run: Path) -> tuple[Path, str, int]:
     _check_written(run, path)
     raw = read_toml(run / "config.toml")
     # only these, so that runs of other versions can be used
-    wanted = (("model", "weights"), ("run", "seed"), ("run", "train_seed"))
+    wanted = {"model": ("weights",), "run": ("seed", "train_seed")}
     config = validate(
         {
-            section: {name: raw[section][name]}
-            for section, name in wanted
-            if isinstance(raw.get(section), dict) and name in raw[section]
+            section: {name: raw[section][name] for name in names if name in raw[section]}
+            for section, names in wanted.items()
+            if isinstance(raw.get(section), dict)
         }
     )
     return path, config.model.weights, config.run.train

@@ -5,7 +5,7 @@ from html import escape as esc
 
 from simulations.report import charts, page
 from simulations.report.page import paragraph, section, signed
-from simulations.report.results import Run
+from simulations.report.results import UNPAIRED, Run
 from simulations.report.results import differences as measured
 
 _METRICS = (("accuracy", 100, 1), ("macro_f1", 1, 3))  # its scale on the page, and digits
@@ -16,9 +16,9 @@ def differences(runs: Sequence[Run]) -> str:
     first, others = runs[0], runs[1:]
     if not others:
         return ""
-    rows, dots, how = [], [], ""
+    rows, dots, drawn = [], [], UNPAIRED
     for run in others:
-        found, how = measured(run, first)
+        found, drawn = measured(run, first)
         cells = [esc(run.name)]
         for metric, scale, digits in _METRICS:
             gap = found[metric]
@@ -33,7 +33,7 @@ def differences(runs: Sequence[Run]) -> str:
         dots, label=f"Accuracy minus that of {first.name}, in points: {words}", percent=False
     )
     text = (
-        f"Every run minus {first.name}, the first one given. The 95% intervals (bootstrap, {how}) cover the"
+        f"Every run minus {first.name}, the first one given. The 95% intervals (bootstrap, {drawn.how}) cover the"
         " choice of test photos and people alone: an interval without zero means that for these two trained"
         " heads other test people would hardly change the sign, not that one method is better."
     )
