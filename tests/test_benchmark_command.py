@@ -71,7 +71,8 @@ def test_more_folds_than_people_are_refused(here: Here) -> None:
 def test_a_matrix_cut_from_a_larger_one_has_the_bits_of_its_own(
     run_cache: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    changes = [f"{name}={value}" for name, value in SMALL.items()]
+    few = SMALL | {"sketch.faces": 60, "sketch.subjects": 6, "data.balance": 9, "federation.phones": 3}
+    changes = [f"{name}={value}" for name, value in few.items()]
     _, config = load("quickstart", settings=changes)
     monkeypatch.setenv("FEDFER_CACHE", run_cache)
     world = survey(config, lambda *done: None)

@@ -28,12 +28,12 @@ class Views:
     @property
     def inputs(self) -> np.ndarray:
         """Model inputs (n, ...), features (n, D) for a linear head."""
-        return self.held.features[self.rows]
+        return np.asarray(self.held.features[self.rows])
 
     @property
     def labels(self) -> np.ndarray:
         """Classes (n,) int64."""
-        return self.held.labels[self.rows]
+        return np.asarray(self.held.labels[self.rows])
 
 
 def class_counts(views: Views) -> np.ndarray:
