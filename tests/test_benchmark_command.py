@@ -138,7 +138,9 @@ def test_a_benchmark_is_tuned_trained_once_and_resumed(here: Here) -> None:
 
 @pytest.mark.slow
 def test_an_arm_that_fails_stops_no_other(here: Here) -> None:
-    every_update_is_too_large = 'settings.attack = { name = "sign-flip", phones = 1.0, scale = 1e12 }\n'
+    every_update_is_too_large = (
+        'settings.attack = { name = "sign-flip", phones = 1.0, scale = 1e6 }\nsettings.train.lr = 90.0\n'
+    )
     text = SUITE.replace('name = "local"\nsettings.strategy.name = "local"', 'name = "wild"')
     done = here.run("benchmark", suite(here.folder, text + every_update_is_too_large), "--out", "bench")
     assert done.code == 1
