@@ -46,7 +46,23 @@ def gradient(views: Views) -> np.ndarray:
     return views.gradient(views.inputs, views.labels, views.head).astype(np.float32)
 
 
-MEASURES: dict[str, Callable[[Views], np.ndarray]] = {"class_counts": class_counts, "gradient": gradient}
+def class_means(views: Views) -> np.ndarray:
+    """The sum of each class's features over all views, and the class's frequency, (C, D + 1) float32."""
+    x = np.column_stack([views.inputs.astype(np.float64), np.ones(len(views.rows))])
+    return (np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32)
+
+
+def squares(views: Views) -> np.ndarray:
+    """The mean squared norm of the features, () float64."""
+    return np.asarray((views.inputs.astype(np.float64) ** 2).sum(axis=1).mean())
+
+
+MEASURES: dict[str, Callable[[Views], np.ndarray]] = {
+    "class_counts": class_counts,
+    "gradient": gradient,
+    "class_means": class_means,
+    "squares": squares,
+}
 
 
 def linear_gradient(features: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
