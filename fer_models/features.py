@@ -8,6 +8,7 @@ kept and the next run resumes from them, with the same bits.
 
 import hashlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,7 @@ from fer_models.machine.code import digests, with_imports
 from fer_models.machine.cores import cores
 from fer_models.machine.matrix_file import BATCH, Layout, Progress
 
+_TOOK = ".seconds"  # ending of the file beside the matrix that holds how long it took
 READERS = 8  # threads that read photos, at most
 _COPIED = 4096  # rows copied together
 
@@ -57,7 +59,9 @@ def extract(
     final = _path(table, plan, encoder, size, seed)
 
     def fill(file: IO[bytes]) -> None:
-        _fill(file, layout, table, plan, encoder, size, seed, report)
+        began = time.perf_counter()
+        computed = _fill(file, layout, table, plan, encoder, size, seed, report)
+        _note(final, (time.perf_counter() - began) * total / computed)
 
     _make(final, layout, fill, report)
     report(total, total)
@@ -84,6 +88,8 @@ def derive(
         whole = np.load(matrix, mmap_mode="r")
         for start in range((file.tell() - len(layout.header)) // layout.row, len(rows), _COPIED):
             file.write(whole[rows[start : start + _COPIED]].tobytes())
+        if (took := seconds(matrix)) is not None:
+            _note(final, took * len(rows) / len(among))
 
     _make(final, layout, fill, lambda done, total: None)
     return final
@@ -117,6 +123,21 @@ def _unwritable(error: OSError) -> RunError:
     )
 
 
+def seconds(path: Path) -> float | None:
+    """Seconds that computing the matrix took, whenever that was; None if not known.
+
+    Of a computation that was interrupted, those of its last part, scaled up to all rows.
+    """
+    try:
+        return float(path.with_suffix(_TOOK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _note(path: Path, took: float) -> None:
+    path.with_suffix(_TOOK).write_text(str(took), encoding="utf-8")
+
+
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
     """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seeds (if
     there are views besides view 0, or cameras), encoder, and the code and libraries that produce pixels.
@@ -147,10 +168,10 @@ def _fill(
     size: int,
     seed: int,
     report: Progress,
-) -> None:
-    """Appends the missing rows, batch by batch."""
+) -> int:
+    """Appends the missing rows, batch by batch; returns how many they were."""
     total = len(plan)
-    done = (file.tell() - len(layout.header)) // layout.row
+    done = there = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
     for pixels in _batches(table, plan, size, seed, done):
         file.write(encoder(pixels).astype(layout.dtype, copy=False).tobytes())
@@ -158,6 +179,7 @@ def _fill(
         os.fsync(file.fileno())
         done += len(pixels)
         report(done, total)
+    return total - there
 
 
 def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:

@@ -142,7 +142,7 @@ def test_runs_follow_one_another_in_silence(home: Path, capfd: pytest.CaptureFix
         return api.run("quickstart", settings=FAST, out="one", progress=False)
 
     one = asyncio.run(cell())
-    wild = {"train.lr": 100, "train.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
+    wild = {"baseline.lr": 100, "baseline.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
     with pytest.raises(api.RunError, match=r"diverged in epoch 1; .*; start a new run$"):
         api.baseline("quickstart", settings=FAST | wild, out="wild", progress=False)
     two = api.run("quickstart", settings=FAST, out="two", progress=False, baseline=False)

@@ -37,6 +37,8 @@ class Trained:
     nodes: int  # 0 for a baseline
     experiment: str  # its name
     seconds_features: float  # 0 s if they were cached
+    # What they took when they were computed, by the run's share of the rows; None if not known.
+    seconds_features_computed: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,6 +110,7 @@ class Central:
                 nodes=0,
                 experiment=self.experiment,
                 seconds_features=self.seconds_features,
+                seconds_features_computed=self.prepared.seconds_features,
             ),
             began=began,
             timed=self.timed,

@@ -109,7 +109,7 @@ class Rounds:
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
-        lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
+        lies, files, sizes, photos = "", "", np.ones(federation.phones, np.int64), None
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
             prepared.phone_data.save(folder, prepared.features_path)
@@ -117,6 +117,7 @@ class Rounds:
                 network.save(folder)
             files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
             lies, sizes = str(folder), prepared.phone_data.sizes
+            photos = prepared.phone_data.photos_of(np.arange(len(sizes)))
         return Plan(
             prepared=lies,
             sizes=sizes,
@@ -132,6 +133,7 @@ class Rounds:
             classes=len(config.data.classes),
             output=0 if self._network is None else self._network.output,
             patience=federation.patience,
+            photos=photos,
         )
 
     @property
@@ -143,10 +145,13 @@ class Rounds:
             "classes": list(config.data.classes),
             "names": json.dumps(config.data.names),
             "max_unreadable": config.data.max_unreadable,
+            "balance": config.data.balance,
+            "balance_on": config.data.balance_on,
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,
             "seed": config.run.train,
+            "views_seed": config.run.split,
         }
 
     @property

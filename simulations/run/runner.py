@@ -229,6 +229,7 @@ class _Run:
             nodes=through.nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
+            seconds_features_computed=self.prepared.seconds_features,
         )
 
     def central(self) -> Result:
