@@ -64,17 +64,17 @@ def train(message: Message, context: Context) -> Message:
         own = trainer(held, inputs["ids"], _beside(head, order, inputs["starts"]))
         place = np.searchsorted(inputs["ids"], own.phones)
         inputs = {name: values[place] for name, values in inputs.items()}
-    starts = inputs.get("starts")
+    starts, only_own = inputs.get("starts"), order.own in ("instead", "partly")
     work = LocalWork(
         head,
         order.train,
         order.epochs,
         order.key,
         order.local,
-        starts=starts if order.own == "instead" else None,
+        starts=starts if only_own else None,
         corrections=inputs.get("corrections"),
         weights=inputs.get("weights"),
-        each=order.each or order.own == "instead",
+        each=order.each or only_own,
         losses=order.losses,
         transforms=order.changes,
         reach_limit=order.reach_limit,

@@ -32,10 +32,11 @@ class Order:
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
     measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
-    pull: float = 0.0  # of `LocalTerms`, like the next two
+    pull: float = 0.0  # of `LocalTerms`, like the next three
     margin: float = 0.0
     prior: float = 0.0
-    own: str = ""  # "beside": phones also train a personal head; "instead": they train only that
+    output_epochs: int = -1
+    own: str = ""  # "beside": phones also train a personal head; "instead", "partly": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
     sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
     projection: int = 0  # features that these are projected to; 0: no projection
@@ -69,7 +70,7 @@ class Order:
     @property
     def local(self) -> LocalTerms:
         """What the strategy changes in the local update."""
-        return LocalTerms(self.pull, self.margin, self.prior)
+        return LocalTerms(self.pull, self.margin, self.prior, self.output_epochs)
 
     @property
     def changes(self) -> Transforms | None:

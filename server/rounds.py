@@ -18,7 +18,7 @@ before these are summed (fer_models/local/transforms.py).
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from flwr.app import MessageType
@@ -185,6 +185,7 @@ class Rounds:
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
         order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
+        order = replace(order, **asdict(self.algorithm.local_after))
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         reply = folded(exchange.answers().nodes, order.round, head.shape)
@@ -238,6 +239,7 @@ class Rounds:
             updates=reply.each.get("updates"),
             losses=reply.each.get("losses"),
             steps=steps,
+            output=self.plan.output,
             share=reply.update.views / int(self.plan.counts.sum()),
             own=reply.own.get("heads"),
             measured={name: reply.each[name] for name in self.algorithm.measures},

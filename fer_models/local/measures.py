@@ -29,12 +29,12 @@ class Views:
     @property
     def inputs(self) -> np.ndarray:
         """Model inputs (n, ...), features (n, D) for a linear head."""
-        return self.held.features[self.rows]
+        return np.asarray(self.held.features[self.rows])
 
     @property
     def labels(self) -> np.ndarray:
         """Classes (n,) int64."""
-        return self.held.labels[self.rows]
+        return np.asarray(self.held.labels[self.rows])
 
 
 def class_counts(views: Views) -> np.ndarray:
@@ -48,7 +48,23 @@ def gradient(views: Views) -> np.ndarray:
     return views.gradient(views.inputs, views.labels, views.head, weights).astype(np.float32)
 
 
-MEASURES: dict[str, Callable[[Views], np.ndarray]] = {"class_counts": class_counts, "gradient": gradient}
+def class_means(views: Views) -> np.ndarray:
+    """The sum of each class's features over all views, and the class's frequency, (C, D + 1) float32."""
+    x = np.column_stack([views.inputs.astype(np.float64), np.ones(len(views.rows))])
+    return (np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32)
+
+
+def squares(views: Views) -> np.ndarray:
+    """The mean squared norm of the features, () float64."""
+    return np.asarray((views.inputs.astype(np.float64) ** 2).sum(axis=1).mean())
+
+
+MEASURES: dict[str, Callable[[Views], np.ndarray]] = {
+    "class_counts": class_counts,
+    "gradient": gradient,
+    "class_means": class_means,
+    "squares": squares,
+}
 
 
 def linear_gradient(

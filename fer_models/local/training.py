@@ -141,6 +141,9 @@ class LocalTerms:
     pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
     margin: float = 0.0  # margin * n^(-1/4) is subtracted from a class's logits; n: the phone's views of it
     prior: float = 0.0  # prior * log n is added to them; with either, classes without views leave the softmax
+    # Of a network: how many epochs train its output layer alone, the first ones; the others train all but it.
+    # -1: every epoch trains all layers.
+    output_epochs: int = -1
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,8 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
         work.train,
         work.local,
     )
+    if local.output_epochs >= 0:
+        raise ValueError("a linear head is nothing but an output layer")
     rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
     starts = head[None] if work.starts is None else work.starts
     none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)

@@ -60,6 +60,11 @@ class NetworkPhones:
         _fill(list(network.network.parameters()), head)
         return network
 
+    @property
+    def output(self) -> int:
+        """How many of the parameters are the output layer's, weight and bias: the last of the row."""
+        return sum(parameter.numel() for parameter in list(self.start.network.parameters())[-2:])
+
     def save(self, folder: Path) -> None:
         """Writes what a node needs to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +141,8 @@ class NetworkPhones:
                 one = mean_loss(learner.network(x) + offsets, y, weights)
                 one.backward()
                 added()
+                for parameter in _resting(parameters, epoch, work.local):
+                    parameter.grad = None
                 optimizer.step()
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
@@ -212,6 +219,15 @@ def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) 
                 parameter.grad.add_(correction)
 
     return add
+
+
+def _resting(
+    parameters: "list[torch.nn.Parameter]", epoch: int, local: LocalTerms
+) -> "list[torch.nn.Parameter]":
+    """The parameters that are not trained in this epoch, counted from 0."""
+    if local.output_epochs < 0:
+        return []
+    return parameters[:-2] if epoch < local.output_epochs else parameters[-2:]
 
 
 def _offsets(labels: np.ndarray, classes: int, local: LocalTerms) -> "torch.Tensor":

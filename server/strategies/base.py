@@ -36,6 +36,7 @@ class RoundUpdates:
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, head - start per phone; if `needs_updates`
     losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on the phone's views; if `losses`
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
+    output: int = 0  # values of a network's output layer, which are the head's last; 0 for a linear head
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
@@ -53,7 +54,9 @@ class Algorithm(ABC):
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
     measures: ClassVar[tuple[str, ...]] = ()  # what it needs in `RoundUpdates.measured`: local/measures.py
-    own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
+    # Personal heads: none, besides this one, instead of it, or in place of a part of it.
+    own: ClassVar[Literal["", "beside", "instead", "partly"]] = ""
+    trains: ClassVar[Literal["any", "linear", "network"]] = "any"  # linear heads, whole networks, or both
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
@@ -72,6 +75,16 @@ class Algorithm(ABC):
     def local(self) -> LocalTerms:
         """What it changes in every phone's local update; default: nothing."""
         return LocalTerms()
+
+    @property
+    def local_after(self) -> LocalTerms:
+        """The same for local fine-tuning at the end; default: as in the rounds."""
+        return self.local
+
+    @property
+    def extra_epochs(self) -> int:
+        """Epochs of every local update besides `federation.local_epochs`."""
+        return 0
 
     @property
     def sgd_rate(self) -> float | None:

@@ -12,18 +12,19 @@ from fer_models.heads import Classifier, cross_entropy
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Chosen
 from server.selection import select
+from server.strategies.registry import make
 from simulations.experiment import Config
 from simulations.world.prepare import Prepared, World
 
 
 def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
-    federation = config.federation
+    epochs = config.federation.local_epochs + make(config.strategy).extra_epochs
     rounds = (
         select(len(sizes), config.phones_per_round, seed=config.run.train, number=number)
         for number in range(1, config.rounds + 1)
     )
-    return sum(int(sizes[phones].sum()) for phones in rounds) * federation.local_epochs
+    return sum(int(sizes[phones].sum()) for phones in rounds) * epochs
 
 
 def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[int]:

@@ -130,6 +130,7 @@ class Rounds:
             stamp=files,
             transforms=written(config.update, config.attack),
             classes=len(config.data.classes),
+            output=0 if self._network is None else self._network.output,
             patience=federation.patience,
             photos=photos,
         )

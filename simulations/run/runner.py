@@ -34,6 +34,8 @@ from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey
 
+_TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -128,7 +130,13 @@ def _check_strategy(config: Config) -> None:
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
     algorithm = make(strategy)
-    more = strategy.sums or algorithm.own == "instead" or bool(algorithm.measures)
+    if algorithm.trains not in ("any", kind := "linear" if MODELS[config.model.name].linear else "network"):
+        fitting = (n for n, page in MODELS.items() if page.federated and page.linear != (kind == "linear"))
+        raise InputError(
+            f"strategy.name = {strategy.name} trains {_TRAINS[algorithm.trains]}: model.name must be one of"
+            f' {", ".join(fitting)}, got "{config.model.name}"; set it, or another strategy'
+        )
+    more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
     if chosen(config.update, config.attack) and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
