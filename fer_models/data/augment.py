@@ -110,6 +110,12 @@ def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
     return ViewPlan(photos, views, cameras[photos] if (cameras >= 0).any() else None, seed)
 
 
+def union(plans: Sequence[ViewPlan]) -> ViewPlan:
+    """Every view of `plans`, each once, by photo and view, whatever part of a split it is in."""
+    rows = np.unique(np.concatenate([_numbers(plan.photos, plan.views) for plan in plans]))
+    return ViewPlan(*np.divmod(rows, _MOST_VIEWS))
+
+
 def _numbers(photos: np.ndarray, views: np.ndarray) -> np.ndarray:
     """One number for each view, in the order of rows."""
     return np.asarray(photos * _MOST_VIEWS + views)

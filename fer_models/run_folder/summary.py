@@ -62,7 +62,8 @@ class PhotoCost:
     parameters: int  # of the whole network
     parameters_trained: int  # those that training changed
     multiply_adds: int  # per photo
-    ms_per_photo: float  # measured on a few test photos
+    # Measured on a few test photos; None for one of many runs.
+    ms_per_photo: float | None = field(default=None, metadata=APPLIES)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ class Rounds:
     through: ExistingGrid
 
     def train(
-        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
     ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos. Each round is passed on to `mirrors`.
+        chosen for it on the validation photos. Each round is passed on to `mirrors`, if any.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -71,7 +71,8 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
-                mirrors.add(record)
+                if mirrors is not None:
+                    mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:

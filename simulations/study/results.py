@@ -5,6 +5,7 @@ Reads run folders only; pairs.py tests whether models differ.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -193,7 +194,7 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
         parameters=first.parameters,
         trained=first.parameters_trained,
         multiply_adds=first.multiply_adds,
-        ms_per_photo=fmean(run.summary.ms_per_photo for run in runs),
+        ms_per_photo=fmean(run.summary.ms_per_photo or nan for run in runs),
     )
 
 

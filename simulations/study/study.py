@@ -14,8 +14,8 @@ import numpy as np
 from fer_models.balancing.registry import central_plan
 from fer_models.data.augment import ViewPlan, joined_plan
 from fer_models.data.images import ImageTable, load_table
-from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
+from fer_models.machine.cache import sha256_of
 from fer_models.models import MODELS
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.files import UnusableError
