@@ -1,6 +1,5 @@
 """`benchmark` for Python: a suite of arms over folds, in its own file beside the other doors."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape as esc
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from fer_models.errors import RunError
 from fer_models.text import printable
 from simulations.api.columns import Columns
-from simulations.api.door import Settings, _failed, _text, _words
+from simulations.api.given import Settings, as_settings, as_text
 
 if TYPE_CHECKING:
     from simulations.benchmark.record import Benchmark
@@ -76,9 +75,9 @@ def benchmark(
     from simulations.terminal.display import Display
 
     settle()
-    folder = run_folder_for(_text(out), "benchmark")
+    folder = run_folder_for(as_text(out), "benchmark")
     request = ask(
-        _text(suite), data=_text(data), settings=_words(settings), seeds=seeds, folder=folder,
+        as_text(suite), data=as_text(data), settings=as_settings(settings), seeds=seeds, folder=folder,
         command=command or "api.benchmark(...)",
     )  # fmt: skip
     with failing(folder, SETTINGS, request.how_to_go_on), Display(not progress) as display:
@@ -93,9 +92,7 @@ def benchmark(
             display.note(f"left out: {line}")
     result = BenchmarkResult(folder, summary)
     if failures:
-        raise BenchmarkFailedError(_failed(_lines(failures.items()), len(summary.arms)), result)
+        reasons = "; ".join(f"{arm}, {why[0]}" for arm, why in failures.items())
+        message = f"{len(failures)} of {len(summary.arms)} arms failed; {reasons}"
+        raise BenchmarkFailedError(message, result)
     return result
-
-
-def _lines(failures: Iterable[tuple[str, list[str]]]) -> list[str]:
-    return [f"{arm}, {reasons[0]}" for arm, reasons in failures]

@@ -16,6 +16,7 @@ from fer_models.text import printable
 from simulations.benchmark.suite import Arm, NamedSuite, Suite, Tables, load, settings_of, validate
 from simulations.experiment import Config, Experiment, read_toml
 from simulations.experiment import load as load_experiment
+from simulations.mirrors.registry import check_installed
 from simulations.run.request import check_folder
 
 SETTINGS = "benchmark.toml"
@@ -114,6 +115,7 @@ class BenchmarkRequest:
                 raise InputError(
                     f"--set {key}: a benchmark sets that itself; put folds and seeds into the suite"
                 )
+        check_installed(self._base.config.report.mirror)
         if self._base.config.data.split == "given":
             raise InputError('data.split is "given", but a benchmark makes its own folds; leave it out')
         for arm in self.suite.arms:
