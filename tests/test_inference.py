@@ -304,6 +304,14 @@ def test_the_smallest_difference_is_found_in_80_of_100_cases(folds: int) -> None
     )
 
 
+@pytest.mark.parametrize("folds", [2, 3, 4, 20])
+def test_few_and_many_folds_have_a_power_too(folds: int) -> None:
+    smallest = smallest_difference(0.01, folds=folds, test_share=0.2)
+    assert power(smallest, sd=0.01, folds=folds, test_share=0.2) == pytest.approx(0.8)
+    rising = [power(d, sd=0.01, folds=folds, test_share=0.2) for d in np.linspace(0, 2 * smallest, 9)]
+    assert np.all(np.diff(rising) > 0)
+
+
 def test_power_needs_a_spread_and_two_folds() -> None:
     for sd, folds in ((0.0, 5), (0.02, 1)):
         with pytest.raises(ValueError, match="sd above 0 and at least 2 folds"):

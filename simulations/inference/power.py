@@ -13,7 +13,7 @@ def power(difference: float, *, sd: float, folds: int, test_share: float, level:
 
     limit = t.ppf(1 - level / 2, folds - 1)
     shift = abs(difference) / (sd * corrected(test_share, folds) ** 0.5)
-    return float(nct.sf(limit, folds - 1, shift) + nct.cdf(-limit, folds - 1, shift))
+    return float(nct.sf(limit, folds - 1, shift) + nct.sf(limit, folds - 1, -shift))  # cdf(-limit) can be nan
 
 
 def smallest_difference(

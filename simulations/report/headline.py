@@ -38,10 +38,8 @@ def _headline(run: Run, compared: list[Compared]) -> str:
     baseline, gaps, drawn = compared[0]
     gap, other = gaps["accuracy"], _training(baseline)
     if not gap.holds:
-        there = percent(baseline.summary.accuracy)
-        return (
-            f"{sentence}, {other} {there}: on this run, and other test {drawn.units} might change the sign."
-        )
+        there = f"{other} {percent(baseline.summary.accuracy)}"
+        return f"{sentence} on this run, {there}; other test {drawn.units} might reverse the order."
     apart = f"{abs(100 * gap.value):.1f} points {'above' if gap.value > 0 else 'below'} {other}"
     return f"{sentence}, on this run {apart}."
 
@@ -68,16 +66,20 @@ def _result(run: Run) -> str:
 def _compare(baseline: Run, gaps: dict[str, intervals.Difference], drawn: Drawn) -> str:
     accuracy, f1 = gaps["accuracy"], gaps["macro_f1"]
     scores = f"{percent(baseline.summary.accuracy)}, {baseline.summary.macro_f1:.3f}"
-    who = f"other test {drawn.units}"
+    points = f"{signed(100 * accuracy.value, 1)} points of accuracy"
     return (
-        f"Against {_training(baseline)} ({scores}) that is on this run "
-        f"{signed(100 * accuracy.value, 1)} points of accuracy, {_sign(accuracy, who)}, and "
-        f"{signed(f1.value, 3)} macro-F1, {_sign(f1, who)}."
+        f"Against {_training(baseline)} ({scores}) that is {points} and {signed(f1.value, 3)} macro-F1 on this "
+        f"run; other test {drawn.units} {_signs(accuracy, f1)}."
     )
 
 
-def _sign(gap: intervals.Difference, who: str) -> str:
-    return f"a sign that {who} {'would not' if gap.holds else 'might'} change"
+def _signs(accuracy: intervals.Difference, f1: intervals.Difference) -> str:
+    """What other test people would do to the signs of both differences."""
+    if accuracy.holds and f1.holds:
+        return "would change neither sign"
+    if accuracy.holds:
+        return "might change the sign of the latter"
+    return "might change the sign of the former" if f1.holds else "might change both signs"
 
 
 def _guessing(run: Run) -> str:
