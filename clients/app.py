@@ -4,13 +4,16 @@ A node works for whichever phones the order names and replies with one sum over 
 update or personal head if the order requests them.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients import phone_node
-from clients.phones import phones_of, trainer_of
-from fer_models.linear.statistics import phone_sums, projection
+from clients.phones import gradient_of, phones_of, trainer_of
+from fer_models.linear.statistics import SUMS, phone_sums, projection
+from fer_models.local.measures import measured
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
 from fer_models.machine.code import check_node, node_code
 from fer_models.machine.quiet import hush
@@ -73,7 +76,11 @@ def train(message: Message, context: Context) -> Message:
         transforms=order.changes,
     )
     trained = trainer(held, asked["ids"], work)
-    reply = _packed(trained, order)
+    beside = measured(
+        tuple(order.measures.split()), held, trained.phones, head, order.classes or len(head),
+        gradient_of(order.prepared),
+    )  # fmt: skip
+    reply = _packed(trained, order, beside)
     if starts is not None:
         own = own or trained
         assert own.updates is not None
@@ -85,16 +92,15 @@ def train(message: Message, context: Context) -> Message:
 
 @app.query("sums")
 def sums(message: Message, context: Context) -> Message:
-    """The sums for ridge regression over the views of the order's phones."""
+    """The sums that the order names, over the views of its phones."""
     order, head = _order(message)
     held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
-    found, sound = phone_sums(
-        held, phones, len(head), projection(held.features.shape[1], order.projection, seed=order.seed)
-    )
-    arrays = ArrayRecord({"xx": Array(found.xx), "xy": Array(found.xy), "phones": Array(sound)})
-    counts = MetricRecord({"views": found.n})
-    return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
+    smaller = projection(held.features.shape[1], order.projection, seed=order.seed)
+    found, sound = phone_sums(held, phones, len(head), SUMS[order.sums], smaller)
+    arrays = ArrayRecord({name: Array(array) for name, array in found.arrays.items()})
+    arrays["phones"] = Array(sound)
+    return Message(RecordDict({"sums": arrays, "counts": MetricRecord({"views": found.n})}), reply_to=message)
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:
@@ -118,14 +124,18 @@ def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
     return LocalWork(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
 
 
-def _packed(trained: Trained, order: Order) -> RecordDict:
+def _packed(trained: Trained, order: Order, beside: Mapping[str, np.ndarray]) -> RecordDict:
+    """The reply; `beside`: what the strategy measures of each phone."""
     update = trained.sum
     sent = {"total": update.total, "phones": trained.phones}
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
-    if order.each:
-        each_of = {"phones": trained.phones, "updates": trained.updates, "losses": trained.losses}
+    if order.each or beside:
+        each_of = {
+            "phones": trained.phones, "updates": trained.updates if order.each else None,
+            "losses": trained.losses, **beside,
+        }  # fmt: skip
         reply["each"] = ArrayRecord({name: Array(a) for name, a in each_of.items() if a is not None})
     if order.transforms:
         arrays = {"phones": trained.phones, **trained.metrics}

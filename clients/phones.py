@@ -10,6 +10,7 @@ import numpy as np
 from fer_models.data import draws
 from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
+from fer_models.local.measures import Gradient, linear_gradient
 from fer_models.local.training import LocalWork, PhoneData, PhoneRows, Trained, train_phones
 from fer_models.networks import phones as network_phones
 from fer_models.networks.phones import NetworkPhones
@@ -30,13 +31,24 @@ def phones_of(prepared: str) -> PhoneData:
         ) from error
 
 
-@lru_cache(maxsize=2)
 def trainer_of(prepared: str) -> Train:
     """The local update for what phones train: a linear head, or the network stored in the folder."""
+    network = _network_of(prepared)
+    return train_phones if network is None else network.train
+
+
+def gradient_of(prepared: str) -> Gradient:
+    """The gradient of the mean loss of what phones train."""
+    network = _network_of(prepared)
+    return linear_gradient if network is None else network.gradient
+
+
+@lru_cache(maxsize=2)
+def _network_of(prepared: str) -> NetworkPhones | None:
     folder = Path(prepared)
     if not (folder / network_phones.FILE).exists():
-        return train_phones
+        return None
     try:
-        return NetworkPhones.load(folder).train
+        return NetworkPhones.load(folder)
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"this node cannot read the network in {prepared}: {error}") from error

@@ -4,6 +4,7 @@ Each section is a small frozen value that validates itself; unknown keys are ref
 the federation live with the floor that reads them (`simulations/experiment.py` combines them all).
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,8 @@ class DataConfig(Section):
     names: dict[str, str] = {}  # meaning of the source's labels
     split: Fractions | Literal["given"] = (0.6, 0.2, 0.2)
     split_by: Literal["auto", "subject", "photo"] = "auto"
+    folds: int = Field(0, ge=0, le=50)  # 0: none
+    fold: int = Field(0, ge=0)  # the one that is the test part
     balance: int = Field(1000, ge=0, le=1_000_000)
     image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
     max_unreadable: float = Field(0.1, ge=0, le=1)
@@ -67,6 +70,24 @@ class DataConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_folds(self) -> "DataConfig":
+        if self.folds == 1:
+            raise ValueError("folds must be at least 2, or 0 for none, got 1; for example 5")
+        if self.folds and self.split == "given":
+            raise ValueError(
+                f'folds must be 0 if data.split is "given", got {self.folds}; set it to 0,'
+                " or data.split to three shares"
+            )
+        if self.fold and not self.folds:
+            raise ValueError(f"fold must be 0 if data.folds is 0, got {self.fold}; set data.folds as well")
+        if self.folds and self.fold >= self.folds:
+            raise ValueError(
+                f"fold must be from 0 to {self.folds - 1}, since data.folds is {self.folds}, got {self.fold};"
+                " lower it"
+            )
+        return self
+
 
 class SketchConfig(Section):
     """The built-in set of drawn faces."""
@@ -83,9 +104,14 @@ class SketchConfig(Section):
 
 
 class TrainConfig(Section):
-    """The local update, the same for phones and baselines."""
+    """The local update of the phones, and of the baselines unless they have their own."""
 
     lr: float = Field(0.001, gt=0, le=100)
     batch: int = Field(16, ge=1, le=65_536)
     dropout: float = Field(0.2, ge=0, le=0.95)
     optimizer: Literal["adam", "sgd"] = "adam"
+    decay: float = Field(1.0, gt=0, le=1)
+
+    def after(self, steps: int) -> "TrainConfig":
+        """The same after `steps` rounds, or epochs of a baseline: the rate is lr * decay^steps, above 0."""
+        return self.model_copy(update={"lr": max(self.lr * self.decay**steps, sys.float_info.min)})

@@ -106,7 +106,7 @@ def extract(
 
 
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
-    """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seed (if
+    """SHA-256 over everything that shapes the matrix: photos, views and cameras row by row, size, seeds (if
     there are views besides view 0, or cameras), encoder, and the code and libraries that produce pixels.
     """
     drawn = table.source == "sketch"
@@ -117,8 +117,9 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     files = digests("fer_models")
     sources = [f"{name} {files[name.replace('.', '/') + '.py']}" for name in sorted(makers)]
     libraries = [f"{name} {version(name)}" for name in ("numpy", "pillow", *(["numba"] if drawn else []))]
-    used_seed = seed if styled or np.any(plan.views) else None
-    lines = [f"features size {size} seed {used_seed}", encoder.key, *sources, *libraries]
+    own = seed if plan.camera_seed is None else plan.camera_seed
+    seeds = [f"seed {seed if np.any(plan.views) else None}", *([f"cameras {own}"] if styled else [])]
+    lines = [f"features size {size}", *seeds, encoder.key, *sources, *libraries]
     taken = (f" {camera}" if camera >= 0 else "" for _, _, camera in plan.rows())
     rows = zip(plan.photos.tolist(), plan.views.tolist(), taken, strict=True)
     lines += [f"{table.digests[photo]} {view}{camera}" for photo, view, camera in rows]

@@ -63,6 +63,19 @@ def from_arrays(arrays: Arrays) -> np.ndarray:
     return np.concatenate([arrays["weight"], arrays["bias"][:, None]], axis=1)
 
 
+def with_added_bias(head: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The head with `bias` (C,) added to its logits.
+
+    A head (C, D + 1) has its bias in the last column; a network's row (1, P) ends with its output layer's.
+    """
+    added = head.astype(np.float64)
+    if len(head) == 1:
+        added[0, -len(bias) :] += bias
+    else:
+        added[:, -1] += bias
+    return added.astype(np.float32)
+
+
 def payload(head: np.ndarray) -> int:
     """Bytes that a phone receives, or sends, for one head of float32 values."""
     return int(head.size) * 4

@@ -4,7 +4,6 @@ uint8 images in, descriptors (n, D) float32 out, in place of the frozen encoder;
 (C, D + 1). Source: Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177, via scikit-image, an optional extra.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +14,7 @@ import numpy as np
 from fer_models.encoders.encoder import gray
 from fer_models.errors import InputError
 from fer_models.heads import LinearHead
-from fer_models.metrics import macro_f1
+from fer_models.linear import logistic
 from fer_models.model import Fitted
 from fer_models.run_folder.summary import Chosen
 
@@ -27,7 +26,6 @@ ORIENTATIONS = 9  # unsigned gradient directions
 CELL, CELLS = 8, 8  # a cell's side in pixels, at least; cells along an image's side, at most
 BLOCK = 2  # cells along the side of a block, whose histograms are normalised together (L2-Hys)
 CHOICES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of scikit-learn's C; a small one is a strong penalty
-_ITERATIONS = 2000  # at most; 5,000 views of real faces take up to 300
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class HogModel(Fitted):
         self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """Logistic regression on all training views."""
-        return fit(shards, validation, len(photos))
+        return logistic.fit(shards, validation, len(photos), choices=CHOICES)
 
 
 class Hog:
@@ -106,55 +104,3 @@ def length(size: int) -> int:
     """Length of the descriptor of an image of side `size`: 324 at 32 pixels, 1,764 from 64 on."""
     _, cells = grid(size)
     return (cells - BLOCK + 1) ** 2 * BLOCK**2 * ORIENTATIONS
-
-
-def fit(
-    training: "PhoneRows", validation: "HeldOut", classes: int, *, iterations: int = _ITERATIONS
-) -> tuple[LinearHead, Chosen]:
-    """Multinomial logistic regression on all training views, and how it was chosen.
-
-    Its C is the value of CHOICES with the best macro-F1 on validation; ties go to the smallest. Each fit
-    starts from the previous one and records whether it converged within `iterations`. Runs on one thread, so
-    that the bits do not depend on the number of cores. ValueError if a class has no view.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    rows, labels = training.features[training.rows], training.labels[training.rows]
-    if len(np.unique(labels)) != classes:
-        raise ValueError(f"every one of the {classes} classes needs a view, got {np.unique(labels)}")
-    model = LogisticRegression(max_iter=iterations, warm_start=True)
-    best, best_f1, found = np.empty(0), -1.0, dict[str, float]()
-    tried: list[dict[str, float]] = []
-    with threadpool_limits(1, user_api="blas"):
-        for choice in CHOICES:
-            model.set_params(C=choice)
-            converged = _fitted(model, rows, labels)
-            head = _head(model)
-            answers = (validation.features @ head[:, :-1].T + head[:, -1]).argmax(axis=1)
-            score, taken = macro_f1(validation.labels, answers, classes), int(model.n_iter_[0])
-            tried.append({"C": choice, "macro_f1": score, "iterations": taken, "converged": converged})
-            if score > best_f1:
-                best, best_f1, found = head, score, {"C": choice, "converged": converged}
-    return LinearHead(best), {**found, "tried": tried}
-
-
-def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:
-    """Fits the model; returns whether it converged, which only scikit-learn's warning reports in full."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(rows, labels)
-    late = [one for one in caught if issubclass(one.category, ConvergenceWarning)]
-    for other in (one for one in caught if one not in late):
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return not late
-
-
-def _head(model: Any) -> np.ndarray:
-    """The linear head (C, D + 1), float32. For two classes scikit-learn only stores the difference."""
-    values = np.column_stack([model.coef_, model.intercept_])
-    if len(values) == 1:
-        values = np.concatenate([-values / 2, values / 2])
-    return values.astype(np.float32)

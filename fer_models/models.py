@@ -19,7 +19,8 @@ from fer_models.encoders.weights import Weights
 from fer_models.evaluation import HeldOut
 from fer_models.heads import Arrays, Classifier, LinearHead, from_arrays, new_head
 from fer_models.hog import HogModel
-from fer_models.linear.linear_models import Frozen, Majority, RidgeHead
+from fer_models.linear.linear_models import Frozen, LdaHead, Majority, NcmHead, RidgeHead
+from fer_models.linear.logistic import LogisticHead
 from fer_models.local.training import CentralTrainer, PhoneRows
 from fer_models.model import Fitted, Linear, Model
 from fer_models.networks.registry import NETWORKS
@@ -40,6 +41,9 @@ MODELS: dict[str, type[Model]] = {
     **NETWORKS,
     "hog": HogModel,
     "ridge": RidgeHead,
+    "logistic": LogisticHead,
+    "lda": LdaHead,
+    "ncm": NcmHead,
     "majority": Majority,
 }
 REGISTRY: Registry[Model] = Registry("model.name", Model, MODELS, default="mobilenet", own=False)

@@ -30,12 +30,14 @@ class Order:
     code: str = ""  # of the server's code: `code.node_digest`
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
+    measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
     pull: float = 0.0  # of `LocalTerms`, like the next two
     margin: float = 0.0
     prior: float = 0.0
     own: str = ""  # "beside": phones also train a personal head; "instead": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
-    projection: int = 0  # features that sums for ridge regression are projected to; 0: no projection
+    sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
+    projection: int = 0  # features that these are projected to; 0: no projection
     transforms: str = ""  # of updates, as `updates.written` writes the settings
     population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0

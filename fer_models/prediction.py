@@ -90,7 +90,7 @@ def read_head(path: Path) -> TrainedHead:
 
 def fitting_encoder(head: TrainedHead, weights: str, *, seed: int) -> Encoder | None:
     """The encoder that the head was trained on, None if its model reads nothing; `weights` and `seed` are the
-    run's model.weights and run.seed. Raises InputError if that encoder is not available here.
+    run's model.weights and training seed. Raises InputError if that encoder is not available here.
     """
     found = None if head.weights_sha256 is None else fitting_weights(head, weights, seed=seed)
     return open_encoder(head.model, found)

@@ -5,9 +5,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fer_models.config import Section
+from fer_models.pages.options import as_toml
 from fer_models.pages.registry import PageSection, Registry
 from server.strategies.base import Algorithm
-from server.strategies.registry import STRATEGIES
+from server.strategies.closed_form import ClosedForm
+from server.strategies.registry import CLOSED_FORMS, STRATEGIES, make
+
+
+def _start(name: object) -> str:
+    """The name of an initial head unchanged; ValueError if there is none of that name."""
+    if isinstance(name, str) and name in ("random", *CLOSED_FORMS):
+        return name
+    *most, last = [f'"{known}"' for known in ("random", *CLOSED_FORMS)]
+    raise ValueError(f'must be {", ".join(most)} or {last}, got {as_toml(name)}; the default is "random"')
 
 
 class StrategyConfig(PageSection):
@@ -20,23 +30,35 @@ class StrategyConfig(PageSection):
     auto: ClassVar[bool] = True
 
     name: Annotated[str, BeforeValidator(STRATEGIES.named)] = STRATEGIES.default
-    start: Literal["random", "ridge"] = "random"
+    start: Annotated[str, BeforeValidator(_start)] = "random"
     projection: int = Field(0, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _check_start(self) -> "StrategyConfig":
-        if self.start == "ridge" and not self.page.has_rounds():
-            raise ValueError(f"start = ridge is for strategies that train in rounds, not for {self.name}")
-        if self.projection and not self.sums:
+        if self.start in CLOSED_FORMS and not self.page.has_rounds():
             raise ValueError(
-                f"projection belongs to ridge, or start = ridge; strategy.name is {self.name}; leave it out"
+                f"start = {self.start} is for strategies that train in rounds, not for {self.name}"
+            )
+        if self.projection and not self.sums:
+            forms = ", ".join(CLOSED_FORMS)
+            raise ValueError(
+                f"projection belongs to {forms}, as name or start; strategy.name is {self.name}; leave it out"
             )
         return self
 
     @property
+    def form(self) -> ClosedForm | None:
+        """The closed form that is the strategy, or that it starts from; None if neither is one."""
+        if self.page.closed_form:
+            form = make(self)
+            assert isinstance(form, ClosedForm)
+            return form
+        return CLOSED_FORMS[self.start]() if self.start in CLOSED_FORMS else None
+
+    @property
     def sums(self) -> bool:
-        """Whether phones send sums for ridge regression."""
-        return self.page.closed_form or self.start == "ridge"
+        """Whether phones send sums for a closed form."""
+        return self.page.closed_form or self.start in CLOSED_FORMS
 
 
 class EvaluationConfig(Section):

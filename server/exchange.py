@@ -17,7 +17,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
-from fer_models.linear.closed_form import Moments
+from fer_models.linear import statistics
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
@@ -51,9 +51,9 @@ class Replies:
 
 @dataclass(frozen=True)
 class Sums:
-    """The replies of phones for ridge regression."""
+    """The replies of phones that sent sums over their views."""
 
-    moments: Moments
+    total: statistics.Sums
     phones: int  # number of phones included
     dropped: dict[int, str]
     wire_bytes: int = 0
@@ -82,7 +82,12 @@ class Exchange:
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(asked or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
-        beside_sum = {"each": order.each, "own": bool(order.own), "metrics": bool(order.transforms)}
+        self._classes = order.classes or len(head)
+        beside_sum = {
+            "each": order.each or bool(order.measures),
+            "own": bool(order.own),
+            "metrics": bool(order.transforms),
+        }
         self._asked = tuple(name for name, asked_for in beside_sum.items() if asked_for)  # records
         self._homes, self._epochs = homes, order.epochs
         self._left, self._failed, self._why = phones, set[int](), ""
@@ -146,7 +151,7 @@ class Exchange:
     def answers(self) -> Replies:
         """All replies to a training order."""
         nothing = Update(np.zeros(self._head.shape), 0, 0, 0, 0.0, 0.0)
-        rest = self._sizes, self._head.shape, self._epochs, self._asked
+        rest = self._sizes, self._head.shape, self._epochs, self._asked, self._classes
         parts, dropped = self._sound(lambda reply, share: _read(reply, share, *rest))
         parts.append(_Read(self._phones[:0], nothing, {}, {}, {}))
         ids = np.concatenate([part.phones for part in parts])
@@ -160,11 +165,11 @@ class Exchange:
             _joined([part.metrics for part in parts], order),
         )
 
-    def sums(self, shape: tuple[int, int]) -> Sums:
-        """All replies to a query for sums; `shape` (D + 1, C) is that of X'Y."""
-        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, shape))
-        nothing = Moments(np.zeros((shape[0], shape[0])), np.zeros(shape), 0)
-        total = reduce(operator.add, (part.moments for part in parts), nothing)
+    def sums(self, kind: type[statistics.Sums], width: int, classes: int) -> Sums:
+        """All replies to a query for sums of this kind, over features of this width."""
+        shapes = kind.shapes(width, classes)
+        parts, dropped = self._sound(lambda reply, share: _read_sums(reply, share, self._sizes, kind, shapes))
+        total = reduce(operator.add, (part.sums for part in parts), kind.nothing(width, classes))
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
 
     def _sound(self, read: Callable[[Message, np.ndarray], _T]) -> tuple[list[_T], dict[int, str]]:
@@ -197,19 +202,27 @@ class _Read:
 @dataclass(frozen=True)
 class _ReadSums:
     phones: np.ndarray
-    moments: Moments
+    sums: statistics.Sums
 
 
-def _read_sums(reply: Message, share: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> _ReadSums:
+def _read_sums(
+    reply: Message,
+    share: np.ndarray,
+    sizes: np.ndarray,
+    kind: type[statistics.Sums],
+    shapes: Mapping[str, tuple[int, int]],
+) -> _ReadSums:
     """The sums that a node sent for the phones `share`; an error if they cannot be used."""
-    arrays, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
-    xx, xy, phones = (arrays[name].numpy() for name in ("xx", "xy", "phones"))
+    record, views = reply.content.array_records["sums"], reply.content.metric_records["counts"]["views"]
+    arrays, phones = {name: record[name].numpy() for name in shapes}, record["phones"].numpy()
     phones = _some_of(share, phones)
-    if xx.shape != (shape[0], shape[0]) or xy.shape != shape or views != sizes[phones].sum():
+    if any(arrays[name].shape != shape for name, shape in shapes.items()) or views != sizes[phones].sum():
         raise _UnsoundError(_WRONG)
-    if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise _UnsoundError(NOT_FINITE)
-    return _ReadSums(phones, Moments(xx, xy, int(views)))  # type: ignore[arg-type]
+    if (sums := kind(**arrays)).n != views:
+        raise _UnsoundError(_WRONG)
+    return _ReadSums(phones, sums)
 
 
 def _read(
@@ -219,6 +232,7 @@ def _read(
     shape: tuple[int, ...],
     epochs: int,
     asked: tuple[str, ...],
+    classes: int,
 ) -> _Read:
     """What a node sent for `share`, the phones assigned to it; an error if it cannot be used."""
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
@@ -233,7 +247,7 @@ def _read(
     if np.abs(total).max() > _SLACK * (reach + 1) or (len(share) == 1 and reach >= kernel.EXACT_BELOW):
         raise _UnsoundError(_LARGE)
     records = reply.content.array_records
-    parts = {name: _rows(records[name], phones, shape) for name in asked}
+    parts = {name: _rows(records[name], phones, (shape, (classes,), ())) for name in asked}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
     return _Read(phones, update, *(parts.get(name, {}) for name in ("each", "own", "metrics")))
 
@@ -245,15 +259,17 @@ def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:
     return phones
 
 
-def _rows(record: ArrayRecord, phones: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a record, reordered to one row per phone of `phones` (k,)."""
+def _rows(
+    record: ArrayRecord, phones: np.ndarray, shapes: tuple[tuple[int, ...], ...]
+) -> dict[str, np.ndarray]:
+    """The arrays of a record, reordered to one row per phone of `phones` (k,), each of one of `shapes`."""
     found, arrays = record["phones"].numpy(), {}
     place = np.searchsorted(found, phones)
     if not np.array_equal(found[np.minimum(place, len(found) - 1)] if len(found) else found, phones):
         raise _UnsoundError(_WRONG)
     for name in set(record) - {"phones"}:
         values = record[name].numpy()
-        if len(values) != len(found) or values.shape[1:] not in (shape, ()):
+        if len(values) != len(found) or values.shape[1:] not in shapes:
             raise _UnsoundError(_WRONG)
         if not np.isfinite(values := values[place]).all():
             raise _UnsoundError(NOT_FINITE)
@@ -265,7 +281,8 @@ def _joined(parts: list[dict[str, np.ndarray]], order: np.ndarray) -> dict[str, 
     """The arrays of all parts, concatenated, their rows in the given order; {} if no part has any."""
     parts = [part for part in parts if part]
     names = parts[0] if parts else ()
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
+    found = {name: [part[name] for part in parts if len(part[name])] for name in names}
+    return {name: np.concatenate(rows or [parts[0][name]])[order] for name, rows in found.items()}
 
 
 def reason(reply: Message) -> str:

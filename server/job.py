@@ -40,14 +40,18 @@ class Plan:
     classes: int = 0  # passed to transforms
     patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
 
-    def order(self, algorithm: Algorithm, number: int) -> Order:
-        """The order of round `number`."""
+    def training(self, algorithm: Algorithm, number: int) -> TrainConfig:
+        """How phones train in round `number`: the rate has decayed since round 1."""
         train = self.train
         if algorithm.sgd_rate is not None:
             train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.sgd_rate})
+        return train.after(max(number - 1, 0))
+
+    def order(self, algorithm: Algorithm, number: int) -> Order:
+        """The order of round `number`."""
         return Order.of(
             self.prepared,
-            train,
+            self.training(algorithm, number),
             epochs=self.epochs,
             seed=self.seed,
             number=number,
@@ -55,6 +59,7 @@ class Plan:
             code=node_digest(own_classes(self.transforms)),
             each=algorithm.needs_updates,
             losses=algorithm.losses,
+            measures=" ".join(algorithm.measures),
             **asdict(algorithm.local),
             own=algorithm.own,
             own_pull=algorithm.personal_pull,

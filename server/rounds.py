@@ -10,7 +10,7 @@ A round (`Rounds.round`):
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
 8. hand out: the round's record and its checkpoint go to one callback.
 
-Ridge regression is a single round of sums instead (`Rounds.ridge`); other strategies may start from its head.
+A closed form is a single round of sums instead (`Rounds.solve`); other strategies may start from its head.
 The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
 before these are summed (fer_models/local/transforms.py).
 """
@@ -25,8 +25,7 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
-from fer_models.linear.statistics import check_exact, projection
-from fer_models.linear.statistics import payload as sums_payload
+from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
 from fer_models.local.training import Update
 from fer_models.order import Order
@@ -39,15 +38,16 @@ from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
 from server.selection import select
-from server.strategies import personal_heads, ridge
+from server.strategies import personal_heads
 from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
+from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
 
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
-    if job.mechanisms and (algorithm.needs_updates or job.plan.strategy.sums):
+    if job.mechanisms and (algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums):
         raise RunError(
             f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
             " mechanisms change; choose another strategy",
@@ -55,12 +55,12 @@ def run(grid: Grid, job: Job) -> None:
         )
     plan = greet(grid, job, job.plan.order(algorithm, 0))
     rounds = Rounds(grid, job, plan, algorithm)
-    if algorithm.closed_form:
-        rounds.ridge(job.start)
+    if isinstance(algorithm, ClosedForm):
+        rounds.solve(algorithm, job.start)
         return
     reached = Reached(job.start)
-    if plan.strategy.start == "ridge" and job.start.number == 0:
-        sums, head, _ = rounds.sums(job.start.head)
+    if (form := plan.strategy.form) is not None and job.start.number == 0:
+        sums, head, _ = rounds.sums(form, job.start.head)
         reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
     while reached.checkpoint.number < job.rounds:
         reached = rounds.round(reached)
@@ -112,7 +112,7 @@ class Rounds:
         answers = decided.now
         context = SumContext(number, plan.seed, len(phones), before.head)
         update, metrics = applied(self.job.mechanisms, answers.update, context)
-        head, state = algorithm.step(before.head, self._came(answers, update), state)
+        head, state = algorithm.step(before.head, self._came(answers, update, number), state)
         result = RoundResult(
             number=number,
             phones=answers.phones,
@@ -135,38 +135,41 @@ class Rounds:
         changes = self.plan.order(self.algorithm, 0).changes
         return changes.summary(answers.metrics) if changes else {}
 
-    def ridge(self, before: Checkpoint) -> Checkpoint:
-        """The single round of ridge regression."""
+    def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
+        """The single round of a closed form."""
         began = time.perf_counter()
-        sums, head, state = self.sums(before.head)
+        sums, head, state = self.sums(form, before.head)
         seconds = time.perf_counter() - began
-        result = RoundResult(1, sums.phones, sums.moments.n, None, seconds, sums.wire_bytes, sums.dropped)
+        result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
         return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
 
-    def sums(self, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
+    def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
         """The sums of all phones, the head solved from them, and a record of how it was chosen.
 
         Raises RunError if too few phones sent usable sums.
         """
-        plan = self.plan
-        order = replace(plan.order(self.algorithm, 0), projection=plan.strategy.projection)
-        shape = (order.projection or head.shape[1] - 1) + 1, len(head)
+        plan, projected = self.plan, self._projected(head)
+        order = plan.order(self.algorithm, 0)
+        order = replace(order, sums=form.sums.name, projection=plan.strategy.projection)
         sums, wire_bytes = enough(
             self.grid,
             plan,
             1,
             lambda: self._exchange(order, head, np.arange(len(plan.sizes)), kind="query.sums"),
-            lambda exchange: exchange.sums(shape),
+            lambda exchange: exchange.sums(form.sums, projected.width, len(head)),
             len(plan.sizes),
         )
-        check_exact(sums.moments)
-        smaller = projection(head.shape[1] - 1, plan.strategy.projection, seed=plan.seed)
-        solved, state = ridge.solve(sums.moments, self.job.validation, smaller)
+        check_exact(sums.total)
+        solved, state = projected.solved(form, sums.total, self.job.validation)
         return replace(sums, wire_bytes=wire_bytes), solved, state
 
     def sums_bytes(self, sums: Sums, head: np.ndarray) -> int:
         """Bytes that real phones would have sent as these sums, for a head (C, D + 1)."""
-        return sums.phones * sums_payload(self.plan.strategy.projection or head.shape[1] - 1, len(head))
+        return sums.phones * sums.total.payload(self._projected(head).width, len(head))
+
+    def _projected(self, head: np.ndarray) -> Projected:
+        """The projection of features for a head of this shape."""
+        return Projected(head.shape[1] - 1, self.plan.strategy.projection, self.plan.seed)
 
     def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
         """Personal heads (k, C, D + 1) of `phones`: each fine-tunes `head` after the last round.
@@ -175,7 +178,7 @@ class Rounds:
         """
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False)
+        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
@@ -215,8 +218,8 @@ class Rounds:
             order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
         )
 
-    def _came(self, answers: Replies, update: Update) -> RoundUpdates:
-        """The replies and their sum in the form the algorithm reads."""
+    def _came(self, answers: Replies, update: Update, number: int) -> RoundUpdates:
+        """The replies of round `number` and their sum in the form the algorithm reads."""
         views, steps = self._lengths(answers.ids)
         return RoundUpdates(
             phones=answers.ids,
@@ -227,6 +230,8 @@ class Rounds:
             steps=steps,
             share=answers.update.views / int(self.plan.sizes.sum()),
             own=answers.own.get("heads"),
+            measured={name: answers.each[name] for name in self.algorithm.measures},
+            rate=self.plan.training(self.algorithm, number).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.attacks.registry import AttackConfig
-from fer_models.config import DataConfig, Section, Seed, SketchConfig, TrainConfig
+from fer_models.config import DataConfig, Names, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.local.registry import UpdateConfig
 from fer_models.machine.cache import whole_file
@@ -28,14 +28,17 @@ from fer_models.pages.registry import PageSection, Registry
 from fer_models.photos.listing import HUB
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from simulations.explain import explain, nearest
+from simulations.mirrors.registry import MIRRORS
 from simulations.partitions.base import Partition
 from simulations.partitions.registry import PARTITIONS
 
 
 class BaselineConfig(Section):
-    """The centralized baseline: how long it trains."""
+    """The centralized baseline: how long it trains, and how if not as the phones ("auto")."""
 
     epochs: Literal["matched"] | Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    optimizer: Literal["auto", "adam", "sgd"] = "auto"
+    lr: Literal["auto"] | Annotated[float, Field(gt=0, le=100)] = "auto"
 
 
 class FederationConfig(PageSection):
@@ -52,6 +55,7 @@ class FederationConfig(PageSection):
     min_phones: int = Field(1, ge=1)
     rounds: int = Field(50, ge=1, le=1_000_000)
     local_epochs: int = Field(1, ge=1, le=10_000)
+    min_photos: int = Field(1, ge=1, le=10_000_000)
     partition: Annotated[str, BeforeValidator(PARTITIONS.named)] = PARTITIONS.default
     nodes: int = Field(0, ge=0, le=256)
     block: int = Field(32, ge=1, le=10_000_000)
@@ -81,16 +85,46 @@ class FederationConfig(PageSection):
 
 
 class RunConfig(Section):
-    """The seed of all randomness, and where to compute."""
+    """The seed of all randomness, which may be divided into three, and where to compute.
+
+    With `auto` a seed is `seed`; the properties are the seeds that apply.
+    """
 
     seed: Seed = 0
+    split_seed: Literal["auto"] | Seed = "auto"
+    partition_seed: Literal["auto"] | Seed = "auto"
+    train_seed: Literal["auto"] | Seed = "auto"
     device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def split(self) -> int:
+        """Of the parts of the split, and of the training views."""
+        return self.seed if self.split_seed == "auto" else self.split_seed
+
+    @property
+    def partition(self) -> int:
+        """Of what is on which phone, held-out photos included, and of the phones' cameras."""
+        return self.seed if self.partition_seed == "auto" else self.partition_seed
+
+    @property
+    def train(self) -> int:
+        """Of everything else: initial parameters, selection of phones, training, attacks."""
+        return self.seed if self.train_seed == "auto" else self.train_seed
 
 
 class ReportConfig(Section):
-    """What the page may show."""
+    """What the page may show, and where else rounds go while the run goes on."""
 
     examples: bool = True
+    mirror: Names = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "ReportConfig":
+        unknown = [name for name in self.mirror if name not in MIRRORS]
+        if unknown or len(set(self.mirror)) != len(self.mirror):
+            known = ", ".join(f'"{name}"' for name in MIRRORS)
+            raise ValueError(f"mirror must list each of {known} at most once, got {as_toml(self.mirror)}")
+        return self
 
 
 class Config(Section):
@@ -109,6 +143,22 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _check_baseline(self) -> "Config":
+        own = self.baseline.optimizer
+        if self.baseline.lr == "auto" and own not in ("auto", self.train.optimizer):
+            raise ValueError(
+                f'baseline.lr must be given with baseline.optimizer = "{own}", got "auto": train.lr is a rate'
+                f" for {self.train.optimizer}; set it"
+            )
+        return self
+
+    @property
+    def central_training(self) -> TrainConfig:
+        """How baselines train: as section `train`, but for what section `baseline` sets."""
+        own = {"optimizer": self.baseline.optimizer, "lr": self.baseline.lr}
+        return self.train.model_copy(update={key: value for key, value in own.items() if value != "auto"})
 
     @property
     def rounds(self) -> int:

@@ -15,7 +15,7 @@ def explain(config: type[BaseModel], error: ValidationError) -> str:
     key = ".".join(location[:2])
     if first["type"] == "value_error":
         message = str(first["ctx"]["error"])
-        return f"{key}.{message}" if len(location) == 1 else f"{key} {message}"
+        return {0: message, 1: f"{key}.{message}"}.get(len(location), f"{key} {message}")
     if first["type"] == "string_unicode":
         return f"{key} must be UTF-8, got {as_toml(first['input'])}"
     section = config.model_fields[location[0]].annotation

@@ -6,13 +6,16 @@ import torchvision
 from torch import nn
 
 from fer_models.encoders.weights import Weights, find
-from fer_models.networks.build import Spec
+from fer_models.local.training import PhoneRows
+from fer_models.networks.build import Spec, build
+from fer_models.networks.phones import NetworkPhones
 
 CLASSES = 3
 DEEP = Spec("mobilenet-deep", CLASSES, 32)
 TUNED = Spec("mobilenet-tuned", CLASSES, 64, options={"trainable_blocks": 1})
 CNN = Spec("cnn", CLASSES, 10)
 SCRATCH = Spec("mobilenet-scratch", CLASSES, 32, options={"width": 0.25})
+SIZES = [5, 1, 9, 3]  # views of phones
 ALL = {spec.name: spec for spec in (DEEP, TUNED, CNN, SCRATCH)}
 
 
@@ -96,3 +99,14 @@ def floats(network: nn.Module) -> dict[str, np.ndarray]:
     """Torch's state dict as named arrays, without counters."""
     tensors = network.state_dict().items()
     return {name: tensor.numpy().copy() for name, tensor in tensors if tensor.is_floating_point()}
+
+
+def network(spec: Spec) -> NetworkPhones:
+    return NetworkPhones(build(spec, seed=3, weights=weights() if spec.name == "mobilenet-tuned" else None))
+
+
+def shards(spec: Spec) -> PhoneRows:
+    rows = rows_for(spec, 12)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, 12)
+    return PhoneRows(rows, labels, rng.integers(0, 12, sum(SIZES)), np.append(0, np.cumsum(SIZES)))

@@ -134,7 +134,7 @@ def test_laws_of_every_strategy(name: str) -> None:
             if key.endswith(".phones"):
                 assert_same({key: array}, {key: back.phones})
             elif key.endswith(".values"):
-                assert (array.dtype, array.shape) == (np.float32, (23, *SHAPE))
+                assert (array.dtype, len(array)) == (np.float32, 23)
             else:
                 assert array.shape == SHAPE
         state = after

@@ -1,17 +1,23 @@
 """Heads that have a formula: against scikit-learn, and by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import f1_score, log_loss
 
 from fer_models.evaluation import HeldOut
 from fer_models.heads import probabilities
-from fer_models.linear import closed_form
-from fer_models.linear.closed_form import STRENGTHS, Moments, choose, majority, moments, sharpness, solve
+from fer_models.linear import lda
+from fer_models.linear.closed_form import Solved, fit, majority, sharpness
+from fer_models.linear.ridge import STRENGTHS, by_gcv, fixed, on_validation, solve
+from fer_models.linear.statistics import Moments
 from fer_models.local.training import PhoneRows
+from server.config import StrategyConfig
+from server.strategies.registry import check_phones
 
 CLASSES = 3
 
@@ -25,7 +31,7 @@ def blobs(n: int, width: int = 12, *, seed: int = 0, apart: float = 1.0) -> tupl
 
 
 def of(features: np.ndarray, labels: np.ndarray, classes: int = CLASSES) -> Moments:
-    return moments(features, labels, np.arange(len(labels)), classes)
+    return Moments.over(features, labels, np.arange(len(labels)), classes)
 
 
 def test_three_points_by_hand() -> None:
@@ -63,7 +69,7 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(owner: list[int], chunk: 
     labels = rng.integers(0, CLASSES, len(owner))
     whole = of(features, labels)
     parts = [
-        moments(features, labels, np.flatnonzero(np.array(owner) == one), CLASSES, chunk=chunk)
+        Moments.over(features, labels, np.flatnonzero(np.array(owner) == one), CLASSES, chunk=chunk)
         for one in range(6)
     ]
     total = sum(parts[1:], start=parts[0])
@@ -75,9 +81,9 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(owner: list[int], chunk: 
 def test_chunks_differ_by_rounding_alone() -> None:
     features, labels = blobs(500)
     rows = np.random.default_rng(1).permutation(500)[:321]
-    whole = moments(features, labels, rows, CLASSES)
+    whole = Moments.over(features, labels, rows, CLASSES)
     for chunk in (1, 7, 320, 321):
-        part = moments(features, labels, rows, CLASSES, chunk=chunk)
+        part = Moments.over(features, labels, rows, CLASSES, chunk=chunk)
         np.testing.assert_allclose(part.xx, whole.xx, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(part.xy, whole.xy, rtol=1e-12, atol=1e-12)
     x = np.column_stack([features[rows], np.ones(321)]).astype(np.float64)
@@ -108,34 +114,40 @@ def test_singular_features_have_an_answer_too(penalty: float) -> None:
     np.testing.assert_allclose(nothing, np.tile([0, 0, 0, 0, 1 / 3], (3, 1)))
 
 
-def fitted(scale: float = 1.0) -> tuple[closed_form.Ridge, np.ndarray, np.ndarray, HeldOut]:
+def fitted(scale: float = 1.0) -> tuple[Solved, np.ndarray, np.ndarray, HeldOut]:
     features, labels = blobs(150, apart=0.5)
     held, truth = blobs(90, seed=1, apart=0.5)
     rows = np.arange(150)
     training = PhoneRows(features * np.float32(scale), labels, rows, np.array([0, 150]))
     validation = HeldOut(held * np.float32(scale), truth)
-    return closed_form.ridge(training, validation, CLASSES), features, labels, validation
+    found = fit(training, Moments, CLASSES, lambda sums: on_validation(sums, validation))
+    return found, features, labels, validation
+
+
+def tried(found: Solved) -> dict[float, float]:
+    """The macro-F1 of each strength."""
+    return {one["strength"]: one["macro_f1"] for one in found.chosen["tried"]}  # type: ignore[index, union-attr]
 
 
 def test_the_strength_is_the_best_on_validation_and_the_stronger_of_equals() -> None:
     found, features, labels, validation = fitted()
     spread = ((features - features.mean(axis=0)) ** 2).sum(axis=0).mean()
     qualities = []
-    for strength, quality in found.tried:
+    for strength, quality in tried(found).items():
         model = Ridge(alpha=strength * spread).fit(features, np.eye(CLASSES)[labels])
         predicted = model.predict(validation.features).argmax(axis=1)
         qualities.append(f1_score(validation.labels, predicted, average="macro"))
         assert quality == pytest.approx(qualities[-1])
-    assert [strength for strength, _ in found.tried] == list(STRENGTHS)
+    assert list(tried(found)) == list(STRENGTHS)
     assert list(STRENGTHS) == sorted(STRENGTHS, reverse=True)
-    assert found.strength == STRENGTHS[int(np.argmax(qualities))]
-    assert found.penalty == pytest.approx(found.strength * spread, rel=1e-5)
+    assert found.chosen["strength"] == STRENGTHS[int(np.argmax(qualities))]
+    assert of(features, labels).spread == pytest.approx(spread, rel=1e-5)
 
 
 def test_the_scale_of_the_features_changes_no_choice_and_no_probability() -> None:
     one, _, _, validation = fitted()
     other, _, _, scaled = fitted(256.0)
-    assert one.tried == other.tried
+    assert tried(one) == tried(other)
     np.testing.assert_allclose(
         probabilities(one.head, validation.features), probabilities(other.head, scaled.features), atol=1e-5
     )
@@ -146,8 +158,9 @@ def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
     assert found.head.dtype == np.float32
     chances = probabilities(found.head, validation.features)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
-    plain = solve(of(features, labels), found.penalty)
-    np.testing.assert_allclose(found.head, plain * found.factor, rtol=1e-5, atol=1e-6)
+    sums = of(features, labels)
+    plain = solve(sums, found.chosen["strength"] * sums.spread)  # type: ignore[operator]
+    np.testing.assert_allclose(found.head, plain * found.chosen["factor"], rtol=1e-5, atol=1e-6)
     least = log_loss(validation.labels, chances)
     for factor in (0.5, 0.9, 1.1, 2.0):
         assert log_loss(validation.labels, probabilities(found.head * factor, validation.features)) > least
@@ -158,9 +171,9 @@ def test_the_factor_gives_probabilities_and_changes_no_answer() -> None:
 
 def test_sums_of_parts_give_the_head_of_the_whole() -> None:
     whole, features, labels, validation = fitted()
-    parts = [moments(features, labels, part, CLASSES) for part in np.split(np.arange(150)[::-1], 5)]
-    found = choose(sum(parts[1:], start=parts[0]), validation)
-    assert found.tried == whole.tried
+    parts = [Moments.over(features, labels, part, CLASSES) for part in np.split(np.arange(150)[::-1], 5)]
+    found = on_validation(sum(parts[1:], start=parts[0]), validation)
+    assert tried(found) == tried(whole)
     np.testing.assert_allclose(found.head, whole.head, rtol=1e-4, atol=1e-6)
 
 
@@ -177,3 +190,84 @@ def test_majority_says_the_shares_of_the_classes() -> None:
     assert (head.shape, head.dtype) == ((3, 1), np.float32)
     np.testing.assert_allclose(probabilities(head, np.empty((2, 0), np.float32)), [[0.6, 0.3, 0.1]] * 2)
     assert np.isfinite(majority(np.array([5, 0]))).all()
+
+
+def test_generalised_cross_validation_by_hand() -> None:
+    """x = 0, 1, 2 of classes 0, 0, 1, of spread 2: with penalty 2 the fit of class 1 is 1/12, 1/3, 7/12.
+
+    Its squared residuals sum to (1 + 16 + 25) / 144, those of both classes to 7/12. The degrees of freedom
+    are 1 for the bias and 2 / (2 + 2).
+    """
+    sums = of(np.array([[0], [1], [2]], np.float32), np.array([0, 0, 1]), 2)
+    assert fixed(sums, 1.0).chosen["factor"] == pytest.approx(2 * (3 - 1.5) / (7 / 12))
+    gcv = {one["strength"]: one["gcv"] for one in by_gcv(sums).chosen["tried"]}  # type: ignore[index, union-attr]
+    assert gcv[1.0] == pytest.approx(3 * (7 / 12) / (3 - 1.5) ** 2)
+
+
+def test_generalised_cross_validation_is_that_of_the_hat_matrix() -> None:
+    """Where every view has the same leverage, it is the mean squared error of leaving one out."""
+    features, labels = blobs(80, 6)
+    sums, targets = of(features, labels), np.eye(CLASSES)[labels]
+    tried = by_gcv(sums).chosen["tried"]
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    for one in tried:  # type: ignore[union-attr]
+        penalty = one["strength"] * sums.spread  # type: ignore[index]
+        hat = centred @ np.linalg.solve(centred.T @ centred + penalty * np.eye(6), centred.T) + 1 / 80
+        square = ((targets - hat @ targets) ** 2).sum()
+        assert one["gcv"] == pytest.approx(80 * square / (80 - np.trace(hat)) ** 2)  # type: ignore[index]
+    best = min(tried, key=lambda one: one["gcv"])  # type: ignore[union-attr, arg-type, return-value]
+    assert by_gcv(sums).chosen["strength"] == best["strength"]
+    balanced = np.vstack([np.eye(6), -np.eye(6)]).astype(np.float32)
+    labels = np.arange(12) % CLASSES
+    model = RidgeCV(alphas=[2.0], store_cv_results=True, scoring=None).fit(balanced, np.eye(CLASSES)[labels])
+    left_out = float(model.cv_results_.sum()) / 12
+    (same,) = [one["gcv"] for one in by_gcv(of(balanced, labels)).chosen["tried"] if one["strength"] == 1.0]  # type: ignore[union-attr, index]
+    assert same == pytest.approx(left_out)
+
+
+def test_a_fixed_penalty_needs_no_validation_and_changes_no_prediction_of_its_head() -> None:
+    _, features, labels, validation = fitted()
+    sums = of(features, labels)
+    head = fixed(sums, 3.0).head
+    plain = solve(sums, 3.0 * sums.spread)
+    np.testing.assert_allclose(head / head[0, 0], plain / plain[0, 0], rtol=1e-4)
+    chances = probabilities(head, validation.features)
+    assert log_loss(validation.labels, chances) < log_loss(validation.labels, np.full((90, 3), 1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ({"name": "ridge", "choose": "fixed"}, "strength must be a number with strategy.choose = fixed"),
+        ({"name": "lda", "choose": "fixed"}, "shrinkage must be a number with strategy.choose = fixed"),
+        (
+            {"name": "ridge", "strength": 1.0},
+            "strength is for strategy.choose = fixed, got 1 with",
+        ),
+        ({"name": "lda", "choose": "oas", "shrinkage": 0.5}, "shrinkage is for strategy.choose = fixed"),
+    ],
+)
+def test_a_value_is_given_if_and_only_if_it_is_fixed(strategy: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_phones(StrategyConfig.model_validate(strategy), 10)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ({"name": "ridge", "choose": "gcv"}, by_gcv),
+        ({"name": "ridge", "choose": "fixed", "strength": 3.0}, lambda sums: fixed(sums, 3.0)),
+        ({"name": "lda", "choose": "oas", "prior": 0.5}, lambda sums: lda.by_oas(sums, 0.5)),
+        ({"name": "lda", "choose": "fixed", "shrinkage": 0.2}, lambda sums: lda.fixed(sums, 0.2)),
+    ],
+)
+def test_what_is_chosen_without_validation_does_not_look_at_it(
+    strategy: dict[str, object], expected: Callable[[Moments], Solved]
+) -> None:
+    features, labels = blobs(60)
+    sums = of(features, labels)
+    form = StrategyConfig.model_validate(strategy).form
+    assert form is not None
+    found = form.solve(sums, HeldOut(np.empty((0, 12), np.float32), np.empty(0, np.int64)))
+    np.testing.assert_array_equal(found.head, expected(sums).head)
+    assert found.chosen == expected(sums).chosen

@@ -15,6 +15,7 @@ from support_commands import Here
 from support_photo_folders import write_csv
 
 from fer_models.data.images import ImageTable, load_table
+from fer_models.run_folder.summary import Summary
 from simulations.experiment import load
 
 PAGE = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
@@ -295,6 +296,53 @@ def test_numbers_mean_what_the_page_says(tmp_path: Path, monkeypatch: pytest.Mon
 def test_photos_without_a_majority_are_left_out(tmp_path: Path) -> None:
     prepared("FER+", tmp_path)
     assert "ferx.png" not in (tmp_path / "ferplus.csv").read_text()
+
+
+def to_expect(title: str) -> list[list[str]]:
+    """The commands below "What to expect", without `fedfer`."""
+    *_, part = SECTIONS[title].split("\n### What to expect")
+    found = re.findall(r"^    fedfer (.*)$", part, re.MULTILINE)
+    return [shlex.split(command) for command in found]
+
+
+CHECKED = ("FER2013 as a table", "The 8-class re-annotated sets")
+
+
+def test_the_sets_with_expected_results_are_those_that_are_checked() -> None:
+    assert tuple(title for title, text in SECTIONS.items() if "### What to expect" in text) == CHECKED
+
+
+@pytest.mark.parametrize("title", CHECKED)
+def test_commands_with_expected_results_use_all_classes_without_balancing(
+    title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepared(title, tmp_path)
+    emotions = 7 if title.startswith("FER2013") else 8
+    for _, *arguments in to_expect(title):
+        table = table_of(arguments)
+        assert len(table.classes) == emotions == len(set(table.labels.tolist()))
+        assert table.ledger.line() == f"Photos: {len(table)} used"
+        assert arguments.count("data.balance=0") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", CHECKED)
+def test_commands_with_expected_results_run(
+    title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """On a look-alike without meaning: only `majority` has a known result, the share of a class."""
+    here = Here(tmp_path, monkeypatch, capsys)
+    prepared(title, tmp_path)
+    small = {**SMALL, "baseline.epochs": 2}
+    del small["data.balance"]
+    words = [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
+    for number, arguments in enumerate(to_expect(title)):
+        done = here.run(*arguments, *words, "--out", f"run{number}")
+        assert (done.code, done.err) == (0, "")
+        summary = Summary.read(tmp_path / f"run{number}")
+        if summary.model == "majority":
+            assert summary.accuracy == pytest.approx(1 / len(summary.classes), abs=0.05)
 
 
 @pytest.mark.slow

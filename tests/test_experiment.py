@@ -115,8 +115,8 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         ("federation.sigma=nan", "got nan; the default is 1.0"),
         (
             "federation.partition=iidd",
-            'must be "iid", "dirichlet", "pathological", "shards", "quantity", "subject", '
-            '"camera", "draw" or MODULE:CLASS of your own, got "iidd"',
+            'must be "iid", "dirichlet", "dirichlet-clients", "pathological", "shards", "quantity", '
+            '"subject", "camera", "draw" or MODULE:CLASS of your own, got "iidd"',
         ),
         (
             "strategy.name=fedsgd",
@@ -134,6 +134,9 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
         ("run.seed=-1", "run.seed must be a whole number at least 0"),
         ("run.seed=9223372036854775808", "below 9223372036854775808"),
         ("run.seed=2026-01-01", 'got "2026-01-01"; the default is 0'),
+        ("run.split_seed=-1", 'run.split_seed must be "auto" or a whole number at least 0'),
+        ("run.train_seed=any", 'run.train_seed must be "auto" or a whole number at least 0'),
+        ("federation.min_photos=0", "federation.min_photos must be a whole number at least 1"),
         ("run.device=tpu", 'run.device must be "cpu" or "cuda", got "tpu"'),
         ("report.examples=1", "report.examples must be true or false, got 1"),
         ("evaluation.every=0", "evaluation.every must be"),

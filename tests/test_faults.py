@@ -17,6 +17,7 @@ from fer_models.local.training import PhoneRows
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
 from server.config import StrategyConfig
+from server.strategies.registry import CLOSED_FORMS
 
 ILL = 4  # a phone
 
@@ -47,7 +48,7 @@ def finite(recorder: Recorder) -> bool:
     return bool(np.isfinite(state.head).all() and all(np.isfinite(a).all() for a in state.state.values()))
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in CLOSED_FORMS])
 def test_an_update_that_is_not_finite_never_reaches_a_head(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
@@ -64,17 +65,22 @@ def test_an_update_that_is_not_finite_never_reaches_a_head(
     assert head_bytes(other) == head_bytes(hurt)
 
 
+@pytest.mark.parametrize("name", ["fedavg", "fednova"])  # whose mean number of steps is theirs, too
 def test_the_others_are_averaged_as_if_the_dropped_phone_had_never_been(
-    tmp_path: Path, shards: PhoneRows
+    tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
-    hurt = run(tmp_path, shards, rounds=3)
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 3}
+    hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     bare = without(shards, ILL)
     bare.save(tmp_path / "bare", tmp_path / "features.npy")
-    assert head_bytes(run(tmp_path / "bare", bare, rounds=3)) == head_bytes(hurt)
+    assert head_bytes(run(tmp_path / "bare", bare, **asked)) == head_bytes(hurt)  # type: ignore[arg-type]
 
 
-def test_sums_that_are_not_finite_are_left_out_of_ridge_regression(tmp_path: Path, shards: PhoneRows) -> None:
-    asked = {"strategy": StrategyConfig(name="ridge"), "rounds": 1}
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_sums_that_are_not_finite_are_left_out_of_closed_forms(
+    tmp_path: Path, shards: PhoneRows, name: str
+) -> None:
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 1}
     hurt = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     assert hurt.records[0].dropped_phones == {str(ILL): "not finite"}
     bare = without(shards, ILL)

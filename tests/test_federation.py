@@ -15,13 +15,13 @@ from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, as_arrays, cross_entropy, new_head
-from fer_models.linear.closed_form import ridge
-from fer_models.linear.statistics import payload
 from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
+from fer_models.models import ModelConfig, fit
 from server.checkpoint import load
 from server.config import EvaluationConfig, StrategyConfig
 from server.selection import select, share_out
 from server.strategies import personal_heads
+from server.strategies.registry import CLOSED_FORMS
 from simulations.world.holdout import phone_holdout
 
 
@@ -80,7 +80,7 @@ def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) 
     assert head_bytes(run(kept, held, phones_per_round=30)) == head_bytes(reference)
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "ridge"])  # that has one round
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in CLOSED_FORMS])  # they have one round
 def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_checkpoint(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
@@ -98,50 +98,60 @@ def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_check
     assert [r.round for r in rest.records] == [3, 4]
     assert head_bytes(rest) == head_bytes(whole)
     as_fedavg = head_bytes(whole) == head_bytes(run(tmp_path, shards, rounds=4))
-    assert as_fedavg == (name in ("fedavg", "ditto", "fine-tune"))  # whose phones have heads beside it
+    beside = ("ditto", "fine-tune", "own-prior")  # whose phones have heads beside it
+    assert as_fedavg == (name in ("fedavg", *beside))
     one, two = whole.states[-1].state, rest.states[-1].state
     assert one.keys() == two.keys()
     assert all((one[key] == two[key]).all() for key in one)
     assert np.isfinite(whole.states[-1].head).all()
 
 
-def test_ridge_is_one_round_with_the_same_bits_for_any_nodes_and_the_centralized_head(
-    tmp_path: Path, shards: PhoneRows
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_a_closed_form_is_one_round_with_the_same_bits_for_any_nodes_and_the_centralized_head(
+    tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
-    asked = {"strategy": StrategyConfig(name="ridge"), "rounds": 1}
+    asked = {"strategy": StrategyConfig(name=name), "rounds": 1}
     whole = run(tmp_path, shards, **asked)  # type: ignore[arg-type]
     for nodes, block, grid_seed in [(1, 3, 1), (4, 1, 2)]:
         other = run(tmp_path, shards, nodes=nodes, block=block, grid_seed=grid_seed, **asked)  # type: ignore[arg-type]
         assert head_bytes(other) == head_bytes(whole)
     central = PhoneRows(shards.features, shards.labels, shards.rows, np.array([0, len(shards.rows)]))
-    expected = ridge(central, HeldOut(shards.features, shards.labels), CLASSES)
-    np.testing.assert_allclose(whole.states[-1].head, expected.head, rtol=1e-5, atol=1e-6)
-    (record,) = whole.records
+    held_out = HeldOut(shards.features[:60], shards.labels[:60])
+    model, chosen = fit(ModelConfig(name=name), central, held_out, np.ones(CLASSES))
+    (record,), state = whole.records, whole.states[-1]
+    np.testing.assert_allclose(state.head[:, :-1], model.arrays()["weight"], rtol=1e-4, atol=1e-5)
     assert (record.round, record.phones, record.photos) == (1, len(SIZES), sum(SIZES))
     assert (record.train_loss, record.bytes_down) == (None, 0)
-    assert record.bytes_up == len(SIZES) * payload(WIDTH, CLASSES)
-    assert record.val_macro_f1 == dict(expected.tried)[expected.strength]
+    assert record.bytes_up == len(SIZES) * CLOSED_FORMS[name].sums.payload(WIDTH, CLASSES)
+    said = CLOSED_FORMS[name]().chosen(state.state)
+    assert said.keys() == chosen.keys()
+    tried = [one["macro_f1"] for one in said.get("tried", [])]  # type: ignore[union-attr, index]
+    assert not tried or record.val_macro_f1 == max(tried)
 
 
-def test_any_strategy_can_start_from_ridge_regression(tmp_path: Path, shards: PhoneRows) -> None:
-    whole = run(tmp_path, shards, strategy=StrategyConfig(start="ridge"), rounds=3)
+@pytest.mark.parametrize("form", CLOSED_FORMS)
+def test_any_strategy_can_start_from_a_closed_form(tmp_path: Path, shards: PhoneRows, form: str) -> None:
+    sent = CLOSED_FORMS[form].sums.payload
+    whole = run(tmp_path, shards, strategy=StrategyConfig(start=form), rounds=3)
     plain = run(tmp_path, shards, rounds=3)
     assert whole.records[0].train_loss < plain.records[0].train_loss  # type: ignore[operator]
-    assert whole.records[0].bytes_up == plain.records[0].bytes_up + len(SIZES) * payload(WIDTH, CLASSES)
+    assert whole.records[0].bytes_up == plain.records[0].bytes_up + len(SIZES) * sent(WIDTH, CLASSES)
     assert whole.records[1].bytes_up == plain.records[1].bytes_up
-    rest = run(tmp_path, shards, strategy=StrategyConfig(start="ridge"), rounds=3, start=whole.states[0])
+    rest = run(tmp_path, shards, strategy=StrategyConfig(start=form), rounds=3, start=whole.states[0])
     assert head_bytes(rest) == head_bytes(whole)
-    small = run(
-        tmp_path, shards, strategy=StrategyConfig(name="fedavgm", start="ridge", projection=4), rounds=1
-    )
-    assert small.records[0].bytes_up == plain.records[0].bytes_up + len(SIZES) * payload(4, CLASSES)
+    small = run(tmp_path, shards, strategy=StrategyConfig(name="fedavgm", start=form, projection=4), rounds=1)
+    assert small.records[0].bytes_up == plain.records[0].bytes_up + len(SIZES) * sent(4, CLASSES)
 
 
-def test_what_does_not_go_with_ridge_regression_is_refused() -> None:
+def test_what_does_not_go_with_a_closed_form_is_refused() -> None:
     for settings, words in [
         ({"name": "local", "start": "ridge"}, "start = ridge is for strategies that train in rounds"),
-        ({"name": "ridge", "start": "ridge"}, "start = ridge is for strategies that train in rounds"),
-        ({"projection": 8}, "projection belongs to ridge, or start = ridge; strategy.name is fedavg"),
+        ({"name": "lda", "start": "ridge"}, "start = ridge is for strategies that train in rounds"),
+        (
+            {"projection": 8},
+            "projection belongs to ridge, lda, ncm, as name or start; strategy.name is fedavg",
+        ),
+        ({"start": "krum"}, 'must be "random", "ridge", "lda" or "ncm", got "krum"; the default is "random"'),
     ]:
         with pytest.raises(ValueError, match=words):
             StrategyConfig.model_validate(settings)

@@ -1,6 +1,5 @@
 """Histograms of oriented gradients by hand and against scikit-image, and the classifier on them."""
 
-import json
 import sys
 
 import numpy as np
@@ -9,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from skimage.feature import hog as reference
-from sklearn.linear_model import LogisticRegression
 
 from fer_models.errors import InputError
 from fer_models.evaluation import HeldOut
-from fer_models.hog import CHOICES, Hog, fit, grid, length
+from fer_models.hog import CHOICES, Hog, HogModel, grid, length
+from fer_models.linear import logistic
 from fer_models.local.training import PhoneRows
 
 
@@ -105,42 +104,17 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     assert "\n" not in str(caught.value)
 
 
-def training(classes: int = 3) -> tuple[PhoneRows, HeldOut]:
+def training() -> tuple[PhoneRows, HeldOut]:
     images, labels = stripes(60)
     held, truth = stripes(30, seed=1)
-    rows = np.flatnonzero(labels < classes)[::-1]
-    kept = truth < classes
-    shards = PhoneRows(Hog()(images), labels, rows, np.array([0, len(rows)]))
-    return shards, HeldOut(Hog()(held[kept]), truth[kept])
+    shards = PhoneRows(Hog()(images), labels, np.arange(60)[::-1], np.array([0, 60]))
+    return shards, HeldOut(Hog()(held), truth)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_the_head_is_scikit_learns(classes: int) -> None:
-    shards, validation = training(classes)
-    head, said = fit(shards, validation, classes)
-    assert (head.values.shape, head.values.dtype) == ((classes, 1765), np.float32)
-    x, y = shards.features[shards.rows].astype(np.float64), shards.labels[shards.rows]
-    model = LogisticRegression(C=said["C"], max_iter=1000, tol=1e-8).fit(x, y)
-    chances = head.probabilities(validation.features)
-    np.testing.assert_allclose(chances, model.predict_proba(validation.features), atol=2e-3)
-    assert (chances.argmax(axis=1) == validation.labels).mean() > 0.9
-    assert said["converged"]
-    assert [one["C"] for one in said["tried"]] == sorted(CHOICES)
-    qualities = [one["macro_f1"] for one in said["tried"]]
-    assert said["C"] == CHOICES[int(np.argmax(qualities))]
-    json.dumps(said)
-    np.testing.assert_array_equal(fit(shards, validation, classes)[0].values, head.values)
-
-
-def test_a_fit_that_does_not_converge_says_so() -> None:
+def test_the_classifier_is_logistic_regression_with_its_own_choices() -> None:
     shards, validation = training()
-    _, said = fit(shards, validation, 3, iterations=2)
-    assert not said["converged"]
-    assert not said["tried"][-1]["converged"]
-    assert said["tried"][-1]["iterations"] == 2
-
-
-def test_a_class_without_views_is_refused() -> None:
-    shards, validation = training(2)
-    with pytest.raises(ValueError, match="every one of the 3 classes"):
-        fit(shards, validation, 3)
+    head, said = HogModel().fit(shards, validation, np.ones(3))
+    expected, same = logistic.fit(shards, validation, 3, choices=CHOICES)
+    np.testing.assert_array_equal(head.values, expected.values)
+    assert said == same
+    assert (head.probabilities(validation.features).argmax(axis=1) == validation.labels).mean() > 0.9

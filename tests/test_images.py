@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from fer_models.config import SPLITS, DataConfig, SketchConfig
 from fer_models.data.augment import plan_views
 from fer_models.data.counts import counts
 from fer_models.data.images import load_table
+from fer_models.data.parts import assign
 from fer_models.emotions import EMOTIONS
 from fer_models.errors import InputError, RunError
 from fer_models.run_folder.data_facts import PeopleByPart, PhotosByPart
@@ -168,10 +170,25 @@ def test_shares_on_real_faces(real_faces: Path) -> None:
     for part, wanted in enumerate((0.6, 0.2, 0.2)):
         for c, name in enumerate(table.classes):
             share = np.mean(table.split[table.labels == c] == part)
-            assert share == pytest.approx(wanted, abs=0.01), (name, SPLITS[part])
+            assert share == pytest.approx(wanted, abs=0.15), (name, SPLITS[part])  # the tolerance of the draw
         here = np.unique(table.subjects[table.split == part])
         assert len(here) / len(people) == pytest.approx(wanted, abs=0.01)
     assert sum(len(np.unique(table.subjects[table.split == part])) for part in range(3)) == len(people)
+
+
+def test_whoever_holds_most_of_a_class_on_real_faces_is_tested_as_often_as_others(real_faces: Path) -> None:
+    """Who holds most sadness (three), or most anger, is tested in a fifth of the seeds, up to chance."""
+    table = load(real_faces, classes=DataConfig().classes)
+    assert table.subjects is not None
+    names, person = np.unique(table.subjects, return_inverse=True)
+    held = np.stack([np.bincount(person[table.labels == c], minlength=len(names)) for c in (0, 3)])
+    heavy = {*np.argsort(-held[1])[:3].tolist(), int(held[0].argmax())}
+    tested = Counter[int]()
+    for seed in range(100):
+        parts = assign(DataConfig(), table.labels, table.subjects, table.digests, seed=seed)
+        tested.update({int(one) for one in np.unique(person[parts.split == 2])} & heavy)
+    assert len(heavy) == 4
+    assert all(8 <= tested[one] <= 32 for one in heavy), tested  # 20 wanted, standard deviation 4
 
 
 def test_a_photo_that_goes_away_during_a_run_is_named(folder: Path) -> None:

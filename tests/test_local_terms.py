@@ -4,6 +4,8 @@ Phone i minimises curvature_i / 2 * |w - target_i|^2. All together, weighted by 
 where the gradients, so weighted, add up to 0; phones that take several steps drift away from it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,7 +47,7 @@ def rounds(
         mean = np.einsum("i,icd->cd", weights, updates) / VIEWS[phones].sum()
         share = VIEWS[phones].sum() / VIEWS.sum()
         back = RoundUpdates(
-            phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share
+            phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share, rate=rate
         )
         head, state = algorithm.step(head, back, state)
     return head, state
@@ -71,14 +73,14 @@ def test_drift_takes_federated_averaging_away_from_the_optimum() -> None:
 
 def test_scaffold_comes_to_the_optimum_and_its_control_is_the_mean_of_the_phones() -> None:
     for some in (None, 2):
-        head, state = rounds(Scaffold(lr=1.0, local_lr=0.1), 600, 0.1, some)
+        head, state = rounds(Scaffold(lr=1.0), 600, 0.1, some)
         np.testing.assert_allclose(head, OPTIMUM, atol=2e-3)
         own = phone_state.of(state, "control", np.arange(3), np.zeros((1, 2)))
         np.testing.assert_allclose(state["c"], np.average(own, axis=0, weights=VIEWS), atol=1e-5)
 
 
 def test_feddyn_comes_to_the_optimum_and_what_it_bends_by_are_the_gradients_there() -> None:
-    head, state = rounds(FedDyn(alpha=1.0, local_lr=0.1), 600, 0.1)
+    head, state = rounds(FedDyn(alpha=1.0), 600, 0.1)
     np.testing.assert_allclose(head, OPTIMUM, atol=2e-3)
     own = phone_state.of(state, "bend", np.arange(3), np.zeros((1, 2)))
     np.testing.assert_allclose(own, CURVATURES[:, None, None] * (OPTIMUM - TARGETS), atol=0.02)
@@ -87,7 +89,7 @@ def test_feddyn_comes_to_the_optimum_and_what_it_bends_by_are_the_gradients_ther
 
 def test_fednova_counts_phones_by_views_where_federated_averaging_counts_their_steps() -> None:
     small = 1e-3  # steps so small that the phones do not drift: what is left is how they are counted
-    head, _ = rounds(FedNova(local_lr=small), 4000, small)
+    head, _ = rounds(FedNova(), 4000, small)
     np.testing.assert_allclose(head, OPTIMUM, atol=0.03)
     biased, _ = rounds(FedAvg(), 4000, small)
     by_steps = np.einsum("i,icd->cd", VIEWS * STEPS * CURVATURES, TARGETS)
@@ -96,16 +98,23 @@ def test_fednova_counts_phones_by_views_where_federated_averaging_counts_their_s
 
 
 def test_fednova_by_hand() -> None:
-    # shares 1/4 and 3/4 of the views, 2 and 4 steps: 3.5 on average; weights 1 * 3.5 / 2 and 3 * 3.5 / 4
-    asked = FedNova(0.1).ask(np.zeros((1, 1)), np.arange(2), np.array([1, 3]), np.array([2, 4]), {})
-    np.testing.assert_allclose(asked.weights, [1.75, 2.625])  # type: ignore[arg-type]
+    # shares 1/4 and 3/4 of the views, 2 and 4 steps: 3.5 on average; weights 1 / 2 and 3 / 4
+    nova, views, steps, head = FedNova(), np.array([1, 3]), np.array([2, 4]), np.zeros((1, 1), np.float32)
+    asked = nova.ask(head, np.arange(2), views, steps, {})
+    np.testing.assert_allclose(asked.weights, [0.5, 0.75])  # type: ignore[arg-type]
+    # updates 2 and 8 are 1 and 2 a step: 3.5 * (1 / 4 * 1 + 3 / 4 * 2)
+    back = RoundUpdates(np.arange(2), views, np.array([[(0.5 * 2 + 0.75 * 8) / 4]]), steps=steps)
+    assert nova.step(head, back, {})[0] == pytest.approx(6.125)
+    # of the second phone alone: 4 * 2 steps, whatever the first would have done
+    back = RoundUpdates(np.array([1]), views[1:], np.array([[0.75 * 8 / 3]]), steps=steps[1:])
+    assert nova.step(head, back, {})[0] == pytest.approx(8)
 
 
 def test_scaffold_by_hand() -> None:
     # two phones of 1 and 3 views, updates 1 and 2, 2 steps of 0.5 each: c_i = 0 - 0 - update_i / (2 * 0.5)
-    scaffold, head = Scaffold(lr=2.0, local_lr=0.5), np.zeros((1, 1), np.float32)
+    scaffold, head = Scaffold(lr=2.0), np.zeros((1, 1), np.float32)
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = RoundUpdates(back.phones, back.views, back.mean, back.updates, None, np.array([2, 2]), share=0.5)
+    back = replace(back, steps=np.array([2, 2]), share=0.5, rate=0.5)
     head, state = scaffold.step(head, back, scaffold.begin(head))
     assert head == 3.5  # 2 * (1 * 1 + 3 * 2) / 4
     assert state["c"] == -0.875  # half of the views: 0.5 * (1 * -1 + 3 * -2) / 4
@@ -115,9 +124,9 @@ def test_scaffold_by_hand() -> None:
 
 def test_feddyn_by_hand() -> None:
     # updates 1 and 2 of 1 and 3 views, mean 1.75, alpha 0.5: h_i = -0.5 update_i, h = -0.5 * 0.5 * 1.75
-    feddyn, head = FedDyn(alpha=0.5, local_lr=0.1), np.ones((1, 1), np.float32)
+    feddyn, head = FedDyn(alpha=0.5), np.ones((1, 1), np.float32)
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = RoundUpdates(back.phones, back.views, back.mean, back.updates, None, None, share=0.5)
+    back = replace(back, share=0.5)
     after, state = feddyn.step(head, back, feddyn.begin(head))
     assert state["h"] == -0.4375
     assert after == pytest.approx(1 + 1.75 + 0.4375 / 0.5)
@@ -129,7 +138,7 @@ def test_what_the_phones_are_told() -> None:
     assert FedProx(mu=0.3).local == LocalTerms(pull=0.3)
     assert FedLC(margin=0.3).local == LocalTerms(margin=0.3)
     assert BalancedSoftmax(prior=0.3).local == LocalTerms(prior=0.3)
-    assert FedDyn(alpha=0.3, local_lr=0.1).local == LocalTerms(pull=0.3)
+    assert FedDyn(alpha=0.3).local == LocalTerms(pull=0.3)
     assert (Ditto(own_pull=0.3).personal_pull, FineTune(adapt_epochs=4).epochs_after) == (0.3, 4)
     for name in ("scaffold", "feddyn", "fednova"):
         assert make(StrategyConfig(name=name, local_lr=0.7)).sgd_rate == 0.7  # type: ignore[arg-type]

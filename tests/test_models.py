@@ -113,7 +113,7 @@ def test_a_seed_is_a_model(here: Here, name: str) -> None:
     shutil.rmtree(again)
 
 
-@pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "majority"])
+@pytest.mark.parametrize("name", ["mobilenet-scratch", "hog", "ridge", "logistic", "lda", "ncm", "majority"])
 def test_what_phones_cannot_train_is_refused(here: Here, name: str) -> None:
     words = (
         rf'^fedfer: model\.name: "{name}" is trained centrally only; use fedfer baseline, or set'
@@ -122,8 +122,8 @@ def test_what_phones_cannot_train_is_refused(here: Here, name: str) -> None:
     here.refused("run", "--set", f"model.name={name}", "--out", "new", words=words)
 
 
-def test_ridge_regression_is_of_a_linear_head(here: Here) -> None:
-    for setting in ("strategy.name=ridge", "strategy.start=ridge"):
+def test_a_closed_form_is_of_a_linear_head(here: Here) -> None:
+    for setting in ("strategy.name=ridge", "strategy.start=ncm"):
         words = r'model\.name must be "mobilenet", got "cnn"; set it, or another strategy'
         here.refused("run", "--set", "model.name=cnn", "--set", setting, "--out", "new", words=words)
 

@@ -8,33 +8,21 @@ import numpy as np
 import pytest
 import torch
 from support_local_grid import LocalGrid, serve
-from support_tiny_networks import ALL, CLASSES, CNN, DEEP, TUNED, rows_for, weights
+from support_tiny_networks import ALL, CLASSES, CNN, DEEP, SIZES, TUNED, network, shards
 
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.local import kernel
 from fer_models.local.training import LocalTerms, LocalWork, PhoneRows, round_key
-from fer_models.networks.build import Spec, build
+from fer_models.networks.build import Spec
 from fer_models.networks.phones import NetworkPhones
 from server.app import make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
 from server.job import Job, Plan
 
-SIZES = [5, 1, 9, 3]
 FEDERATED = ["mobilenet-deep", "mobilenet-tuned", "cnn"]
 SGD = TrainConfig(lr=0.05, batch=4, dropout=0.0, optimizer="sgd")
-
-
-def network(spec: Spec) -> NetworkPhones:
-    return NetworkPhones(build(spec, seed=3, weights=weights() if spec.name == "mobilenet-tuned" else None))
-
-
-def shards(spec: Spec) -> PhoneRows:
-    rows = rows_for(spec, 12)
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, CLASSES, 12)
-    return PhoneRows(rows, labels, rng.integers(0, 12, sum(SIZES)), np.append(0, np.cumsum(SIZES)))
 
 
 def plain(
@@ -176,7 +164,9 @@ def test_a_node_opens_what_was_prepared(tmp_path: Path, name: str) -> None:
     assert again.start.spec == phones.start.spec
 
 
-@pytest.mark.parametrize("strategy", ["fedavg", "median", "scaffold", "ditto", "fine-tune", "local"])
+@pytest.mark.parametrize(
+    "strategy", ["fedavg", "median", "scaffold", "ditto", "fine-tune", "local", "mime-lite", "own-prior"]
+)
 def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed(
     tmp_path: Path, strategy: str
 ) -> None:
@@ -192,7 +182,9 @@ def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed
         adapts = np.arange(4) if strategy == "fine-tune" else np.empty(0, np.int64)
         adapted: list[np.ndarray] = []
         job = Job(
-            plan=Plan(str(tmp_path), held.sizes, 0, 1, 2, train, 0, chosen),
+            plan=Plan(
+                str(tmp_path), held.sizes, 0, 1, 2, train, 0, chosen, classes=CLASSES
+            ),
             start=start or Checkpoint(0, phones.head, Selection("last", phones.head)),
             rounds=3,
             nodes=nodes,

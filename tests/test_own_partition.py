@@ -140,10 +140,21 @@ def test_what_cannot_be_used_is_refused(here: Here, asked: list[str], words: str
 def test_words_of_shipped_options() -> None:
     words = {
         name: FederationConfig.model_validate({"partition": name}).make().words
-        for name in ("iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw")
+        for name in (
+            "iid",
+            "dirichlet",
+            "dirichlet-clients",
+            "pathological",
+            "shards",
+            "quantity",
+            "subject",
+            "camera",
+            "draw",
+        )
     }
     assert words == {
-        "iid": "", "dirichlet": ", alpha 0.3", "pathological": ", classes on a phone: 2",
+        "iid": "", "dirichlet": ", alpha 0.3", "dirichlet-clients": ", alpha 0.3",
+        "pathological": ", classes on a phone: 2",
         "shards": ", shards on a phone: 2", "quantity": ", sigma 1", "subject": "", "camera": "",
         "draw": ", alpha 0.3, views each: 40",
     }  # fmt: skip

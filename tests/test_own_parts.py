@@ -123,7 +123,17 @@ def test_as_many_phones_as_a_city_has() -> None:
     assert (held[np.arange(len(held)), parts.labels] > 0).all()
 
 
-PARTITIONS = ["iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera", "draw"]
+PARTITIONS = [
+    "iid",
+    "dirichlet",
+    "dirichlet-clients",
+    "pathological",
+    "shards",
+    "quantity",
+    "subject",
+    "camera",
+    "draw",
+]
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def test_its_options_are_settings_like_any(here: Here) -> None:
         (["strategy.name=mine:Other"], 'strategy.name: "mine:Other": the module mine has no Other'),
         (["strategy.name=their:Mine"], 'cannot be imported: there is no module their; put the folder'),
         (["strategy.name=json:JSONDecoder"], "is not a subclass of server.strategies.base.Algorithm"),
-        (["strategy.name=mine:Mine", "strategy.start=ridge", "model.name=cnn"], "ridge regression"),
+        (["strategy.name=mine:Mine", "strategy.start=ridge", "model.name=cnn"], "a closed form"),
         (["strategy.name=server.strategies.base:Algorithm"], "lacks step; see server.strategies.base"),
     ],
 )  # fmt: skip

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from fer_models.errors import InputError
 from simulations.experiment import FederationConfig
+from simulations.partitions.dirichlet_clients import DirichletClients, _take
 from simulations.world.partition import partition
 
-NAMES = ("iid", "dirichlet", "pathological", "shards", "quantity", "subject", "camera")
+NAMES = ("iid", "dirichlet", "dirichlet-clients", "pathological", "shards", "quantity", "subject", "camera")
 
 
 @st.composite
@@ -214,3 +215,77 @@ def test_more_phones_than_photos_is_refused(name: str) -> None:
 def test_subjects_that_are_not_known_are_asked_for() -> None:
     with pytest.raises(InputError, match=re.escape('federation.partition is "subject", but the subjects')):
         deal("subject", np.zeros(3, int), None, 2)
+
+
+@settings(deadline=None)
+@given(tasks())
+def test_phones_with_a_mix_of_their_own_are_of_one_size(task: Task) -> None:
+    _, labels, subjects, options = task
+    sizes = np.bincount(deal("dirichlet-clients", labels, subjects, **options))
+    assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.5, 4.0])
+def test_mixes_have_the_moments_of_their_dirichlet(alpha: float) -> None:
+    """Dirichlet(alpha p) has the mean p and the variance p (1 - p) / (alpha + 1)."""
+    prior, rng = np.array([0.5, 0.3, 0.2]), np.random.default_rng(0)
+    mixes = np.array([DirichletClients(alpha)._mix(prior, rng) for _ in range(4000)])
+    np.testing.assert_allclose(mixes.mean(axis=0), prior, atol=0.03)
+    np.testing.assert_allclose(mixes.var(axis=0), prior * (1 - prior) / (alpha + 1), rtol=0.08)
+
+
+def test_alpha_is_what_makes_phones_of_one_size_alike_or_not() -> None:
+    labels = np.repeat(np.arange(5), 2000)
+
+    def classes_per_phone(alpha: float) -> float:
+        counts = held(deal("dirichlet-clients", labels, None, 20, alpha=alpha), labels, 20)
+        return float((1 / ((counts / 500) ** 2).sum(axis=1)).mean())  # effective number of classes
+
+    found = [classes_per_phone(alpha) for alpha in (1e-300, 0.5, 5.0, 1e308)]
+    assert found == sorted(found)
+    assert found[0] < 1.5
+    assert found[3] == pytest.approx(5, abs=0.1)
+
+
+def test_with_a_tiny_alpha_a_phone_holds_one_class_while_it_lasts() -> None:
+    labels = np.repeat(np.arange(4), [400, 300, 200, 100])
+    classes = (held(deal("dirichlet-clients", labels, None, 50, alpha=5e-324), labels, 50) > 0).sum(axis=1)
+    assert (classes == 1).mean() > 0.75
+
+
+def test_a_class_that_has_run_out_is_replaced_by_the_rest_of_the_mix() -> None:
+    rng = np.random.default_rng(0)
+    assert _take(np.array([0.9, 0.1, 0.0]), np.array([3, 50, 50]), 20, rng).tolist() == [3, 17, 0]
+    assert _take(np.array([1.0, 0.0, 0.0]), np.array([3, 0, 50]), 20, rng).tolist() == [3, 0, 17]
+    assert _take(np.array([1.0, 0.0, 0.0]), np.array([3, 2, 1]), 6, rng).tolist() == [3, 2, 1]
+
+
+@settings(deadline=None)
+@given(tasks(), st.integers(1, 30))
+def test_no_phone_is_short_of_the_fewest_photos(task: Task, least: int) -> None:
+    name, labels, subjects, options = task
+    if options["phones"] * least > len(labels):
+        most = len(labels) // options["phones"]
+        with pytest.raises(InputError, match=rf"^federation\.min_photos: .* set it to {most} or less$"):
+            deal(name, labels, subjects, **options, min_photos=least)
+        return
+    owner = deal(name, labels, subjects, **options, min_photos=least)
+    before, after = (
+        np.bincount(o, minlength=options["phones"]) for o in (deal(name, labels, subjects, **options), owner)
+    )
+    assert after.min() >= least
+    assert after.sum() == len(labels)
+    if before.min() >= least:
+        np.testing.assert_array_equal(owner, deal(name, labels, subjects, **options))
+    else:
+        assert after.max() <= before.max()
+
+
+def test_by_hand_who_gives_photos_to_a_phone_that_is_short() -> None:
+    """Shares of 20 photos as 16, 3 and 1: with five at least, the largest gives two and four."""
+    labels, subjects = np.zeros(20, int), np.repeat(["a", "b", "c"], [16, 3, 1])
+    assert sorted(np.bincount(deal("subject", labels, subjects, 3)).tolist()) == [1, 3, 16]
+    owner = deal("subject", labels, subjects, 3, min_photos=5)
+    assert sorted(np.bincount(owner).tolist()) == [5, 5, 10]
+    for person, photos in (("b", 3), ("c", 1)):
+        assert np.bincount(owner[subjects == person]).max() == photos  # they keep their own

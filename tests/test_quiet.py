@@ -12,6 +12,7 @@ from support_commands import FEDFER, settings
 from support_watch import outside, watched
 
 from fer_models.machine import quiet
+from simulations.mirrors.registry import MIRRORS
 
 slow = pytest.mark.slow
 
@@ -46,6 +47,26 @@ def test_a_run_and_a_prediction_keep_to_themselves(
             )
         assert done.returncode == 0, (tmp_path / "said").read_text()
         assert outside(trace) == []
+    assert [path.name for path in home.iterdir()] == [".cache"]
+    assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
+
+
+@slow
+def test_mirrors_keep_to_themselves(home: Path, tmp_path: Path, encoders: Path) -> None:
+    names = [name for name in MIRRORS if MIRRORS.page(name).installed()]
+    assert {"tensorboard", "mlflow"} <= set(names)
+    asked = settings(
+        federation__rounds=2, federation__engine="process", report__mirror=str(names).replace("'", '"')
+    )
+    shutil.copytree(encoders, home / ".cache" / "fedfer")
+    trace, given = tmp_path / "trace", ("MLFLOW_TRACKING_URI", "TRACKIO_DIR")
+    env = {name: value for name, value in alone(home).items() if name not in given}
+    words = ["run", *asked, "--no-baseline", "--out", "run"]
+    done = subprocess.run(
+        [*watched(trace), FEDFER, *words], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert outside(trace) == []
     assert [path.name for path in home.iterdir()] == [".cache"]
     assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
 

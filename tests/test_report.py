@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from support_fake_runs import make_full_run, make_run
 from support_pages import NASTY, Page, read
 
 from fer_models.errors import InputError
+from fer_models.run_folder.data_facts import DataFacts, GroupDraw
 from fer_models.run_folder.summary import Summary
 from fer_models.seeding import stream
 from simulations.report import charts, page, results
@@ -333,7 +335,7 @@ def test_a_matched_baseline_is_known_by_its_summary_wherever_it_lies(tmp_path: P
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        ({"name": "scaffold"}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
+        ({"name": "scaffold", "local_lr": 0.03}, ["scaffold, lr 1", "sgd, learning rate 0.03, batch"]),
         ({"name": "ditto", "start": "ridge"}, ["ditto, start ridge, own_pull 1", "adam, learning rate"]),
         ({"name": "ridge", "projection": 64}, ["ridge, projection 64", "sums over the views, sent once"]),
     ],
@@ -349,3 +351,25 @@ def test_the_page_says_how_the_phones_of_a_strategy_train(
     text = Page(write_report(folder).read_text()).words
     for expected in words:
         assert expected in text
+
+
+def test_how_people_were_divided_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", photos=200, examples=False)
+    data, config = DataFacts.read(run), tomllib.loads((run / "config.toml").read_text())
+    assert data.drawn == ()
+    write_report(run)
+    assert "at random" not in read(run)[1].words
+    replace(data, drawn=(GroupDraw("parts", 1, 0.15),)).write(run)
+    write_report(run)
+    assert (
+        "parts drawn at random, first draw, shares of classes within 15 points of those asked for"
+        in read(run)[1].words
+    )
+    replace(data, drawn=(GroupDraw("folds", 41, 0.25), GroupDraw("validation", 400, None))).write(run)
+    config["data"] |= {"folds": 5, "fold": 2}
+    (run / "config.toml").write_text(tomli_w.dumps(config))
+    write_report(run)
+    words = read(run)[1].words
+    assert "test photos: fold 2 of 5 (0 to 4)" in words
+    assert "folds drawn at random, 41 draws, shares of classes within 25 points of those asked for" in words
+    assert "validation by a search, since none of 400 random draws fitted" in words

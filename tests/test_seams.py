@@ -96,7 +96,7 @@ def test_the_barrier_folds_everything_at_once(tmp_path: Path, shards: PhoneRows)
     assert Barrier().decide(replies, (), 1.0) == Decision(replies, (), {})
 
 
-@pytest.mark.parametrize("name", ["median", "scaffold", "ridge"])
+@pytest.mark.parametrize("name", ["median", "scaffold", "mime-lite", "ridge"])
 def test_a_strategy_that_would_bypass_a_mechanism_is_refused(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:

@@ -4,31 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support_splits import WANTED, photo_sets, reaches_all
 
 from fer_models.config import SPLITS
 from fer_models.data.split import split_photos
 
-WANTED = (0.6, 0.2, 0.2)
-
 
 def share_of_parts(labels: np.ndarray, split: np.ndarray, c: int) -> np.ndarray:
     return np.bincount(split[labels == c], minlength=3) / np.count_nonzero(labels == c)
-
-
-def reaches_all(labels: np.ndarray, split: np.ndarray) -> bool:
-    return all(len(set(split[labels == c].tolist())) == 3 for c in np.unique(labels))
-
-
-@st.composite
-def photo_sets(draw: st.DrawFn, most_groups: int = 60) -> tuple[np.ndarray, np.ndarray, int]:
-    """(labels, groups, classes): groups of up to 6 photos of uneven classes."""
-    classes = draw(st.integers(2, 4))
-    label = st.integers(0, classes - 1) | st.just(0)
-    group = st.lists(label, min_size=1, max_size=6)
-    sizes = draw(st.lists(group, min_size=3, max_size=most_groups))
-    labels = np.array([c for labels in sizes for c in labels], dtype=np.int64)
-    groups = np.array([f"p{g}" for g, labels in enumerate(sizes) for _ in labels])
-    return labels, groups, classes
 
 
 def test_by_hand_ten_photos_of_each_class() -> None:

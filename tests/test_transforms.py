@@ -461,6 +461,7 @@ def test_classes_that_cannot_be_are_refused_in_a_line(
         (["update.factor=0.5"], "unknown key update.factor"),
         (["attack.name=no_such:Attack"], "there is no module no_such"),
         (["update.clip_norm=1", "strategy.name=ridge"], "change the updates that phones send"),
+        (["update.clip_norm=1", "strategy.name=mime-lite"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.name=local"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.start=ridge"], "change the updates that phones send"),
     ],

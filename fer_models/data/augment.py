@@ -36,6 +36,7 @@ class ViewPlan:
     photos: np.ndarray  # (m,) int64, row in the ImageTable
     views: np.ndarray  # (m,) int64, number of the view, 0 = the photo itself
     cameras: np.ndarray | None = None  # (m,) int64, number of the camera that took it; -1, or None: none
+    camera_seed: int | None = None  # of the cameras' styles and noise; None: that of the views
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -43,7 +44,9 @@ class ViewPlan:
     def __add__(self, other: "ViewPlan") -> "ViewPlan":
         """The rows of both, those of `other` last."""
         both = ((self.photos, other.photos), (self.views, other.views), (self._taken_by, other._taken_by))
-        return ViewPlan(*(np.concatenate(parts) for parts in both))
+        photos, views, cameras = (np.concatenate(parts) for parts in both)
+        seed = self.camera_seed if other.camera_seed is None else other.camera_seed
+        return ViewPlan(photos, views, cameras, seed)
 
     @property
     def _taken_by(self) -> np.ndarray:
@@ -110,13 +113,14 @@ def views(
     A photo is read once for its adjacent views. Any slicing of the rows gives the same pixels.
     """
     last, canvas = -1, None
+    shot = seed if plan.camera_seed is None else plan.camera_seed
     for photo, view, camera in plan.rows(start, stop):
         if canvas is None or photo != last:
             last, canvas = photo, _Canvas(table.reader(photo, _ENOUGH * size), size)
         pixels = canvas.view(view, _rng(table, photo, view, seed))
         if camera >= 0:
-            rng = stream(seed, "shot", camera, table.digests[photo], view)
-            pixels = cameras.shoot(pixels, cameras.camera(camera, seed=seed), rng)
+            rng = stream(shot, "shot", camera, table.digests[photo], view)
+            pixels = cameras.shoot(pixels, cameras.camera(camera, seed=shot), rng)
         yield pixels
 
 

@@ -4,11 +4,11 @@ Nothing is stored per phone: its views are sampled again, identically, on every 
 phone (fer_models/local/kernel.py). So phones may far outnumber photos. A view may be on many phones, and
 twice on one.
 
-A phone's classes follow a Dirichlet distribution, as in the partition `dirichlet`: on a pool with equally
-many views of each class every class has the concentration alpha. They are sampled by Polya's urn (Blackwell
-and MacQueen 1973, doi:10.1214/aos/1176342372), which never samples that distribution itself: with A the sum
-of all concentrations, view i takes a new class with probability A / (A + i), by the pool's shares, and
-otherwise the class of one of the i views before it.
+A phone's classes follow a Dirichlet distribution around the pool's shares, as in the partition
+`dirichlet-clients`, but with a concentration of alpha for each class on a pool with equally many views of
+each. They are sampled by Polya's urn (Blackwell and MacQueen 1973, doi:10.1214/aos/1176342372), which never
+samples that distribution itself: with A the sum of all concentrations, view i takes a new class with
+probability A / (A + i), by the pool's shares, and otherwise the class of one of the i views before it.
 """
 
 from dataclasses import dataclass

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_models.config import SPLITS, DataConfig
-from fer_models.data.split import split_photos
 from fer_models.errors import InputError
 from fer_models.photos.ledger import NO_PART, Ledger
 
 VALIDATION = 0.2  # share of the training photos, if there is no validation part
 _SHARES = "let fedfer split: --set 'data.split=[0.6, 0.2, 0.2]'"
-_TRAIN, _VALIDATION, _TEST = range(3)
+_VALIDATION, _TEST = 1, 2
 
 
 def given_parts(names: Sequence[str], data: DataConfig, ledger: Ledger) -> np.ndarray | None:
@@ -63,19 +62,3 @@ def _odd(ledger: Ledger) -> str:
     """The values that name no part, in brackets."""
     odd = [note for note in ledger.notes if note.endswith(NO_PART)]
     return f" ({'; '.join(odd)})" if odd else ""
-
-
-def complete(
-    parts: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, classes: int, seed: int
-) -> np.ndarray:
-    """The parts (n,) with a validation part, split off from training if there is none: seeded, stratified by
-    class, and no group (n,) of the training photos in both.
-    """
-    if (parts == _VALIDATION).any():
-        return parts
-    split = parts.copy()
-    training = np.flatnonzero(parts == _TRAIN)
-    shares = (1 - VALIDATION, VALIDATION)
-    cut = split_photos(labels[training], groups[training], shares, classes=classes, seed=seed)
-    split[training[cut == 1]] = _VALIDATION
-    return split

@@ -1,7 +1,7 @@
 """The table of photos: their paths, classes, people and parts of the split.
 
 First stage of the data pipeline: a source (fer_models/photos/sources.py) or the embedded set -> ImageTable.
-Photos are listed, checked and split (fer_models/data/split.py) here; their pixels are read one by one,
+Photos are listed, checked and split (fer_models/data/parts.py) here; their pixels are read one by one,
 later.
 """
 
@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from fer_models.config import SPLITS, DataConfig, SketchConfig
-from fer_models.data.given_parts import complete, given_parts
-from fer_models.data.split import split_photos
+from fer_models.config import DataConfig, SketchConfig
+from fer_models.data.given_parts import given_parts
+from fer_models.data.parts import assign
 from fer_models.emotions import EMOTIONS, ours
 from fer_models.errors import InputError
-from fer_models.photos.choice import FEWEST, check_classes, choose
+from fer_models.photos.choice import check_classes, choose
 from fer_models.photos.ledger import OTHER, Ledger
 from fer_models.photos.listing import Photo
 from fer_models.photos.scan import Progress
 from fer_models.photos.sources import Reader, open_source
 from fer_models.photos.tabular.file_names import NO_FILE
+from fer_models.run_folder.data_facts import GroupDraw
 from fer_models.text import printable
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class ImageTable:
     digests: tuple[str, ...]  # per photo, identifies the pixels
     unreadable: tuple[tuple[str, str], ...]  # (printable path, reason) of each photo that was skipped
     reader: Reader
+    drawn: tuple[GroupDraw, ...] = ()  # how people were divided; empty if the split is by photo
     ledger: Ledger = field(default_factory=Ledger)  # what was found in the source, and what was done with it
 
     def __len__(self) -> int:
@@ -73,17 +75,19 @@ def load_table(
     digests = tuple(digest for _, digest in kept)
     ledger = listing.ledger
     ledger.used, ledger.unreadable = len(kept), len(broken)
-    parts = given_parts([photo.part for photo, _ in kept], data, ledger)
+    given = given_parts([photo.part for photo, _ in kept], data, ledger)
+    parts = assign(data, labels, subjects, digests, seed=seed, given=given)
     return ImageTable(
         source=source.name,
         classes=data.classes,
         paths=paths,
         labels=labels,
         subjects=subjects,
-        split=_split(data, labels, subjects, digests, seed, parts),
+        split=parts.split,
         digests=digests,
         unreadable=tuple((printable(photo.path), reason) for photo, reason in broken),
         reader=source.reader([photo for photo, _ in kept], digests),
+        drawn=parts.drawn,
         ledger=ledger,
     )
 
@@ -127,65 +131,6 @@ def check_unreadable(
         )
 
 
-def _split(
-    data: DataConfig,
-    labels: np.ndarray,
-    subjects: np.ndarray | None,
-    digests: tuple[str, ...],
-    seed: int,
-    parts: np.ndarray | None = None,
-) -> np.ndarray:
-    """The part of each photo, (n,) int8; from `parts` (n,) if the data come with a split. Raises InputError
-    if a class has no photo in some part.
-    """
-    if data.split_by == "subject" and subjects is None:
-        raise InputError(
-            'data.split_by is "subject" but no subjects are known; add a column subject to the CSV'
-            ' (labels.csv in a folder), or set data.split_by to "photo"'
-        )
-    for name, photos in zip(data.classes, np.bincount(labels, minlength=len(data.classes)), strict=True):
-        if photos < FEWEST:
-            raise InputError(
-                f'class "{name}" has {photos} usable photos, {FEWEST} are needed to train and evaluate'
-                f" it; {_more(data)}, or remove the class from data.classes"
-            )
-    by_subject = subjects is not None and data.split_by != "photo"
-    groups = _together(subjects, digests) if subjects is not None and by_subject else np.array(digests)
-    if parts is not None:
-        split = complete(parts, labels, groups, classes=len(data.classes), seed=seed)
-        other = ", or let fedfer split: data.split=[0.6, 0.2, 0.2]"
-    else:
-        assert data.split != "given"
-        split = split_photos(labels, groups, data.split, classes=len(data.classes), seed=seed)
-        other = ', or set data.split_by to "photo"' if by_subject else ""
-    for part, name in enumerate(SPLITS):
-        here = np.bincount(labels[split == part], minlength=len(data.classes))
-        for c in np.flatnonzero(here == 0).tolist():
-            photos = np.count_nonzero(labels == c)
-            whose = f" of {len(np.unique(groups[labels == c]))} subjects" if by_subject else ""
-            raise InputError(
-                f'class "{data.classes[c]}" has no photo in the {name} part: its photos ({photos}{whose}) do'
-                f" not fill all three parts; {_more(data)}, remove the class from data.classes{other}"
-            )
-    return split
-
-
-def _more(data: DataConfig) -> str:
-    return "raise sketch.faces and sketch.subjects" if data.source == "sketch" else "add photos"
-
-
-def _together(subjects: np.ndarray, digests: tuple[str, ...]) -> np.ndarray:
-    """Groups (n,) int of photos linked by a shared person or identical bytes, directly or through others."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    people, person = np.unique(subjects, return_inverse=True)
-    copies, copy = np.unique(np.array(digests), return_inverse=True)
-    nodes = len(people) + len(copies)
-    links = coo_array((np.ones(len(person)), (person, len(people) + copy)), shape=(nodes, nodes))
-    return np.asarray(connected_components(links, directed=False)[1][person])
-
-
 def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
     from fer_models.sketch.faces import SketchSet
 
@@ -200,16 +145,18 @@ def _drawn(data: DataConfig, sketch: SketchConfig, seed: int) -> ImageTable:
     labels = np.array([wanted.index(e) for e in emotions[rows].tolist()], dtype=np.int64)
     subjects = np.asarray(faces.subject_ids)[rows]
     digests = tuple(faces.digest(i) for i in rows)
+    parts = assign(data, labels, subjects, digests, seed=seed)
     return ImageTable(
         source="sketch",
         classes=data.classes,
         paths=tuple(f"sketch/{i:05d}" for i in rows),
         labels=labels,
         subjects=subjects,
-        split=_split(data, labels, subjects, digests, seed),
+        split=parts.split,
         digests=digests,
         unreadable=(),
         reader=partial(_draw, faces, rows),
+        drawn=parts.drawn,
         ledger=_drawn_ledger(emotions, rows),
     )
 

@@ -1,10 +1,11 @@
-"""The split into training, validation and test photos: before anything else, seeded, stratified by class.
+"""A split as near as possible to the wanted shares of every class: of photos, and of people as a last resort.
 
-Groups (the photos of one person, or a photo with its exact copies) are never divided. Heaviest first, each
+Groups (a photo with its exact copies, or the photos of one person) are never divided. Heaviest first, each
 goes to the part with the largest deficit; single moves then bring the shares of every class, and of the
 groups themselves, closer to their targets. (Without the latter, people with many photos would gather in one
 part.) If that leaves a class without a photo in some part, a short search first assigns groups so that no
-part lacks a class, if such an assignment exists.
+part lacks a class, if such an assignment exists. A person with many photos is in the largest part for nearly
+every seed, so people are divided at random first (fer_models/data/group_split.py).
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """The models with a linear head on the frozen MobileNetV2, or on no features at all.
 
-MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. Ridge regression: Hoerl and Kennard 1970.
+MobileNetV2: Sandler et al. 2018, arXiv:1801.04381.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from fer_models.heads import LinearHead
-from fer_models.linear.closed_form import majority, ridge
+from fer_models.linear import lda, ncm, ridge
+from fer_models.linear.closed_form import Solved, fit, majority
+from fer_models.linear.statistics import ClassSums, Moments, Sums
 from fer_models.model import Fitted, Linear
 from fer_models.run_folder.summary import Chosen
 
@@ -29,19 +32,56 @@ class Frozen(Linear):
 
 
 @dataclass(frozen=True)
-class RidgeHead(Fitted):
-    """`ridge`: the same head in closed form, its penalty chosen on validation."""
+class InClosedForm(Fitted):
+    """A head on the frozen features that follows from sums over the training views."""
 
-    about: ClassVar[str] = "MobileNetV2, frozen; a linear head by ridge regression"
     reads: ClassVar[Literal["features"]] = "features"
+    sums: ClassVar[type[Sums]] = Moments
+
+    @abstractmethod
+    def solve(self, sums: Any, validation: "HeldOut") -> Solved:
+        """The head; `sums` are those of the class variable's type."""
 
     def fit(
         self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
-        """Ridge regression on all training views."""
-        found = ridge(shards, validation, len(photos))
-        tried = [{"strength": strength, "macro_f1": quality} for strength, quality in found.tried]
-        return LinearHead(found.head), {"strength": found.strength, "factor": found.factor, "tried": tried}
+        """Solves for all training views."""
+        found = fit(shards, self.sums, len(photos), lambda sums: self.solve(sums, validation))
+        return LinearHead(found.head), found.chosen
+
+
+@dataclass(frozen=True)
+class RidgeHead(InClosedForm):
+    """`ridge`: the head of `mobilenet` in closed form, its penalty chosen on validation."""
+
+    about: ClassVar[str] = "MobileNetV2, frozen; a linear head by ridge regression"
+
+    def solve(self, sums: Moments, validation: "HeldOut") -> Solved:
+        """Ridge regression."""
+        return ridge.on_validation(sums, validation)
+
+
+@dataclass(frozen=True)
+class LdaHead(InClosedForm):
+    """`lda`: class means and their pooled covariance, its shrinkage chosen on validation."""
+
+    about: ClassVar[str] = "MobileNetV2, frozen; a linear head by linear discriminant analysis"
+
+    def solve(self, sums: Moments, validation: "HeldOut") -> Solved:
+        """Discriminant analysis; the prior is the class frequencies of the views."""
+        return lda.on_validation(sums, validation)
+
+
+@dataclass(frozen=True)
+class NcmHead(InClosedForm):
+    """`ncm`: the class mean that is nearest."""
+
+    about: ClassVar[str] = "MobileNetV2, frozen; the class of the nearest class mean"
+    sums: ClassVar[type[Sums]] = ClassSums
+
+    def solve(self, sums: ClassSums, validation: "HeldOut") -> Solved:
+        """Nothing is chosen."""
+        return ncm.on_validation(sums, validation)
 
 
 @dataclass(frozen=True)

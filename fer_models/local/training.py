@@ -250,7 +250,7 @@ class CentralTrainer:
         return self._trained(every, key(self._seed, "central", self._epoch))
 
     def _trained(self, views: int, epoch_key: int) -> float:
-        held, train = self._shards, self._train
+        held, train = self._shards, self._train.after(max(self._epoch - 1, 0))
         # To the compiler a read-only memory map is a different type: plain views share the compiled code.
         features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
         offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]

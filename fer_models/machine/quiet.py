@@ -14,6 +14,8 @@ OFF = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray: usage reports
     "HF_HUB_DISABLE_TELEMETRY": "1",  # Hugging Face: the calling library and its versions
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # and that a data set was opened
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow: which of its functions are used, to its makers
+    "GRADIO_ANALYTICS_ENABLED": "False",  # Gradio, under Trackio: that it is used, and for newer versions
     "DO_NOT_TRACK": "1",  # libraries that honour this general opt-out
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray again: no notices
     "RAY_DEDUP_LOGS": "0",

@@ -10,7 +10,7 @@ depend on other work on the machine.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from fer_models.local import kernel
 from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
-from fer_models.networks.build import NetworkClassifier, Spec, restore
+from fer_models.networks.build import BATCH, NetworkClassifier, Spec, restore
 from fer_models.networks.training import make_optimizer
 
 if TYPE_CHECKING:
@@ -128,6 +128,22 @@ class NetworkPhones:
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
 
+    def gradient(self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
+        """The gradient (1, P) float64 of the mean loss of a head, without dropout."""
+        import torch
+
+        learner = self.classifier(head)
+        parameters = list(learner.network.parameters())
+        total = np.zeros(head.shape)
+        with _one_thread():
+            for first in range(0, len(labels), BATCH):
+                part = slice(first, first + BATCH)
+                x = torch.from_numpy(np.array(inputs[part])).to(parameters[0].device)
+                y = torch.from_numpy(np.array(labels[part])).to(parameters[0].device)
+                loss = torch.nn.functional.cross_entropy(learner.network(x), y, reduction="sum")
+                total += _flat(list(torch.autograd.grad(loss, parameters)))
+        return total / len(labels)
+
     def _loss(self, held: PhoneData, own: np.ndarray, head: np.ndarray) -> float:
         """The mean loss of a head on the rows `own` (n,), without dropout."""
         chances = self.classifier(head).probabilities(held.features[own])
@@ -135,8 +151,8 @@ class NetworkPhones:
         return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
 
 
-def _flat(parameters: "list[torch.nn.Parameter]") -> np.ndarray:
-    """A copy of all parameters as one row (1, P) float32."""
+def _flat(parameters: "Sequence[torch.Tensor]") -> np.ndarray:
+    """A copy of all parameters, or of their gradients, as one row (1, P) float32."""
     parts = [parameter.detach().reshape(-1).cpu().numpy() for parameter in parameters]
     return np.concatenate(parts)[None]
 

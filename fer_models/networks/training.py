@@ -37,6 +37,7 @@ class NetworkTrainer:
         self._device = opened(device)
         self._learner = start.on(self._device)
         self._optimizer = make_optimizer(self._learner, train)
+        self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
 
     @property
     def classifier(self) -> NetworkClassifier:
@@ -57,6 +58,7 @@ class NetworkTrainer:
         order = kernel.shuffled(np.uint64(kernel.sub_key(epoch_key, np.uint64(0))), len(rows))
         chosen = rows[order[:views]]
         self._seed_dropout()
+        self._decay()
         loss = 0.0
         self._learner.network.train()
         try:
@@ -78,6 +80,12 @@ class NetworkTrainer:
         loss.backward()
         self._optimizer.step()
         return loss.item() * len(rows)
+
+    def _decay(self) -> None:
+        """Sets the learning rates of this epoch."""
+        share = self._train.after(self._epoch - 1).lr / self._train.lr
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * share
 
     def _seed_dropout(self) -> None:
         """Starts the dropout of this epoch anew, so that it depends on seed and epoch alone."""

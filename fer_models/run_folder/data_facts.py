@@ -37,6 +37,15 @@ class PeopleByPart:
 
 
 @dataclass(frozen=True)
+class GroupDraw:
+    """How whole people were divided at random (fer_models/data/group_split.py)."""
+
+    what: str  # "parts", "folds", or "validation"
+    draws: int  # how many it took
+    tolerance: float | None  # of the shares, relative; None: no draw fitted, and a search took over
+
+
+@dataclass(frozen=True)
 class Sizes:
     """Training views per phone, over all phones."""
 
@@ -89,6 +98,7 @@ class DataFacts(Record):
     photos: PhotosByPart  # photos used
     views: Mapping[str, int]  # training views of each class, after balancing
     subjects: PeopleByPart | None  # None if it is not known who is on the photos
+    drawn: tuple[GroupDraw, ...] = ()  # by whom people were divided: empty if the split is by photo
     unreadable: int  # photos; unreadable.csv lists them
     ledger: Ledger | None = None  # of everything in the source; None in folders that predate the ledger
     phones: PhoneFacts | None = field(default=None, metadata=APPLIES)  # if phones are simulated

@@ -27,6 +27,21 @@ class RoundRecord:
     own_heads: PersonalHeadScores | None = None  # the same evaluation of the personal heads
     metrics: Mapping[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
 
+    @property
+    def numbers(self) -> dict[str, int | float | None]:
+        """Its numbers by name, flat; of those across phones, the accuracy of the worst tenth."""
+        found = {name: value for name, value in vars(self).items() if isinstance(value, int | float | None)}
+        for name in ("across", "own_heads"):
+            found.pop(name, None)
+        across, own = self.across, self.own_heads
+        return {
+            **{name: value for name, value in self.metrics.items() if name not in found},
+            **found,
+            "worst_tenth": None if across is None else across.accuracy.worst_tenth,
+            "own_accuracy": None if own is None else own.accuracy,
+            "own_macro_f1": None if own is None else own.macro_f1,
+        }
+
 
 @dataclass
 class Totals:

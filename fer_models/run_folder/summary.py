@@ -82,6 +82,10 @@ class Summary(Trained, Quality, TrainingCost, PhotoCost, Record):
     balance: int  # data.balance
     selected: int  # the round, or epoch, of the head that is reported
     seed: int  # run.seed
+    # Those that applied, whether set or run.seed; None in folders that predate them.
+    split_seed: int | None = None
+    partition_seed: int | None = None
+    train_seed: int | None = None
     classes: tuple[str, ...]
     across_phones: AcrossPhones | None = None  # None if phones are not evaluated individually
     own_heads: PersonalHeadQuality | None = field(default=None, metadata=APPLIES)  # if there are any

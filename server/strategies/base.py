@@ -5,12 +5,14 @@ median, trimmed_mean, krum, bulyan ... `registry.make` builds the one that the s
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from fer_models.local.training import LocalTerms
+from fer_models.run_folder.summary import Chosen
 
 State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint unchanged
 
@@ -36,6 +38,8 @@ class RoundUpdates:
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
+    measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
+    rate: float = 0.0  # the phones' learning rate in this round
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ class Algorithm(ABC):
 
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
+    measures: ClassVar[tuple[str, ...]] = ()  # what it needs in `RoundUpdates.measured`: local/measures.py
     own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
-    closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: ridge.py
+    closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
+    plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
     heads_up: ClassVar[int] = 1  # and uploads
 
@@ -69,7 +75,7 @@ class Algorithm(ABC):
 
     @property
     def sgd_rate(self) -> float | None:
-        """The learning rate of plain SGD on the phones, overriding section `train`; None: not overridden."""
+        """The learning rate of plain SGD on the phones, overriding section `train`; None: as `train` says."""
         return None
 
     @property
@@ -91,6 +97,10 @@ class Algorithm(ABC):
     ) -> PhoneInputs:
         """The inputs of `phones` (k,) in a round, besides its head; views and steps (k,) are per phone."""
         return PhoneInputs()
+
+    def chosen(self, state: State) -> Chosen:
+        """What it chose, for summary.json, from its last state; default: nothing."""
+        return {}
 
     @abstractmethod
     def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:

@@ -33,7 +33,8 @@ class FedDyn(Algorithm):
     """Dynamic regularisation of the phones' losses."""
 
     alpha: Positive = 3.0
-    local_lr: Rate = 0.01
+    local_lr: Rate | None = None  # None: train.lr
+    plain_sgd: ClassVar[bool] = True
     needs_updates: ClassVar[bool] = True
 
     @property
@@ -42,7 +43,7 @@ class FedDyn(Algorithm):
         return LocalTerms(pull=self.alpha)
 
     @property
-    def sgd_rate(self) -> float:
+    def sgd_rate(self) -> float | None:
         """Plain SGD."""
         return self.local_lr
 

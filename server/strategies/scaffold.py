@@ -1,15 +1,15 @@
 """SCAFFOLD: control variates correct each phone's gradients for that phone's drift.
 
 Karimireddy, Kale, Mohri, Reddi, Stich and Suresh, "SCAFFOLD: Stochastic Controlled Averaging for Federated
-Learning", 2020, arXiv:1910.06378, algorithm 1, option II. For phone i with K_i steps of size local_lr:
+Learning", 2020, arXiv:1910.06378, algorithm 1, option II. For phone i with K_i steps of size rate:
 
-    each step   w <- w - local_lr * (g_i(w) - c_i + c)
-    after       c_i <- c_i - c + (head - w) / (K_i * local_lr)
+    each step   w <- w - rate * (g_i(w) - c_i + c)
+    after       c_i <- c_i - c + (head - w) / (K_i * rate)
     server      head <- head + lr * mean update,  c <- c + share * mean change of c_i
 
 The paper counts phones equally. Here, as in FedAvg, they are weighted by views, so c is the mean of all
 phones' c_i weighted by views; `share` is the round's fraction of all views (the paper's |S| / N). The phones
-run plain SGD: with another optimiser their update divided by K_i * local_lr would not be a mean gradient.
+run plain SGD: with another optimiser their update divided by K_i * rate would not be a mean gradient.
 """
 
 from dataclasses import dataclass
@@ -29,13 +29,14 @@ class Scaffold(Algorithm):
     """FedAvg with drift-corrected phones."""
 
     lr: Positive = 1.0
-    local_lr: Rate = 0.03
+    local_lr: Rate | None = None  # None: train.lr
+    plain_sgd: ClassVar[bool] = True
     needs_updates: ClassVar[bool] = True
     heads_down: ClassVar[int] = 2  # the head and c
     heads_up: ClassVar[int] = 2  # the update and the change of c_i
 
     @property
-    def sgd_rate(self) -> float:
+    def sgd_rate(self) -> float | None:
         """Plain SGD."""
         return self.local_lr
 
@@ -55,7 +56,7 @@ class Scaffold(Algorithm):
         assert came.updates is not None
         assert came.steps is not None
         before = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape))
-        way = came.updates / (came.steps * self.local_lr)[:, None, None]
+        way = came.updates / (came.steps * came.rate)[:, None, None]
         after = (before - state["c"] - way).astype(np.float32)
         change = np.average(after.astype(np.float64) - before, axis=0, weights=came.views)
         state = phone_state.kept(state, _OWN, came.phones, after) | {"c": state["c"] + came.share * change}

@@ -45,22 +45,8 @@ class Columns(Mapping[str, np.ndarray]):
 
 
 def of_rounds(rounds: Sequence[RoundRecord]) -> Columns:
-    """The numbers of each round; of those across phones, the accuracy of the worst tenth."""
-    return Columns([_numbers(line) for line in rounds])
-
-
-def _numbers(line: RoundRecord) -> dict[str, object]:
-    found = {name: value for name, value in vars(line).items() if isinstance(value, int | float | None)}
-    for name in ("across", "own_heads"):
-        found.pop(name, None)
-    across, own = line.across, line.own_heads
-    return {
-        **{name: value for name, value in line.metrics.items() if name not in found},
-        **found,
-        "worst_tenth": None if across is None else across.accuracy.worst_tenth,
-        "own_accuracy": None if own is None else own.accuracy,
-        "own_macro_f1": None if own is None else own.macro_f1,
-    }
+    """The numbers of each round."""
+    return Columns([line.numbers for line in rounds])
 
 
 def _column(values: list[object]) -> np.ndarray:

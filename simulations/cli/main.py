@@ -11,6 +11,7 @@ import typer
 from fer_models.errors import InputError
 from simulations.cli.campaigns import study, sweep
 from simulations.cli.exits import resumable, run_app
+from simulations.cli.folders import report, runs
 from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command
 from simulations.engines.interrupt import listen
 from simulations.engines.surroundings import open_streams
@@ -93,6 +94,8 @@ def baseline(
 
 app.command(cls=Working)(study)
 app.command(cls=Working)(sweep)
+app.command(cls=Working)(report)
+app.command(cls=Working)(runs)
 
 
 @app.command(cls=Working)

@@ -67,7 +67,7 @@ def label_photos(run: str, photos: Sequence[str], table: str | None, quiet: bool
 
 
 def locate(run: Path) -> tuple[Path, str, int]:
-    """The head file, model.weights and run.seed of a run folder; for a head file: ImageNet weights, seed 0.
+    """Head file, model.weights and training seed of a run folder; for a head file: ImageNet weights, seed 0.
 
     Raises InputError if there is no head, or if it is not the one the run wrote.
     """
@@ -85,7 +85,8 @@ def locate(run: Path) -> tuple[Path, str, int]:
         )
     _check_written(run, path)
     raw = read_toml(run / "config.toml")
-    wanted = (("model", "weights"), ("run", "seed"))  # only these, so that runs of other versions can be used
+    # only these, so that runs of other versions can be used
+    wanted = (("model", "weights"), ("run", "seed"), ("run", "train_seed"))
     config = validate(
         {
             section: {name: raw[section][name]}
@@ -93,7 +94,7 @@ def locate(run: Path) -> tuple[Path, str, int]:
             if isinstance(raw.get(section), dict) and name in raw[section]
         }
     )
-    return path, config.model.weights, config.run.seed
+    return path, config.model.weights, config.run.train
 
 
 def _check_written(run: Path, path: Path) -> None:

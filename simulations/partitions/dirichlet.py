@@ -1,7 +1,8 @@
 """Label skew of adjustable strength.
 
-Hsu, Qi and Brown, "Measuring the Effects of Non-Identical Data Distribution for Federated Visual
-Classification", 2019, arXiv:1909.06335.
+Yurochkin, Agarwal, Ghosh, Greenewald, Hoang and Khazaeni, "Bayesian Nonparametric Federated Learning of
+Neural Networks", 2019, arXiv:1905.12022, section 4. Sizes are skewed as well. For phones of equal size, each
+with its own mix, see dirichlet_clients.py, whose alpha is not comparable.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from simulations.partitions.base import Partition
 
-_EVEN = 1e12  # an alpha whose shares are even; far larger ones overflow
+EVEN = 1e12  # an alpha whose shares are even; far larger ones overflow
 Alpha = Annotated[float, Field(gt=0)]
 
 
@@ -29,7 +30,7 @@ class Dirichlet(Partition):
         owner = np.empty(len(labels), np.int64)
         for label in np.unique(labels):
             photos = rng.permutation(np.flatnonzero(labels == label))
-            shares = rng.dirichlet(np.full(phones, min(self.alpha, _EVEN)))
+            shares = rng.dirichlet(np.full(phones, min(self.alpha, EVEN)))
             if not np.isfinite(shares).all():  # a tiny alpha underflows: all to one phone, its limit
                 shares = np.eye(phones)[rng.integers(phones)]
             cuts = np.floor(np.cumsum(shares)[:-1] * len(photos) + 0.5).astype(np.int64)

@@ -1,7 +1,8 @@
 """Phones that hold a few classes each, exactly as many as set wherever possible.
 
-As the pathological non-IID phones of McMahan, Moore, Ramage, Hampson and Agüera y Arcas, 2017,
-arXiv:1602.05629, but with the number of classes exact.
+The label skew "#C = k" of Li, Diao, Chen and He, "Federated Learning on Non-IID Data Silos: An Experimental
+Study" (NIID-Bench), 2022, arXiv:2102.02079. What is usually called pathological, after McMahan et al. 2017,
+is `shards` (sorted_shards.py).
 """
 
 from dataclasses import dataclass

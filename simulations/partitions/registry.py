@@ -4,6 +4,7 @@ from fer_models.pages.registry import Registry
 from simulations.partitions.base import Partition
 from simulations.partitions.camera import Camera
 from simulations.partitions.dirichlet import Dirichlet
+from simulations.partitions.dirichlet_clients import DirichletClients
 from simulations.partitions.draw import Draw
 from simulations.partitions.iid import Iid
 from simulations.partitions.pathological import Pathological
@@ -14,6 +15,7 @@ from simulations.partitions.subject import Subject
 _PAGES: dict[str, type[Partition]] = {
     "iid": Iid,
     "dirichlet": Dirichlet,
+    "dirichlet-clients": DirichletClients,
     "pathological": Pathological,
     "shards": SortedShards,
     "quantity": Quantity,

@@ -1,4 +1,4 @@
-"""Photos sorted by class and cut into pieces.
+"""Photos sorted by class and cut into pieces: what is usually called the pathological non-IID partition.
 
 McMahan, Moore, Ramage, Hampson and Agüera y Arcas, "Communication-Efficient Learning of Deep Networks from
 Decentralized Data", 2017, arXiv:1602.05629, section 3.

@@ -68,8 +68,8 @@ def _compare(baseline: Run, gaps: dict[str, intervals.Difference], drawn: Drawn)
     scores = f"{percent(baseline.summary.accuracy)}, {baseline.summary.macro_f1:.3f}"
     points = f"{signed(100 * accuracy.value, 1)} points of accuracy"
     return (
-        f"Against {_training(baseline)} ({scores}) that is {points} and {signed(f1.value, 3)} macro-F1 on this "
-        f"run; other test {drawn.units} {_signs(accuracy, f1)}."
+        f"Against {_training(baseline)} ({scores}) that is {points} and {signed(f1.value, 3)} macro-F1 on "
+        f"this run; other test {drawn.units} {_signs(accuracy, f1)}."
     )
 
 

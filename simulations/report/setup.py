@@ -3,6 +3,7 @@
 from html import escape as esc
 
 from fer_models.models import MODELS
+from fer_models.run_folder.data_facts import GroupDraw
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.summary import Summary
 from fer_models.updates import chosen
@@ -30,7 +31,7 @@ def setup(run: Run) -> str:
         ("Local update" if run.federated else "Optimiser", _update(run)),
         *([("Updates", words)] if run.federated and (words := _transforms(run)) else []),
         ("Selected head", _selected(run)),
-        ("Seed", str(s.seed)),
+        ("Seed", _seeds(s)),
         ("Machine", machine(env)),
         ("Date", date(env)),
         ("Versions", versions(env)),
@@ -47,10 +48,30 @@ def _model(run: Run) -> str:
 def _split(run: Run) -> str:
     by = run.config.data.split_by
     unit = "by person" if run.data.subjects and by != "photo" else "by photo"
-    if run.config.data.split == "given":
+    data = run.config.data
+    if data.split == "given":
         unit = "as given with the photos"
+    if data.folds:
+        unit += f", test photos: fold {data.fold} of {data.folds} (0 to {data.folds - 1})"
     sizes = (f"{photos:,} {part}" for part, photos in run.data.photos.totals.items())
-    return f"{', '.join(sizes)}; {unit}, before any other step"
+    return f"{', '.join(sizes)}; {unit}, before any other step{''.join(map(_drawn, run.data.drawn))}"
+
+
+def _drawn(draw: GroupDraw) -> str:
+    """How people were divided, preceded by a semicolon."""
+    if draw.tolerance is None:
+        return f"; {draw.what} by a search, since none of {draw.draws} random draws fitted"
+    number = f"{draw.draws} draws" if draw.draws > 1 else "first draw"
+    off = f"{100 * draw.tolerance:g} points of those asked for"
+    return f"; {draw.what} drawn at random, {number}, shares of classes within {off}"
+
+
+def _seeds(summary: Summary) -> str:
+    """run.seed, and the seeds that differ from it."""
+    s = summary
+    each = {"split": s.split_seed, "partition": s.partition_seed, "training": s.train_seed}
+    own = [f"{name} {seed}" for name, seed in each.items() if seed not in (None, s.seed)]
+    return ", ".join([str(s.seed), *own])
 
 
 def _phones(run: Run) -> list[tuple[str, str]]:
@@ -73,7 +94,7 @@ def _phones(run: Run) -> list[tuple[str, str]]:
 def _update(run: Run) -> str:
     if not MODELS[run.summary.model].epochs:
         return ""
-    train = run.config.train
+    train = run.config.train if run.federated else run.config.central_training
     rate, optimizer = train.lr, str(train.optimizer)
     if run.federated:
         algorithm = make(run.config.strategy)
@@ -81,7 +102,8 @@ def _update(run: Run) -> str:
             return "sums over the views, sent once"
         if (own := algorithm.sgd_rate) is not None:
             rate, optimizer = own, "sgd"
-    return f"{optimizer}, learning rate {rate:g}, batch {train.batch}, dropout {train.dropout:g}"
+    decay = f" times {train.decay:g} after each {run.step}" if train.decay < 1 else ""
+    return f"{optimizer}, learning rate {rate:g}{decay}, batch {train.batch}, dropout {train.dropout:g}"
 
 
 def _transforms(run: Run) -> str:

@@ -43,7 +43,7 @@ def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
     table, phones = world.table, None
     found = counts(table, world.plan)
     if shards is not None:
-        rng = stream(world.config.run.seed, "phones kept")
+        rng = stream(world.config.run.partition, "phones kept")
         phones = skew.described(skew.table(shards, len(table.classes)), table.classes, rng)
     DataFacts(
         source=table.source,
@@ -52,6 +52,7 @@ def write_data(folder: Path, world: World, shards: PhoneData | None) -> None:
         photos=found.photos,
         views=found.views,
         subjects=found.people,
+        drawn=table.drawn,
         unreadable=len(table.unreadable),
         ledger=table.ledger,
         phones=phones,
@@ -75,7 +76,7 @@ def write_artifacts(
     `began` is when the run started, by time.perf_counter; `own` the phones' personal heads, if any, which are
     the result of a run of kind "local"; `classifier` turns such a head into a classifier.
     """
-    path = log.path / "head.safetensors"
+    path, seeds = log.path / "head.safetensors", world.config.run
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
     on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
@@ -94,7 +95,10 @@ def write_artifacts(
         model=world.config.model.name,
         balance=world.config.data.balance,
         selected=selection.number,
-        seed=world.config.run.seed,
+        seed=seeds.seed,
+        split_seed=seeds.split,
+        partition_seed=seeds.partition,
+        train_seed=seeds.train,
         classes=world.table.classes,
         across_phones=across,
         own_heads=own_quality,
@@ -160,7 +164,7 @@ def _write_examples(log: RunFolder, world: World, prepared: Prepared, chances: n
     """Thumbnails of a seeded sample of test photos, so that the page shows what the accuracy means."""
     table, folder = world.table, log.path / FOLDER
     folder.mkdir(exist_ok=True)
-    rng = stream(world.config.run.seed, "examples")
+    rng = stream(world.config.run.split, "examples")
     drawn = rng.permutation(len(chances))[:_EXAMPLES]
     listed = []
     for number, row in enumerate(drawn):

@@ -20,7 +20,7 @@ def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
     federation = config.federation
     rounds = (
-        select(len(sizes), config.phones_per_round, seed=config.run.seed, number=number)
+        select(len(sizes), config.phones_per_round, seed=config.run.train, number=number)
         for number in range(1, config.rounds + 1)
     )
     return sum(int(sizes[phones].sum()) for phones in rounds) * federation.local_epochs
@@ -62,12 +62,12 @@ def _in_epochs(
     config = world.config
     trainer = models.start(
         config.model,
-        config.train,
+        config.central_training,
         prepared.central,
         classes=len(config.data.classes),
         size=world.size,
         weights=world.weights,
-        seed=config.run.seed,
+        seed=config.run.train,
         device=config.run.device,
     )
     selection = Selection[Classifier](config.evaluation.select, trainer.classifier)
@@ -76,8 +76,10 @@ def _in_epochs(
         loss = trainer.epoch(views)
         seconds = time.perf_counter() - began
         if not trainer.finite:
+            own = "train" if config.baseline.lr == "auto" else "baseline"
+            rate = config.central_training.lr
             raise RunError(
-                f"{config.model.name} diverged in epoch {number}; lower train.lr (it is {config.train.lr})",
+                f"{config.model.name} diverged in epoch {number}; lower {own}.lr (it is {rate})",
                 resumable=False,
             )
         judged = number % config.evaluation.every == 0 or number == len(epochs)

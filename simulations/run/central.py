@@ -7,12 +7,12 @@ from typing import Literal
 from fer_models.machine import stamp
 from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
-from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.run_folder.summary import Summary, Trained
-from simulations.experiment import BaselineConfig
 from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.begin import Asked, begin
+from simulations.run.mirroring import Mirrors, mirrored
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
 
@@ -37,20 +37,51 @@ class Central:
         return f"centralized, {matched}{length:.4g} epoch{'' if length == 1 else 's'}"
 
     def train(
-        self, folder: Path, epochs: int | Literal["matched"], display: Display, title: str, *, began: float
+        self,
+        folder: Path,
+        epochs: int | Literal["matched"],
+        display: Display,
+        title: str,
+        *,
+        began: float,
+        home: Path | None = None,
     ) -> Summary:
-        """Trains for `epochs` in `folder`; returns its summary. `began`: the start, by time.perf_counter."""
-        log, views, model = RunFolder(folder), self._views(epochs), self.world.config.model.name
+        """Trains for `epochs` in `folder`; returns its summary.
+
+        `began`: the start, by time.perf_counter. `home`: the run folder of the command, if not `folder`.
+        """
+        log = RunFolder(folder)
         took = log.keep_rounds(0)
-        config = self.world.config.model_copy(update={"baseline": BaselineConfig(epochs=epochs)})
+        config = self.world.config
+        baseline = config.baseline.model_copy(update={"epochs": epochs})
+        config = config.model_copy(update={"baseline": baseline})
         begin(log, self.world, Asked(self.experiment, self.command, federated=False, baseline=True), config)
-        path = self.prepared.features_path
+        where = home or folder
+        with mirrored(
+            config, log, where, experiment=self.experiment, federated=False, display=display
+        ) as mirrors:
+            summary = self._train(log, epochs, took, display, title, began, mirrors)
+            mirrors.end(summary)
+        return summary
+
+    def _train(
+        self,
+        log: RunFolder,
+        epochs: int | Literal["matched"],
+        took: Totals,
+        display: Display,
+        title: str,
+        began: float,
+        mirrors: Mirrors,
+    ) -> Summary:
+        views, model, path = self._views(epochs), self.world.config.model.name, self.prepared.features_path
         files = stamp.stamp([] if path is None else [path])
         with display.stage(title, unit="epochs") as step:
 
             def on_epoch(record: RoundRecord) -> None:
                 stamp.check_unchanged(files)
                 log.append_round(record)
+                mirrors.add(record)
                 took.add(record)
                 show(step, record, len(views))
 

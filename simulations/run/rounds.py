@@ -23,11 +23,12 @@ from fer_models.updates import written
 from server import checkpoint
 from server.checkpoint import Checkpoint
 from server.job import Job, Plan
-from server.strategies import personal_heads, ridge
+from server.strategies import personal_heads
 from server.strategies.base import Algorithm
 from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
 from simulations.run.central import show
+from simulations.run.mirroring import Mirrors
 from simulations.run.request import Request
 from simulations.terminal.display import Display
 from simulations.world.prepare import Prepared, World
@@ -56,10 +57,10 @@ class Rounds:
     through: ExistingGrid
 
     def train(
-        self, log: RunFolder, start: Checkpoint, took: Totals, began: float
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors
     ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos.
+        chosen for it on the validation photos. Each round is passed on to `mirrors`.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -70,6 +71,7 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
+                mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
@@ -101,7 +103,7 @@ class Rounds:
         chosen = states[0].selection
         model = self.classifier(chosen.head)
         selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
-        return selection, ridge.chosen(states[0].state)
+        return selection, self.algorithm.chosen(states[0].state)
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
@@ -121,7 +123,7 @@ class Rounds:
             epochs=federation.local_epochs,
             block=federation.block,
             train=config.train,
-            seed=config.run.seed,
+            seed=config.run.train,
             strategy=config.strategy,
             min_phones=federation.min_phones,
             stamp=files,
@@ -142,7 +144,7 @@ class Rounds:
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,
-            "seed": config.run.seed,
+            "seed": config.run.train,
         }
 
     @property
@@ -165,7 +167,7 @@ class Rounds:
         config, world = self.request.config, self.world
         return network_phones(
             config.model, config.train, classes=len(config.data.classes), size=world.size,
-            weights=world.weights, seed=config.run.seed, device=config.run.device,
+            weights=world.weights, seed=config.run.train, device=config.run.device,
         )  # fmt: skip
 
     def classifier(self, head: np.ndarray) -> Classifier:
@@ -177,7 +179,7 @@ class Rounds:
         config, prepared = self.request.config, self.prepared
         if self._network is None:
             width = prepared.central.features.shape[1]
-            head = new_head(len(config.data.classes), width, seed=config.run.seed)
+            head = new_head(len(config.data.classes), width, seed=config.run.train)
         else:
             head = self._network.head
         rule = config.evaluation.select

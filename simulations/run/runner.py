@@ -20,12 +20,14 @@ from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import printable
 from fer_models.updates import chosen
 from server.strategies import personal_heads
-from server.strategies.registry import check_phones, make
+from server.strategies.registry import check_optimizer, check_phones, make
 from simulations.experiment import Config
+from simulations.mirrors.registry import check_installed
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.begin import Asked, begin
 from simulations.run.central import Central
+from simulations.run.mirroring import mirrored
 from simulations.run.request import Request, check_cache, locked
 from simulations.run.rounds import ExistingGrid, Rounds
 from simulations.terminal.display import Display
@@ -81,6 +83,7 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
 
 def _check(request: Request, through: ExistingGrid | None) -> None:
     """InputError if what was requested cannot be run, as far as the settings alone tell."""
+    check_installed(request.config.report.mirror)
     if request.devices != (through is not None and through.devices):
         real, simulated = ("is", "flwr run and devices=true"), ("is not", "fedfer run --resume")
         kind, way = real if request.devices else simulated
@@ -121,14 +124,16 @@ def _check_strategy(config: Config) -> None:
     strategy = config.strategy
     if strategy.sums and not MODELS[config.model.name].linear:
         raise InputError(
-            f"ridge regression (strategy.name, strategy.start) needs a linear head: model.name must be"
+            f"a closed form (strategy.name, strategy.start) needs a linear head: model.name must be"
             f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
         )
-    if chosen(config.update, config.attack) and (strategy.sums or make(strategy).own == "instead"):
+    algorithm = make(strategy)
+    more = strategy.sums or algorithm.own == "instead" or bool(algorithm.measures)
+    if chosen(config.update, config.attack) and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
             f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
-            " else, or nothing; omit them, or set another strategy"
+            " else as well, or nothing; omit them, or set another strategy"
         )
     attack, phones = config.attack, config.federation.phones
     if any(attack.steps()) and attack.phones > 0 and not round(attack.phones * phones):
@@ -142,6 +147,7 @@ def _check_strategy(config: Config) -> None:
             f"{strategy.projection}; lower it"
         )
     try:
+        check_optimizer(strategy, config.train.optimizer)
         check_phones(strategy, config.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error
@@ -164,27 +170,27 @@ class _Run:
         rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
-        selection, chosen = rounds.train(log, start, took, began)
-        trained()
-        baselines = []
-        if self.request.baseline:
-            kinds = dict.fromkeys((config.baseline.epochs, "matched"))
-            folders = ["centralized", "centralized-matched"]
-            for name, epochs in zip(folders, kinds, strict=False):
-                baselines.append(self._baseline(log.path / name, epochs))
-        simulated = not self.request.devices
-        write_data(log.path, self.world, self.prepared.shards if simulated else None)
-        summary = write_artifacts(
-            log,
-            self.world,
-            self.prepared,
-            selection,
-            took,
-            self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
-            began=began,
-            own=personal_heads.load(log.path),
-            classifier=rounds.classifier,
-        )
+        experiment, display = self.request.experiment, self.display
+        with mirrored(
+            config, log, log.path, experiment=experiment, federated=True, display=display
+        ) as mirrors:
+            selection, chosen = rounds.train(log, start, took, began, mirrors)
+            trained()
+            baselines = self._baselines(log)
+            simulated = not self.request.devices
+            write_data(log.path, self.world, self.prepared.shards if simulated else None)
+            summary = write_artifacts(
+                log,
+                self.world,
+                self.prepared,
+                selection,
+                took,
+                self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
+                began=began,
+                own=personal_heads.load(log.path),
+                classifier=rounds.classifier,
+            )
+            mirrors.end(summary)
         return self._report(summary, baselines)
 
     def _trained(self, kind: Kind, through: ExistingGrid, chosen: Chosen) -> Trained:
@@ -210,6 +216,14 @@ class _Run:
         _, summary = self._baseline(self.request.folder, self.request.config.baseline.epochs)
         return self._report(summary, [])
 
+    def _baselines(self, log: RunFolder) -> list[tuple[str, Summary]]:
+        """Trains the baselines beside the rounds, if they are requested; their names and summaries."""
+        if not self.request.baseline:
+            return []
+        kinds = dict.fromkeys((self.request.config.baseline.epochs, "matched"))
+        named = zip(("centralized", "centralized-matched"), kinds, strict=False)
+        return [self._baseline(log.path / name, epochs) for name, epochs in named]
+
     def _baseline(self, folder: Path, epochs: int | Literal["matched"]) -> tuple[str, Summary]:
         """Trains a baseline in `folder`, or reads it if it is done; returns its name and summary."""
         request = self.request
@@ -220,7 +234,8 @@ class _Run:
         if (folder / "summary.json").exists():
             return name, Summary.read(folder)
         began = self.began if folder == request.folder else time.perf_counter()
-        return name, central.train(folder, epochs, self.display, name.capitalize(), began=began)
+        title = name.capitalize()
+        return name, central.train(folder, epochs, self.display, title, began=began, home=request.folder)
 
     def _report(self, summary: Summary, baselines: list[tuple[str, Summary]]) -> Result:
         from simulations.report.report import write_report

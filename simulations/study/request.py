@@ -16,6 +16,7 @@ from fer_models.pages.options import as_toml
 from fer_models.text import printable
 from simulations.experiment import Config, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.mirrors.registry import check_installed
 from simulations.run.request import check_folder
 from simulations.study.results import run_folder
 
@@ -67,6 +68,10 @@ class StudyRequest:
             }
         )
 
+    def split_seed(self, seed: int) -> int:
+        """The seed that splits the photos and draws the views of the runs of one seed."""
+        return self.config.run.model_copy(update={"seed": seed}).split
+
     def place_of(self, model: str, balance: int, seed: int) -> Path:
         """The folder of one run."""
         return run_folder(self.folder, model, balance, seed)
@@ -104,6 +109,7 @@ def ask(
     config, asked = before or (None, {"models": [], "balances": [], "seeds": 0})
     if config is None or data is not None or settings:
         _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+    check_installed(config.report.mirror)
     if config.baseline.epochs == "matched":
         raise InputError(
             'baseline.epochs is "matched", but a study has no federated run to match; give a number of epochs'

@@ -16,7 +16,7 @@ def made(study: Study) -> str:
     env, config, people = run.environment, run.config, run.data.subjects
     source = "drawn faces (embedded set, sketch)" if run.data.source == "sketch" else run.data.source
     counts = run.data.photos.totals
-    train, views = config.train, [words.views(balance) for balance in study.balances]
+    train, views = config.central_training, [words.views(balance) for balance in study.balances]
     who = f" of {people.total:,} people" if people else ""
     pairs = [
         ("Photos", str(source)),

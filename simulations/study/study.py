@@ -74,7 +74,7 @@ def run_study(study: StudyRequest, display: Display) -> tuple[study_results.Stud
 def _photos(study: StudyRequest, seed: int, display: Display) -> ImageTable:
     config = study.config
     with display.stage(f"Photos{_of(study, seed)}", unit="photos") as step:
-        table = load_table(config.data, config.sketch, seed=seed, progress=step)
+        table = load_table(config.data, config.sketch, seed=study.split_seed(seed), progress=step)
         step(len(table), len(table))
     return table
 
@@ -91,7 +91,7 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
     assert found is not None
     across = found.near[found.across]
     LeakageCheck(
-        seed=study.config.run.seed,
+        seed=study.config.run.split,
         photos=len(table),
         copies_across_parts=len(found.copies_across(table.split)),
         near_pairs=len(found.near),
@@ -105,7 +105,8 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
     """Trains what is missing of one seed; returns a line for each run that diverged."""
-    whole = joined_plan(table, [plan_views(table, balance, seed=seed) for balance in study.balances])
+    views = study.split_seed(seed)
+    whole = joined_plan(table, [plan_views(table, balance, seed=views) for balance in study.balances])
     prepare, runs, failed = _preparer(study, whole, display), study.runs, []
     for number, (own, model, balance) in enumerate(runs, 1):
         folder = study.place_of(model, balance, seed)

@@ -13,9 +13,10 @@ from fer_models.machine.cache import whole_file
 from fer_models.pages.extensions import file_name
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
-from server.strategies.registry import STRATEGIES, check_phones
+from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
+from simulations.mirrors.registry import check_installed
 from simulations.partitions.registry import PARTITIONS
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
@@ -144,6 +145,7 @@ def ask(
         folder,
         command,
     )
+    check_installed(config.report.mirror)
     for cell in sweep.cells:
         if cell.name not in CENTRAL:
             _check(sweep.config_of(cell))
@@ -152,6 +154,7 @@ def ask(
 
 def _check(config: Config) -> None:
     try:
+        check_optimizer(config.strategy, config.train.optimizer)
         check_phones(config.strategy, config.federation.phones_per_round or config.federation.phones)
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -5,6 +5,7 @@ elsewhere (a pipe, a log, TERM=dumb) every stage is a few plain lines without co
 Nothing is computed here: stages report their progress (progress.py), summaries the result (comparison.py).
 """
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ class Display:
         self._tick, self._cross, self._more = "✓✗…" if self._unicode else "+x~"
         self._quiet, self._clock = quiet, clock
         self._stage: Stage | None = None
+        self._warned: set[str] = set()
         self._frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         self._live: Live | notebook.Output | None = None
         if shown_as_html:
@@ -104,6 +106,16 @@ class Display:
             self._console.print(line, width=self._width)
         elif not self._quiet:
             self._plain(text)
+
+    def warn(self, text: str) -> None:
+        """Shows a warning once, as `note` does; if `quiet`, the logger "fedfer" gets it (default: stderr)."""
+        if text in self._warned:
+            return
+        self._warned.add(text)
+        if self._quiet:
+            logging.getLogger("fedfer").warning("fedfer: %s", self._printable(text))
+        else:
+            self.note(text)
 
     def results(self, summary: Summary, baselines: list[tuple[str, Summary]], page: Path | None) -> None:
         """Shows the run and its baselines side by side, their differences, and the page."""

@@ -63,16 +63,16 @@ def take(config: Config, stage: Stages) -> Census:
     """
     lenient = config.data.model_copy(update={"max_unreadable": 1.0})
     with stage("Photos", unit="photos") as step:
-        table = load_table(lenient, config.sketch, seed=config.run.seed, progress=step)
+        table = load_table(lenient, config.sketch, seed=config.run.split, progress=step)
     with stage("Likeness", unit="photos") as step:
         seen = thumbnails.look(table, progress=step)
         leaks = leakage.find_leakage(table)
     table.ledger.warnings[:] = warnings(table, leaks)
-    plan = plan_views(table, config.data.balance, seed=config.run.seed)
+    plan = plan_views(table, config.data.balance, seed=config.run.split)
     counted = counts(table, plan)
     return Census(
         source=printable(table.source),
-        seed=config.run.seed,
+        seed=config.run.split,
         classes=table.classes,
         found=table.ledger.found,
         photos=counted.photos,

@@ -110,14 +110,14 @@ class World:
         if self.partition is None:
             return shards(pool, self.owner)
         classes, config = len(self.table.classes), self.config
-        phones, seed = config.federation.phones, config.run.seed
+        phones, seed = config.federation.phones, config.run.partition
         return self.partition.holdings(pool, self.owner, phones=phones, classes=classes, seed=seed)
 
     def _extract(self, plan: ViewPlan, step: Step) -> Path | None:
         if self.encoder is None:
             return None
         return features.extract(
-            self.table, plan, self.encoder, self.size, seed=self.config.run.seed, progress=step
+            self.table, plan, self.encoder, self.size, seed=self.config.run.split, progress=step
         )
 
 
@@ -126,22 +126,24 @@ def survey(config: Config, step: Step, *, phones: bool = True) -> World:
 
     Without `phones` there is no federation: one phone holds everything.
     """
-    table = load_table(config.data, config.sketch, seed=config.run.seed, progress=step)
+    table = load_table(config.data, config.sketch, seed=config.run.split, progress=step)
     return world_of(config, table, phones=phones)
 
 
 def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World:
     """As `survey`, for photos that are found, checked and split already."""
-    seed = config.run.seed
+    seeds = config.run
     device.check_available(config.run.device)
-    plan = plan_views(table, config.data.balance, seed=seed)
+    plan = plan_views(table, config.data.balance, seed=seeds.split)
     photos = plan.photos[table.split[plan.photos] == 0]
     used, of_view = np.unique(photos, return_inverse=True)
     owner = np.zeros(len(used), np.int64)
     if phones:
         subjects = None if table.subjects is None else table.subjects[used]
-        owner = partition(config.federation, table.labels[used], subjects, stream(seed, "partition"))
-    weights = find(config.model.weights, seed=seed) if MODELS[config.model.name].weights else None
+        owner = partition(
+            config.federation, table.labels[used], subjects, stream(seeds.partition, "partition")
+        )
+    weights = find(config.model.weights, seed=seeds.train) if MODELS[config.model.name].weights else None
     world = World(
         config,
         table,
@@ -157,8 +159,8 @@ def world_of(config: Config, table: ImageTable, *, phones: bool = True) -> World
 def _through_cameras(world: World) -> World:
     """The world in which every phone's camera takes its photos: training views, and held-out ones again."""
     plan, table, n = world.plan, world.table, len(world.owner)
-    training = plan.photos[:n]
-    taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]))
+    training, seed = plan.photos[:n], world.config.run.partition
+    taken = replace(plan, cameras=np.concatenate([world.owner, np.full(len(plan) - n, -1)]), camera_seed=seed)
     nothing = np.empty((len(table), 0), np.float32)
     held = shards(PhoneRows(nothing, table.labels, training, np.array([0, n])), world.owner)
     photos, cameras = [], []
@@ -168,7 +170,7 @@ def _through_cameras(world: World) -> World:
         photos.append(rows)
         cameras.append(np.zeros(len(rows), np.int64) if own is None else own.phones[own.place])
     held_out = np.concatenate(photos)
-    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras))
+    seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras), seed)
     return replace(world, plan=taken, seen=seen)
 
 
@@ -176,4 +178,4 @@ def _own_part(
     config: Config, table: ImageTable, held: PhoneRows | PoolDraws, part: str, photos: HeldOut
 ) -> PhoneHoldout | None:
     least = config.evaluation.min_photos
-    return phone_holdout(photos, held, table.classes, seed=config.run.seed, part=part, min_photos=least)
+    return phone_holdout(photos, held, table.classes, seed=config.run.partition, part=part, min_photos=least)
