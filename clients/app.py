@@ -14,8 +14,8 @@ from clients import phone_node
 from clients.phones import gradient_of, phones_of, trainer_of
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
-from fer_models.machine.code import check_node, node_code
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, counted
+from fer_models.machine.code import check_node, follow, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged
 from fer_models.order import Order
@@ -31,18 +31,20 @@ def ready(message: Message, context: Context) -> Message:
     A node that is a phone prepares its photos and reports its id. The reply carries the node's code digests.
     """
     order, head = _order(message)
+    follow(order.code, order.own_classes)
     if "recipe" in message.content:
         held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
-        says = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
+        identity = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
+        identity["photos"] = int(counted(held, np.array([identity["phone"]])).sum())
     else:
-        held, says = (
+        held, identity = (
             phones_of(order.prepared),
             {},
         )  # first: has the clearest error if the folder is not visible from here
         check_unchanged(order.stamp)
     nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
-    reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **says})})
+    reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **identity})})
     reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
     return Message(reply, reply_to=message)
 
@@ -51,31 +53,33 @@ def ready(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Trains the phones of the order from its head; replies with their summed update and its counts.
 
-    Phones with non-finite numbers are left out of both; the reply lists the phones included.
+    Phones with non-finite or too large numbers are left out of both; the reply lists the phones included,
+    and those whose numbers are too large.
     """
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
-    asked = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
+    inputs = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
     own = None
     if order.own == "beside":
-        own = trainer(held, asked["ids"], _beside(head, order, asked["starts"]))
-        place = np.searchsorted(asked["ids"], own.phones)
-        asked = {name: values[place] for name, values in asked.items()}
-    starts = asked.get("starts")
+        own = trainer(held, inputs["ids"], _beside(head, order, inputs["starts"]))
+        place = np.searchsorted(inputs["ids"], own.phones)
+        inputs = {name: values[place] for name, values in inputs.items()}
+    starts, only_own = inputs.get("starts"), order.own in ("instead", "partly")
     work = LocalWork(
         head,
         order.train,
         order.epochs,
         order.key,
         order.local,
-        starts=starts if order.own == "instead" else None,
-        corrections=asked.get("corrections"),
-        weights=asked.get("weights"),
-        each=order.each or order.own == "instead",
+        starts=starts if only_own else None,
+        corrections=inputs.get("corrections"),
+        weights=inputs.get("weights"),
+        each=order.each or only_own,
         losses=order.losses,
         transforms=order.changes,
+        reach_limit=order.reach_limit,
     )
-    trained = trainer(held, asked["ids"], work)
+    trained = trainer(held, inputs["ids"], work)
     beside = measured(
         tuple(order.measures.split()), held, trained.phones, head, order.classes or len(head),
         gradient_of(order.prepared),
@@ -84,7 +88,7 @@ def train(message: Message, context: Context) -> Message:
     if starts is not None:
         own = own or trained
         assert own.updates is not None
-        place = np.searchsorted(asked["ids"], own.phones)
+        place = np.searchsorted(inputs["ids"], own.phones)
         heads = starts[place] + own.updates
         reply["own"] = ArrayRecord({"phones": Array(own.phones), "heads": Array(heads)})
     return Message(reply, reply_to=message)
@@ -119,15 +123,20 @@ def _held(order: Order, context: Context) -> PhoneData:
 
 
 def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
-    """The work for personal heads, which start from `starts` and are trained beside the shared head."""
+    """The work for personal heads, which start from `starts` and are trained beside the shared head.
+
+    They are never summed, so none is too large.
+    """
     pull = LocalTerms(pull=order.own_pull)
-    return LocalWork(head, order.train, order.epochs, order.key, pull, starts=starts, each=True)
+    return LocalWork(
+        head, order.train, order.epochs, order.key, pull, starts=starts, each=True, reach_limit=np.inf
+    )
 
 
 def _packed(trained: Trained, order: Order, beside: Mapping[str, np.ndarray]) -> RecordDict:
     """The reply; `beside`: what the strategy measures of each phone."""
     update = trained.sum
-    sent = {"total": update.total, "phones": trained.phones}
+    sent = {"total": update.total, "phones": trained.phones, "large": trained.large}
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})

@@ -53,10 +53,10 @@ def personal_answers(
     return chances
 
 
-def confusions(parts: PhoneHoldout, said: np.ndarray) -> np.ndarray:
-    """Counts (r, C, C), int64, of the predictions `said` (n,): per phone, true by predicted classes."""
+def confusions(parts: PhoneHoldout, predicted: np.ndarray) -> np.ndarray:
+    """Counts (r, C, C), int64, of the predictions `predicted` (n,): per phone, true by predicted classes."""
     phones, classes = len(parts.phones), len(parts.classes)
-    cells = (parts.place * classes + parts.labels) * classes + said
+    cells = (parts.place * classes + parts.labels) * classes + predicted
     return np.bincount(cells, minlength=phones * classes**2).reshape(phones, classes, classes)
 
 

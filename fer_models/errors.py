@@ -28,7 +28,7 @@ def first_cause(error: BaseException) -> str:
     """
     while error.__cause__ is not None and not isinstance(error, FedferError):
         error = error.__cause__
-    said = " ".join(str(error).split())
-    if isinstance(error, FedferError) and said:
-        return said
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    text = " ".join(str(error).split())
+    if isinstance(error, FedferError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -48,10 +48,10 @@ class HogModel(Fitted):
         return length(size)
 
     def fit(
-        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+        self, pooled: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """Logistic regression on all training views."""
-        return logistic.fit(shards, validation, len(photos), choices=CHOICES)
+        return logistic.fit(pooled, validation, len(photos), choices=CHOICES)
 
 
 class Hog:

@@ -84,10 +84,10 @@ def report(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) ->
         raise ValueError("no photos to report on")
     present = np.unique(labels)  # their mean recall is balanced_accuracy_score, without its warnings
     either = np.union1d(labels, predicted).tolist()
-    asked = {"labels": either, "zero_division": 0, "digits": 3}
+    options = {"labels": either, "zero_division": 0, "digits": 3}
     # The class names are inserted afterwards: one could be called "accuracy" or "macro avg".
-    table = classification_report(labels, predicted, **asked, output_dict=True)
-    text = classification_report(labels, predicted, **asked, target_names=[classes[c] for c in either])
+    table = classification_report(labels, predicted, **options, output_dict=True)
+    text = classification_report(labels, predicted, **options, target_names=[classes[c] for c in either])
     macro, weighted = table["macro avg"], table["weighted avg"]
     quality = Quality(
         accuracy=float(accuracy_score(labels, predicted)),

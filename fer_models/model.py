@@ -62,7 +62,7 @@ class Fitted(Linear, ABC):
 
     @abstractmethod
     def fit(
-        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+        self, pooled: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """The fitted head, and what was chosen on the validation photos.
 

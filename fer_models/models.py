@@ -107,7 +107,7 @@ def open_encoder(model: ModelConfig, weights: Weights | None, device: str = "cpu
 def start(
     model: ModelConfig,
     train: TrainConfig,
-    shards: PhoneRows,
+    pooled: PhoneRows,
     *,
     classes: int,
     size: int,
@@ -115,18 +115,18 @@ def start(
     seed: int,
     device: str = "cpu",
 ) -> Trainer:
-    """The trainer of a model that is trained in epochs on the pooled views in `shards`; `size` in pixels.
+    """The trainer of a model that is trained in epochs on the pooled views in `pooled`; `size` in pixels.
 
     A linear head is trained on the CPU whatever `device` is: that is faster.
     """
     if MODELS[model.name].linear:
         return CentralTrainer(
-            shards, new_head(classes, shards.features.shape[1], seed=seed), train, seed=seed
+            pooled, new_head(classes, pooled.features.shape[1], seed=seed), train, seed=seed
         )
     from fer_models.networks.training import NetworkTrainer
 
     network = _network(model, train, classes=classes, size=size, weights=weights, seed=seed)
-    return NetworkTrainer(shards, network, train, seed=seed, device=device)
+    return NetworkTrainer(pooled, network, train, seed=seed, device=device)
 
 
 def network_phones(
@@ -158,7 +158,7 @@ def _network(
 
 
 def fit(
-    model: ModelConfig, shards: PhoneRows, validation: HeldOut, photos: np.ndarray
+    model: ModelConfig, pooled: PhoneRows, validation: HeldOut, photos: np.ndarray
 ) -> tuple[Classifier, Chosen]:
     """Fits a model that is fitted in one step; also returns what it chose on the validation photos.
 
@@ -166,7 +166,7 @@ def fit(
     """
     page = model.make()
     assert isinstance(page, Fitted)
-    return page.fit(shards, validation, photos)
+    return page.fit(pooled, validation, photos)
 
 
 def cost(model: ModelConfig, classifier: Classifier, *, classes: int, size: int) -> dict[str, int]:
@@ -219,15 +219,15 @@ def metadata(model: ModelConfig, size: int, weights: Weights | None) -> dict[str
     }
 
 
-def restore(arrays: Arrays, said: Mapping[str, Any], classes: int, size: int) -> Classifier:
+def restore(arrays: Arrays, metadata: Mapping[str, Any], classes: int, size: int) -> Classifier:
     """The classifier in a file's arrays and metadata; ValueError, with the reason, if they do not fit."""
-    page = MODELS[said["model"]]
+    page = MODELS[metadata["model"]]
     if not issubclass(page, Linear):
         from fer_models.networks.build import Spec
         from fer_models.networks.build import restore as restore_network
 
-        options = {key: said[key] for key in declared(page)}
-        return restore_network(Spec(said["model"], classes, size, options=options), arrays)
+        options = {key: metadata[key] for key in declared(page)}
+        return restore_network(Spec(metadata["model"], classes, size, options=options), arrays)
     if sorted(arrays) != ["bias", "weight"]:
         raise ValueError(f"it holds {', '.join(sorted(arrays))}, expected bias, weight")
     weight, bias = arrays["weight"].shape, arrays["bias"].shape

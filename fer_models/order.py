@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_models.config import TrainConfig
+from fer_models.local.kernel import EXACT_BELOW
 from fer_models.local.training import LocalTerms, round_key
 from fer_models.local.transforms import Transforms
 from fer_models.updates import own_classes, read
@@ -31,16 +32,18 @@ class Order:
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
     measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
-    pull: float = 0.0  # of `LocalTerms`, like the next two
+    pull: float = 0.0  # of `LocalTerms`, like the next three
     margin: float = 0.0
     prior: float = 0.0
-    own: str = ""  # "beside": phones also train a personal head; "instead": they train only that
+    output_epochs: int = -1
+    own: str = ""  # "beside": phones also train a personal head; "instead", "partly": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
     sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
     projection: int = 0  # features that these are projected to; 0: no projection
     transforms: str = ""  # of updates, as `updates.written` writes the settings
     population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0
+    reach_limit: float = EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
 
     @classmethod
     def of(
@@ -67,7 +70,7 @@ class Order:
     @property
     def local(self) -> LocalTerms:
         """What the strategy changes in the local update."""
-        return LocalTerms(self.pull, self.margin, self.prior)
+        return LocalTerms(self.pull, self.margin, self.prior, self.output_epochs)
 
     @property
     def changes(self) -> Transforms | None:

@@ -71,8 +71,8 @@ def known(index: int, classes: Sequence[str]) -> bool:
 
 def read_head(path: Path) -> TrainedHead:
     """The head in a file; InputError if the file is damaged, inconsistent, or does not fit the encoder."""
-    arrays, said = load_head(path)
-    metadata: dict[str, Any] = {**said}
+    arrays, stored = load_head(path)
+    metadata: dict[str, Any] = {**stored}
     model, classes = _model(path, metadata), metadata["classes"]
     size = _preprocessing(path, metadata)
     sound = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
@@ -167,11 +167,11 @@ def _model(path: Path, metadata: dict[str, Any]) -> ModelConfig:
     for key in shaped_by(name):
         if key not in metadata:
             raise _unfit(path, f"it does not say its {key}")
-    said = {key: metadata[key] for key in shaped_by(name)}
+    settings = {key: metadata[key] for key in shaped_by(name)}
     try:
-        return ModelConfig(name=name, **said)
+        return ModelConfig(name=name, **settings)
     except ValueError as error:
-        raise _unfit(path, f"its settings are {said}") from error
+        raise _unfit(path, f"its settings are {settings}") from error
 
 
 def _preprocessing(path: Path, metadata: dict[str, Any]) -> int:

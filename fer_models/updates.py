@@ -24,9 +24,14 @@ def written(update: UpdateConfig, attack: AttackConfig) -> str:
     return json.dumps({"update": update.model_dump(mode="json"), "attack": attack.model_dump(mode="json")})
 
 
-@lru_cache(maxsize=4)
 def read(text: str) -> tuple[Transform, ...]:
     """The transforms of the settings in a text from `written`."""
+    return _read(text, tuple(extensions.digests(own_classes(text)).items()))
+
+
+@lru_cache(maxsize=4)
+def _read(text: str, code: tuple[tuple[str, str], ...]) -> tuple[Transform, ...]:
+    """Read once for each state of the source of user-defined classes."""
     return chosen(*_settings(text)) if text else ()
 
 
@@ -40,5 +45,5 @@ def own_classes(text: str) -> tuple[str, ...]:
 
 
 def _settings(text: str) -> tuple[UpdateConfig, AttackConfig]:
-    said = json.loads(text)
-    return UpdateConfig.model_validate(said["update"]), AttackConfig.model_validate(said["attack"])
+    settings = json.loads(text)
+    return UpdateConfig.model_validate(settings["update"]), AttackConfig.model_validate(settings["attack"])

@@ -7,9 +7,12 @@ from typing import TypeVar
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
+from fer_models.local import kernel
 from fer_models.machine import stamp
-from server.exchange import NOT_FINITE, Exchange, Replies, Sums
+from server.exchange import Exchange, Sums
 from server.job import Plan
+from server.reading import LARGE, NOT_FINITE
+from server.replies import Replies, Reply
 from server.strategies.registry import check_phones
 
 _T = TypeVar("_T", Replies, Sums)
@@ -26,17 +29,19 @@ def enough(
 ) -> tuple[_T, int]:
     """The replies of round `number` as `read` returns them, and the bytes on the wire.
 
-    Repeats the exchange once if too few of `phones` are usable; RunError if that does not help.
+    Repeats the exchange once if too few of `phones` are usable. RunError if that does not help, or if
+    training diverged.
     """
     wire_bytes, short = 0, ""
     for _ in range(2):
         exchange = ask()
         finish(exchange, grid, plan)
         wire_bytes += exchange.wire_bytes
-        came = read(exchange)
-        if not (short := _short(plan, came.phones)):
-            return came, wire_bytes
-    raise _too_few(came, phones, number, short)
+        replies = read(exchange)
+        _check_not_diverged(replies, phones, number, plan)
+        if not (short := _short(plan, replies.phones)):
+            return replies, wire_bytes
+    raise _too_few(replies, phones, number, short, plan)
 
 
 def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
@@ -59,14 +64,44 @@ def _short(plan: Plan, phones: int) -> str:
     return ""
 
 
-def _too_few(came: Replies | Sums, asked: int, number: int, short: str) -> RunError:
+def _check_not_diverged(replies: Replies | Sums, selected: int, number: int, plan: Plan) -> None:
+    """RunError if most of the round's updates are too large: that is no attack but training that diverges."""
+    large = sum(why == LARGE for why in replies.dropped.values())
+    if 2 * large > selected:
+        raise RunError(
+            f"training diverged in round {number}: the updates of {large} of {selected} phones are too large;"
+            f" {_lower(plan)}",
+            resumable=False,
+        )
+
+
+def check_folded(reply: Reply, plan: Plan) -> None:
+    """RunError if the strategy cannot work with what is folded, a fold of replies of several rounds."""
+    why = "" if reply.update.reach < kernel.EXACT_BELOW else "their updates are too large to be added exactly"
+    try:
+        check_phones(plan.strategy, reply.update.phones)
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise RunError(
+            f"in round {reply.round} the updates of {reply.update.phones} phones are folded: {why}"
+        )
+
+
+def _lower(plan: Plan) -> str:
+    return "lower train.lr" + (" or attack.scale" if plan.transforms else "")
+
+
+def _too_few(replies: Replies | Sums, selected: int, number: int, short: str, plan: Plan) -> RunError:
     """The error for a round that has too few usable updates."""
-    named = ", ".join(map(str, list(came.dropped)[:_NAMED])) + (", ..." if len(came.dropped) > _NAMED else "")
-    reasons = Counter(came.dropped.values()).most_common(1)
+    named = ", ".join(map(str, list(replies.dropped)[:_NAMED])) + (
+        ", ..." if len(replies.dropped) > _NAMED else ""
+    )
+    reasons = Counter(replies.dropped.values()).most_common(1)
     why = f"; dropped: {named} ({reasons[0][0]})" if reasons else ""
-    diverged = bool(reasons) and reasons[0][0] == NOT_FINITE
+    diverged = bool(reasons) and reasons[0][0] in (NOT_FINITE, LARGE)
     return RunError(
-        f"in round {number} only {came.phones} of {asked} phones sent usable updates, {short}, even after "
-        f"a repeat{why}{'; lower train.lr if training diverged' if diverged else ''}",
+        f"in round {number} only {replies.phones} of {selected} phones sent usable updates, {short}, even "
+        f"after a repeat{why}{f'; {_lower(plan)} if training diverged' if diverged else ''}",
         resumable=not diverged,
     )

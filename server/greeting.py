@@ -19,8 +19,9 @@ _PATIENCE = 120  # seconds nodes have to appear, and the least they have to get 
 def greet(grid: Grid, job: Job, order: Order) -> Plan:
     """The plan, once every node is ready for its first order, so that no round pays for start-up.
 
-    If nodes are phones, the plan gains the node and the views of each phone. RunError if a node cannot get
-    ready, or not within the plan's patience, runs different code, or found a different number of phones.
+    If nodes are phones, the plan gains the node, the views and the photos of each phone. RunError if a node
+    cannot get ready, or not within the plan's patience, runs different code, or found a different number of
+    phones.
     """
     _wait(grid, job.nodes)
     content = RecordDict(
@@ -37,7 +38,7 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
     ]
     patience = None if job.plan.patience is None else max(job.plan.patience, _PATIENCE)
     replies = list(grid.send_and_receive(messages, timeout=patience))
-    said = {}
+    reports = {}
     for reply in replies:
         if reply.has_error():
             raise RunError(f"a node could not get ready: {reason(reply)}")
@@ -46,15 +47,18 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
                 f"a node runs other code than the server ({other}); install the same version on both and"
                 " restart the process that starts the nodes, unless the files changed since the run began"
             )
-        said[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
+        reports[reply.metadata.src_node_id] = reply.content.metric_records["phones"]
     if patience is not None and len(replies) < len(messages):
         missing = f"{len(messages) - len(replies)} of {len(messages)} nodes"
         raise RunError(f"{missing} could not get ready: {no_answer(patience)}")
     if job.recipe is not None:
-        phones = {int(s["phone"]): (node, int(s["views"])) for node, s in said.items()}  # type: ignore[arg-type]
-        return _settled(job.plan, phones, len(said))
+        phones = {
+            int(report["phone"]): (node, int(report["views"]), int(report["photos"]))  # type: ignore[arg-type]
+            for node, report in reports.items()
+        }
+        return _settled(job.plan, phones, len(reports))
     expected = len(job.plan.sizes)
-    for found in said.values():
+    for found in reports.values():
         if (there := found["phones"]) != expected:
             raise RunError(
                 f"a node found {there} phones in the prepared data, the server {expected}; start again"
@@ -73,13 +77,14 @@ def _wait(grid: Grid, nodes: int) -> None:
         time.sleep(0.01)
 
 
-def _settled(plan: Plan, phones: dict[int, tuple[int, int]], nodes: int) -> Plan:
-    """The plan with the node and the views of each phone; RunError unless these are the plan's phones."""
+def _settled(plan: Plan, phones: dict[int, tuple[int, int, int]], nodes: int) -> Plan:
+    """The plan with the node, views and photos of each phone; RunError unless these are the plan's phones."""
     expected = len(plan.sizes)
     if sorted(phones) != list(range(expected)) or nodes != expected:
         raise RunError(
             f"the {nodes} nodes are the phones {', '.join(map(str, sorted(phones)))}; there must be one node"
             f" for each of 0 to {expected - 1}: see federation.phones, and phone in each node's configuration"
         )
-    sizes = np.array([phones[phone][1] for phone in range(expected)])
-    return replace(plan, sizes=sizes, homes={phone: node for phone, (node, _) in phones.items()})
+    sizes, photos = (np.array([phones[phone][place] for phone in range(expected)]) for place in (1, 2))
+    homes = {phone: node for phone, (node, *_) in phones.items()}
+    return replace(plan, sizes=sizes, photos=photos, homes=homes)

@@ -38,7 +38,16 @@ class Plan:
     homes: Mapping[int, int] | None = None  # the node of each phone, if nodes are phones
     transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
     classes: int = 0  # passed to transforms
+    output: int = 0  # values of a network's output layer, the last of its row; 0 for a linear head
     patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
+    photos: np.ndarray | None = (
+        None  # (phones,) int64, by which phones count in the mean; None: by their views
+    )
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What each phone counts in the mean, (phones,) int64."""
+        return self.sizes if self.photos is None else self.photos
 
     def training(self, algorithm: Algorithm, number: int) -> TrainConfig:
         """How phones train in round `number`: the rate has decayed since round 1."""
@@ -52,7 +61,7 @@ class Plan:
         return Order.of(
             self.prepared,
             self.training(algorithm, number),
-            epochs=self.epochs,
+            epochs=self.epochs + algorithm.extra_epochs,
             seed=self.seed,
             number=number,
             stamp=self.stamp,

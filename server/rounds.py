@@ -4,7 +4,7 @@ A round (`Rounds.round`):
 1. select: which phones train, by the seed and the round's number (server/selection.py);
 2. ask: the algorithm's inputs for each phone; one order with the head goes to each node (server/exchange.py);
 3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once;
-4. schedule: which replies are folded now, later or never (server/scheduler.py);
+4. schedule: which nodes' replies are folded now, later or never (server/scheduler.py);
 5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms);
 6. step: the algorithm computes the next head from the mean update, or from all updates (server/strategies);
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
@@ -17,7 +17,8 @@ before these are summed (fer_models/local/transforms.py).
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from flwr.app import MessageType
@@ -31,12 +32,14 @@ from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
-from server.collect import enough, finish
+from server.collect import check_folded, enough, finish
 from server.evaluation import Judged, judged
-from server.exchange import Exchange, Replies, Sums
+from server.exchange import Exchange, Sums
 from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
+from server.replies import Replies, Reply, folded
+from server.scheduler import decided
 from server.selection import select
 from server.strategies import personal_heads
 from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
@@ -74,7 +77,6 @@ class Reached:
 
     checkpoint: Checkpoint
     sent: int = 0  # bytes that phones sent for its head and that no round's record counts yet
-    waiting: tuple[Replies, ...] = ()  # replies that the scheduler folds later
 
 
 @dataclass(frozen=True)
@@ -108,32 +110,36 @@ class Rounds:
         phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
         state = before.state or algorithm.begin(before.head)
         replies, wire_bytes = self._collect(number, before.head, phones, state)
-        decided = self.job.scheduler.decide(replies, reached.waiting, time.perf_counter() - self.began)
-        answers = decided.now
-        context = SumContext(number, plan.seed, len(phones), before.head)
-        update, metrics = applied(self.job.mechanisms, answers.update, context)
-        head, state = algorithm.step(before.head, self._came(answers, update, number), state)
+        clock = self.job.start.seconds + time.perf_counter() - self.began
+        last = number == self.job.rounds
+        decision = decided(self.job.scheduler, replies.nodes, before.waiting, clock, last=last)
+        reply = folded(decision.now, number, before.head.shape)
+        head, metrics = before.head, dict[str, float]()
+        if reply.update.phones:
+            check_folded(reply, plan)
+            context = SumContext(number, plan.seed, len(phones), before.head)
+            update, metrics = applied(self.job.mechanisms, reply.update, context)
+            head, state = algorithm.step(before.head, self._received(reply, update), state)
         result = RoundResult(
             number=number,
-            phones=answers.phones,
-            photos=answers.update.photos,
-            train_loss=answers.update.loss / answers.update.photos,
+            phones=reply.update.phones,
+            photos=reply.update.photos,
+            train_loss=reply.update.loss / reply.update.photos if reply.update.photos else None,
             seconds=time.perf_counter() - began,
             wire_bytes=wire_bytes,
-            dropped={**replies.dropped, **decided.dropped},
-            metrics=self._measured(answers) | metrics,
+            dropped={**replies.dropped, **decision.dropped},
+            metrics=self._measured(reply) | metrics,
         )
         size = result.phones * payload(head)
-        up = algorithm.heads_up * size + reached.sent
-        after = self._hand_out(before, result, head, state, down=algorithm.heads_down * size, up=up)
-        return Reached(after, waiting=decided.later)
+        down, up = algorithm.heads_down * size, algorithm.heads_up * size + reached.sent
+        return Reached(self._hand_out(before, result, head, state, decision.later, down=down, up=up))
 
-    def _measured(self, answers: Replies) -> dict[str, float]:
+    def _measured(self, reply: Reply) -> dict[str, float]:
         """The transforms' metrics for the round's record."""
-        if not self.plan.transforms:
+        if not self.plan.transforms or not reply.update.phones:
             return {}
         changes = self.plan.order(self.algorithm, 0).changes
-        return changes.summary(answers.metrics) if changes else {}
+        return changes.summary(reply.metrics) if changes else {}
 
     def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
         """The single round of a closed form."""
@@ -179,30 +185,34 @@ class Rounds:
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
         order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
+        order = replace(order, **asdict(self.algorithm.local_after))
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
-        came, own = exchange.answers(), np.repeat(head[None], len(phones), axis=0)
-        own[np.searchsorted(phones, came.ids)] += came.each.get("updates", own[:0])
+        reply = folded(exchange.answers().nodes, order.round, head.shape)
+        own = np.repeat(head[None], len(phones), axis=0)
+        own[np.searchsorted(phones, reply.phones)] += reply.each.get("updates", own[:0])
         return own
 
     def _collect(
         self, number: int, head: np.ndarray, phones: np.ndarray, state: State
     ) -> tuple[Replies, int]:
-        """The replies of `phones`, once enough are usable, and the bytes on the wire."""
-        order = self.plan.order(self.algorithm, number)
+        """The replies of `phones`, once enough are usable, and the bytes on the wire.
 
-        def exchange() -> Exchange:
-            asked = self.algorithm.ask(head, phones, *self._lengths(phones), state)
-            return self._exchange(order, head, phones, asked=asked)
+        Updates that are too large only together are requested once more, each within an equal share.
+        """
+        order, wire_bytes = self.plan.order(self.algorithm, number), 0
+        for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
+            limited = replace(order, reach_limit=limit)
 
-        answers, wire_bytes = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
-        if not answers.update.reach < kernel.EXACT_BELOW:
-            raise RunError(
-                f"training diverged in round {number}: the updates are too large; lower train.lr"
-                + (" or attack.scale" if self.plan.transforms else ""),
-                resumable=False,
-            )
-        return answers, wire_bytes
+            def exchange(order: Order = limited) -> Exchange:
+                inputs = self.algorithm.ask(head, phones, *self._lengths(phones), state)
+                return self._exchange(order, head, phones, inputs=inputs)
+
+            answers, sent = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
+            wire_bytes += sent
+            if answers.reach < kernel.EXACT_BELOW:
+                return answers, wire_bytes
+        raise RunError(f"in round {number} nodes sent larger updates than they may", resumable=False)
 
     def _exchange(
         self,
@@ -211,33 +221,36 @@ class Rounds:
         phones: np.ndarray,
         *,
         kind: str = MessageType.TRAIN,
-        asked: PhoneInputs | None = None,
+        inputs: PhoneInputs | None = None,
     ) -> Exchange:
         plan = self.plan
         return Exchange(
-            order, head, phones, plan.sizes, kind=kind, block=plan.block, asked=asked, homes=plan.homes
-        )
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes,
+            counts=plan.counts,
+        )  # fmt: skip
 
-    def _came(self, answers: Replies, update: Update, number: int) -> RoundUpdates:
-        """The replies of round `number` and their sum in the form the algorithm reads."""
-        views, steps = self._lengths(answers.ids)
+    def _received(self, reply: Reply, update: Update) -> RoundUpdates:
+        """The reply and its sum in the form the algorithm reads."""
+        views, steps = self._lengths(reply.phones)
         return RoundUpdates(
-            phones=answers.ids,
+            phones=reply.phones,
             views=views,
             mean=update.total / update.views,
-            updates=answers.each.get("updates"),
-            losses=answers.each.get("losses"),
+            updates=reply.each.get("updates"),
+            losses=reply.each.get("losses"),
             steps=steps,
-            share=answers.update.views / int(self.plan.sizes.sum()),
-            own=answers.own.get("heads"),
-            measured={name: answers.each[name] for name in self.algorithm.measures},
-            rate=self.plan.training(self.algorithm, number).lr,
+            output=self.plan.output,
+            share=reply.update.views / int(self.plan.counts.sum()),
+            own=reply.own.get("heads"),
+            measured={name: reply.each[name] for name in self.algorithm.measures},
+            rate=self.plan.training(self.algorithm, reply.round).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views of each of `phones`, (k,) int64, and its optimiser steps per round."""
-        views = self.plan.sizes[phones]
-        return views, self.plan.epochs * -(-views // self.plan.train.batch)
+        """What each of `phones` counts, (k,) int64, and its optimiser steps per round."""
+        return self.plan.counts[phones], self.plan.epochs * -(
+            -self.plan.sizes[phones] // self.plan.train.batch
+        )
 
     def _hand_out(
         self,
@@ -245,6 +258,7 @@ class Rounds:
         result: RoundResult,
         head: np.ndarray,
         state: State,
+        waiting: Sequence[Reply] = (),
         *,
         down: int,
         up: int,
@@ -270,7 +284,7 @@ class Rounds:
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
         )
         selection = before.selection.after(head, result.number, record.val_macro_f1)
-        reached = Checkpoint(result.number, head, selection, state=state)
+        reached = Checkpoint(result.number, head, selection, state=state, waiting=tuple(waiting))
         self.job.on_round(record, reached)
         return reached
 

@@ -17,12 +17,13 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.attacks.registry import AttackConfig
+from fer_models.balancing.registry import BALANCINGS, chosen
 from fer_models.config import DataConfig, Names, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.local.registry import UpdateConfig
 from fer_models.machine.cache import whole_file
 from fer_models.models import ModelConfig
-from fer_models.pages.extensions import is_extension
+from fer_models.pages.extensions import is_extension, refresh
 from fer_models.pages.options import as_toml
 from fer_models.pages.registry import PageSection, Registry
 from fer_models.photos.listing import HUB
@@ -145,6 +146,19 @@ class Config(Section):
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
+    def _check_balancing(self) -> "Config":
+        try:
+            BALANCINGS.named(self.data.balance_on)
+        except ValueError as error:
+            raise ValueError(f"data.balance_on {error}") from error
+        if chosen(self.data).own_views and not self.federation.make().owns_rows:
+            raise ValueError(
+                f'data.balance_on = "{self.data.balance_on}" is for phones that own their photos; those of'
+                f" federation.partition = {self.federation.partition} sample views; set another"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_baseline(self) -> "Config":
         own = self.baseline.optimizer
         if self.baseline.lr == "auto" and own not in ("auto", self.train.optimizer):
@@ -222,6 +236,7 @@ def load(
     `data` replaces data.source; each of `settings` is KEY=VALUE with VALUE in TOML, or a bare string.
     Paths are resolved against the working directory. InputError for anything that cannot be used.
     """
+    refresh()
     name, raw = _read(experiment)
     for setting in settings:
         _apply(raw, setting)

@@ -23,7 +23,12 @@ def came(updates: object, views: object = None, losses: object = None) -> RoundU
         steps=-(-weights // 16),
         own=1 + stack,
         rate=0.03,
-        measured={"gradient": -stack, "class_counts": np.abs(stack[..., 0])},
+        measured={
+            "gradient": -stack,
+            "class_counts": np.abs(stack[..., 0]),
+            "class_means": stack,
+            "squares": 2 * (stack**2).sum(axis=(1, 2)),
+        },
     )
 
 

@@ -142,7 +142,7 @@ def test_runs_follow_one_another_in_silence(home: Path, capfd: pytest.CaptureFix
         return api.run("quickstart", settings=FAST, out="one", progress=False)
 
     one = asyncio.run(cell())
-    wild = {"train.lr": 100, "train.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
+    wild = {"baseline.lr": 100, "baseline.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
     with pytest.raises(api.RunError, match=r"diverged in epoch 1; .*; start a new run$"):
         api.baseline("quickstart", settings=FAST | wild, out="wild", progress=False)
     two = api.run("quickstart", settings=FAST, out="two", progress=False, baseline=False)
@@ -269,9 +269,57 @@ def test_the_display_of_a_notebook_is_for_notebooks_alone() -> None:
 def test_settings_that_are_arrays_or_no_settings_at_all() -> None:
     loaded = api.load("quickstart", settings={"data.split": np.array([0.5, 0.25, 0.25])})
     assert loaded.config.data.split == (0.5, 0.25, 0.25)
-    for wrong in (None, "federation.rounds=3"):
-        with pytest.raises(api.InputError, match="settings must map keys to values, got"):
-            api.load("quickstart", settings=wrong)  # type: ignore[arg-type]
+    assert api.load("quickstart", settings=None) == api.load("quickstart")
+    with pytest.raises(api.InputError, match="settings must map keys to values, got 'federation"):
+        api.load("quickstart", settings="federation.rounds=3")
+
+
+def test_settings_that_are_numpys() -> None:
+    settings = {
+        "federation.rounds": np.int32(3), "train.lr": np.float32(0.25), "report.examples": np.bool_(False),
+        "data.classes": np.array(["anger", "fear"]), "strategy.name": np.str_("median"),
+        "train.batch": np.array(8),
+        "data.split": [np.float64(0.5), np.array(0.25), 0.25],
+    }  # fmt: skip
+    plain = {
+        "federation.rounds": 3, "train.lr": 0.25, "report.examples": False, "data.classes": ["anger", "fear"],
+        "strategy.name": "median", "train.batch": 8, "data.split": [0.5, 0.25, 0.25],
+    }  # fmt: skip
+    assert api.load(settings=settings) == api.load(settings=plain)
+    with pytest.raises(api.InputError, match=r"train\.lr must be a number"):
+        api.load(settings={"train.lr": np.array([0.5])})
+
+
+FILES = ["summary.json", "config.toml", "environment.json", "data.json", "rounds.jsonl", "head.safetensors"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_that_lacks_a_file_is_no_finished_run(tmp_path: Path, name: str) -> None:
+    folder = make_full_run(tmp_path / "run")
+    run = api.open_run(folder)
+    for place in (run, run.baselines["centralized"]):
+        assert api.open_run(place.folder).summary == place.summary
+    (folder / name).unlink()
+    with pytest.raises(
+        api.InputError, match=f"is not the folder of a finished run: it has no {name}; give"
+    ) as bad:
+        api.open_run(folder)
+    assert "\n" not in str(bad.value)
+
+
+def test_a_file_that_goes_while_a_run_is_open_is_a_line(tmp_path: Path) -> None:
+    folder = make_full_run(tmp_path / "run")
+    reads = [
+        ("data.json", lambda run: run.data), ("environment.json", lambda run: run.environment),
+        ("rounds.jsonl", lambda run: run.rounds), ("head.safetensors", lambda run: run.head),
+        ("summary.json", lambda run: run.summary), ("config.toml", lambda run: run.config),
+    ]  # fmt: skip
+    for name, _ in reads:
+        (folder / name).unlink()
+    for name, read in reads:
+        with pytest.raises(api.InputError, match=name) as gone:
+            read(api.Run(folder))
+        assert "\n" not in str(gone.value)
 
 
 def test_the_columns_of_rounds_hold_what_was_measured_of_updates() -> None:

@@ -1,5 +1,7 @@
 """Classes of the user's own: found on PYTHONPATH, refused in one line, and told apart by their source."""
 
+import hashlib
+import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from fer_models.errors import InputError
+from fer_models.errors import InputError, RunError
+from fer_models.machine import code
 from fer_models.pages import extensions
 from fer_models.pages.options import declared
 
@@ -121,6 +124,81 @@ def test_sources_are_all_that_is_imported_from_the_same_folder(place: Path) -> N
     changed = extensions.digests(["mine:Mine"])
     assert [name for name in before if before[name] != changed[name]] == ["pack/e.py"]
     assert extensions.digests([]) == {}
+
+
+def answer(name: str = "mine:Mine") -> int:
+    found: int = extensions.load("x.y", name, Page)().step()  # type: ignore[type-abstract]
+    return found
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_an_edited_module_is_imported_anew_and_only_when_a_run_begins(place: Path) -> None:
+    old, new = (BASE + FROZEN + WHOLE.replace("3", number) for number in "12")  # of one length, at one time
+    write(place, mine=old)
+    assert answer() == 1
+    write(place, mine=new)
+    assert (answer(), extensions.digests(["mine:Mine"])) == (1, {"mine.py": digest(old)})
+    extensions.refresh()
+    assert (answer(), extensions.digests(["mine:Mine"])) == (2, {"mine.py": digest(new)})
+    kept = extensions.load("x.y", "mine:Mine", Page)  # type: ignore[type-abstract]
+    extensions.refresh()
+    assert extensions.load("x.y", "mine:Mine", Page) is kept  # type: ignore[type-abstract]
+    (place / "mine.py").unlink()
+    assert answer() == 2
+    extensions.refresh()
+    with pytest.raises(InputError, match="there is no module mine"):
+        answer()
+
+
+def test_an_edited_file_that_it_imports_is_imported_anew_as_well(place: Path) -> None:
+    text = BASE + FROZEN + WHOLE.replace("return 3", "return N")
+    write(place, mine="from pack.room import N\n" + text, other="from mine import Mine as Mine", pack__="")
+    write(place, pack__room="from .deep import N", pack__deep="N = 1")
+    assert (answer(), answer("other:Mine")) == (1, 1)
+    assert extensions.load("x.y", "other:Mine", Page) is extensions.load("x.y", "mine:Mine", Page)  # type: ignore[type-abstract]
+    write(place, pack__deep="N = 2")
+    extensions.refresh()
+    assert (answer(), answer("other:Mine")) == (2, 2)
+    assert extensions.load("x.y", "other:Mine", Page) is extensions.load("x.y", "mine:Mine", Page)  # type: ignore[type-abstract]
+    assert extensions.digests(["mine:Mine"])["pack/deep.py"] == digest("N = 2")
+
+
+def test_a_module_that_was_imported_before_is_imported_anew(place: Path) -> None:
+    """As in a notebook whose first line is `import mine`."""
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "1"))
+    module = importlib.import_module("mine")
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "2"))
+    assert module.Mine().step() == 1
+    assert answer() == 2
+
+
+def test_a_node_that_outlives_a_run_follows_its_server(place: Path) -> None:
+    own = ("mine:Mine",)
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "1"))
+    assert answer() == 1
+    old = code.node_digest(own)
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "2"))
+    code.check_node(old, own)  # the server's next order of the same run
+    assert (answer(), code.node_digest(own)) == (1, old)
+    with pytest.raises(RunError, match="has other code than the server"):
+        code.check_node("that of another run", own)
+    assert answer() == 2
+    assert code.node_digest(own) != old
+    code.check_node(code.node_digest(own), own)
+    with pytest.raises(RunError, match="has other code than the server"):
+        code.check_node(old, own)
+
+
+def test_modules_of_python_and_of_the_program_are_left_alone() -> None:
+    for name in ("json", "server.strategies.fedavg", "numpy"):
+        module = importlib.import_module(name)
+        with pytest.raises(InputError):
+            extensions.load("x.y", f"{name}:nothing", Page)  # type: ignore[type-abstract]
+        extensions.refresh()
+        assert sys.modules[name] is module
 
 
 def test_sources_of_an_installed_module_are_those_of_its_package(

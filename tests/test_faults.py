@@ -202,6 +202,32 @@ def test_a_reply_that_cannot_be_used_costs_its_phones_alone(
     assert head_bytes(run(tmp_path / "bare", bare, rounds=1)) == head_bytes(got)
 
 
+@pytest.mark.parametrize(
+    ("name", "record", "array"),
+    [("qfedavg", "each", "losses"), ("median", "each", "updates"), ("ditto", "own", "heads")],
+)
+def test_a_reply_that_lacks_what_was_asked_for_costs_its_phones_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, record: str, array: str
+) -> None:
+    shards = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", shards.features)
+    shards.save(tmp_path, tmp_path / "features.npy")
+    hurt: list[int] = []
+
+    def spoiled(message: Message, context: Context) -> Message:
+        reply = app(message, context)
+        if message.metadata.message_type == "train" and not hurt:
+            hurt.extend(message.content.array_records["phones"]["ids"].numpy().tolist())
+            del reply.content.array_records[record][array]
+        return reply
+
+    monkeypatch.setattr(LocalGrid.__init__, "__defaults__", (0, spoiled, ()))
+    (line,) = run(tmp_path, shards, nodes=4, rounds=1, strategy=StrategyConfig(name=name)).records
+    assert line.dropped_phones == {
+        str(phone): "not of the shape that was asked for" for phone in sorted(hurt)
+    }
+
+
 @pytest.mark.parametrize("name", ["fedavg", "scaffold", "ditto", "ridge"])
 def test_the_work_of_a_failed_node_is_done_elsewhere(tmp_path: Path, name: str) -> None:
     shards = make_shards(SIZES)

@@ -19,6 +19,7 @@ from server.strategies import personal_heads
 from server.strategies.base import RoundUpdates
 from server.strategies.fedavg import FedAvg
 from server.strategies.fedexp import FedExP
+from server.strategies.fedpac import FedPAC, mixtures
 from server.strategies.mime_lite import MimeLite
 from server.strategies.own_prior import OwnPrior
 
@@ -177,7 +178,7 @@ def test_measures_arrive_with_the_phones_that_can_be_used(tmp_path: Path) -> Non
     held = PhoneRows(features, np.append(good.labels, 0), rows, good.offsets)
     np.save(tmp_path / "features.npy", features)
     held.save(tmp_path, tmp_path / "features.npy")
-    for name in ("mime-lite", "own-prior"):
+    for name in ("mime-lite", "own-prior", "fedpac"):
         asked = {"strategy": StrategyConfig(name=name), "rounds": 2}
         one = run(tmp_path, held, nodes=1, **asked)  # type: ignore[arg-type]
         many = run(tmp_path, held, nodes=10, block=1, grid_seed=3, **asked)  # type: ignore[arg-type]
@@ -185,3 +186,57 @@ def test_measures_arrive_with_the_phones_that_can_be_used(tmp_path: Path) -> Non
         assert one.states[-1].head.tobytes() == many.states[-1].head.tobytes()
         for key, array in one.states[-1].state.items():
             assert array.tobytes() == many.states[-1].state[key].tobytes()
+
+
+def test_mixtures_by_hand() -> None:
+    """Features 0 and 1 of one class on two phones, variance v of a view, n views each: with a and 1 - a the
+    first minimises v / n (a^2 + (1 - a)^2) + (1 - a)^2, so that a / (1 - a) is 1 + n / v.
+    """
+    means = np.array([[[0.0, 1.0]], [[1.0, 1.0]]])
+    found = mixtures(means, np.array([2.0, 3.0]), np.array([4, 4]))  # v = 2
+    np.testing.assert_allclose(found, [[3 / 4, 1 / 4], [1 / 4, 3 / 4]])
+    far = mixtures(
+        np.array([[[0.0, 1]], [[0.0, 1]], [[1e4, 1]]]), np.array([1.0, 1.0, 1e8 + 1]), np.array([1, 3, 5])
+    )
+    np.testing.assert_allclose(
+        far[0], [1 / 4, 3 / 4, 0], atol=1e-6
+    )  # alike by views, the unlike one not at all
+    np.testing.assert_allclose(far[2], [0, 0, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_mixtures_are_the_best_on_the_simplex(seed: int) -> None:
+    """As the optimality conditions say: the gradient is least, and equal, where weights are positive."""
+    rng = np.random.default_rng(seed)
+    means, views, variances = rng.normal(size=(9, 3, 5)), rng.integers(1, 40, 9), rng.uniform(1, 2, 9)
+    mix = mixtures(means, (means[:, :, :-1] ** 2).sum(axis=(1, 2)) + variances, views)
+    np.testing.assert_allclose(mix.sum(axis=1), 1)
+    variance = np.average(variances, weights=views)
+    h = means[:, :, :-1].reshape(9, -1)
+    for i, weights in enumerate(mix):
+        gradient = 2 * weights * variance / views - 2 * h @ (h[i] - weights @ h)
+        held = weights > 1e-9
+        np.testing.assert_allclose(gradient[held], gradient.min(), rtol=1e-6)
+
+
+def test_fedpac_trains_from_mixed_heads_and_shares_their_mean() -> None:
+    head = np.zeros((1, 2), np.float32)
+    means = np.array([[[0.0, 1.0]], [[1.0, 1.0]]])
+    own = np.array([[[4.0, 0.0]], [[0.0, 8.0]]], np.float32)
+    back = RoundUpdates(
+        np.array([3, 7]), np.array([4, 4]), head, own=own,
+        measured={"class_means": means, "squares": np.array([2.0, 3.0])},
+    )  # fmt: skip
+    after, state = FedPAC().step(head, back, {})
+    np.testing.assert_allclose(after, [[2, 4]])
+    asked = FedPAC().ask(after, np.array([3, 5]), np.ones(2), np.ones(2), state).starts
+    np.testing.assert_allclose(asked, [[[3, 2]], [[2, 4]]])  # type: ignore[arg-type]
+
+
+def test_class_means_and_squares_by_hand() -> None:
+    held = PhoneRows(
+        np.array([[2.0], [4.0], [1.0]], np.float32), np.array([0, 0, 1]), np.arange(3), np.array([0, 3])
+    )
+    found = measured(("class_means", "squares"), held, np.arange(1), np.zeros((2, 2), np.float32), 2)
+    np.testing.assert_allclose(found["class_means"], [[[2, 2 / 3], [1 / 3, 1 / 3]]])
+    np.testing.assert_allclose(found["squares"], [(4 + 16 + 1) / 3])

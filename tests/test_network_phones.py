@@ -20,6 +20,7 @@ from server.app import make_app
 from server.checkpoint import Checkpoint, load
 from server.config import EvaluationConfig, StrategyConfig
 from server.job import Job, Plan
+from server.strategies.registry import make
 
 FEDERATED = ["mobilenet-deep", "mobilenet-tuned", "cnn"]
 SGD = TrainConfig(lr=0.05, batch=4, dropout=0.0, optimizer="sgd")
@@ -33,6 +34,7 @@ def plain(
     added: Callable[[list], torch.Tensor] | None = None,
     offsets: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """What one phone's training is, as everybody writes it; `added` goes to the loss."""
     model = phones.classifier(work.head if start is None else start).network.train()
@@ -49,6 +51,11 @@ def plain(
             if offsets is not None:
                 logits = logits + torch.from_numpy(offsets)
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(held.labels[chosen]))
+            if weights is not None:
+                losses = torch.nn.CrossEntropyLoss(reduction="none")(
+                    logits, torch.from_numpy(held.labels[chosen])
+                )
+                loss = (torch.from_numpy(weights)[held.labels[chosen]] * losses).mean()
             if added is not None:
                 loss = loss + added(parameters)
             optimizer.zero_grad()
@@ -165,7 +172,19 @@ def test_a_node_opens_what_was_prepared(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "strategy", ["fedavg", "median", "scaffold", "ditto", "fine-tune", "local", "mime-lite", "own-prior"]
+    "strategy",
+    [
+        "fedavg",
+        "median",
+        "scaffold",
+        "ditto",
+        "fine-tune",
+        "local",
+        "mime-lite",
+        "own-prior",
+        "fedrep",
+        "fedbabu",
+    ],
 )
 def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed(
     tmp_path: Path, strategy: str
@@ -179,11 +198,11 @@ def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed
 
     def run(nodes: int, start: Checkpoint | None = None) -> list[Checkpoint]:
         states: list[Checkpoint] = []
-        adapts = np.arange(4) if strategy == "fine-tune" else np.empty(0, np.int64)
+        adapts = np.arange(4) if make(chosen).epochs_after else np.empty(0, np.int64)
         adapted: list[np.ndarray] = []
         job = Job(
             plan=Plan(
-                str(tmp_path), held.sizes, 0, 1, 2, train, 0, chosen, classes=CLASSES
+                str(tmp_path), held.sizes, 0, 1, 2, train, 0, chosen, classes=CLASSES, output=phones.output
             ),
             start=start or Checkpoint(0, phones.head, Selection("last", phones.head)),
             rounds=3,

@@ -30,9 +30,9 @@ def test_code_is_compared_by_a_digest_of_all_of_it(monkeypatch: pytest.MonkeyPat
     digests = []
     for number in ("1.0", "2.0"):
         monkeypatch.setattr(code, "version", lambda name, number=number: number)
-        code.node_digest.cache_clear()
+        code._node_digest.cache_clear()
         digests.append(code.node_digest())
-    code.node_digest.cache_clear()
+    code._node_digest.cache_clear()
     assert digests[0] != digests[1]
 
 

@@ -1,5 +1,6 @@
 """A strategy of the user's own: a class on PYTHONPATH, named in the settings, without a fork."""
 
+import hashlib
 import json
 import signal
 import sys
@@ -7,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_commands import Done, Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import SMALL, Done, Here, assert_refused, fedfer, settings, started, wait_for_rounds
 
 from fer_models.errors import InputError
+from server import rounds
+from simulations import api
 from simulations.report.report import write_report
 
 LEAST = "from server.strategies.fedavg import FedAvg\n\n\nclass Mine(FedAvg): pass\n"
@@ -81,6 +84,73 @@ def test_its_options_are_settings_like_any(here: Here) -> None:
         InputError, match="there is no module mine; put the folder that holds it on PYTHONPATH"
     ):
         write_report(here.folder / "slow")
+
+
+HALVES = """
+from dataclasses import dataclass, replace
+from fer_models.local.transforms import Transform
+from server.strategies.fedavg import FedAvg
+
+
+class Head(FedAvg):
+    def step(self, head, came, state):
+        return super().step(head, replace(came, mean=FACTOR * came.mean), state)
+
+
+@dataclass(frozen=True)
+class Update(Transform):
+    def __call__(self, updates, context):
+        return FACTOR * updates, {}
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"strategy.name": "mine:Head"}, {"update.transforms": ["mine:Update"]}],
+    ids=["strategy", "transform"],
+)
+def test_a_file_that_is_edited_between_two_runs_trains_as_it_is_then(
+    here: Here, setting: dict[str, object]
+) -> None:
+    """In one process, as in a notebook: what trained is what the run folder names."""
+    path, heads = here.folder.parent / "path" / "mine.py", []
+    asked = SMALL | setting | {"federation.rounds": 2, "federation.engine": "process", "data.balance": 10}
+    loaded = None
+    for number, factor in enumerate(["0.25", "0.75", "0.25"]):
+        path.write_text(HALVES.replace("FACTOR", factor))
+        loaded = loaded or api.load("quickstart", settings=asked)
+        run = api.run(loaded, out=here.folder / f"run-{number}", progress=False, baseline=False)
+        heads.append(run.summary.head_sha256)
+        code = json.loads((run.folder / "origin.json").read_text())["code"]["mine.py"]
+        assert code == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    assert heads[0] == heads[2] != heads[1]
+    path.write_text(HALVES.replace("FACTOR", "0.75"))
+    (here.folder / "run-0" / "report.html").unlink()
+    with pytest.raises(api.InputError, match=r"the code of fedfer differs in mine\.py"):
+        api.resume(here.folder / "run-0", progress=False)
+
+
+def test_a_file_that_is_edited_during_a_run_does_not_change_it(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = here.folder.parent / "path" / "mine.py"
+    asked = SMALL | {"federation.rounds": 3, "federation.engine": "process", "data.balance": 10}
+    asked |= {"update.transforms": ["mine:Update"]}
+    path.write_text(HALVES.replace("FACTOR", "0.25"))
+    whole = api.run(settings=asked, out=here.folder / "whole", progress=False, baseline=False)
+    select = rounds.select
+
+    def edited(*given: int, number: int, **named: int) -> object:
+        if number == 2:
+            path.write_text(HALVES.replace("FACTOR", "0.75"))
+        return select(*given, number=number, **named)
+
+    monkeypatch.setattr(rounds, "select", edited)
+    run = api.run(settings=asked, out=here.folder / "edited", progress=False, baseline=False)
+    assert run.summary.head_sha256 == whole.summary.head_sha256
+    codes = [(each.folder / "origin.json").read_text() for each in (whole, run)]
+    assert json.loads(codes[0])["code"] == json.loads(codes[1])["code"]
+    assert path.read_text() == HALVES.replace("FACTOR", "0.75")
 
 
 @pytest.mark.parametrize(

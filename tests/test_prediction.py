@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -28,7 +30,7 @@ from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
 from simulations.experiment import Config, validate
 from simulations.run.artifacts import write_artifacts
-from simulations.run.begin import Asked, begin
+from simulations.run.begin import Requested, begin
 from simulations.world.prepare import survey
 
 CLASSES = ("anger", "fear", "joy")
@@ -63,7 +65,7 @@ def write_run(folder: Path, config: Config) -> Encoder:
     """A run folder as a run leaves it, but that nobody trained the head."""
     world = survey(config, lambda done, total: None)
     log = RunFolder(folder)
-    begin(log, world, Asked("test", "fedfer", federated=False, baseline=True))
+    begin(log, world, Requested("test", "fedfer", federated=False, baseline=True))
     prepared = world.prepare(lambda done, total: None)
     chosen = Selection[Classifier]("last", LinearHead(new_head(len(CLASSES), 1280, seed=1)))
     trained = Trained(
@@ -96,6 +98,15 @@ def here(
     for name in ("run", "faces"):
         shutil.copytree(made[0] / name, tmp_path / name)
     return Here(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(("seeds", "wanted"), [({"seed": 3}, 3), ({"seed": 3, "train_seed": 4}, 4)])
+def test_random_weights_are_those_of_the_seed_that_trained(
+    here: Here, seeds: dict[str, int], wanted: int
+) -> None:
+    config = tomllib.loads((here.folder / "run" / "config.toml").read_text())
+    (here.folder / "run" / "config.toml").write_text(tomli_w.dumps({**config, "run": seeds}))
+    assert command.locate(here.folder / "run")[1:] == ("random", wanted)
 
 
 def rows(text: str) -> list[dict[str, str]]:

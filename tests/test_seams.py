@@ -1,4 +1,4 @@
-"""The round's two places for what comes: mechanisms on the server's sum, and who is folded when."""
+"""Mechanisms on the server's sum: they follow one another, and the strategy steps by what they leave."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support_reference import make_shards
-from support_rounds import SIZES, head_bytes, run
+from support_rounds import SIZES, run
 
 from fer_models.errors import RunError
 from fer_models.local.training import PhoneRows, Update
 from server.config import StrategyConfig
-from server.exchange import Replies
 from server.mechanisms.base import SumContext, applied
-from server.scheduler import Barrier, Decision
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Times:
 
     def __call__(self, update: Update, context: SumContext) -> tuple[Update, dict[str, float]]:
         name = f"times {self.factor:g}"
-        return replace(update, total=self.factor * update.total), {name: float(context.asked)}
+        return replace(update, total=self.factor * update.total), {name: float(context.selected)}
 
 
 @dataclass(frozen=True)
@@ -63,37 +61,6 @@ def test_the_strategy_steps_by_what_mechanisms_left(tmp_path: Path, shards: Phon
     np.testing.assert_allclose(half.states[0].head - start, (whole - start) / 2, atol=1e-7)
     assert half.records[0].metrics == {"times 0.5": 10.0}
     assert half.records[0].train_loss == plain.records[0].train_loss
-
-
-class Late:
-    """A scheduler that folds what a round brought one round later, and never what phone 0 sent."""
-
-    def __init__(self) -> None:
-        self.clocks: list[float] = []
-
-    def decide(self, replies: Replies, waiting: tuple[Replies, ...], clock: float) -> Decision:
-        self.clocks.append(clock)
-        if not waiting:
-            return Decision(
-                replace(replies, update=replace(replies.update, total=0 * replies.update.total)), (replies,)
-            )
-        return Decision(waiting[0], (replies,), {0: "too late"})
-
-
-def test_a_scheduler_decides_what_is_folded_when(tmp_path: Path, shards: PhoneRows) -> None:
-    scheduler = Late()
-    late = run(tmp_path, shards, rounds=2, scheduler=scheduler)
-    barrier = run(tmp_path, shards, rounds=1)
-    assert head_bytes(late) == head_bytes(barrier)  # round 2 folds what round 1 brought
-    assert late.records[0].dropped_phones == {}
-    assert late.records[1].dropped_phones == {"0": "too late"}
-    assert 0 <= scheduler.clocks[0] < scheduler.clocks[1]
-
-
-def test_the_barrier_folds_everything_at_once(tmp_path: Path, shards: PhoneRows) -> None:
-    assert head_bytes(run(tmp_path, shards, scheduler=Barrier())) == head_bytes(run(tmp_path, shards))
-    replies = Replies(np.arange(2), Update(np.zeros((1, 2)), 2, 2, 2, 0.0, 0.0), {})
-    assert Barrier().decide(replies, (), 1.0) == Decision(replies, (), {})
 
 
 @pytest.mark.parametrize("name", ["median", "scaffold", "mime-lite", "ridge"])

@@ -68,9 +68,9 @@ def test_a_world_follows_the_seeds_of_split_and_partition_alone(kind: str) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_follow_the_seed_of_the_partition(kind: str) -> None:
     (_, one), (_, two) = world("draw"), world("draw", **{f"{kind}_seed": 1})
-    assert isinstance(one.shards, PoolDraws)
-    assert isinstance(two.shards, PoolDraws)
-    assert (one.shards.seed != two.shards.seed) == (kind == "partition")
+    assert isinstance(one.phone_data, PoolDraws)
+    assert isinstance(two.phone_data, PoolDraws)
+    assert (one.phone_data.seed != two.phone_data.seed) == (kind == "partition")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -117,7 +117,7 @@ def test_a_run_writes_what_lies_on_its_phones(folder: Path, tmp_path: Path, name
     )
     world = survey(config, lambda done, total: None)
     (tmp_path / "run").mkdir()
-    write_data(tmp_path / "run", world, world.prepare(lambda done, total: None).shards)
+    write_data(tmp_path / "run", world, world.prepare(lambda done, total: None).phone_data)
     said = DataFacts.read(tmp_path / "run").phones
     assert said is not None
     assert (said.phones, said.views, said.kept.phones) == (5, 40, (0, 1, 2, 3, 4))

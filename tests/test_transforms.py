@@ -28,7 +28,7 @@ from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
-from fer_models.local import transforms
+from fer_models.local import kernel, transforms
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.registry import UpdateConfig
 from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
@@ -226,7 +226,36 @@ def test_an_update_that_a_transform_makes_infinite_is_left_out() -> None:
     assert got.phones.tolist() == phones[1:].tolist()
     assert got.sum.total.tobytes() == rest.sum.total.tobytes()
     assert (got.sum.phones, got.sum.views) == (rest.sum.phones, rest.sum.views)
+    assert (got.sum.photos, got.sum.loss) == (rest.sum.photos, rest.sum.loss)
     assert got.metrics["seen"].tolist() == phones[1:].tolist()
+    assert got.large.tolist() == []
+
+
+def test_updates_beyond_a_limit_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the kernel's path, with transforms, and in torch: the rest is as if they had never been."""
+    rows, rng = rows_for(DEEP, 12), np.random.default_rng(0)
+    held = PhoneRows(
+        rows, rng.integers(0, DEEP.classes, 12), rng.integers(0, 12, 18), np.array([0, 5, 6, 15, 18])
+    )
+    network = NetworkPhones(build(DEEP, seed=3))
+    deep = LocalWork(network.head, TrainConfig(lr=0.05, batch=4, optimizer="sgd"), 1, 5)
+    same = with_steps(ClipNorm(1e6))
+    for trainer, data, task in [
+        (train_phones, make_shards(SIZES), work()),
+        (train_phones, make_shards(SIZES), work(transforms=same)),
+        (network.train, held, deep),
+    ]:
+        phones = np.arange(data.phones)
+        reaches = np.array([trainer(data, phones[[phone]], task).sum.reach for phone in phones])
+        limit = float(np.sort(reaches)[len(phones) // 2])
+        got = trainer(data, phones, replace(task, reach_limit=limit))
+        small = phones[reaches < limit]
+        rest = trainer(data, small, task)
+        assert got.large.tolist() == np.setdiff1d(phones, small).tolist()
+        assert got.phones.tolist() == small.tolist()
+        assert got.sum.total.tobytes() == rest.sum.total.tobytes()
+        assert replace(got.sum, total=0) == replace(rest.sum, total=0)
+        assert got.photo_losses.tolist() == rest.photo_losses.tolist()
 
 
 @pytest.fixture
@@ -282,9 +311,71 @@ def test_the_median_withstands_what_turns_the_mean_round(attacked: Callable[...,
         assert (off > 2 * way) == moved_away, (name, off / way)
 
 
-def test_an_update_too_large_for_exact_sums_ends_the_run(attacked: Callable[..., Recorder]) -> None:
-    with pytest.raises(RunError, match=r"too large.*attack\.scale"):
-        attacked(0.0, an_attack("sign-flip", 1.0, scale=1e6), rounds=3, train=TrainConfig(lr=50.0))
+HUGE = {"scale": 1e6}
+FAR = TrainConfig(lr=5.0)  # with it an update of one view times HUGE is too large
+
+
+@pytest.mark.parametrize("name", ["fedavg", "krum", "median", "scaffold"])
+def test_a_malicious_update_too_large_for_exact_sums_is_dropped_and_the_run_goes_on(
+    attacked: Callable[..., Recorder], name: str
+) -> None:
+    asked = {"rounds": 2, "train": FAR, "strategy": StrategyConfig(name=name)}
+    if name == "scaffold":
+        asked["strategy"] = StrategyConfig(name=name, local_lr=5.0)
+    hurt = attacked(0.0, an_attack("sign-flip", 0.1, **HUGE), **asked)
+    (bad,) = malicious(len(SIZES), 0.1, 0)
+    for record in hurt.records:
+        assert record.dropped_phones == {str(bad): "too large to be added exactly"}
+        assert (record.phones, record.metrics) == (len(SIZES) - 1, {"malicious": 0.0})
+    assert np.isfinite(hurt.states[-1].head).all()
+    other = attacked(0.0, an_attack("sign-flip", 0.1, **HUGE), **asked, nodes=4, block=1, grid_seed=3)
+    assert head_bytes(other) == head_bytes(hurt)
+
+
+def test_the_others_are_summed_as_if_what_is_too_large_had_never_been_sent(
+    attacked: Callable[..., Recorder], shards: PhoneRows
+) -> None:
+    hurt = attacked(0.0, an_attack("sign-flip", 0.3, **HUGE), rounds=1, train=FAR)
+    honest = np.setdiff1d(np.arange(len(SIZES)), malicious(len(SIZES), 0.3, 0))
+    start = new_head(CLASSES, WIDTH, seed=0)
+    rest = train_phones(shards, honest, LocalWork(start, FAR, 1, round_key(0, 1)))
+    np.testing.assert_array_equal(
+        hurt.states[0].head, (start + rest.sum.total / rest.sum.views).astype(np.float32)
+    )
+    assert hurt.records[0].train_loss == rest.sum.loss / rest.sum.photos
+
+
+def test_updates_too_large_only_together_are_asked_for_once_more(
+    attacked: Callable[..., Recorder], shards: PhoneRows
+) -> None:
+    phones, bad = np.arange(len(SIZES)), malicious(len(SIZES), 0.4, 0)
+    start = new_head(CLASSES, WIDTH, seed=0)
+    each = [train_phones(shards, phones[[p]], LocalWork(start, FAR, 1, round_key(0, 1))) for p in phones]
+    reaches = np.array([phone.sum.reach for phone in each])
+    scale = 0.9 * kernel.EXACT_BELOW / reaches[bad].max()
+    sent = np.where(np.isin(phones, bad), scale, 1.0) * reaches
+    assert sent.max() < kernel.EXACT_BELOW < sent.sum()
+    hurt = attacked(0.0, an_attack("sign-flip", 0.4, scale=float(scale)), rounds=1, train=FAR)
+    large = np.flatnonzero(sent >= kernel.EXACT_BELOW / (len(SIZES) + 1))
+    assert set(large) <= set(bad)
+    assert list(hurt.records[0].dropped_phones) == [str(phone) for phone in large]
+    once = attacked(0.0, an_attack("sign-flip", 0.4, scale=1.0), rounds=1, train=FAR).records[0]
+    assert hurt.records[0].wire_bytes > 1.5 * once.wire_bytes
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.6, r"training diverged in round 1: the updates of 6 of 10 phones are too large.*attack\.scale"),
+        (1.0, r"in round 1: the updates of 10 of 10 phones are too large; lower train\.lr or attack\.scale"),
+    ],
+)
+def test_training_that_diverges_ends_the_run(
+    attacked: Callable[..., Recorder], share: float, words: str
+) -> None:
+    with pytest.raises(RunError, match=words) as ended:
+        attacked(0.0, an_attack("sign-flip", share, **HUGE), rounds=3, train=FAR)
+    assert not ended.value.resumable
 
 
 def test_settings_name_transforms_and_orders_carry_them() -> None:
@@ -352,6 +443,12 @@ class Expands(Transform):
 
 
 @dataclass(frozen=True)
+class Sometimes(Transform):
+    def __call__(self, updates: np.ndarray, context: Context) -> tuple[np.ndarray, Metrics]:
+        return updates, {"odd": np.ones(len(updates))} if (context.phones % 2).any() else {}
+
+
+@dataclass(frozen=True)
 class Misspelt(Attack):
     def corupt(self, update: np.ndarray, phone: int, context: Context) -> np.ndarray:
         return -update
@@ -406,6 +503,18 @@ def test_what_a_transform_returns_is_checked(name: str, words: str) -> None:
     (step,) = chosen(UpdateConfig.model_validate({"transforms": [f"my_updates:{name}"]}), AttackConfig())
     with pytest.raises(RunError, match=words):
         train_phones(make_shards(SIZES), np.arange(10), work(transforms=with_steps(step)))
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("nodes", [1, 10])
+def test_what_is_measured_of_some_phones_only_is_refused(
+    tmp_path: Path, shards: PhoneRows, monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    """Whether the blocks of one node differ, or the nodes."""
+    monkeypatch.setattr(transforms, "_BYTES", 1)
+    text = written(UpdateConfig.model_validate({"transforms": ["my_updates:Sometimes"]}), AttackConfig())
+    with pytest.raises(RunError, match='a transform measured "odd" of some phones only; correct it'):
+        run(tmp_path, shards, transforms=text, classes=CLASSES, rounds=1, nodes=nodes, block=1)
 
 
 @pytest.mark.usefixtures("mine")

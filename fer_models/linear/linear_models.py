@@ -43,10 +43,10 @@ class InClosedForm(Fitted):
         """The head; `sums` are those of the class variable's type."""
 
     def fit(
-        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+        self, pooled: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """Solves for all training views."""
-        found = fit(shards, self.sums, len(photos), lambda sums: self.solve(sums, validation))
+        found = fit(pooled, self.sums, len(photos), lambda sums: self.solve(sums, validation))
         return LinearHead(found.head), found.chosen
 
 
@@ -99,7 +99,7 @@ class Majority(Fitted):
         return 0
 
     def fit(
-        self, shards: "PhoneRows", validation: "HeldOut", photos: np.ndarray
+        self, pooled: "PhoneRows", validation: "HeldOut", photos: np.ndarray
     ) -> tuple[LinearHead, Chosen]:
         """The class frequencies; nothing is chosen."""
         return LinearHead(majority(photos)), {}

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.heads import probabilities
-from fer_models.local.training import PhoneData
+from fer_models.local.training import PhoneData, view_weights
 
-Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# Of the mean loss: inputs, labels, head and weights of the losses in, an array of the shape of the head out.
+Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,17 @@ class Views:
     rows: np.ndarray  # (n,) int64 into it
     head: np.ndarray  # (C, D + 1) float32, or a network's row (1, P)
     classes: int
-    gradient: Gradient  # of a head's mean loss: inputs, labels and head in, an array of the head's shape out
+    gradient: Gradient
 
     @property
     def inputs(self) -> np.ndarray:
         """Model inputs (n, ...), features (n, D) for a linear head."""
-        return self.held.features[self.rows]
+        return np.asarray(self.held.features[self.rows])
 
     @property
     def labels(self) -> np.ndarray:
         """Classes (n,) int64."""
-        return self.held.labels[self.rows]
+        return np.asarray(self.held.labels[self.rows])
 
 
 def class_counts(views: Views) -> np.ndarray:
@@ -43,16 +44,37 @@ def class_counts(views: Views) -> np.ndarray:
 
 def gradient(views: Views) -> np.ndarray:
     """The gradient of the mean loss at the head, float32, of the head's shape."""
-    return views.gradient(views.inputs, views.labels, views.head).astype(np.float32)
+    weights = view_weights(views.labels, views.classes) if views.held.weighted else None
+    return views.gradient(views.inputs, views.labels, views.head, weights).astype(np.float32)
 
 
-MEASURES: dict[str, Callable[[Views], np.ndarray]] = {"class_counts": class_counts, "gradient": gradient}
+def class_means(views: Views) -> np.ndarray:
+    """The sum of each class's features over all views, and the class's frequency, (C, D + 1) float32."""
+    x = np.column_stack([views.inputs.astype(np.float64), np.ones(len(views.rows))])
+    return (np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32)
 
 
-def linear_gradient(features: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """The gradient (C, D + 1) float64 of the mean cross-entropy of a linear head."""
+def squares(views: Views) -> np.ndarray:
+    """The mean squared norm of the features, () float64."""
+    return np.asarray((views.inputs.astype(np.float64) ** 2).sum(axis=1).mean())
+
+
+MEASURES: dict[str, Callable[[Views], np.ndarray]] = {
+    "class_counts": class_counts,
+    "gradient": gradient,
+    "class_means": class_means,
+    "squares": squares,
+}
+
+
+def linear_gradient(
+    features: np.ndarray, labels: np.ndarray, head: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """The gradient (C, D + 1) float64 of the mean cross-entropy, times `weights` (n,), of a linear head."""
     wrong = probabilities(head, features)
     wrong[np.arange(len(labels)), labels] -= 1
+    if weights is not None:
+        wrong = wrong * weights[:, None]
     return np.column_stack([wrong.T @ features.astype(np.float64), wrong.sum(axis=0)]) / len(labels)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.training import LocalWork, PhoneData, Trained, Update
+from fer_models.local.training import LocalWork, PhoneData, Trained, Update, counted
 
 _BYTES = 64_000_000  # of updates in float64 at a time
 
@@ -125,7 +125,8 @@ class Transforms:
     ) -> Trained:
         """Trains a block without summing, transforms its updates and sums those."""
         phones = context.phones
-        weights = context.views.astype(np.float64) if work.weights is None else work.weights
+        counts = counted(held, phones)
+        weights = counts.astype(np.float64) if work.weights is None else work.weights
         trained = trainer(held, phones, replace(work, weights=np.zeros(len(phones))))
         assert trained.updates is not None
         place = np.searchsorted(phones, trained.phones)
@@ -136,21 +137,20 @@ class Transforms:
             _check(step, updates, measured, shape, metrics)
             metrics |= measured
         updates = np.ascontiguousarray(updates, dtype=np.float64)
-        norms = kernel.norms(updates)
-        sound = np.all([np.isfinite(values) for values in (norms, *metrics.values())], axis=0)
+        reaches = weights * kernel.norms(updates)
+        finite = np.all([np.isfinite(values) for values in (reaches, *metrics.values())], axis=0)
+        sound, large = finite & (reaches < work.reach_limit), finite & (reaches >= work.reach_limit)
         total = np.zeros(work.head.shape)
         kernel.add_updates(total, updates[sound], weights[sound])
-        views = int(context.views[sound].sum())
+        views, photo_losses = int(context.views[sound].sum()), trained.photo_losses[sound]
+        reach, counted_in = float(reaches[sound].sum()), int(counts[place][sound].sum())
         return Trained(
             trained.phones[sound],
-            replace(
-                trained.sum,
-                total=total,
-                views=views,
-                photos=views * work.epochs,
-                phones=int(sound.sum()),
-                reach=float((weights * norms)[sound].sum()),
+            Update(
+                total, counted_in, views * work.epochs, int(sound.sum()), float(photo_losses.sum()), reach
             ),
+            photo_losses,
+            trained.phones[large],
             updates[sound].astype(np.float32) if each else None,
             None if trained.losses is None else trained.losses[sound],
             {name: values[sound] for name, values in metrics.items()},
@@ -180,6 +180,18 @@ def _check(
         raise RunError(f"the transform {type(step).__name__} returned {wrong}; correct it", resumable=False)
 
 
+def same_names(parts: Sequence[Mapping[str, np.ndarray]]) -> list[str]:
+    """The names of the measurements, which must be the same in all parts; RunError if they are not."""
+    every, common = set().union(*parts), set(parts[0]).intersection(*parts) if parts else set()
+    if some := sorted(every - common):
+        raise RunError(
+            f'a transform measured "{some[0]}" of some phones only; correct it: it must return the same'
+            " measurements for all phones",
+            resumable=False,
+        )
+    return sorted(every)
+
+
 def _of(context: Context, places: np.ndarray) -> Context:
     """The context restricted to the phones at `places`."""
     return replace(context, phones=context.phones[places], views=context.views[places])
@@ -205,11 +217,13 @@ def _joined(parts: Sequence[Trained], work: LocalWork) -> Trained:
         updates = _rows((part.updates for part in parts), none)[order]
     if work.losses:
         losses = _rows((part.losses for part in parts), np.empty(0))[order]
-    names = {name for part in parts for name in part.metrics}
     metrics = {
-        name: _rows((part.metrics[name] for part in parts), np.empty(0))[order] for name in sorted(names)
+        name: _rows((part.metrics[name] for part in parts), np.empty(0))[order]
+        for name in same_names([part.metrics for part in parts])
     }
-    return Trained(phones[order], total, updates, losses, metrics)
+    photo_losses = _rows((part.photo_losses for part in parts), np.empty(0))[order]
+    large = np.sort(_rows((part.large for part in parts), np.empty(0, np.int64)))
+    return Trained(phones[order], total, photo_losses, large, updates, losses, metrics)
 
 
 def _rows(parts: Iterable[np.ndarray | None], none: np.ndarray) -> np.ndarray:
@@ -239,6 +253,15 @@ class Relabelled:
         """Views of each phone, (phones,) int64."""
         return self.held.sizes
 
+    @property
+    def weighted(self) -> bool:
+        """Unchanged; the weights are those of the new labels."""
+        return self.held.weighted
+
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The rows of `phones` (k,), unchanged."""
         return self.held.of(phones)
+
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """Unchanged."""
+        return self.held.photos_of(phones)

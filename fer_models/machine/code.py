@@ -70,11 +70,24 @@ def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
     return {**digests("clients", "fer_models"), **libraries, **extensions.digests(own_classes)}
 
 
-@lru_cache(maxsize=4)
 def node_digest(own_classes: tuple[str, ...] = ()) -> str:
-    """`node_code` as one digest, computed once per process: it travels with every order."""
+    """`node_code` as one digest: it travels with every order."""
+    return _node_digest(own_classes, tuple(extensions.digests(own_classes).items()))
+
+
+@lru_cache(maxsize=4)
+def _node_digest(own_classes: tuple[str, ...], sources: tuple[tuple[str, str], ...]) -> str:
+    """Computed once per process, and again if user-defined classes were imported anew."""
     text = json.dumps(dict(node_code(own_classes)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def follow(expected: str, own_classes: tuple[str, ...]) -> None:
+    """Has changed user-defined classes imported anew if this node's code is not the server's, `expected`: a
+    node may live longer than a run.
+    """
+    if expected != node_digest(own_classes):
+        extensions.refresh()
 
 
 def check_node(expected: str, own_classes: tuple[str, ...] = ()) -> None:
@@ -82,7 +95,10 @@ def check_node(expected: str, own_classes: tuple[str, ...] = ()) -> None:
 
     All nodes are compared when they report; this is for a node that joins later, replacing a lost one.
     """
-    if expected and expected != node_digest(own_classes):
+    if not expected:
+        return
+    follow(expected, own_classes)
+    if expected != node_digest(own_classes):
         place = _folder("clients").parent
         raise RunError(
             f"the node on {platform.node()} has other code than the server, in {place}: it changed since the"

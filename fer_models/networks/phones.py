@@ -19,12 +19,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from fer_models.heads import cross_entropy
 from fer_models.local import kernel
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
+from fer_models.local.training import (
+    LocalTerms,
+    LocalWork,
+    PhoneData,
+    Trained,
+    counted,
+    trained,
+    view_weights,
+)
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import BATCH, NetworkClassifier, Spec, restore
-from fer_models.networks.training import make_optimizer
+from fer_models.networks.training import class_weights, make_optimizer, mean_loss
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +60,11 @@ class NetworkPhones:
         _fill(list(network.network.parameters()), head)
         return network
 
+    @property
+    def output(self) -> int:
+        """How many of the parameters are the output layer's, weight and bias: the last of the row."""
+        return sum(parameter.numel() for parameter in list(self.start.network.parameters())[-2:])
+
     def save(self, folder: Path) -> None:
         """Writes what a node needs to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,9 +78,9 @@ class NetworkPhones:
     @classmethod
     def load(cls, folder: Path) -> "NetworkPhones":
         """Opens what `save` wrote; ValueError if it does not fit."""
-        said = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
-        device = said.pop("device")
-        return cls(restore(Spec(**said), load_file(folder / FILE)), device)
+        spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        device = spec.pop("device")
+        return cls(restore(Spec(**spec), load_file(folder / FILE)), device)
 
     def train(self, held: PhoneData, phones: np.ndarray, work: LocalWork) -> Trained:
         """Trains every phone of `phones` (k,); arrays are (..., 1, P) instead of (..., C, D + 1)."""
@@ -74,11 +88,12 @@ class NetworkPhones:
             return work.transforms.train(self.train, held, phones, work)
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
         sizes = lasts - firsts
-        weights = sizes.astype(np.float64) if work.weights is None else work.weights
+        counts = counted(held, phones)
+        weights = counts.astype(np.float64) if work.weights is None else work.weights
         starts = work.head[None] if work.starts is None else work.starts
-        total, loss, reach = np.zeros(work.head.shape), 0.0, 0.0
+        total = np.zeros(work.head.shape)
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
-        losses, sound = np.empty(len(phones)), np.zeros(len(phones), np.bool_)
+        losses, reaches, photo_losses = (np.full(len(phones), np.nan) for _ in range(3))
         with _one_thread():
             for place, phone in enumerate(phones):
                 own, start = rows[firsts[place] : lasts[place]], starts[min(place, len(starts) - 1)]
@@ -88,14 +103,15 @@ class NetworkPhones:
                 far = float(np.linalg.norm(head - start))
                 if not np.isfinite(far + summed):
                     continue
-                sound[place] = True
+                reaches[place] = weights[place] * far
+                photo_losses[place] = (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
+                if not reaches[place] < work.reach_limit:
+                    continue
                 kernel.add_exactly(total, head, start, weights[place])
-                reach += weights[place] * far
-                loss += (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC
                 if work.each:
                     updates[place] = np.subtract(head, start, dtype=np.float64)
-        sums = total, loss, reach
-        return trained(phones, sound, sizes, work, sums, updates, losses if work.losses else None)
+        sums = total, reaches, photo_losses
+        return trained(phones, (counts, sizes), work, sums, updates, losses if work.losses else None)
 
     def _phone(
         self, held: PhoneData, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: LocalWork
@@ -109,6 +125,7 @@ class NetworkPhones:
         added = _added(parameters, work, place)
         device = parameters[0].device
         offsets = _offsets(held.labels[own], learner.spec.classes, work.local).to(device)
+        weights = class_weights(held.labels[own], learner.spec.classes, device) if held.weighted else None
         phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
         learner.network.train()
         loss = 0.0
@@ -121,15 +138,19 @@ class NetworkPhones:
                 x = torch.from_numpy(held.features[chosen]).to(device)
                 y = torch.from_numpy(held.labels[chosen]).to(device)
                 optimizer.zero_grad()
-                one = torch.nn.functional.cross_entropy(learner.network(x) + offsets, y)
+                one = mean_loss(learner.network(x) + offsets, y, weights)
                 one.backward()
                 added()
+                for parameter in _resting(parameters, epoch, work.local):
+                    parameter.grad = None
                 optimizer.step()
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
 
-    def gradient(self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
-        """The gradient (1, P) float64 of the mean loss of a head, without dropout."""
+    def gradient(
+        self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The gradient (1, P) float64 of the mean loss of a head, times `weights` (n,), without dropout."""
         import torch
 
         learner = self.classifier(head)
@@ -140,15 +161,17 @@ class NetworkPhones:
                 part = slice(first, first + BATCH)
                 x = torch.from_numpy(np.array(inputs[part])).to(parameters[0].device)
                 y = torch.from_numpy(np.array(labels[part])).to(parameters[0].device)
-                loss = torch.nn.functional.cross_entropy(learner.network(x), y, reduction="sum")
-                total += _flat(list(torch.autograd.grad(loss, parameters)))
+                losses = torch.nn.functional.cross_entropy(learner.network(x), y, reduction="none")
+                if weights is not None:
+                    losses = losses * torch.from_numpy(weights[part]).to(losses.device)
+                total += _flat(list(torch.autograd.grad(losses.sum(), parameters)))
         return total / len(labels)
 
     def _loss(self, held: PhoneData, own: np.ndarray, head: np.ndarray) -> float:
         """The mean loss of a head on the rows `own` (n,), without dropout."""
         chances = self.classifier(head).probabilities(held.features[own])
-        of_label = chances[np.arange(len(own)), held.labels[own]]
-        return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+        weights = view_weights(held.labels[own], self.start.spec.classes) if held.weighted else None
+        return cross_entropy(chances, held.labels[own], weights)
 
 
 def _flat(parameters: "Sequence[torch.Tensor]") -> np.ndarray:
@@ -196,6 +219,15 @@ def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) 
                 parameter.grad.add_(correction)
 
     return add
+
+
+def _resting(
+    parameters: "list[torch.nn.Parameter]", epoch: int, local: LocalTerms
+) -> "list[torch.nn.Parameter]":
+    """The parameters that are not trained in this epoch, counted from 0."""
+    if local.output_epochs < 0:
+        return []
+    return parameters[:-2] if epoch < local.output_epochs else parameters[-2:]
 
 
 def _offsets(labels: np.ndarray, classes: int, local: LocalTerms) -> "torch.Tensor":

@@ -61,12 +61,13 @@ def _why_not_there(listing: Listing) -> list[str]:
     """Possible reasons that a class was not found: photos set aside, unreadable folders, archives."""
     ledger = listing.ledger
     packed = [name for name, what in ledger.files.items() if what == PACKED]
-    said = [f"still packed: {listed(packed, 3)}"] if packed else []
+    reasons = [f"still packed: {listed(packed, 3)}"] if packed else []
     if not listing.photos and ledger.set_aside:
-        said.append(f"of the rows, {', '.join(f'{n:,} are {why}' for why, n in ledger.set_aside.items())}")
-    said += [note for note in ledger.notes if note.startswith("Column")]
+        reasons.append(f"of the rows, {', '.join(f'{n:,} are {why}' for why, n in ledger.set_aside.items())}")
+    reasons += [note for note in ledger.notes if note.startswith("Column")]
     return (
-        said + [f"folder {name} {why}" for name, why in ledger.folders.items() if why.startswith(CLOSED)][:3]
+        reasons
+        + [f"folder {name} {why}" for name, why in ledger.folders.items() if why.startswith(CLOSED)][:3]
     )
 
 
@@ -91,12 +92,12 @@ def check_classes(
         return
     free = [label for label, name in means.items() if name is None]
     near = [(name, label) for name in missing if (label := hint(name, free)) is not None]
-    asked = ", ".join(
+    meant = ", ".join(
         f'"{printable(label)}"' + (f' for "{name}"' if len(missing) > 1 else "") for name, label in near
     )
     lines = [
         f"data.classes: no class {', '.join(f'{chr(34)}{printable(name)}{chr(34)}' for name in missing)} in"
-        f" {source}" + (f" (did you mean {asked}?)" if near else ""),
+        f" {source}" + (f" (did you mean {meant}?)" if near else ""),
         f"found: {listed(sorted(label or '?' for label in there), 20) or 'nothing with a label'}",
         _way_on(classes, there, words, near, names),
     ]

@@ -65,7 +65,7 @@ def part_of(name: str) -> str:
     """The part of the split that the name of a folder, or a value of a column, gives; "" if none."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s_\-.()]+", " ", name)  # PublicTest: two words
     words = plain(spaced).split()
-    found = {word: _PART_OF[told[1]] for word in words if (told := _PART.fullmatch(word))}
+    found = {word: _PART_OF[matched[1]] for word in words if (matched := _PART.fullmatch(word))}
     if any(word not in found and not _BESIDE.fullmatch(word) for word in words):
         return ""
     parts = {found["public"]} if "public" in found else set(found.values())

@@ -60,10 +60,10 @@ class Ledger:
     def alarms(self) -> list[str]:
         """What the user should look into, a line each."""
         closed = [name for name, why in self.folders.items() if why.startswith(CLOSED)]
-        said = [f"Folder {name} {self.folders[name]}: its photos are missing" for name in closed[:3]]
+        notes = [f"Folder {name} {self.folders[name]}: its photos are missing" for name in closed[:3]]
         if len(closed) > 3:
-            said.append(f"{many(len(closed) - 3, 'more folder')} cannot be listed; data.json names them")
-        return said + self.warnings
+            notes.append(f"{many(len(closed) - 3, 'more folder')} cannot be listed; data.json names them")
+        return notes + self.warnings
 
 
 def _first_other(reason: tuple[str, int]) -> tuple[bool, int, str]:

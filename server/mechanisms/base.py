@@ -15,7 +15,7 @@ class SumContext:
 
     round: int
     seed: int  # of the run, for `fer_models.seeding.stream`
-    asked: int  # phones selected for this round
+    selected: int  # phones selected for this round
     head: np.ndarray  # (C, D + 1) float32, from which they started
 
 

@@ -42,10 +42,10 @@ class Adaptive(Algorithm):
         """Zero momentum; v as if every coordinate had moved by tau."""
         return {"m": np.zeros(head.shape), "v": np.full(head.shape, self.tau**2)}
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Each coordinate's step is divided by the typical size of its mean updates."""
-        m = self.beta1 * state["m"] + (1 - self.beta1) * came.mean
-        v = self.second(state["v"], came.mean**2)
+        m = self.beta1 * state["m"] + (1 - self.beta1) * received.mean
+        v = self.second(state["v"], received.mean**2)
         return moved(head, self.lr * m / (np.sqrt(v) + self.tau)), {"m": m, "v": v}
 
 

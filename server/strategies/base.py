@@ -21,7 +21,7 @@ State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint u
 class PhoneInputs:
     """What phones receive besides the head, one row per phone, in their order; None: nothing."""
 
-    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of its views
+    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of `views`
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to each of its gradients
     starts: np.ndarray | None = None  # (k, C, D + 1) float32, its personal head, if `own` is set
 
@@ -31,11 +31,12 @@ class RoundUpdates:
     """The updates of a round; the phones are sorted by id."""
 
     phones: np.ndarray  # (k,) int64, ids
-    views: np.ndarray  # (k,) int64
+    views: np.ndarray  # (k,) int64, what each counts: its views; its photos if it balances classes itself
     mean: np.ndarray  # (C, D + 1) float64: sum of weight * (head - start) / sum of views; weights are views
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, head - start per phone; if `needs_updates`
     losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on the phone's views; if `losses`
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
+    output: int = 0  # values of a network's output layer, which are the head's last; 0 for a linear head
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
@@ -53,7 +54,9 @@ class Algorithm(ABC):
     needs_updates: ClassVar[bool] = False  # whether it needs `RoundUpdates.updates`
     losses: ClassVar[bool] = False  # whether it needs `RoundUpdates.losses`
     measures: ClassVar[tuple[str, ...]] = ()  # what it needs in `RoundUpdates.measured`: local/measures.py
-    own: ClassVar[Literal["", "beside", "instead"]] = ""  # personal heads: none, besides or instead of this
+    # Personal heads: none, besides this one, instead of it, or in place of a part of it.
+    own: ClassVar[Literal["", "beside", "instead", "partly"]] = ""
+    trains: ClassVar[Literal["any", "linear", "network"]] = "any"  # linear heads, whole networks, or both
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
@@ -72,6 +75,16 @@ class Algorithm(ABC):
     def local(self) -> LocalTerms:
         """What it changes in every phone's local update; default: nothing."""
         return LocalTerms()
+
+    @property
+    def local_after(self) -> LocalTerms:
+        """The same for local fine-tuning at the end; default: as in the rounds."""
+        return self.local
+
+    @property
+    def extra_epochs(self) -> int:
+        """Epochs of every local update besides `federation.local_epochs`."""
+        return 0
 
     @property
     def sgd_rate(self) -> float | None:
@@ -95,7 +108,7 @@ class Algorithm(ABC):
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """The inputs of `phones` (k,) in a round, besides its head; views and steps (k,) are per phone."""
+        """The inputs of `phones` (k,) in a round, besides its head; views, steps (k,) as in RoundUpdates."""
         return PhoneInputs()
 
     def chosen(self, state: State) -> Chosen:
@@ -103,7 +116,7 @@ class Algorithm(ABC):
         return {}
 
     @abstractmethod
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """From the head (C, D + 1) float32 that phones started from: the next head and the next state."""
 
 

@@ -35,13 +35,13 @@ class Bulyan(Algorithm):
         """ValueError unless enough of the phones are honest."""
         check_bulyan(phones, self.byzantine)
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Both steps of the paper."""
-        assert came.updates is not None
-        n = len(came.updates)
+        assert received.updates is not None
+        n = len(received.updates)
         f = check_bulyan(n, self.byzantine)
-        phones = trusted(between(came.updates), f)
-        return moved(head, each(came.updates, partial(about_median, count=n - 4 * f), phones)), state
+        phones = trusted(between(received.updates), f)
+        return moved(head, each(received.updates, partial(about_median, count=n - 4 * f), phones)), state
 
 
 def trusted(distances: np.ndarray, f: int) -> np.ndarray:

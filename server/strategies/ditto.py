@@ -38,8 +38,8 @@ class Ditto(FedAvg):
         """Each phone's personal head."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, head))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg; the personal heads are stored."""
-        assert came.own is not None
-        head, state = super().step(head, came, state)
-        return head, phone_state.kept(state, personal_heads.NAME, came.phones, came.own)
+        assert received.own is not None
+        head, state = super().step(head, received, state)
+        return head, phone_state.kept(state, personal_heads.NAME, received.phones, received.own)

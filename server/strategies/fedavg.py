@@ -15,6 +15,6 @@ from server.strategies.base import Algorithm, RoundUpdates, State, moved
 class FedAvg(Algorithm):
     """head + mean."""
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean of the phones' heads."""
-        return moved(head, came.mean), state
+        return moved(head, received.mean), state

@@ -28,7 +28,7 @@ class FedAvgM(Algorithm):
         """Zero momentum."""
         return {"v": np.zeros(head.shape)}
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean update is added to the momentum, which moves the head."""
-        v = self.momentum * state["v"] + came.mean
+        v = self.momentum * state["v"] + received.mean
         return moved(head, self.lr * v), {"v": v}

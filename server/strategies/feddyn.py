@@ -57,10 +57,12 @@ class FedDyn(Algorithm):
         """-h_i is added to each gradient."""
         return PhoneInputs(corrections=-phone_state.of(state, _OWN, phones, np.zeros(head.shape)))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Updates the phones' h_i, the server's h and the head."""
-        assert came.updates is not None
-        own = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape)) - self.alpha * came.updates
-        h = state["h"] - self.alpha * came.share * came.mean
-        state = phone_state.kept(state, _OWN, came.phones, own) | {"h": h}
-        return moved(head, came.mean - h / self.alpha), state
+        assert received.updates is not None
+        own = (
+            phone_state.of(state, _OWN, received.phones, np.zeros(head.shape)) - self.alpha * received.updates
+        )
+        h = state["h"] - self.alpha * received.share * received.mean
+        state = phone_state.kept(state, _OWN, received.phones, own) | {"h": h}
+        return moved(head, received.mean - h / self.alpha), state

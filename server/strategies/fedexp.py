@@ -26,10 +26,10 @@ class FedExP(Algorithm):
     epsilon: Weight = 0.001
     needs_updates: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean update, extrapolated."""
-        assert came.updates is not None
-        squares = np.array([float((update.astype(np.float64) ** 2).sum()) for update in came.updates])
-        below = 2 * (float((came.mean**2).sum()) + self.epsilon)
-        eta = max(1.0, float(np.average(squares, weights=came.views)) / below) if below else 1.0
-        return moved(head, eta * came.mean), state
+        assert received.updates is not None
+        squares = np.array([float((update.astype(np.float64) ** 2).sum()) for update in received.updates])
+        below = 2 * (float((received.mean**2).sum()) + self.epsilon)
+        eta = max(1.0, float(np.average(squares, weights=received.views)) / below) if below else 1.0
+        return moved(head, eta * received.mean), state

@@ -38,8 +38,8 @@ class FedNova(FedAvg):
         """Each phone's weight in the sum; one without views takes no step and weighs 0."""
         return PhoneInputs(weights=views / np.maximum(steps, 1))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg with the mean step, times the mean number of steps."""
-        assert came.steps is not None
-        effective = np.average(came.steps, weights=came.views)
-        return super().step(head, replace(came, mean=effective * came.mean), state)
+        assert received.steps is not None
+        effective = np.average(received.steps, weights=received.views)
+        return super().step(head, replace(received, mean=effective * received.mean), state)

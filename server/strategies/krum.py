@@ -32,14 +32,14 @@ class MultiKrum(Algorithm):
         """As for Krum; and the updates averaged must include an honest one."""
         check_multi_krum(phones, self.byzantine, self.keep)
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean of the updates with the lowest scores."""
-        assert came.updates is not None
-        n = len(came.updates)
+        assert received.updates is not None
+        n = len(received.updates)
         f, keep = check_multi_krum(n, self.byzantine, self.keep)
         trusted = np.zeros(n, bool)
-        trusted[np.argsort(scores(came.updates, f), kind="stable")[:keep]] = True
-        mean = came.updates.mean(axis=0, dtype=np.float64, where=trusted[:, None, None])
+        trusted[np.argsort(scores(received.updates, f), kind="stable")[:keep]] = True
+        mean = received.updates.mean(axis=0, dtype=np.float64, where=trusted[:, None, None])
         return moved(head, mean), state
 
 
@@ -54,12 +54,12 @@ class Krum(Algorithm):
         """ValueError unless enough of the phones are honest."""
         check_krum(phones, self.byzantine)
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The update with the lowest score."""
-        assert came.updates is not None
-        f = check_krum(len(came.updates), self.byzantine)
-        best = scores(came.updates, f).argmin()
-        return moved(head, came.updates[best].astype(np.float64)), state
+        assert received.updates is not None
+        f = check_krum(len(received.updates), self.byzantine)
+        best = scores(received.updates, f).argmin()
+        return moved(head, received.updates[best].astype(np.float64)), state
 
 
 def scores(updates: np.ndarray, f: int) -> np.ndarray:

@@ -32,8 +32,8 @@ class LocalOnly(Algorithm):
         """Each phone's personal head, from which it continues."""
         return PhoneInputs(starts=phone_state.of(state, personal_heads.NAME, phones, state["first"]))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The personal heads are stored; their mean moves by the mean of their updates."""
-        assert came.own is not None
-        state = phone_state.kept(state, personal_heads.NAME, came.phones, came.own)
-        return moved(head, came.share * came.mean), state
+        assert received.own is not None
+        state = phone_state.kept(state, personal_heads.NAME, received.phones, received.own)
+        return moved(head, received.share * received.mean), state

@@ -20,7 +20,7 @@ class Median(Algorithm):
 
     needs_updates: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Moves the head by the median; with an even number of phones, the mean of the two middle values."""
-        assert came.updates is not None
-        return moved(head, each(came.updates, middle)), state
+        assert received.updates is not None
+        return moved(head, each(received.updates, middle)), state

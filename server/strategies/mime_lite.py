@@ -49,7 +49,9 @@ class MimeLite(Algorithm):
         added = (self.momentum * state["m"]).astype(np.float32)
         return PhoneInputs(corrections=np.broadcast_to(added, (len(phones), *added.shape)))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg; the momentum follows the gradients at the head that the phones started from."""
-        gradient = np.average(came.measured["gradient"].astype(np.float64), axis=0, weights=came.views)
-        return moved(head, came.mean), {"m": gradient + self.momentum * state["m"]}
+        gradient = np.average(
+            received.measured["gradient"].astype(np.float64), axis=0, weights=received.views
+        )
+        return moved(head, received.mean), {"m": gradient + self.momentum * state["m"]}

@@ -32,10 +32,10 @@ class OwnPrior(FedAvg):
     smoothing: Positive = 10.0
     measures: ClassVar[tuple[str, ...]] = ("class_counts",)
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """FedAvg; every phone known so far has its bias on the new head."""
-        head, state = super().step(head, came, state)
-        state = phone_state.kept(state, _COUNTS, came.phones, came.measured["class_counts"])
+        head, state = super().step(head, received, state)
+        state = phone_state.kept(state, _COUNTS, received.phones, received.measured["class_counts"])
         phones, counts = state[f"{_COUNTS}.phones"], state[f"{_COUNTS}.values"].astype(np.float64)
         own = np.stack([with_added_bias(head, bias) for bias in self.biases(counts)])
         return head, phone_state.kept(state, personal_heads.NAME, phones, own)

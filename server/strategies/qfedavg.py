@@ -38,18 +38,18 @@ class QFedAvg(Algorithm):
     needs_updates: ClassVar[bool] = True
     losses: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Both sums of the paper, divided by L and by the power of the largest loss, which cancel out."""
-        assert came.updates is not None
-        assert came.losses is not None
-        loss = np.maximum(came.losses, _LEAST)
+        assert received.updates is not None
+        assert received.losses is not None
+        loss = np.maximum(received.losses, _LEAST)
         weight = (
-            came.views / came.views.sum() * (loss / loss.max()) ** self.q
+            received.views / received.views.sum() * (loss / loss.max()) ** self.q
         )  # p F^q, scaled to at most 1: cannot overflow
         total, norms = np.zeros(head.shape), np.empty(len(loss))
         for first in range(0, len(loss), _BLOCK):
             block = slice(first, first + _BLOCK)
-            updates = came.updates[block].astype(np.float64)
+            updates = received.updates[block].astype(np.float64)
             total += (weight[block, None, None] * updates).sum(axis=0)
             norms[block] = (updates**2).sum(axis=(1, 2))
         damped = (weight * (1 + self.q * self.lipschitz * norms / loss)).sum()

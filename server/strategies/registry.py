@@ -12,10 +12,13 @@ from server.strategies.closed_form import ClosedForm
 from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
 from server.strategies.fedavgm import FedAvgM
+from server.strategies.fedbabu import FedBABU
 from server.strategies.feddyn import FedDyn
 from server.strategies.fedexp import FedExP
 from server.strategies.fednova import FedNova
+from server.strategies.fedpac import FedPAC
 from server.strategies.fedprox import FedProx
+from server.strategies.fedrep import FedRep
 from server.strategies.fine_tune import FineTune
 from server.strategies.krum import Krum, MultiKrum
 from server.strategies.lda import FederatedLda
@@ -51,7 +54,10 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "balanced-softmax": BalancedSoftmax,
     "ditto": Ditto,
     "fine-tune": FineTune,
+    "fedrep": FedRep,
+    "fedbabu": FedBABU,
     "own-prior": OwnPrior,
+    "fedpac": FedPAC,
     "ridge": FederatedRidge,
     "lda": FederatedLda,
     "ncm": FederatedNcm,

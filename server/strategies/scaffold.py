@@ -51,13 +51,15 @@ class Scaffold(Algorithm):
         own = phone_state.of(state, _OWN, phones, np.zeros(head.shape))
         return PhoneInputs(corrections=(state["c"] - own).astype(np.float32))
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Moves the head by the mean update, and c by the mean change of the phones' control variates."""
-        assert came.updates is not None
-        assert came.steps is not None
-        before = phone_state.of(state, _OWN, came.phones, np.zeros(head.shape))
-        way = came.updates / (came.steps * came.rate)[:, None, None]
+        assert received.updates is not None
+        assert received.steps is not None
+        before = phone_state.of(state, _OWN, received.phones, np.zeros(head.shape))
+        way = received.updates / (received.steps * received.rate)[:, None, None]
         after = (before - state["c"] - way).astype(np.float32)
-        change = np.average(after.astype(np.float64) - before, axis=0, weights=came.views)
-        state = phone_state.kept(state, _OWN, came.phones, after) | {"c": state["c"] + came.share * change}
-        return moved(head, self.lr * came.mean), state
+        change = np.average(after.astype(np.float64) - before, axis=0, weights=received.views)
+        state = phone_state.kept(state, _OWN, received.phones, after) | {
+            "c": state["c"] + received.share * change
+        }
+        return moved(head, self.lr * received.mean), state

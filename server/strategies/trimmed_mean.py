@@ -22,10 +22,10 @@ class TrimmedMean(Algorithm):
     trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     needs_updates: ClassVar[bool] = True
 
-    def step(self, head: np.ndarray, came: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
+    def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """Moves the head by the trimmed mean of the updates, coordinate by coordinate."""
-        assert came.updates is not None
-        return moved(head, each(came.updates, self.mean)), state
+        assert received.updates is not None
+        return moved(head, each(received.updates, self.mean)), state
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """The trimmed mean of each row of values (p, k), ascending along k: (p,) float64."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from simulations.run.request import Request
 
 Source = str | Path | Experiment  # a shipped name, the path of a TOML file, or what `load` returned
-Settings = Mapping[str, object] | Iterable[str]  # the latter: KEY=VALUE each, as for --set
+# Values by key, or KEY=VALUE each, as for --set; None: no settings.
+Settings = Mapping[str, object] | Iterable[str] | None
 
 
 def load(
@@ -233,7 +234,9 @@ def _list(values: Iterable[object] | None) -> str | None:
 
 def _words(settings: Settings) -> list[str]:
     """The settings as KEY=VALUE, with VALUE in TOML."""
-    if settings is None or isinstance(settings, str):
+    if settings is None:
+        return []
+    if isinstance(settings, str):
         raise InputError(
             f'settings must map keys to values, got {settings!r}; for example {{"federation.rounds": 3}}'
         )

@@ -1,17 +1,18 @@
 """The results of a run, read from its folder on access."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape as esc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fer_models.errors import InputError
 from fer_models.heads import Arrays, load_head
 from fer_models.models import MODELS
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.environment import Environment
-from fer_models.run_folder.folder import read_rounds
+from fer_models.run_folder.folder import ROUNDS, read_rounds
 from fer_models.run_folder.summary import Summary
 from fer_models.text import printable
 from simulations.api.columns import Columns, of_rounds
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from simulations.experiment import Config
 
 _BASELINES = ("centralized", "centralized-matched")
+_CONFIG, _HEAD = "config.toml", "head.safetensors"
+_FILES = (Summary.FILE, _CONFIG, Environment.FILE, DataFacts.FILE, ROUNDS, _HEAD)  # of every finished run
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,34 +36,44 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """All results, on the test photos (summary.json)."""
-        return Summary.read(self.folder)
+        return self._read(Summary.read)
 
     @cached_property
     def rounds(self) -> Columns:
         """The rounds, or epochs of a baseline, as columns (rounds.jsonl)."""
-        return of_rounds(read_rounds(self.folder))
+        return of_rounds(self._read(read_rounds))
 
     @cached_property
     def data(self) -> DataFacts:
         """The facts about the photos (data.json)."""
-        return DataFacts.read(self.folder)
+        return self._read(DataFacts.read)
 
     @cached_property
     def environment(self) -> Environment:
         """What was requested, when, and on which machine (environment.json)."""
-        return Environment.read(self.folder)
+        return self._read(Environment.read)
 
     @cached_property
     def config(self) -> "Config":
         """The complete configuration (config.toml)."""
         from simulations.experiment import read_toml, validate
 
-        return validate(read_toml(self.folder / "config.toml"))
+        return validate(read_toml(self.folder / _CONFIG))
 
     @property
     def head(self) -> Arrays:
         """The trained parameters as named arrays: `weight` (C, D) and `bias` (C,) of a linear head."""
-        return load_head(self.folder / "head.safetensors")[0]
+        return self._read(lambda folder: load_head(folder / _HEAD))[0]
+
+    def _read(self, read: Callable[[Path], T]) -> T:
+        """What `read` finds in the folder; InputError, one line, if its file has gone."""
+        try:
+            return read(self.folder)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{printable(self.folder)} has no {Path(error.filename).name} any more; restore it, or train"
+                " the run again"
+            ) from error
 
     @property
     def page(self) -> Path:
@@ -103,10 +117,10 @@ def opened(folder: str | Path) -> Run:
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise InputError(f"there is no folder {printable(place)}; give the folder of a run")
-    if not (place / Summary.FILE).is_file():
+    if missing := [name for name in _FILES if not (place / name).is_file()]:
         raise InputError(
-            f"{printable(place)} is not the folder of a finished run: it has no {Summary.FILE}; give one, or"
-            " resume it: fedfer run --resume"
+            f"{printable(place)} is not the folder of a finished run: it has no {' and no '.join(missing)};"
+            " give one, or resume it: fedfer run --resume"
         )
     run = Run(place)
     _ = run.summary  # a damaged file raises now

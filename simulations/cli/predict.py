@@ -18,9 +18,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
-from fer_models.machine.cache import whole_file
+from fer_models.machine.cache import sha256_of, whole_file
 from fer_models.photos.given_photos import given_photos
 from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
 from fer_models.run_folder.summary import Head
@@ -86,12 +85,12 @@ def locate(run: Path) -> tuple[Path, str, int]:
     _check_written(run, path)
     raw = read_toml(run / "config.toml")
     # only these, so that runs of other versions can be used
-    wanted = (("model", "weights"), ("run", "seed"), ("run", "train_seed"))
+    wanted = {"model": ("weights",), "run": ("seed", "train_seed")}
     config = validate(
         {
-            section: {name: raw[section][name]}
-            for section, name in wanted
-            if isinstance(raw.get(section), dict) and name in raw[section]
+            section: {name: raw[section][name] for name in names if name in raw[section]}
+            for section, names in wanted.items()
+            if isinstance(raw.get(section), dict)
         }
     )
     return path, config.model.weights, config.run.train

@@ -42,9 +42,9 @@ class DirichletClients(Partition):
     def _mix(self, prior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The shares of the classes on one phone, (C,)."""
         if self.alpha < _ONE_SIDED:
-            return np.eye(len(prior))[rng.choice(len(prior), p=prior)]
-        mix: np.ndarray = rng.dirichlet(min(self.alpha, EVEN) * prior)
-        return mix
+            only: np.ndarray = np.eye(len(prior))[rng.choice(len(prior), p=prior)]
+            return only
+        return np.asarray(rng.dirichlet(min(self.alpha, EVEN) * prior))
 
 
 def _take(mix: np.ndarray, left: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,18 +12,19 @@ from fer_models.heads import Classifier, cross_entropy
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Chosen
 from server.selection import select
+from server.strategies.registry import make
 from simulations.experiment import Config
 from simulations.world.prepare import Prepared, World
 
 
 def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
-    federation = config.federation
+    epochs = config.federation.local_epochs + make(config.strategy).extra_epochs
     rounds = (
         select(len(sizes), config.phones_per_round, seed=config.run.train, number=number)
         for number in range(1, config.rounds + 1)
     )
-    return sum(int(sizes[phones].sum()) for phones in rounds) * federation.local_epochs
+    return sum(int(sizes[phones].sum()) for phones in rounds) * epochs
 
 
 def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[int]:
@@ -37,7 +38,7 @@ def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[i
         return [views]
     if isinstance(epochs, int):
         return [views] * epochs
-    whole, rest = divmod(federated_views(config, prepared.shards.sizes), views)
+    whole, rest = divmod(federated_views(config, prepared.phone_data.sizes), views)
     return [views] * whole + [rest] * (rest > 0)
 
 
@@ -93,14 +94,14 @@ def _in_epochs(
 
 
 def _at_once(world: World, prepared: Prepared, on_epoch: OnEpoch) -> tuple[Selection[Classifier], Chosen]:
-    shards, began = prepared.central, time.perf_counter()
-    classifier, chosen = models.fit(world.config.model, shards, prepared.validation, world.photos)
-    seconds, views = time.perf_counter() - began, len(shards.rows)
+    pooled, began = prepared.central, time.perf_counter()
+    classifier, chosen = models.fit(world.config.model, pooled, prepared.validation, world.photos)
+    seconds, views = time.perf_counter() - began, len(pooled.rows)
     loss = 0.0
     for first in range(0, views, _ROWS):
-        rows = shards.rows[first : first + _ROWS]
-        chances = classifier.probabilities(shards.features[rows])
-        loss += len(rows) * cross_entropy(chances, shards.labels[rows])
+        rows = pooled.rows[first : first + _ROWS]
+        chances = classifier.probabilities(pooled.features[rows])
+        loss += len(rows) * cross_entropy(chances, pooled.labels[rows])
     on_epoch(_record(1, views, loss / views, seconds, classifier, prepared.validation))
     return Selection("last", classifier, 1), chosen
 

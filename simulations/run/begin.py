@@ -13,7 +13,7 @@ from simulations.world.prepare import World
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requested:
     """What the user requested, as stored in environment.json."""
 
     experiment: str  # its name
@@ -23,14 +23,14 @@ class Asked:
     devices: bool | None = None  # None for a run's baselines
 
 
-def begin(log: RunFolder, world: World, asked: Asked, config: Config | None = None) -> None:
+def begin(log: RunFolder, world: World, requested: Requested, config: Config | None = None) -> None:
     """Writes what is known before training: the configuration (`config` if it is not that of the world),
-    what was `asked`, the machine, photos that cannot be read. A resumed run keeps its start date.
+    what was `requested`, the machine, photos that cannot be read. A resumed run keeps its start date.
     """
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     known = (log.path / Environment.FILE).exists()
     Environment(
-        **vars(asked),
+        **vars(requested),
         date=Environment.read(log.path).date if known else now,
         python=platform.python_version(),
         platform=platform.platform(),

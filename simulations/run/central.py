@@ -11,7 +11,7 @@ from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.run_folder.summary import Summary, Trained
 from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.baselines import centralize, epoch_views
-from simulations.run.begin import Asked, begin
+from simulations.run.begin import Requested, begin
 from simulations.run.mirroring import Mirrors, mirrored
 from simulations.terminal.display import Display, Step
 from simulations.world.prepare import Prepared, World
@@ -26,6 +26,7 @@ class Central:
     experiment: str  # its name
     command: str  # as typed
     seconds_features: float
+    timed: bool = True  # whether the time to classify a photo is measured
 
     def name(self, epochs: int | Literal["matched"]) -> str:
         """The name of its training in the display."""
@@ -55,7 +56,9 @@ class Central:
         config = self.world.config
         baseline = config.baseline.model_copy(update={"epochs": epochs})
         config = config.model_copy(update={"baseline": baseline})
-        begin(log, self.world, Asked(self.experiment, self.command, federated=False, baseline=True), config)
+        begin(
+            log, self.world, Requested(self.experiment, self.command, federated=False, baseline=True), config
+        )
         where = home or folder
         with mirrored(
             config, log, where, experiment=self.experiment, federated=False, display=display
@@ -107,8 +110,10 @@ class Central:
                 nodes=0,
                 experiment=self.experiment,
                 seconds_features=self.seconds_features,
+                seconds_features_computed=self.prepared.seconds_features,
             ),
             began=began,
+            timed=self.timed,
         )
 
     def _views(self, epochs: int | Literal["matched"]) -> list[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_models.errors import InputError
+from fer_models.pages.extensions import refresh
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin
@@ -33,6 +34,7 @@ class Request:
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
     devices: bool = False  # whether each phone is a node with its own photos
     provenance: Origin | None = None  # of a run to resume: what it started with
+    brief: bool = False  # one of many runs: no page, and the time to classify a photo is not measured
 
 
 def check_folder(folder: Path) -> None:
@@ -65,22 +67,23 @@ def resumed(folder: Path) -> Request:
                 f"--resume: {printable(folder)} is not the folder of a run: it has no {path.name}; give one"
             )
     try:
-        asked = Environment.read(folder)
+        recorded = Environment.read(folder)
     except UnusableError as error:
         raise InputError(f"--resume: {error.what}; start a new run") from error
+    refresh()
     done, begun = finished(folder), None
     now = Config() if done else validate(read_toml(config))
     if not done:
         begun = provenance.read(folder)
         provenance.check_same(folder, begun, now)
     return Request(
-        experiment=asked.experiment,
+        experiment=recorded.experiment,
         config=now,
         folder=folder,
-        command=asked.command,
-        federated=asked.federated,
-        baseline=asked.baseline,
-        devices=bool(asked.devices),
+        command=recorded.command,
+        federated=recorded.federated,
+        baseline=recorded.baseline,
+        devices=bool(recorded.devices),
         provenance=begun,
     )
 

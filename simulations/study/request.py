@@ -23,7 +23,7 @@ from simulations.study.results import run_folder
 SETTINGS = "study.toml"
 BALANCES = (0, 800, 900, 1000)  # the published study's, and none
 _OWN = {"model.name": "--models", "data.balance": "--balances", "evaluation.select": "nothing: it is best"}
-_ASKED = ("models", "balances", "seeds")  # in the settings, beside the sections
+_REQUESTED = ("models", "balances", "seeds")  # in the settings, beside the sections
 
 _MOST = 1_000_000  # views per class
 
@@ -108,7 +108,7 @@ def ask(
             raise InputError(f"--set {setting}: a study sets that itself; use {instead}")
     config, asked = before or (None, {"models": [], "balances": [], "seeds": 0})
     if config is None or data is not None or settings:
-        _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+        _, config = load("study", data=data, settings=[*settings, "evaluation.select=best"])
     check_installed(config.report.mirror)
     if config.baseline.epochs == "matched":
         raise InputError(
@@ -152,7 +152,7 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     if not path.is_file():
         return None
     raw = read_toml(path)
-    models, balances, seeds = (raw.pop(name, None) for name in _ASKED)
+    models, balances, seeds = (raw.pop(name, None) for name in _REQUESTED)
     sound = (
         isinstance(models, list)
         and all(name in MODELS for name in models)

@@ -10,7 +10,7 @@ import tomli_w
 
 from fer_models.errors import InputError
 from fer_models.machine.cache import whole_file
-from fer_models.pages.extensions import file_name
+from fer_models.pages.extensions import file_name, refresh
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
 from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
@@ -24,7 +24,7 @@ from simulations.study.request import check_same
 SETTINGS = "sweep.toml"
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
-_ASKED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
+_REQUESTED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
 _SEEDS = 1000
 
 
@@ -93,13 +93,13 @@ class SweepRequest:
         """Writes the settings to the folder, which must exist; InputError if it holds others."""
         if before := _begun(self.folder):
             check_same(before[0], self.config, self.folder)
-        asked = {
+        requested = {
             "strategies": list(self.strategies),
             "partitions": list(self.partitions),
             "seeds": self.seeds,
         }
         with whole_file(self.folder / SETTINGS) as temporary:
-            text = tomli_w.dumps({**asked, **self.config.model_dump(mode="json")})
+            text = tomli_w.dumps({**requested, **self.config.model_dump(mode="json")})
             temporary.write_text(text, encoding="utf-8")
 
 
@@ -128,20 +128,21 @@ def ask(
     An existing sweep only grows: its strategies, partitions and seeds stay, and so do its settings if none
     are given.
     """
+    refresh()
     before = _begun(folder)
     if before is None:
         check_folder(folder)
     for setting in settings:
         if instead := _OWN.get(setting.partition("=")[0].strip()):
             raise InputError(f"--set {setting}: a sweep sets that itself; use {instead}")
-    config, asked = before or (None, {"strategies": [], "partitions": [], "seeds": 0})
+    config, requested = before or (None, {"strategies": [], "partitions": [], "seeds": 0})
     if config is None or experiment is not None or data is not None or settings:
         _, config = load(experiment or "quickstart", data=data, settings=settings)
     sweep = SweepRequest(
         config,
-        _named("--strategies", strategies, STRATEGIES, asked["strategies"]),
-        _named("--partitions", partitions, PARTITIONS, asked["partitions"]),
-        max(asked["seeds"], seeds or 1),
+        _named("--strategies", strategies, STRATEGIES, requested["strategies"]),
+        _named("--partitions", partitions, PARTITIONS, requested["partitions"]),
+        max(requested["seeds"], seeds or 1),
         folder,
         command,
     )
@@ -175,19 +176,19 @@ def _begun(folder: Path) -> tuple[Config, dict[str, Any]] | None:
     if not path.is_file():
         return None
     raw = read_toml(path)
-    asked = {name: raw.pop(name, None) for name in _ASKED}
+    requested = {name: raw.pop(name, None) for name in _REQUESTED}
     sound = (
-        isinstance(asked["seeds"], int)
-        and 1 <= asked["seeds"] <= _SEEDS
-        and _all_in(asked["strategies"], STRATEGIES)
-        and _all_in(asked["partitions"], PARTITIONS)
+        isinstance(requested["seeds"], int)
+        and 1 <= requested["seeds"] <= _SEEDS
+        and _all_in(requested["strategies"], STRATEGIES)
+        and _all_in(requested["partitions"], PARTITIONS)
     )
     if not sound:
         raise InputError(
             f"{printable(path)} is damaged: its strategies, partitions or seeds are not those of a sweep;"
             " restore it, or give another folder"
         )
-    return validate(raw), asked
+    return validate(raw), requested
 
 
 def _all_in(names: Any, known: Container[str]) -> bool:

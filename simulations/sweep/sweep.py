@@ -38,15 +38,15 @@ def run_sweep(sweep: SweepRequest, display: Display) -> list[str]:
 
 def _prepare(sweep: SweepRequest, display: Display) -> None:
     """Checks photos and partitions; computes the features, which the runs then find in the cache."""
-    told = False
+    shown = False
     for seed in sweep.every_seed:
         for partition in sweep.partitions:
             config = sweep.config_of(Cell(partition, sweep.strategies[0], seed))
             with display.stage(f"Photos, {partition}, seed {seed}", unit="photos") as step:
                 world = survey(config, step)
-            if not told:
+            if not shown:
                 tell(world.table, display)
-                told = True
+                shown = True
             with display.stage(f"{partition[0].upper()}{partition[1:]}, seed {seed}", unit="views") as step:
                 world.prepare(step)
 

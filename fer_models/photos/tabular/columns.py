@@ -41,14 +41,14 @@ class Columns:
         """
         tables.column_or_refuse(table, tables.FILES)
         emotion = tables.column_or_refuse(table, tables.EMOTIONS) if labels else None
-        subject, said = _people(table)
+        subject, notes = _people(table)
         part = table.column(tables.PARTS)
-        said += _doubles(table, tables.EMOTIONS, emotion, "emotions")
+        notes += _doubles(table, tables.EMOTIONS, emotion, "emotions")
         if table.encoding == "latin-1":
-            said.insert(0, f"{printable(table.path.name)} is not UTF-8: read as Latin-1")
+            notes.insert(0, f"{printable(table.path.name)} is not UTF-8: read as Latin-1")
         file = _files(table, names)
-        said += _doubles(table, tables.FILES, file, "file names")
-        return cls(file, emotion, subject, part, said + _odd_parts(table, part))
+        notes += _doubles(table, tables.FILES, file, "file names")
+        return cls(file, emotion, subject, part, notes + _odd_parts(table, part))
 
     def value(self, row: list[str], column: int | None) -> str:
         """The field of a row, "" if it has none."""
@@ -107,23 +107,25 @@ def _people(table: Table) -> tuple[int | None, list[str]]:
         for column in range(len(table.header))
         if column not in used and tables.looks_like_people(table.header[column], _distinct(table, column))
     ]
-    said = []
+    notes = []
     if chosen is not None:
         if table.header[chosen] != "subject":
-            said.append(f"Column {printable(table.header[chosen])} says who is in a photo")
+            notes.append(f"Column {printable(table.header[chosen])} says who is in a photo")
         if nobody := len(table.rows) - filled[chosen]:
-            said.append(
+            notes.append(
                 f"{many(nobody, 'row names', 'rows name')} no person: each of these photos counts as a"
                 " separate person"
             )
     elif every:
-        said.append(f"Column {listed(table.header[column] for column in every)} is empty: no person is known")
+        notes.append(
+            f"Column {listed(table.header[column] for column in every)} is empty: no person is known"
+        )
     if others:
-        said.append(
+        notes.append(
             f"Column {listed(table.header[column] for column in others)} was not used: if it says who is in"
             " a photo, rename it to subject, so that no person is in two parts of the split"
         )
-    return chosen, said
+    return chosen, notes
 
 
 def _doubles(table: Table, names: Sequence[str], chosen: int | None, what: str) -> list[str]:

@@ -178,8 +178,8 @@ def begin_of(text: str) -> tuple[int, str]:
     skipped = 0
     for line in text.splitlines():
         plain = line.strip('\ufeff \t"')
-        if (told := re.fullmatch(r"sep=([,;\t]?)", plain)) is not None:
-            return skipped + 1, told[1] or "\t"
+        if (declared := re.fullmatch(r"sep=([,;\t]?)", plain)) is not None:
+            return skipped + 1, declared[1] or "\t"
         if plain:
             break
         skipped += 1

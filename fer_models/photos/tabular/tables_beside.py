@@ -51,8 +51,8 @@ def add_rows(listing: Listing, rows: Listing) -> None:
     listing.missing |= rows.missing
     ledger.listed |= {f"{LABELS}, {name}": why for name, why in rows.ledger.listed.items()}
     if left := {why: n for why, n in rows.ledger.set_aside.items() if why != NO_LABEL}:
-        said = ", ".join(f"{count:,} {why}" for why, count in left.items())
-        ledger.notes.append(f"{many(sum(left.values()), 'row')} of {LABELS} set aside ({said})")
+        reasons = ", ".join(f"{count:,} {why}" for why, count in left.items())
+        ledger.notes.append(f"{many(sum(left.values()), 'row')} of {LABELS} set aside ({reasons})")
 
 
 def note_tables(root: Path, listing: Listing) -> None:
@@ -113,6 +113,6 @@ def _use(path: Path) -> str:
         return ""
     differ = sum(meaning(photo.emotion) != meaning(Path(photo.path).parent.name) for photo in photos)
     these = f"its first {len(photos):,}" if len(photos) == _SOME else f"its {len(photos):,}"
-    said = f"{differ:,} of {these} rows disagree; " if differ else ""
+    reasons = f"{differ:,} of {these} rows disagree; " if differ else ""
     people = ", and its people," if _columns(path) & set(tables.SUBJECTS) else ""
-    return f"; {said}--data {typed(path)} uses it{people} instead"
+    return f"; {reasons}--data {typed(path)} uses it{people} instead"
