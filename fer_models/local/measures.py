@@ -43,7 +43,7 @@ def class_counts(views: Views) -> np.ndarray:
 
 def gradient(views: Views) -> np.ndarray:
     """The gradient of the mean loss at the head, float32, of the head's shape."""
-    return views.gradient(views.inputs, views.labels, views.head).astype(np.float32)
+    return np.asarray(views.gradient(views.inputs, views.labels, views.head).astype(np.float32))
 
 
 def class_means(views: Views) -> np.ndarray:
