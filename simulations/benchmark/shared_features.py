@@ -30,10 +30,11 @@ def _fill(worlds: Sequence[World], step: Step) -> None:
     first = worlds[0]
     encoder, size, seed = first.encoder, first.size, first.config.run.split
     assert encoder is not None
-    whole = union([world.plan for world in worlds])
+    whole = union([world.every_view for world in worlds])
     matrix = features.extract(first.table, whole, encoder, size, seed=seed, progress=step)
     for world in worlds:
-        features.derive(world.table, world.plan, encoder, size, seed=seed, among=whole, matrix=matrix)
+        views = world.every_view
+        features.derive(world.table, views, encoder, size, seed=seed, among=whole, matrix=matrix)
 
 
 def _worlds(request: BenchmarkRequest, arm: Arm, tables: Sequence[ImageTable]) -> list[World]:

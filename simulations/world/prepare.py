@@ -74,13 +74,17 @@ class World:
         """Training photos of each class before balancing, (C,) int64."""
         return np.bincount(self.table.labels[self.table.split == 0], minlength=len(self.table.classes))
 
+    @property
+    def every_view(self) -> ViewPlan:
+        """The views of all training photos and held-out photos, here and on the phones."""
+        return self.plan if self.own is None else joined_plan(self.table, [self.plan, self.own])
+
     def prepare(self, step: Step, among: ViewPlan | None = None) -> Prepared:
         """Computes the features, or reads them from the cache, and lays out who holds what.
 
         `among`: a plan of this table with more views, whose matrix several worlds share.
         """
-        spread = self.own or self.plan
-        whole = among or (self.plan if self.own is None else joined_plan(self.table, [self.plan, self.own]))
+        spread, whole = self.own or self.plan, among or self.every_view
         path = self._extract(whole if self.seen is None else whole + self.seen, step)
         matrix = np.zeros((len(whole), 0), np.float32) if path is None else np.load(path, mmap_mode="r")
         labels, parts = self.table.labels[whole.photos], self.table.split[whole.photos]
@@ -104,7 +108,7 @@ class World:
         return Prepared(
             features_path=path,
             central=central,
-            phone_data=held if self.own is None else replace(held, photos=dealt.sizes),
+            phone_data=_counted(held, dealt) if self.own is not None else held,
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
@@ -143,6 +147,12 @@ class World:
         return features.extract(
             self.table, plan, self.encoder, self.size, seed=self.config.run.split, progress=step
         )
+
+
+def _counted(held: PhoneRows | PoolDraws, photos: PhoneRows | PoolDraws) -> PhoneRows | PoolDraws:
+    """The phones' views, each phone counted by its photos."""
+    assert isinstance(held, PhoneRows)
+    return replace(held, photos=photos.sizes)
 
 
 def survey(config: Config, step: Step, *, phones: bool = True) -> World:
