@@ -45,8 +45,8 @@ def class_counts(views: Views) -> np.ndarray:
 def gradient(views: Views) -> np.ndarray:
     """The gradient of the mean loss at the head, float32, of the head's shape."""
     weights = view_weights(views.labels, views.classes) if views.held.weighted else None
-    found = views.gradient(views.inputs, views.labels, views.head, weights)
-    return np.asarray(found.astype(np.float32))
+    found: np.ndarray = views.gradient(views.inputs, views.labels, views.head, weights).astype(np.float32)
+    return found
 
 
 def class_means(views: Views) -> np.ndarray:

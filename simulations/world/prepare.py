@@ -196,10 +196,8 @@ def _through_cameras(world: World) -> World:
     table, spread, n = world.table, world.own or world.plan, len(world.owner)
     phone, views = np.full(len(table), -1), spread.photos[:n]
     phone[views], seed = world.owner, world.config.run.partition
-    taken, own = (
-        plan and replace(plan, cameras=phone[plan.photos], camera_seed=seed)
-        for plan in (world.plan, world.own)
-    )
+    taken = replace(world.plan, cameras=phone[world.plan.photos], camera_seed=seed)
+    own = world.own and replace(world.own, cameras=phone[world.own.photos], camera_seed=seed)
     nothing = np.empty((len(table), 0), np.float32)
     pool = PhoneRows(nothing, table.labels, views, np.array([0, n]))
     held = shards(pool, world.owner) if own is None else world._photos_on(pool)
