@@ -15,13 +15,8 @@ from fer_models.data.images import ImageTable
 from fer_models.pages.registry import Registry
 
 WAYS: dict[str, type[Balancing]] = {"phone": OnPhone, "server": OnServer, "loss": InLoss}
-BALANCINGS: Registry[Balancing] = Registry(
-    "data.balance_on",
-    Balancing,
-    WAYS,
-    default=DataConfig().balance_on,
-    own=False,  # type: ignore[type-abstract]
-)
+_DEFAULT = DataConfig().balance_on
+BALANCINGS: Registry[Balancing] = Registry("data.balance_on", Balancing, WAYS, default=_DEFAULT, own=False)  # type: ignore[type-abstract]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,9 @@ class World:
         return Prepared(
             features_path=path,
             central=central,
-            phone_data=held if self.own is None else replace(held, photos=dealt.sizes),
+            phone_data=replace(held, photos=dealt.sizes)
+            if self.own and isinstance(held, PhoneRows)
+            else held,
             validation=held_out[0],
             test=held_out[1],
             test_photos=whole.photos[parts == 2],
@@ -186,10 +188,11 @@ def _through_cameras(world: World) -> World:
     table, spread, n = world.table, world.own or world.plan, len(world.owner)
     phone, views = np.full(len(table), -1), spread.photos[:n]
     phone[views], seed = world.owner, world.config.run.partition
-    taken, own = (
-        plan and replace(plan, cameras=phone[plan.photos], camera_seed=seed)
-        for plan in (world.plan, world.own)
-    )
+
+    def taken(plan: ViewPlan) -> ViewPlan:
+        return replace(plan, cameras=phone[plan.photos], camera_seed=seed)
+
+    own = world.own and taken(world.own)
     nothing = np.empty((len(table), 0), np.float32)
     pool = PhoneRows(nothing, table.labels, views, np.array([0, n]))
     held = shards(pool, world.owner) if own is None else world._photos_on(pool)
@@ -201,7 +204,7 @@ def _through_cameras(world: World) -> World:
         cameras.append(np.zeros(len(rows), np.int64) if dealt is None else dealt.phones[dealt.place])
     held_out = np.concatenate(photos)
     seen = ViewPlan(held_out, np.zeros_like(held_out), np.concatenate(cameras), seed)
-    return replace(world, plan=taken, own=own, seen=seen)
+    return replace(world, plan=taken(world.plan), own=own, seen=seen)
 
 
 def _own_part(
