@@ -52,7 +52,7 @@ def gradient(views: Views) -> np.ndarray:
 def class_means(views: Views) -> np.ndarray:
     """The sum of each class's features over all views, and the class's frequency, (C, D + 1) float32."""
     x = np.column_stack([views.inputs.astype(np.float64), np.ones(len(views.rows))])
-    return (np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32)
+    return np.asarray((np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32), np.float32)
 
 
 def squares(views: Views) -> np.ndarray:
