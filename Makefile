@@ -6,7 +6,7 @@ SHARED_OUT = --numprocesses 2 --dist worksteal
 .PHONY: demo test install fast hooks
 
 demo: install
-	$(BIN)/fedfer run quickstart
+	$(BIN)/fedfer benchmark quick
 
 test: install
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from clients import phone_node
 from clients.phones import gradient_of, phones_of, trainer_of
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, counted
 from fer_models.machine.code import check_node, follow, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged
@@ -35,6 +35,7 @@ def ready(message: Message, context: Context) -> Message:
     if "recipe" in message.content:
         held: PhoneData = phone_node.prepare(context.node_config, message.content.config_records["recipe"])
         identity = {"phone": phone_node.number(context.node_config), "views": int(held.sizes.sum())}
+        identity["photos"] = int(counted(held, np.array([identity["phone"]])).sum())
     else:
         held, identity = (
             phones_of(order.prepared),

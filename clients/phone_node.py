@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_models import features
+from fer_models.balancing.registry import chosen
 from fer_models.config import DataConfig
-from fer_models.data.augment import ViewPlan
 from fer_models.data.images import ImageTable, check_unreadable
 from fer_models.encoders.backbone import load
 from fer_models.encoders.weights import find
@@ -36,6 +36,8 @@ class OnePhone:
     labels: np.ndarray  # (n,) int64
     phone: int
     phones: int = 1
+    photos: int | None = None  # by which it counts in the mean; None: by its views
+    weighted: bool = False  # whether losses are weighted by the inverse frequency of the class
 
     @property
     def sizes(self) -> np.ndarray:
@@ -49,26 +51,36 @@ class OnePhone:
         first = np.zeros(len(phones), np.int64)
         return np.arange(len(self.labels)), first, first + len(self.labels)
 
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """Its photos, for `phones` as in `of`."""
+        return None if self.photos is None else np.full(len(phones), self.photos)
+
 
 def prepare(node: Mapping[str, object], recipe: Mapping[str, object]) -> OnePhone:
     """Checks the node's photos and runs the frozen part of the model over them; RunError if it cannot.
 
-    `recipe`: classes, names, max_unreadable, size (of the images, in pixels), weights (name) and
-    weights_sha256, seed.
+    `recipe`: classes, names, max_unreadable, balance, balance_on, size (of the images, in pixels), weights
+    (name) and weights_sha256, seed, views_seed.
     """
     data, phone = _data(node), number(node)
     classes = tuple(str(name) for name in recipe["classes"])  # type: ignore[attr-defined]
     names, most = json.loads(str(recipe["names"])), float(recipe["max_unreadable"])  # type: ignore[arg-type]
-    table = _table(DataConfig(source=data, classes=classes, names=names, max_unreadable=most))
-    seed = int(recipe["seed"])  # type: ignore[call-overload]
+    config = DataConfig(
+        source=data, classes=classes, names=names, max_unreadable=most,
+        balance=recipe["balance"], balance_on=recipe["balance_on"],  # type: ignore[arg-type]
+    )  # fmt: skip
+    table = _table(config)
+    seed, views = int(recipe["seed"]), int(recipe["views_seed"])  # type: ignore[call-overload]
     weights = find(str(recipe["weights"]), seed=seed)
     if weights.sha256 != recipe["weights_sha256"]:
         raise RunError(f"the model weights of phone {phone} ({weights.sha256}) differ from the server's")
-    plan = ViewPlan(np.arange(len(table)), np.zeros(len(table), np.int64))
-    path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=seed)  # type: ignore[call-overload]
+    way = chosen(config)
+    plan = way.plan(table, config.balance, np.full(len(table), phone), seed=views)
+    path = features.extract(table, plan, load(weights), int(recipe["size"]), seed=views)  # type: ignore[call-overload]
     PhoneRows(
-        np.load(path, mmap_mode="r"), table.labels, np.arange(len(table)), np.array([0, len(table)])
-    ).save(_folder(data, phone), path)
+        np.load(path, mmap_mode="r"), table.labels[plan.photos], np.arange(len(plan)),
+        np.array([0, len(plan)]), np.array([len(table)]), way.weighs,
+    ).save(_folder(data, phone), path)  # fmt: skip
     return held(node)
 
 
@@ -79,7 +91,9 @@ def held(node: Mapping[str, object]) -> OnePhone:
         found = PhoneRows.load(_folder(data, phone))
     except (OSError, ValueError) as error:
         raise RunError(f"phone {phone} has not prepared its photos: {error}") from error
-    return OnePhone(np.asarray(found.features), np.asarray(found.labels), phone)
+    photos = None if found.photos is None else int(found.photos[0])
+    features, labels = np.asarray(found.features), np.asarray(found.labels)
+    return OnePhone(features, labels, phone, photos=photos, weighted=found.weighted)
 
 
 def number(node: Mapping[str, object]) -> int:

@@ -44,6 +44,7 @@ class DataConfig(Section):
     folds: int = Field(0, ge=0, le=50)  # 0: none
     fold: int = Field(0, ge=0)  # the one that is the test part
     balance: int = Field(1000, ge=0, le=1_000_000)
+    balance_on: str = "server"  # one of fer_models/balancing
     image_size: Literal["auto"] | Annotated[int, Field(ge=32, le=1024)] = "auto"
     max_unreadable: float = Field(0.1, ge=0, le=1)
 
@@ -106,10 +107,10 @@ class SketchConfig(Section):
 class TrainConfig(Section):
     """The local update of the phones, and of the baselines unless they have their own."""
 
-    lr: float = Field(0.001, gt=0, le=100)
+    lr: float = Field(0.03, gt=0, le=100)
     batch: int = Field(16, ge=1, le=65_536)
     dropout: float = Field(0.2, ge=0, le=0.95)
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "sgd"] = "sgd"
     decay: float = Field(1.0, gt=0, le=1)
 
     def after(self, steps: int) -> "TrainConfig":

@@ -6,16 +6,12 @@ photos while the encoder processes the previous batch. If a run is interrupted, 
 kept and the next run resumes from them, with the same bits.
 """
 
-import fcntl
 import hashlib
-import io
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -26,43 +22,20 @@ import numpy as np
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.images import ImageTable
 from fer_models.encoders.encoder import Encoder
-from fer_models.encoders.weights import sha256_of
 from fer_models.errors import RunError
-from fer_models.machine.cache import cache_dir, whole_file
+from fer_models.machine import matrix_file
+from fer_models.machine.cache import cache_dir
 from fer_models.machine.code import digests, with_imports
 from fer_models.machine.cores import cores
+from fer_models.machine.matrix_file import BATCH, Layout, Progress
 
-BATCH = 32  # rows read, encoded and written together; an interrupted computation resumes at a multiple
+_TOOK = ".seconds"  # ending of the file beside the matrix that holds how long it took
 READERS = 8  # threads that read photos, at most
-
-Progress = Callable[[int, int], None]
+_COPIED = 4096  # rows copied together
 
 
 class _StoppedError(Exception):
     """A reader was told to stop."""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The layout of the file: the number of rows, their shape and type."""
-
-    rows: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @property
-    def header(self) -> bytes:
-        """The header of such a .npy file."""
-        header = io.BytesIO()
-        descr = np.lib.format.dtype_to_descr(self.dtype)
-        shape = {"descr": descr, "fortran_order": False, "shape": (self.rows, *self.shape)}
-        np.lib.format.write_array_header_1_0(header, shape)
-        return header.getvalue()
-
-    @property
-    def row(self) -> int:
-        """Bytes per row."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
 def extract(
@@ -82,27 +55,87 @@ def extract(
     """
     total = len(plan)
     report = progress or (lambda done, total: None)
-    example = encoder(np.zeros((1, 1, size, size), np.uint8))[0]
-    layout = _Layout(total, example.shape, example.dtype)
-    try:
-        final = cache_dir("features") / f"{key(table, plan, encoder, size, seed=seed)}.npy"
-        if not _whole(final, layout):
-            partial = final.with_suffix(".partial")
-            with _alone(final.with_suffix(".lock"), lambda: report(_rows_in(partial, layout), total)):
-                if not _whole(final, layout):
-                    with _opened(partial, layout) as file:
-                        _fill(file, layout, table, plan, encoder, size, seed, report)
-                    partial.replace(final)
-                    _seal(final)
-                    _settle(final.parent)
-    except OSError as error:
-        why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
-        raise RunError(
-            f"the features could not be written to the cache ({why}); free some space and run again (finished"
-            " rows are kept), or point FEDFER_CACHE to another folder"
-        ) from error
+    layout = _layout(encoder, size, total)
+    final = _path(table, plan, encoder, size, seed)
+
+    def fill(file: IO[bytes]) -> None:
+        began = time.perf_counter()
+        computed = _fill(file, layout, table, plan, encoder, size, seed, report)
+        _note(final, (time.perf_counter() - began) * total / computed)
+
+    _make(final, layout, fill, report)
     report(total, total)
     return final
+
+
+def derive(
+    table: ImageTable,
+    plan: ViewPlan,
+    encoder: Encoder,
+    size: int,
+    *,
+    seed: int,
+    among: ViewPlan,
+    matrix: Path,
+) -> Path:
+    """As `extract`, with rows copied from `matrix`, which holds those of the plan `among`: it has them
+    all.
+    """
+    layout = _layout(encoder, size, len(plan))
+    final, rows = _path(table, plan, encoder, size, seed), plan.rows_in(among)
+
+    def fill(file: IO[bytes]) -> None:
+        whole = np.load(matrix, mmap_mode="r")
+        for start in range((file.tell() - len(layout.header)) // layout.row, len(rows), _COPIED):
+            file.write(whole[rows[start : start + _COPIED]].tobytes())
+        if (took := seconds(matrix)) is not None:
+            _note(final, took * len(rows) / len(among))
+
+    _make(final, layout, fill, lambda done, total: None)
+    return final
+
+
+def _layout(encoder: Encoder, size: int, rows: int) -> Layout:
+    example = encoder(np.zeros((1, 1, size, size), np.uint8))[0]
+    return Layout(rows, example.shape, example.dtype)
+
+
+def _path(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, seed: int) -> Path:
+    try:
+        return cache_dir("features") / f"{key(table, plan, encoder, size, seed=seed)}.npy"
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _make(final: Path, layout: Layout, fill: Callable[[IO[bytes]], None], report: Progress) -> None:
+    """`matrix_file.make`, with the remedy if the cache cannot be written."""
+    try:
+        matrix_file.make(final, layout, fill, report)
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> RunError:
+    why = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror or error
+    return RunError(
+        f"the features could not be written to the cache ({why}); free some space and run again (finished"
+        " rows are kept), or point FEDFER_CACHE to another folder"
+    )
+
+
+def seconds(path: Path) -> float | None:
+    """Seconds that computing the matrix took, whenever that was; None if not known.
+
+    Of a computation that was interrupted, those of its last part, scaled up to all rows.
+    """
+    try:
+        return float(path.with_suffix(_TOOK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _note(path: Path, took: float) -> None:
+    path.with_suffix(_TOOK).write_text(str(took), encoding="utf-8")
 
 
 def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed: int) -> str:
@@ -126,101 +159,19 @@ def key(table: ImageTable, plan: ViewPlan, encoder: Encoder, size: int, *, seed:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _whole(final: Path, layout: _Layout) -> bool:
-    """Whether the finished file exists with the expected header and length, unchanged since then."""
-    header = layout.header
-    try:
-        with final.open("rb") as file:
-            right = os.fstat(file.fileno()).st_size == len(header) + layout.rows * layout.row
-            return right and file.read(len(header)) == header and _sealed(final)
-    except FileNotFoundError:
-        return False
-
-
-def _seal(final: Path) -> None:
-    """Stores the finished file's digest and modification time beside it."""
-    with whole_file(final.with_suffix(".seal")) as temporary:
-        temporary.write_text(f"{final.stat().st_mtime_ns} {sha256_of(final)}", encoding="utf-8")
-
-
-def _sealed(final: Path) -> bool:
-    """Whether the file's content is unchanged since it was sealed; a file older than seals is sealed now.
-
-    The file is only read if its modification time changed.
-    """
-    seal = final.with_suffix(".seal")
-    if not seal.exists():
-        _seal(final)
-    try:
-        time, digest = seal.read_text(encoding="utf-8").split()
-    except ValueError:  # damaged seal: the file cannot be trusted
-        return False
-    if final.stat().st_mtime_ns != int(time):
-        if sha256_of(final) != digest:
-            return False
-        _seal(final)
-    return True
-
-
-def _rows_in(partial: Path, layout: _Layout) -> int:
-    """The number of rows in the unfinished file."""
-    try:
-        return max(0, partial.stat().st_size - len(layout.header)) // layout.row
-    except FileNotFoundError:
-        return 0
-
-
-@contextmanager
-def _alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds the lock file; calls `waiting` now and then while another process holds it.
-
-    The system releases the lock when the process ends, however it ends. The empty file stays: removing it
-    could take it away from another process that has just opened it.
-    """
-    with lock.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                waiting()
-                time.sleep(0.2)
-        yield
-
-
-@contextmanager
-def _opened(partial: Path, layout: _Layout) -> Iterator[IO[bytes]]:
-    """The unfinished file, truncated to the whole batches that are certainly on disk, open at its end.
-
-    Each batch reaches the disk before the next is written, so after a power cut only the last one is in
-    doubt: it is recomputed.
-    """
-    header = layout.header
-    with partial.open("r+b" if partial.exists() else "w+b") as file:
-        batches = (_rows_in(partial, layout) // BATCH) - 1
-        if batches > 0 and file.read(len(header)) == header:
-            file.truncate(len(header) + batches * BATCH * layout.row)
-        else:
-            file.truncate(0)
-            file.seek(0)
-            file.write(header)
-        file.seek(0, os.SEEK_END)
-        yield file
-
-
 def _fill(
     file: IO[bytes],
-    layout: _Layout,
+    layout: Layout,
     table: ImageTable,
     plan: ViewPlan,
     encoder: Encoder,
     size: int,
     seed: int,
     report: Progress,
-) -> None:
-    """Appends the missing rows, batch by batch."""
+) -> int:
+    """Appends the missing rows, batch by batch; returns how many they were."""
     total = len(plan)
-    done = (file.tell() - len(layout.header)) // layout.row
+    done = there = (file.tell() - len(layout.header)) // layout.row
     report(done, total)
     for pixels in _batches(table, plan, size, seed, done):
         file.write(encoder(pixels).astype(layout.dtype, copy=False).tobytes())
@@ -228,6 +179,7 @@ def _fill(
         os.fsync(file.fileno())
         done += len(pixels)
         report(done, total)
+    return total - there
 
 
 def _batches(table: ImageTable, plan: ViewPlan, size: int, seed: int, first: int) -> Iterator[np.ndarray]:
@@ -266,12 +218,3 @@ def stack(rows: list[np.ndarray]) -> np.ndarray:
     """
     channels = max(len(row) for row in rows)
     return np.stack([np.broadcast_to(row, (channels, *row.shape[1:])) for row in rows])
-
-
-def _settle(folder: Path) -> None:
-    """Makes a rename in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

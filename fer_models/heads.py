@@ -89,12 +89,15 @@ def probabilities(head: np.ndarray, features: np.ndarray) -> np.ndarray:
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
-def cross_entropy(chances: np.ndarray, labels: np.ndarray) -> float:
-    """The mean cross-entropy of class probabilities (n, C) with labels (n,); 0 without rows."""
+def cross_entropy(chances: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The mean cross-entropy of class probabilities (n, C) with labels (n,), times `weights` (n,) if given; 0
+    without rows.
+    """
     if not len(labels):
         return 0.0
     of_label = chances[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+    losses = -np.log(np.maximum(of_label, np.finfo(np.float64).tiny))
+    return float((losses if weights is None else weights * losses).mean())
 
 
 def save_head(path: Path, arrays: Arrays, metadata: dict[str, object]) -> None:

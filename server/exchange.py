@@ -53,15 +53,18 @@ class Exchange:
         block: int,
         inputs: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
+        counts: np.ndarray | None = None,
     ) -> None:
         """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
-        each phone if nodes are phones; otherwise any node works for any phone.
+        each phone if nodes are phones; otherwise any node works for any phone. `counts`: what each phone
+        counts in the mean, if not its views.
         """
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
         beside = vars(inputs or PhoneInputs())
         self._beside = {name: values for name, values in beside.items() if values is not None}
+        self._counts = sizes if counts is None else counts
         self._homes, measures = homes, order.measures.split()
         self._expected = Expected(
             order.round,
@@ -135,7 +138,7 @@ class Exchange:
 
     def answers(self) -> Replies:
         """All replies to a training order."""
-        rest = self._sizes, self._expected
+        rest = (self._sizes, self._counts), self._expected
         parts, dropped = self._sound(lambda reply, share: read_update(reply, share, *rest))
         nodes = sorted((part.found for part in parts if len(part.phones)), key=lambda reply: reply.phones[0])
         return Replies(tuple(nodes), dropped)

@@ -19,8 +19,9 @@ _PATIENCE = 120  # seconds nodes have to appear, and the least they have to get 
 def greet(grid: Grid, job: Job, order: Order) -> Plan:
     """The plan, once every node is ready for its first order, so that no round pays for start-up.
 
-    If nodes are phones, the plan gains the node and the views of each phone. RunError if a node cannot get
-    ready, or not within the plan's patience, runs different code, or found a different number of phones.
+    If nodes are phones, the plan gains the node, the views and the photos of each phone. RunError if a node
+    cannot get ready, or not within the plan's patience, runs different code, or found a different number of
+    phones.
     """
     _wait(grid, job.nodes)
     content = RecordDict(
@@ -51,7 +52,10 @@ def greet(grid: Grid, job: Job, order: Order) -> Plan:
         missing = f"{len(messages) - len(replies)} of {len(messages)} nodes"
         raise RunError(f"{missing} could not get ready: {no_answer(patience)}")
     if job.recipe is not None:
-        phones = {int(report["phone"]): (node, int(report["views"])) for node, report in reports.items()}  # type: ignore[arg-type]
+        phones = {
+            int(report["phone"]): (node, int(report["views"]), int(report["photos"]))  # type: ignore[arg-type]
+            for node, report in reports.items()
+        }
         return _settled(job.plan, phones, len(reports))
     expected = len(job.plan.sizes)
     for found in reports.values():
@@ -73,13 +77,14 @@ def _wait(grid: Grid, nodes: int) -> None:
         time.sleep(0.01)
 
 
-def _settled(plan: Plan, phones: dict[int, tuple[int, int]], nodes: int) -> Plan:
-    """The plan with the node and the views of each phone; RunError unless these are the plan's phones."""
+def _settled(plan: Plan, phones: dict[int, tuple[int, int, int]], nodes: int) -> Plan:
+    """The plan with the node, views and photos of each phone; RunError unless these are the plan's phones."""
     expected = len(plan.sizes)
     if sorted(phones) != list(range(expected)) or nodes != expected:
         raise RunError(
             f"the {nodes} nodes are the phones {', '.join(map(str, sorted(phones)))}; there must be one node"
             f" for each of 0 to {expected - 1}: see federation.phones, and phone in each node's configuration"
         )
-    sizes = np.array([phones[phone][1] for phone in range(expected)])
-    return replace(plan, sizes=sizes, homes={phone: node for phone, (node, _) in phones.items()})
+    sizes, photos = (np.array([phones[phone][place] for phone in range(expected)]) for place in (1, 2))
+    homes = {phone: node for phone, (node, *_) in phones.items()}
+    return replace(plan, sizes=sizes, photos=photos, homes=homes)

@@ -40,6 +40,14 @@ class Plan:
     classes: int = 0  # passed to transforms
     output: int = 0  # values of a network's output layer, the last of its row; 0 for a linear head
     patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
+    photos: np.ndarray | None = (
+        None  # (phones,) int64, by which phones count in the mean; None: by their views
+    )
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What each phone counts in the mean, (phones,) int64."""
+        return self.sizes if self.photos is None else self.photos
 
     def training(self, algorithm: Algorithm, number: int) -> TrainConfig:
         """How phones train in round `number`: the rate has decayed since round 1."""

@@ -65,14 +65,20 @@ def read_sums(
     return Read(sums, phones, phones[:0])
 
 
-def read_update(reply: Message, share: np.ndarray, sizes: np.ndarray, expected: Expected) -> Read[Reply]:
-    """What a node sent for `share`, the phones assigned to it; UnsoundError if it cannot be used."""
+def read_update(
+    reply: Message, share: np.ndarray, numbers: tuple[np.ndarray, np.ndarray], expected: Expected
+) -> Read[Reply]:
+    """What a node sent for `share`, the phones assigned to it; UnsoundError if it cannot be used.
+
+    `numbers`: the views of each phone of the population, and what it counts.
+    """
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
     total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
     large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
-    consistent = (number, views, photos) == (len(phones), int(sizes[phones].sum()), views * expected.epochs)
+    processed, counted = (int(each[phones].sum()) for each in numbers)
+    consistent = (number, views, photos) == (len(phones), counted, processed * expected.epochs)
     if total.shape != expected.shape or total.dtype.kind != "f" or not consistent:
         raise UnsoundError(WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):

@@ -225,8 +225,9 @@ class Rounds:
     ) -> Exchange:
         plan = self.plan
         return Exchange(
-            order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes
-        )
+            order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes,
+            counts=plan.counts,
+        )  # fmt: skip
 
     def _received(self, reply: Reply, update: Update) -> RoundUpdates:
         """The reply and its sum in the form the algorithm reads."""
@@ -239,16 +240,17 @@ class Rounds:
             losses=reply.each.get("losses"),
             steps=steps,
             output=self.plan.output,
-            share=reply.update.views / int(self.plan.sizes.sum()),
+            share=reply.update.views / int(self.plan.counts.sum()),
             own=reply.own.get("heads"),
             measured={name: reply.each[name] for name in self.algorithm.measures},
             rate=self.plan.training(self.algorithm, reply.round).lr,
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Views of each of `phones`, (k,) int64, and its optimiser steps per round."""
-        views = self.plan.sizes[phones]
-        return views, self.plan.epochs * -(-views // self.plan.train.batch)
+        """What each of `phones` counts, (k,) int64, and its optimiser steps per round."""
+        return self.plan.counts[phones], self.plan.epochs * -(
+            -self.plan.sizes[phones] // self.plan.train.batch
+        )
 
     def _hand_out(
         self,

@@ -17,6 +17,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fer_models.attacks.registry import AttackConfig
+from fer_models.balancing.registry import BALANCINGS, chosen
 from fer_models.config import DataConfig, Names, Section, Seed, SketchConfig, TrainConfig
 from fer_models.errors import InputError
 from fer_models.local.registry import UpdateConfig
@@ -143,6 +144,19 @@ class Config(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _check_balancing(self) -> "Config":
+        try:
+            BALANCINGS.named(self.data.balance_on)
+        except ValueError as error:
+            raise ValueError(f"data.balance_on {error}") from error
+        if chosen(self.data).own_views and not self.federation.make().owns_rows:
+            raise ValueError(
+                f'data.balance_on = "{self.data.balance_on}" is for phones that own their photos; those of'
+                f" federation.partition = {self.federation.partition} sample views; set another"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_baseline(self) -> "Config":

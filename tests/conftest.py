@@ -2,12 +2,14 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+import support_compiled
 from support_commands import LONG, Here, fedfer, settings, started
 from support_once import Once
 from support_photo_folders import make_folder
@@ -17,21 +19,27 @@ from fer_models.machine.cache import cache_path
 from fer_models.machine.quiet import hush
 from simulations.engines.interrupt import SIGNALS
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
 # Hundreds of processes import the same sources: compiled once, and no core waits busily for another's work.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Ray's workers get their turn on a busy machine: its default, 15, is as good as none.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
-# Time limits of single examples say more about what else the machine does.
-hypothesis.settings.register_profile("suite", deadline=None)
-hypothesis.settings.load_profile("suite")
+# Time limits of single examples say more about what else the machine does. `make test` tries hypothesis's
+# usual 100 examples of a law, the quick tests alone a few.
+hypothesis.settings.register_profile("whole", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 
 hush()  # nor do the tests send or look up anything
 # Compiled once for all tests, and before any of them imports numba: their own caches begin empty.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_path("numba")))
+os.environ.setdefault("MPLCONFIGDIR", str(cache_path("matplotlib")))
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Commands that the tests start must heed Ctrl-C, even where the tests run in the background.
 
     A shell has what it starts there ignore it, and what is ignored stays so in every process below.
@@ -39,12 +47,26 @@ def pytest_configure() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    gc.disable()  # while hundreds of modules are imported, none of which becomes garbage
+    hypothesis.settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each of two processes begins with half of the slow tests: quick ones are left for the end, so that both
+    end together.
+    """
+    if WORKER:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        quick = [item for item in items if not item.get_closest_marker("slow")]
+        halves = [(group[: len(group) // 2], group[len(group) // 2 :]) for group in (slow, quick)]
+        items[:] = [item for parts in zip(*halves, strict=True) for part in parts for item in part]
 
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: Flower has all of it searched for garbage with every message it reads."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
@@ -73,15 +95,38 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The cache that the small runs of a test process share."""
-    return str(tmp_path_factory.mktemp("cache"))
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    root = tmp_path_factory.getbasetemp()
+    return Once(root.parent if WORKER else root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(once: Once) -> None:
+    """Two processes that share out the tests begin with one part each, instead of both compiling both."""
+    if WORKER:
+        parts = [support_compiled.kernel, support_compiled.drawing]
+        for part in parts if WORKER.endswith(tuple("02468")) else reversed(parts):
+            once(part.__name__, lambda home, part=part: part())
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    root = tmp_path_factory.getbasetemp()
-    return Once(root.parent if "PYTEST_XDIST_WORKER" in os.environ else root)
+def run_cache(once: Once, encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The cache that the small runs of a test process share; it begins with what the smallest one needs."""
+
+    def make(home: Path) -> None:
+        from simulations.experiment import load
+        from simulations.world.prepare import survey
+
+        shutil.copytree(encoders, home, dirs_exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FEDFER_CACHE", str(home))
+            survey(load("quickstart", settings=settings()[1::2])[1], no_step).prepare(no_step)
+
+    return str(shutil.copytree(once("cache", make), tmp_path_factory.mktemp("runs") / "cache"))
+
+
+def no_step(done: int, total: int, **facts: str) -> None:
+    """Progress that nobody watches."""
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +139,12 @@ def encoders(once: Once) -> Path:
             backbone.load(weights.find("random"))
 
     return once("encoders", make)
+
+
+@pytest.fixture
+def own_encoders(own_cache: None, encoders: Path) -> None:
+    """A cache for one test that holds the encoder of random weights and nothing else."""
+    shutil.copytree(encoders, os.environ["FEDFER_CACHE"], dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def started(*arguments: str | Path, cwd: Path, **environment: str) -> Running:
 
 def wait_for_rounds(folder: Path, number: int) -> None:
     """Waits until a run has written so many rounds, or epochs."""
-    path, deadline = folder / "rounds.jsonl", time.monotonic() + 100
+    path, deadline = folder / "rounds.jsonl", time.monotonic() + 200
     while not (path.exists() and len(path.read_text().splitlines()) >= number):
         assert time.monotonic() < deadline, f"{path} has not come to {number} lines"
         time.sleep(0.02)

@@ -37,11 +37,12 @@ def torch_phone(
     anchor: np.ndarray | None = None,
     correction: np.ndarray | None = None,
     offsets: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
     """The ordinary loop: torch.nn.Linear, CrossEntropyLoss and torch.optim, batch by batch.
 
     What a strategy adds, it adds to the loss: pull / 2 * |head - anchor|^2 + the product of correction and
-    head, and `offsets` to the logits.
+    head, and `offsets` to the logits; `weights` (C,) are of the classes' losses.
     """
     rows = shards.rows[shards.offsets[phone] : shards.offsets[phone + 1]]
     model = torch.nn.Linear(start.shape[1] - 1, start.shape[0])
@@ -50,6 +51,12 @@ def torch_phone(
         model.bias.copy_(torch.from_numpy(start[:, -1].copy()))
     make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[train.optimizer]
     optimizer, criterion, loss_sum = make(model.parameters(), lr=train.lr), torch.nn.CrossEntropyLoss(), 0.0
+    if weights is not None:
+        by_class, each = (
+            torch.from_numpy(weights.astype(np.float32)),
+            torch.nn.CrossEntropyLoss(reduction="none"),
+        )
+        criterion = lambda logits, y: (by_class[y] * each(logits, y)).mean()  # noqa: E731
     phone_key = sub_key(key, phone)
     for epoch in range(epochs):
         epoch_key = sub_key(phone_key, epoch)

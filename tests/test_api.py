@@ -27,7 +27,7 @@ FAST = SMALL | {"federation.engine": "process", "federation.rounds": 2, "data.ba
 def home(tmp_path: Path, run_cache: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in."""
     monkeypatch.setenv("FEDFER_CACHE", run_cache)
-    for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR", "FLWR_HOME", "TORCHINDUCTOR_CACHE_DIR"):
+    for name in ("FLWR_HOME", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path.parent / name))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -142,7 +142,7 @@ def test_runs_follow_one_another_in_silence(home: Path, capfd: pytest.CaptureFix
         return api.run("quickstart", settings=FAST, out="one", progress=False)
 
     one = asyncio.run(cell())
-    wild = {"train.lr": 100, "train.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
+    wild = {"baseline.lr": 100, "baseline.optimizer": "sgd", "model.name": "cnn", "data.image_size": 32}
     with pytest.raises(api.RunError, match=r"diverged in epoch 1; .*; start a new run$"):
         api.baseline("quickstart", settings=FAST | wild, out="wild", progress=False)
     two = api.run("quickstart", settings=FAST, out="two", progress=False, baseline=False)

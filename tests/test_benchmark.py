@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 from rich.console import Console
 from support_local_grid import LocalGrid, serve
+from support_ray_cluster import Cluster
 
 from fer_models.errors import RunError
 from server.app import make_app
@@ -233,11 +236,23 @@ def test_a_folder_in_use_is_refused(
     assert "is in use" in capsys.readouterr().err
 
 
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """The address of a Ray that all contenders share: each would start its own."""
+    with tempfile.TemporaryDirectory(prefix="ffc", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(folder, nodes=1, cpus=2)
+        yield cluster.address
+        cluster.end()
+
+
 @pytest.mark.slow
-def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path) -> None:
+def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path, cluster: str) -> None:
     # In a process of its own: Ray leaves its children to the end of the process, which pytest warns of.
     code = f"from simulations.speed.benchmark import *; measure(Path('out'), Display(), {TINY})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    there = os.environ | {"RAY_ADDRESS": cluster}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=there, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     check(Speed.read(tmp_path / "out"), tmp_path / "out", TINY)
     assert (tmp_path / "out" / "logs" / "stock-flower" / "flower.log").stat().st_size > 0

@@ -1,55 +1,28 @@
 """A run on a Ray cluster that is there already."""
 
-import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_commands import LONG, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import LONG, Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_ray_cluster import Cluster
 from support_same import assert_same
 from support_traps import lay_traps
 
+from simulations.engines import cluster as joining
+
 pytestmark = pytest.mark.slow
-
-
-class Cluster:
-    """The program support_ray_cluster.py."""
-
-    def __init__(self, folder: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("support_ray_cluster.py"), folder],
-            env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._process.stdout
-        self.address = self._process.stdout.readline().strip()
-        assert self.address
-
-    def kill_a_node(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("kill\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline().strip() == "killed"
-
-    def end(self) -> None:
-        self._process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     folder = tempfile.mkdtemp(prefix="ffc")
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, nodes=3, cpus=1)
     yield cluster
     cluster.end()
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,27 +71,28 @@ def test_sigterm_on_a_cluster(run_cache: str, tmp_path: Path, cluster: Cluster) 
     assert run.left() == []
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("127.0.0.1:9", "no Ray cluster answered within 10 s"),
-        ("silent", "no Ray cluster answered within 10 s"),
-        ("nonsense", "no Ray cluster is there"),
-        ("ray://127.0.0.1:10001", "is the address of Ray Client, which is not used here"),
-    ],
-)
 def test_a_cluster_that_does_not_answer_is_refused_soon(
-    run_cache: str, tmp_path: Path, address: str, said: str
+    here: Here, run_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
-    if address == "silent":
-        address = f"127.0.0.1:{silent.getsockname()[1]}"
+    """By the real command, where something takes connections and says nothing; meanwhile others, here."""
+    (tmp_path / "real").mkdir()
     began = time.monotonic()
-    there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": address}
-    done = fedfer("run", *settings(), "--out", "run", cwd=tmp_path, **there)
-    silent.close()
-    assert time.monotonic() - began < 20
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": address}
+        real = started("run", *settings(), "--out", "run", cwd=tmp_path / "real", **there)
+        monkeypatch.setattr(joining, "_PATIENCE", 1.0)
+        for other, words in [
+            ("127.0.0.1:9", "no Ray cluster answered within 1 s"),
+            ("nonsense", "no Ray cluster is there"),
+            ("ray://127.0.0.1:10001", "is the address of Ray Client, which is not used here"),
+        ]:
+            monkeypatch.setenv("RAY_ADDRESS", other)
+            said = here.refused("run", *settings(), "--out", "run")
+            assert f"RAY_ADDRESS={other}" in said
+            assert words in said
+        done = real.wait()
+    assert time.monotonic() - began < 60  # where Ray itself would wait for minutes
     assert_refused(done)
-    assert f"RAY_ADDRESS={address}" in done.err
-    assert said in done.err
-    assert not (tmp_path / "run").exists()
+    assert f"RAY_ADDRESS={address}: no Ray cluster answered within 10 s" in done.err
+    assert not (tmp_path / "real" / "run").exists()

@@ -190,7 +190,7 @@ def test_differences_are_paired_on_the_same_photos(tmp_path: Path) -> None:
     assert first.keys() == better.keys()
     points = 100 * (sum(better.values()) - sum(first.values())) / len(first)
     assert f"+{points:.1f}" in words
-    assert "paired by photo, people resampled with all their photos" in words
+    assert "(bootstrap, paired by photo, people resampled with all their photos) cover" in words
     assert "Differences to 1 · a" in words
 
 

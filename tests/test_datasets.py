@@ -346,6 +346,7 @@ def test_commands_with_expected_results_run(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_encoders")
 @pytest.mark.parametrize("title", SETS)
 def test_the_first_run_of_a_newcomer(
     title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture

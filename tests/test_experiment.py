@@ -29,7 +29,7 @@ def test_defaults_are_those_of_the_documents() -> None:
     config = Config()
     assert config.data.classes == ("anger", "happiness", "neutrality", "sadness", "surprise")
     assert (config.data.split, config.data.balance) == ((0.6, 0.2, 0.2), 1000)
-    assert (config.train.lr, config.train.batch, config.train.dropout) == (0.001, 16, 0.2)
+    assert (config.train.lr, config.train.batch, config.train.dropout) == (0.03, 16, 0.2)
     assert (config.federation.phones, config.federation.rounds, config.federation.block) == (100, 50, 32)
     assert (config.baseline.epochs, config.checkpoint.every, config.evaluation.select) == (10, 10, "last")
 
@@ -123,9 +123,9 @@ def test_data_goes_before_the_file_and_paths_become_absolute(
             '"local" or MODULE:CLASS of your own, got "fedsgd"; the default is "fedavg"',
         ),
         ("train.lr=nan", "train.lr must be a number above 0 and at most 100, got nan"),
-        ("train.lr=inf", "got inf; the default is 0.001"),
+        ("train.lr=inf", "got inf; the default is 0.03"),
         ("train.lr=0", "train.lr must be a number above 0"),
-        ("train.lr=small", 'got "small"; the default is 0.001'),
+        ("train.lr=small", 'got "small"; the default is 0.03'),
         ("train.batch=0", "train.batch must be a whole number at least 1"),
         ("train.dropout=1", "train.dropout must be a number at least 0 and at most 0.95, got 1"),
         ("train.optimizer=lamb", 'train.optimizer must be "adam" or "sgd", got "lamb"'),

@@ -20,7 +20,7 @@ from fer_models.encoders.backbone import FEATURES, Encoder, load
 from fer_models.encoders.encoder import GrayPixels, gray
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
-from fer_models.features import BATCH, extract, key
+from fer_models.features import BATCH, extract, key, seconds
 from fer_models.machine.code import with_imports
 
 SIZE = 32
@@ -75,7 +75,15 @@ TOTAL = len(PLAN)  # 197: not a multiple of the batch
 
 
 def no_thread_left() -> bool:
-    return not [t for t in threading.enumerate() if t.name.startswith(("photos", "encoder"))]
+    """Whether they end, for which a busy machine needs a moment."""
+    deadline = time.monotonic() + 2
+    while (left := at_work()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not left
+
+
+def at_work() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith(("photos", "encoder"))]
 
 
 def test_rows_are_the_views_of_the_plan_in_its_order(encoder: Encoder, cache: Path) -> None:
@@ -89,7 +97,7 @@ def test_rows_are_the_views_of_the_plan_in_its_order(encoder: Encoder, cache: Pa
         photo, view = int(PLAN.photos[row]), int(PLAN.views[row])
         pixels = view_pixels(table, photo, view, SIZE, seed=3)
         np.testing.assert_array_equal(rows[row], encoder(pixels[None])[0])
-    assert sorted(file.suffix for file in cache.iterdir()) == [".lock", ".npy", ".seal"]
+    assert sorted(file.suffix for file in cache.iterdir()) == [".lock", ".npy", ".seal", ".seconds"]
     assert no_thread_left()
 
 
@@ -117,8 +125,34 @@ def test_the_second_time_no_photo_is_read(encoder: Encoder) -> None:
     first = extract(table_of(Reader()), PLAN, encoder, SIZE, seed=0)
     reader = Reader()
     seen: list[tuple[int, int]] = []
+    took = seconds(first)
     again = extract(table_of(reader), PLAN, encoder, SIZE, seed=0, progress=lambda *step: seen.append(step))
     assert (again, reader.read, seen) == (first, [], [(TOTAL, TOTAL)])
+    assert seconds(again) == took
+
+
+def test_how_long_it_took_is_known_afterwards_and_scaled_up_after_a_break(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock on which encoding a row takes a second."""
+    clock, gray_pixels = [0.0], GrayPixels()
+
+    class Slow:
+        key = "slow"
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            clock[0] += len(images)
+            return gray_pixels(images)
+
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    path = extract(table_of(Reader()), PLAN, Slow(), SIZE, seed=0)
+    assert seconds(path) == pytest.approx(TOTAL)
+    for file in cache.iterdir():
+        file.unlink()
+    assert seconds(path) is None
+    with pytest.raises(CutOffError):
+        extract(table_of(Reader({98: cut})), PLAN, Slow(), SIZE, seed=0)
+    assert seconds(extract(table_of(Reader()), PLAN, Slow(), SIZE, seed=0)) == pytest.approx(TOTAL)
 
 
 def test_the_key_holds_all_that_shapes_the_rows_and_nothing_else(encoder: Encoder) -> None:

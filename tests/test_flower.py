@@ -108,7 +108,10 @@ def test_what_devices_cannot_do_is_refused_and_not_left_out(tmp_path: Path) -> N
     assert (real.train.lr, real.data.balance) == (0.5, 0)
     for words, said in [
         ("model.name=cnn", 'devices train the linear head of "mobilenet", got "cnn"'),
-        ("data.balance=1000", r"data\.balance: devices train on their photos as they are.*got 1000"),
+        (
+            "data.balance=1000",
+            r'data\.balance_on: "server" needs a plan over all photos.*which is 1000, to 0',
+        ),
         (
             "federation.partition=camera",
             r'federation\.partition: devices hold their own photos.*got "camera"',
@@ -117,20 +120,24 @@ def test_what_devices_cannot_do_is_refused_and_not_left_out(tmp_path: Path) -> N
         with pytest.raises(InputError, match=said):
             flower.request(settings | {"set": words}, devices=True)
         flower.request(settings | {"set": words}, devices=False)
-    file.write_text("[data]\nbalance = 1000\n")
+    for way in ("phone", "loss"):  # which need no plan
+        real = flower.request(settings | {"set": f"data.balance_on={way}"}, devices=True).config
+        assert real.data.balance == 1000
+    file.write_text('[data]\nbalance = 1000\nbalance_on = "server"\n')
     with pytest.raises(InputError, match=r"data\.balance"):
         flower.request(settings | {"experiment": str(file)}, devices=True)
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.mark.usefixtures("own_encoders")
 def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> None:
     faces = draw_faces(tmp_path / "faces")
     for number in range(2):
         (faces / "anger" / f"{number:02d}.png").write_bytes(b"no photo")
     config = load("quickstart", settings=["model.weights=random", "data.image_size=32"])[1]
     recipe = {
-        "classes": list(config.data.classes), "names": "{}", "size": 32, "weights": "random", "seed": 0,
-        "weights_sha256": find("random", seed=0).sha256,
+        "classes": list(config.data.classes), "names": "{}", "size": 32, "weights": "random",
+        "weights_sha256": find("random", seed=0).sha256, "seed": 0, "views_seed": 0,
+        "balance": 0, "balance_on": "loss",
     }  # fmt: skip
     node = {"phone": 0, "data": str(faces)}
     held = device.prepare(node, recipe | {"max_unreadable": 0.1})
@@ -153,17 +160,22 @@ class Devices(InProcessGrid):
         super().__init__(answer, [12, 10, 11])  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("own_cache")
+@pytest.mark.usefixtures("own_encoders")
 @pytest.mark.parametrize(
-    "name",
-    ["scaffold", *(pytest.param(n, marks=slow) for n in ("balanced-softmax", "ditto", "fine-tune", "ridge"))],
-)
-def test_devices_train_with_the_options_of_simulated_phones(tmp_path: Path, name: str) -> None:
+    ("name", "balance"),
+    [
+        ("scaffold", "data.balance=0"), ("fedavg", "data.balance_on=phone"),
+        *(pytest.param(n, "data.balance=0", marks=slow) for n in ("balanced-softmax", "ditto", "fine-tune")),
+        pytest.param("ridge", "data.balance_on=loss", marks=slow),
+        pytest.param("scaffold", "data.balance_on=loss", marks=slow),
+    ],
+)  # fmt: skip
+def test_devices_train_with_the_options_of_simulated_phones(tmp_path: Path, name: str, balance: str) -> None:
     faces = draw_faces(tmp_path / "faces")
     options = [
         "train.lr=0.01", "train.batch=7", "train.dropout=0.5", "train.optimizer=sgd", f"strategy.name={name}",
         "federation.local_epochs=2", "federation.rounds=2", "federation.phones=3", "model.weights=random",
-        "data.image_size=32", "data.balance=0", "report.examples=false",
+        "data.image_size=32", balance, "report.examples=false",
     ]  # fmt: skip
     simulated = [*options, "federation.partition=quantity", "federation.engine=process"]
     share_out(faces, simulated, tmp_path)
@@ -264,7 +276,7 @@ def share_out(faces: Path, words: list[str], folder: Path) -> list[int]:
     """Copies the photos of each phone of the simulation into a folder of its own; how many each has."""
     _, config = load("quickstart", data=str(faces), settings=words)
     world = survey(config, lambda done, total: None)
-    for photo, phone in zip(world.plan.photos, world.owner, strict=False):
+    for photo, phone in zip((world.own or world.plan).photos, world.owner, strict=False):
         path = Path(world.table.paths[photo])
         to = folder / f"phone{phone}" / path.parent.name
         to.mkdir(parents=True, exist_ok=True)

@@ -114,17 +114,17 @@ def test_features(here: Here, run_cache: str, tmp_path: Path) -> None:
 
 @slow
 def test_baseline(here: Here, run_cache: str, tmp_path: Path) -> None:
-    long = settings(baseline__epochs=3000)
+    long = settings(baseline__epochs=1500)
     run = started("baseline", *long, "--out", "run", cwd=tmp_path, FEDFER_CACHE=run_cache)
     wait_for_rounds(tmp_path / "run", 15)
     stopped(run, GO_ON, signal.SIGINT, group=True)
-    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 3000
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) < 1500
     assert here.run("run", "--resume", "run").code == 0
     assert here.run("baseline", *long, "--out", "whole").code == 0
     assert (tmp_path / "run" / "head.safetensors").read_bytes() == (
         tmp_path / "whole" / "head.safetensors"
     ).read_bytes()
-    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 3000
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 1500
 
 
 @slow

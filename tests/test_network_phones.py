@@ -34,6 +34,7 @@ def plain(
     added: Callable[[list], torch.Tensor] | None = None,
     offsets: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """What one phone's training is, as everybody writes it; `added` goes to the loss."""
     model = phones.classifier(work.head if start is None else start).network.train()
@@ -50,6 +51,11 @@ def plain(
             if offsets is not None:
                 logits = logits + torch.from_numpy(offsets)
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(held.labels[chosen]))
+            if weights is not None:
+                losses = torch.nn.CrossEntropyLoss(reduction="none")(
+                    logits, torch.from_numpy(held.labels[chosen])
+                )
+                loss = (torch.from_numpy(weights)[held.labels[chosen]] * losses).mean()
             if added is not None:
                 loss = loss + added(parameters)
             optimizer.zero_grad()

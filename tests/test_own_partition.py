@@ -9,6 +9,7 @@ from support_commands import Here, settings
 from support_photo_folders import make_folder
 
 from simulations.experiment import FederationConfig
+from simulations.sweep import workers
 
 BLOCKS = '''
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def test_one_that_changes_pixels_is_as_camera(here: Here) -> None:
     assert own["head_sha256"] == run(here, "camera", federation__partition="camera")["head_sha256"]
 
 
-def test_a_sweep_takes_it(here: Here) -> None:
+def test_a_sweep_takes_it(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 1)  # each process of a sweep imports everything anew
     asked = (
         "--strategies",
         "fedavg",

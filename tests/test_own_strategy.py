@@ -14,6 +14,7 @@ from fer_models.errors import InputError
 from server import rounds
 from simulations import api
 from simulations.report.report import write_report
+from simulations.sweep import workers
 
 LEAST = "from server.strategies.fedavg import FedAvg\n\n\nclass Mine(FedAvg): pass\n"
 SLOWER = '''
@@ -182,7 +183,8 @@ def test_an_option_may_not_take_the_place_of_a_setting(here: Here) -> None:
     )
 
 
-def test_a_sweep_takes_it_and_grows(here: Here) -> None:
+def test_a_sweep_takes_it_and_grows(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 1)  # each process of a sweep imports everything anew
     small = settings(**QUICK)
     asked = ("--strategies", "fedavg,mine:Slower", "--partitions", "iid", *small)
     done = here.run("sweep", *asked, "--out", "many", "--quiet")

@@ -1,5 +1,6 @@
 """Every source file of the four packages is installed, sent along and told apart by the fingerprints."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pathspec import GitIgnoreSpec
+from support_checkout import hand_over_the_kernel
 from support_commands import settings
 
 from fer_models.machine.code import digests, with_imports
@@ -68,14 +70,16 @@ def test_the_wheel_runs_the_quickstart_from_any_folder(tmp_path: Path, run_cache
     install = ["install", "--no-deps", "--no-index", "--target", place, wheel]
     subprocess.run([*pip, *install], check=True, capture_output=True, timeout=200)
     (tmp_path / "elsewhere").mkdir()
+    hand_over_the_kernel(place)
+    there = {name: os.environ[name] for name in ("NUMBA_CACHE_DIR", "RAY_worker_niceness")}
+    there |= {"PATH": "", "PYTHONPATH": str(place), "FEDFER_CACHE": run_cache}
     code = (
         "import sys, simulations; from simulations.cli.main import main;"
         f" assert simulations.__file__.startswith({str(place)!r}), simulations.__file__; main()"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, "run", *settings(federation__rounds=2), "--out", "run"],
-        cwd=tmp_path / "elsewhere", env={"PATH": "", "PYTHONPATH": str(place), "FEDFER_CACHE": run_cache},
-        capture_output=True, text=True, timeout=280,
+        cwd=tmp_path / "elsewhere", env=there, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done
     assert (tmp_path / "elsewhere" / "run" / "report.html").is_file()

@@ -419,7 +419,7 @@ def clean(line: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("own_cache")
+@pytest.mark.usefixtures("own_encoders")
 def test_the_command_says_again_what_the_run_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -17,7 +17,7 @@ from server.checkpoint import load as load_checkpoint
 from server.config import StrategyConfig
 from server.job import Plan
 from server.strategies.registry import check_optimizer, make
-from simulations.experiment import load
+from simulations.experiment import load, shipped, validate
 
 
 @pytest.fixture
@@ -103,14 +103,21 @@ def test_epochs_of_a_network_step_at_their_rate_by_hand() -> None:
 
 
 def test_the_baseline_trains_as_the_phones_or_in_its_own_way() -> None:
-    _, config = load("quickstart", settings=["train.optimizer=sgd", "train.lr=0.07", "train.batch=7"])
+    phones = {"optimizer": "sgd", "lr": 0.07, "batch": 7}
+    config = validate({"train": phones})
     assert config.central_training == config.train
-    _, config = load("quickstart", settings=["train.lr=0.07", "baseline.lr=0.2", "train.batch=7"])
+    config = validate({"train": phones, "baseline": {"lr": 0.2}})
     assert config.central_training == config.train.model_copy(update={"lr": 0.2})
-    own = ["train.optimizer=sgd", "baseline.optimizer=adam", "baseline.lr=0.002"]
-    _, config = load("quickstart", settings=own)
-    assert (config.central_training.optimizer, config.central_training.lr) == ("adam", 0.002)
+    config = validate({"train": phones, "baseline": {"optimizer": "adam", "lr": 0.002}})
+    assert config.central_training == TrainConfig(optimizer="adam", lr=0.002, batch=7)
     assert config.train.optimizer == "sgd"
+
+
+def test_the_shipped_baselines_train_by_adam_whatever_the_phones_do() -> None:
+    for name in shipped():
+        _, config = load(name, settings=["train.optimizer=sgd", "train.lr=0.3"])
+        own = config.central_training
+        assert (own.optimizer, own.lr) == (("sgd", 0.3) if name == "study" else ("adam", 0.001)), name
 
 
 def test_a_rate_for_one_optimiser_is_not_taken_for_another() -> None:
@@ -118,7 +125,7 @@ def test_a_rate_for_one_optimiser_is_not_taken_for_another() -> None:
         r'^baseline\.lr must be given with baseline\.optimizer = "sgd", got "auto": train\.lr is .* adam; set'
     )
     with pytest.raises(InputError, match=words):
-        load("quickstart", settings=["train.optimizer=adam", "baseline.optimizer=sgd"])
+        validate({"train": {"optimizer": "adam"}, "baseline": {"optimizer": "sgd"}})
 
 
 def third_round(strategy: StrategyConfig, **train: object) -> TrainConfig:

@@ -162,7 +162,7 @@ def test_killed_in_the_features_and_on_ray(here: Here, run_cache: str, tmp_path:
 
 def spoil_config(run: Path) -> None:
     path = run / "config.toml"
-    path.write_text(path.read_text().replace("lr = 0.001", "lr = 0.002"))
+    path.write_text(path.read_text().replace("lr = 0.03", "lr = 0.02"))
 
 
 def spoil_code(run: Path) -> None:
@@ -213,7 +213,7 @@ def change(run: Path, by: object) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (spoil_config, "train.lr was 0.001, config.toml says 0.002; put it back, or start a new run"),
+        (spoil_config, "train.lr was 0.03, config.toml says 0.02; put it back, or start a new run"),
         (spoil_code, "the code of fedfer differs in fer_models/local/kernel.py"),
         (spoil_versions, "numpy was 1.0, is "),
         (spoil_data, "the photos of sketch changed (299 then, 243 now)"),

@@ -134,7 +134,8 @@ def test_the_summary_is_complete_and_adds_up(whole_run: Path) -> None:
         "kind", "model", "strategy", "experiment", "partition", "alpha", "balance", "classes", "accuracy",
         "balanced_accuracy", "macro_f1", "weighted_f1", "per_class", "confusion", "rounds", "phones", "nodes",
         "seed", "versions", "phones_trained", "photos", "bytes_down", "bytes_up", "wire_bytes", "seconds",
-        "seconds_features", "seconds_training", "phones_per_second", "head_sha256",
+        "seconds_features", "seconds_features_computed", "seconds_training", "phones_per_second",
+        "head_sha256",
     }  # fmt: skip
     assert wanted <= set(found)
     assert (found["kind"], found["experiment"], found["strategy"]) == ("federated", "quickstart", "fedavg")
@@ -146,6 +147,7 @@ def test_the_summary_is_complete_and_adds_up(whole_run: Path) -> None:
     assert found["seconds_training"] == pytest.approx(training)
     assert found["phones_per_second"] == pytest.approx(ROUNDS * PHONES / training)
     assert found["seconds"] > training + found["seconds_features"]
+    assert found["seconds_features_computed"] > 0  # known, whether or not they were cached
     confusion = found["confusion"]
     total = sum(map(sum, confusion))
     assert found["accuracy"] == pytest.approx(sum(confusion[i][i] for i in range(5)) / total)

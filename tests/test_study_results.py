@@ -46,6 +46,8 @@ def test_rows_are_means_and_sample_deviations_in_the_order_given(study: Study) -
             assert row.scores[name].mean == pytest.approx(mean(values))
             assert row.scores[name].sd == pytest.approx(stdev(values))
         assert row.seconds == pytest.approx(mean(each["seconds_training"] for each in summaries))
+        whole = (each["seconds_training"] + each["seconds_features_computed"] for each in summaries)
+        assert row.seconds_with == pytest.approx(mean(whole))
         chosen = tuple(each["selected"] for each in summaries)
         assert row.epochs == (chosen if row.model.startswith("mobilenet") else (None, None, None))
         assert row.parameters == summaries[0]["parameters"]
@@ -258,7 +260,7 @@ def test_the_files_hold_every_number(study: Study, tmp_path: Path) -> None:
     assert float(rows[0]["accuracy"]) == study.rows[0].scores["accuracy"].mean
     assert rows[0]["epochs"] == " ".join(map(str, study.rows[0].epochs))
     assert rows[-1] | {"model": ""} == dict.fromkeys(rows[0], "") | {
-        "source": "published", "accuracy": "0.51", "seconds_training": "3600.0",
+        "source": "published", "accuracy": "0.51", "seconds_with_features": "3600.0",
     }  # fmt: skip
     whole = json.loads(paths[1].read_text())
     assert whole["settings"]["seeds"] == [0, 1, 2]
@@ -269,6 +271,17 @@ def test_the_files_hold_every_number(study: Study, tmp_path: Path) -> None:
     assert len(whole["differences"]) == 2 * 2 * 6
     assert whole["differences"][0].keys() >= {"first", "second", "difference", "low", "high", "reading"}
     assert [row["accuracy"] for row in whole["published"]["rows"]] == [0.49, 0.48, 0.51]
+
+
+def test_time_with_features_is_not_known_where_a_run_does_not_know_it(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", {"mobilenet": 0.4}, seeds=(0, 1))
+    path = run_folder(folder, "mobilenet", 1000, 1) / "summary.json"
+    found = json.loads(path.read_text())
+    del found["seconds_features_computed"]  # as an older version wrote it
+    path.write_text(json.dumps(found))
+    (row,) = read(folder, ["mobilenet"], [1000], [0, 1]).rows
+    assert row.seconds_with is None
+    assert row.seconds > 0
 
 
 def test_runs_of_other_photos_or_classes_are_refused(tmp_path: Path) -> None:

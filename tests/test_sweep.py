@@ -210,7 +210,7 @@ def test_a_sweep_trains_each_cell_as_a_run_would_and_goes_on(
     assert two.stat().st_mtime_ns == stamp
     assert (tmp_path / "sweep" / "dirichlet" / "fedavgm" / "seed-0" / "summary.json").exists()
     here.refused(
-        "sweep", *SMALL, "--set", "train.lr=0.5", "--out", "sweep", words="was started with train.lr = 0.001"
+        "sweep", *SMALL, "--set", "train.lr=0.5", "--out", "sweep", words="was started with train.lr = 0.03"
     )
 
 

@@ -1,6 +1,7 @@
 """The local update against an ordinary PyTorch loop, and the exactness of its sums."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,3 +205,16 @@ def test_shards_are_read_back_as_written(tmp_path) -> None:  # type: ignore[no-u
         train_phones(s, np.arange(3), LocalWork(start, TrainConfig(), 2, 3)).sum for s in (shards, back)
     )
     assert one.total.tobytes() == two.total.tobytes()
+
+
+def test_the_kernel_is_compiled_once_for_arrays_in_memory_and_in_files(tmp_path: Path) -> None:
+    held = make_shards([5, 9])
+    np.save(tmp_path / "features.npy", held.features)
+    held.save(tmp_path / "phones", tmp_path / "features.npy")
+    start, train = new_head(CLASSES, WIDTH, seed=0), TrainConfig()
+    for shards in (held, PhoneRows.load(tmp_path / "phones")):
+        for head in (start, np.frombuffer(start.tobytes(), np.float32).reshape(start.shape)):  # not writable
+            train_phones(shards, np.arange(2), LocalWork(head, train, 2, 1))
+        CentralTrainer(shards, start, train, seed=0).epoch()
+    assert len(kernel.train_epoch.signatures) == 1
+    assert len(kernel.train_phones.signatures) <= 2  # by the precision of updates

@@ -6,18 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from fer_models.balancing.registry import WAYS
 from fer_models.models import MODELS
 from server.strategies.registry import ALGORITHMS
 from simulations.partitions.registry import PARTITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("clients", "fer_models", "server", "simulations")
-NAMES = {*ALGORITHMS, *PARTITIONS, *MODELS}
-HOLDERS = {"name", "names", "strategy", "strategies", "partition", "partitions", "model", "models"}
-TABLES = {"ALGORITHMS", "STRATEGIES", "PARTITIONS", "MODELS", "NETWORKS", "REGISTRY"}
+NAMES = {*ALGORITHMS, *PARTITIONS, *MODELS, *WAYS}
+HOLDERS = {
+    "name",
+    "names",
+    "strategy",
+    "strategies",
+    "partition",
+    "partitions",
+    "model",
+    "models",
+    "balance_on",
+}
+TABLES = {"ALGORITHMS", "STRATEGIES", "PARTITIONS", "MODELS", "NETWORKS", "REGISTRY", "WAYS", "BALANCINGS"}
 REGISTRIES = {
-    "fer_models/models.py", "fer_models/networks/registry.py", "server/strategies/registry.py",
-    "simulations/partitions/registry.py",
+    "fer_models/balancing/registry.py", "fer_models/models.py", "fer_models/networks/registry.py",
+    "server/strategies/registry.py", "simulations/partitions/registry.py",
 }  # fmt: skip
 
 
@@ -76,7 +87,7 @@ def test_no_code_asks_for_the_name_of_a_variant(package: str) -> None:
         'config.strategy.name == "ridge"', '"camera" != federation.partition', 'name in ("krum", "bulyan")',
         'summary["strategy"] == "local"', 'said.get("model") == "cnn"', 'model not in {"hog"}',
         'MODELS["mobilenet"].size', 'words = {"shards": 1, "quantity": 2}', 'name.startswith("cnn")',
-        'match name:\n    case "iid": pass',
+        'match name:\n    case "iid": pass', 'data.balance_on == "server"',
     ],
 )  # fmt: skip
 def test_a_question_by_name_is_seen(asking: str) -> None:

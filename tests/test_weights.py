@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models.encoders import weights
-from fer_models.encoders.weights import IMAGENET, Origin, find, read, sha256_of
+from fer_models.encoders.weights import IMAGENET, Origin, find, read
 from fer_models.errors import InputError
+from fer_models.machine.cache import sha256_of
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
 
@@ -256,4 +256,4 @@ def test_the_package_carries_the_published_file(tmp_path: Path, monkeypatch: pyt
     found = find("imagenet", origin=replace(IMAGENET, url="http://127.0.0.1:9/nothing"))
     assert found.path == tmp_path / "weights" / IMAGENET.file
     assert len(read(found)) == 14_212_972
-    assert weights.sha256_of(found.path) == IMAGENET.sha256
+    assert sha256_of(found.path) == IMAGENET.sha256

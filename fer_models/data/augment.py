@@ -82,7 +82,13 @@ def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
         else:
             photos.append(rows)
             views.append(np.zeros(len(rows), dtype=np.int64))
-    photo, view = np.concatenate(photos), np.concatenate(views)
+    return planned(table, np.concatenate(photos), np.concatenate(views))
+
+
+def planned(table: ImageTable, photo: np.ndarray, view: np.ndarray) -> ViewPlan:
+    """The plan of these training views, (n,) photos and numbers of the view in any order, and the held-out
+    photos.
+    """
     order = np.lexsort((view, photo))
     held_out = [np.flatnonzero(table.split == part) for part in (1, 2)]
     photo = np.concatenate([photo[order], *held_out]).astype(np.int64)
@@ -91,13 +97,23 @@ def plan_views(table: ImageTable, balance: int, *, seed: int) -> ViewPlan:
 
 
 def joined_plan(table: ImageTable, plans: Sequence[ViewPlan]) -> ViewPlan:
-    """The union of `plans` of the table: one matrix serves them all."""
-    parts = []
+    """The union of `plans` of the table: one matrix serves them all. All have the same camera for a photo."""
+    parts, cameras, seed = [], np.full(len(table), -1), None
+    for plan in plans:
+        if plan.cameras is not None:
+            cameras[plan.photos], seed = plan.cameras, plan.camera_seed
     for part in range(len(SPLITS)):
         chosen = [table.split[plan.photos] == part for plan in plans]
         rows = [_numbers(p.photos[c], p.views[c]) for p, c in zip(plans, chosen, strict=True)]
         parts.append(np.unique(np.concatenate(rows)))
-    return ViewPlan(*np.divmod(np.concatenate(parts), _MOST_VIEWS))
+    photos, views = np.divmod(np.concatenate(parts), _MOST_VIEWS)
+    return ViewPlan(photos, views, cameras[photos] if (cameras >= 0).any() else None, seed)
+
+
+def union(plans: Sequence[ViewPlan]) -> ViewPlan:
+    """Every view of `plans`, each once, by photo and view, whatever part of a split it is in."""
+    rows = np.unique(np.concatenate([_numbers(plan.photos, plan.views) for plan in plans]))
+    return ViewPlan(*np.divmod(rows, _MOST_VIEWS))
 
 
 def _numbers(photos: np.ndarray, views: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class PoolDraws:
     each: int
     concentration: float  # of all classes together
     seed: int  # a 64-bit key
+    weighted: bool = False  # whether losses are weighted by the inverse frequency of the class on the phone
 
     @classmethod
     def of_pool(
@@ -73,12 +74,16 @@ class PoolDraws:
         firsts = np.arange(len(phones), dtype=np.int64) * self.each
         return rows, firsts, firsts + self.each
 
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """None: phones count by the views that they sample."""
+        return None
+
     def save(self, folder: Path, features: Path) -> None:
         """Writes what `load` needs to `folder`, with the path of the features."""
         folder.mkdir(parents=True, exist_ok=True)
         kept = {"labels": self.labels, "pool": self.pool, "offsets": self.offsets}
         kept["drawn"] = np.array([self.phones, self.each, self.seed], np.uint64)
-        kept["concentration"] = np.array(self.concentration)
+        kept["concentration"], kept["weighted"] = np.array(self.concentration), np.array(self.weighted)
         with whole_file(folder / FILE) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **kept)
         with whole_file(folder / "features.path") as temporary:
@@ -91,5 +96,5 @@ class PoolDraws:
         with np.load(folder / FILE) as kept:
             phones, each, seed = (int(number) for number in kept["drawn"])
             arrays = (kept["labels"], kept["pool"], kept["offsets"])
-            concentration = float(kept["concentration"])
-        return cls(np.load(features, mmap_mode="r"), *arrays, phones, each, concentration, seed)
+            concentration, weighted = float(kept["concentration"]), bool(kept["weighted"])
+        return cls(np.load(features, mmap_mode="r"), *arrays, phones, each, concentration, seed, weighted)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_models.errors import InputError
-from fer_models.machine.cache import cache_dir, home, whole_file
+from fer_models.machine.cache import cache_dir, home, sha256_of, whole_file
 
 PACKAGE_SECONDS = 60.0  # the last resort: on a slow connection, late is better than never
 
@@ -96,12 +96,6 @@ def find(weights: str, *, seed: int = 0, origin: Origin = IMAGENET) -> Weights:
         raise InputError(
             f"model.weights: {path} cannot be read ({error.strerror}); check the file"
         ) from error
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(weights: Weights) -> bytes:

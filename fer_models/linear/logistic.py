@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from fer_models.heads import LinearHead
+from fer_models.local.training import view_weights
 from fer_models.metrics import macro_f1
 from fer_models.model import Fitted
 from fer_models.run_folder.summary import Chosen
@@ -59,13 +60,14 @@ def fit(
     rows, labels = training.features[training.rows], training.labels[training.rows]
     if len(np.unique(labels)) != classes:
         raise ValueError(f"every one of the {classes} classes needs a view, got {np.unique(labels)}")
+    weights = view_weights(labels, classes) if training.weighted else None
     model = LogisticRegression(max_iter=iterations, warm_start=True)
     best, best_f1, found = np.empty(0), -1.0, dict[str, float]()
     tried: list[dict[str, float]] = []
     with threadpool_limits(1, user_api="blas"):
         for choice in choices:
             model.set_params(C=choice)
-            converged = _fitted(model, rows, labels)
+            converged = _fitted(model, rows, labels, weights)
             head = _head(model)
             answers = (validation.features @ head[:, :-1].T + head[:, -1]).argmax(axis=1)
             score, taken = macro_f1(validation.labels, answers, classes), int(model.n_iter_[0])
@@ -75,13 +77,13 @@ def fit(
     return LinearHead(best), {**found, "tried": tried}
 
 
-def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray) -> bool:
+def _fitted(model: Any, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> bool:
     """Fits the model; returns whether it converged, which only scikit-learn's warning reports in full."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(rows, labels)
+        model.fit(rows, labels, sample_weight=weights)
     late = [one for one in caught if issubclass(one.category, ConvergenceWarning)]
     for other in (one for one in caught if one not in late):
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

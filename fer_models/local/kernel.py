@@ -128,6 +128,19 @@ def _forward(head, x, y, size, offsets, delta):
 
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _weighted(head, x, y, size, offsets, delta, weights):
+    """As `_forward`, for losses times `weights` (C,) float32 of their classes."""
+    loss = 0.0
+    for s in range(size):
+        one = slice(s, s + 1)
+        weight = weights[y[s]]
+        loss += weight * _forward(head, x[one], y[one], 1, offsets, delta[one])
+        for c in range(head.shape[0]):
+            delta[s, c] *= weight / np.float32(size)
+    return loss
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
 def _gradient(x, delta, c, size, out):
     """Writes the sum over the batch of delta[s, c] * x[s] to `out` (width,).
 
@@ -172,13 +185,14 @@ def _bend(gradient, head, anchor, pull, correction):
 @njit(cache=True, nogil=True)
 def train_epoch(
     features, labels, rows, views, head, first, second, step, batch, lr, adam, dropout, key,
-    offsets, anchor, pull, correction,
+    offsets, anchor, pull, correction, weights,
 ):  # fmt: skip
     """One epoch over the first `views` of `rows` in the order of `key`; head and moments in place.
 
     features (m, D) float32, labels (m,) int64, rows (n,) int64 into both; head, first and second
     (C, D + 1) float32; step: optimiser steps done so far. offsets (C,) float32 are added to the logits; if
-    `correction` (C or 0, D + 1) has rows, pull * (head - anchor) + correction is added to every gradient.
+    `correction` (C or 0, D + 1) has rows, pull * (head - anchor) + correction is added to every gradient;
+    if `weights` (C or 0,) has values, the loss of a view is weighted by that of its class.
     Returns (summed loss, steps done).
     """
     n, width = rows.shape[0], features.shape[1]
@@ -204,7 +218,10 @@ def train_epoch(
             else:
                 for k in range(width):
                     x[s, k] = features[row, k]
-        loss += _forward(head, x, y, size, offsets, delta)
+        if weights.shape[0]:
+            loss += _weighted(head, x, y, size, offsets, delta, weights)
+        else:
+            loss += _forward(head, x, y, size, offsets, delta)
         step += 1
         for c in range(head.shape[0]):
             _gradient(x, delta, c, size, gradient)
@@ -298,41 +315,59 @@ def logit_offsets(counts, margin, prior, out):
             out[c] = np.float32(prior * np.log(n) - margin * n**-0.25)
 
 
+@njit(cache=True)
+def class_weights(counts, out):
+    """Writes the weight of each class's loss to `out` (C,): n / (K * n_c), for `counts` (C,) views n_c of a
+    class, n in all, K classes that have any; so the mean over the views is 1, and all classes weigh alike.
+    """
+    n, held = 0, 0
+    for c in range(counts.shape[0]):
+        n += counts[c]
+        held += counts[c] > 0
+    for c in range(counts.shape[0]):
+        out[c] = n / (held * counts[c]) if counts[c] else 0.0
+
+
 @njit(cache=True, nogil=True)
 def train_phones(
     features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
-    key, pull, margin, prior, corrections, limit, total, each, reaches, losses,
+    key, pull, margin, prior, corrections, weighted, limit, total, each, reaches, losses,
 ):  # fmt: skip
     """Trains every phone of `phones` (k,) for `epochs`; adds weight * (its head - its start) to `total`.
 
     The i-th phone owns rows[firsts[i]:lasts[i]] and starts from starts[i], or from starts[0] if that is the
     only one. `anchor` is the head of the round. corrections: (k, C, D + 1), or (1, ...) for all phones, or
-    (0, ...) for none. Outputs: `each` (k or 0, C, D + 1), float32 or float64, the phones' updates; `reaches`
-    (k,), weight * norm of each phone's update, nan if its numbers are not finite; `losses` (k,), each phone's
-    training loss summed over its views. A phone whose reach is not below `limit` adds nothing to `total`.
+    (0, ...) for none. `weighted`: whether losses are weighted by `class_weights`. Outputs: `each` (k or 0, C,
+    D + 1), float32 or float64, the phones' updates; `reaches` (k,), weight * norm of each phone's update, nan
+    if its numbers are not finite; `losses` (k,), each phone's training loss summed over its views. A phone
+    whose reach is not below `limit` adds nothing to `total`.
     """
     head = np.empty_like(anchor)
     first = np.empty_like(anchor)
     second = np.empty_like(anchor)
     offsets = np.empty(anchor.shape[0], np.float32)
     none = np.empty((0, anchor.shape[1]), np.float32)
+    weights_of = np.empty(anchor.shape[0] if weighted else 0, np.float32)
     for i in range(phones.shape[0]):
         own = rows[firsts[i] : lasts[i]]
         start = starts[i if starts.shape[0] > 1 else 0]
         correction = none
         if corrections.shape[0]:
             correction = corrections[i if corrections.shape[0] > 1 else 0]
-        logit_offsets(class_counts(labels, own, anchor.shape[0]), margin, prior, offsets)
+        counts = class_counts(labels, own, anchor.shape[0])
+        logit_offsets(counts, margin, prior, offsets)
+        if weighted:
+            class_weights(counts, weights_of)
         head[:] = start
         first[:] = np.float32(0)
         second[:] = np.float32(0)
         phone_key = sub_key(key, np.uint64(phones[i]))
-        step, phone_loss = 0, 0.0
+        step, phone_loss = np.int64(0), 0.0  # a literal 0 would have train_epoch compiled for it alone
         for epoch in range(epochs):
             epoch_key = sub_key(phone_key, np.uint64(epoch))
             epoch_loss, step = train_epoch(
                 features, labels, own, own.shape[0], head, first, second, step,
-                batch, lr, adam, dropout, epoch_key, offsets, anchor, pull, correction,
+                batch, lr, adam, dropout, epoch_key, offsets, anchor, pull, correction, weights_of,
             )  # fmt: skip
             phone_loss += epoch_loss
         far = distance(head, start)

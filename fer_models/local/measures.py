@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.heads import probabilities
-from fer_models.local.training import PhoneData
+from fer_models.local.training import PhoneData, view_weights
 
-Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# Of the mean loss: inputs, labels, head and weights of the losses in, an array of the shape of the head out.
+Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Views:
     rows: np.ndarray  # (n,) int64 into it
     head: np.ndarray  # (C, D + 1) float32, or a network's row (1, P)
     classes: int
-    gradient: Gradient  # of a head's mean loss: inputs, labels and head in, an array of the head's shape out
+    gradient: Gradient
 
     @property
     def inputs(self) -> np.ndarray:
@@ -43,13 +44,15 @@ def class_counts(views: Views) -> np.ndarray:
 
 def gradient(views: Views) -> np.ndarray:
     """The gradient of the mean loss at the head, float32, of the head's shape."""
-    return np.asarray(views.gradient(views.inputs, views.labels, views.head).astype(np.float32))
+    weights = view_weights(views.labels, views.classes) if views.held.weighted else None
+    found: np.ndarray = views.gradient(views.inputs, views.labels, views.head, weights).astype(np.float32)
+    return found
 
 
 def class_means(views: Views) -> np.ndarray:
     """The sum of each class's features over all views, and the class's frequency, (C, D + 1) float32."""
     x = np.column_stack([views.inputs.astype(np.float64), np.ones(len(views.rows))])
-    return (np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32)
+    return np.asarray((np.eye(views.classes)[views.labels].T @ x / len(x)).astype(np.float32), np.float32)
 
 
 def squares(views: Views) -> np.ndarray:
@@ -65,10 +68,14 @@ MEASURES: dict[str, Callable[[Views], np.ndarray]] = {
 }
 
 
-def linear_gradient(features: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """The gradient (C, D + 1) float64 of the mean cross-entropy of a linear head."""
+def linear_gradient(
+    features: np.ndarray, labels: np.ndarray, head: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """The gradient (C, D + 1) float64 of the mean cross-entropy, times `weights` (n,), of a linear head."""
     wrong = probabilities(head, features)
     wrong[np.arange(len(labels)), labels] -= 1
+    if weights is not None:
+        wrong = wrong * weights[:, None]
     return np.column_stack([wrong.T @ features.astype(np.float64), wrong.sum(axis=0)]) / len(labels)
 
 

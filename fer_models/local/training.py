@@ -1,7 +1,7 @@
 """The local update: phones, one or many in one pass, and the baselines all train through this file.
 
 The arithmetic is `kernel.train_epoch`; this file determines which rows to train on and what to return.
-Source: FedAvg (McMahan et al., 2017) with local Adam; a phone's optimiser state is reset every round.
+Source: FedAvg (McMahan et al., 2017), with local SGD or Adam; a phone's optimiser state is reset every round.
 """
 
 from collections.abc import Callable
@@ -37,8 +37,19 @@ class PhoneData(Protocol):
     def sizes(self) -> np.ndarray:
         """Views of each phone, (phones,) int64."""
 
+    @property
+    def weighted(self) -> bool:
+        """Whether a phone weighs the loss of a view by the inverse frequency of its class on the phone."""
+
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
+
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """The photos of `phones` (k,), by which they count in the mean, (k,) int64; None: by their views."""
+
+
+_ARRAYS = ("labels", "rows", "offsets")  # files of PhoneRows
+_EXTRA = ("photos", "weighted")  # those that may be missing
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,10 @@ class PhoneRows:
     labels: np.ndarray  # (m,) int64
     rows: np.ndarray  # (total,) int64 into features and labels
     offsets: np.ndarray  # (phones + 1,) int64
+    photos: np.ndarray | None = (
+        None  # (phones,) int64, by which phones count in the mean; None: by their views
+    )
+    weighted: bool = False  # whether losses are weighted by the inverse frequency of the class on the phone
 
     @property
     def phones(self) -> int:
@@ -64,12 +79,21 @@ class PhoneRows:
         """What `phones` (k,) own: rows (n,) int64, firsts (k,) and lasts (k,); number i rows[first:last]."""
         return self.rows, self.offsets[phones], self.offsets[phones + 1]
 
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """The photos of `phones` (k,), by which they count in the mean, (k,) int64; None: by their views."""
+        return None if self.photos is None else self.photos[phones]
+
     def save(self, folder: Path, features: Path) -> None:
-        """Writes the rows, offsets and labels to `folder`, and the path of the features."""
+        """Writes everything but the features to `folder`, and their path."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("labels", "rows", "offsets"):
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
+        if self.photos is not None:
+            arrays["photos"] = self.photos
+        if self.weighted:
+            arrays["weighted"] = True
+        for name, array in arrays.items():
             with whole_file(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
-                np.save(file, getattr(self, name))
+                np.save(file, array)
         with whole_file(folder / "features.path") as temporary:
             temporary.write_text(str(features), encoding="utf-8")
 
@@ -77,10 +101,10 @@ class PhoneRows:
     def load(cls, folder: Path) -> "PhoneRows":
         """Opens what `save` wrote, memory-mapped."""
         features = Path((folder / "features.path").read_text(encoding="utf-8"))
-        arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("labels", "rows", "offsets")
-        }
-        return cls(features=np.load(features, mmap_mode="r"), **arrays)
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        extra = {name: np.load(path) for name in _EXTRA if (path := folder / f"{name}.npy").exists()}
+        weighted = bool(extra.pop("weighted", False))
+        return cls(np.load(features, mmap_mode="r"), **arrays, **extra, weighted=weighted)
 
 
 @dataclass(frozen=True)
@@ -88,8 +112,8 @@ class Update:
     """The sum of phones' updates; such sums add exactly, in any order and grouping."""
 
     total: np.ndarray  # (C, D + 1) float64, sum of views * (head - start), multiples of kernel.QUANTUM
-    views: int  # sum of the phones' views: the weight of `total`
-    photos: int  # views processed: views * local epochs
+    views: int  # sum of the phones' views, or of their photos if they count by them: the weight of `total`
+    photos: int  # views processed: the phones' views * local epochs
     phones: int
     loss: float  # training loss summed over the photos processed, exact as well
     reach: float  # bound of every partial sum in `total`; exact while below kernel.EXACT_BELOW
@@ -133,7 +157,7 @@ class LocalWork:
     local: LocalTerms = LocalTerms()
     starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
-    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; default: its views
+    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; default: what it counts
     each: bool = False  # whether to return each phone's update
     losses: bool = False  # whether to return the mean loss of each phone's start on its views
     transforms: "Changes | None" = None  # applied to updates before they are summed
@@ -182,40 +206,59 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
     starts = head[None] if work.starts is None else work.starts
     none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)
-    sizes = lasts - firsts
+    sizes, counts = lasts - firsts, counted(held, phones)
     total = np.zeros(head.shape, np.float64)
     updates = np.empty((len(phones) if work.each else 0, *head.shape), work.dtype)
     reaches, photo_losses = np.empty(len(phones)), np.empty(len(phones))
     kernel.train_phones(
-        np.asarray(held.features), np.asarray(held.labels), rows, firsts, lasts, phones,
-        sizes.astype(np.float64) if work.weights is None else work.weights,
-        head, starts, train.batch, train.lr, train.optimizer == "adam", train.dropout, work.epochs,
-        np.uint64(work.key), local.pull, local.margin, local.prior,
-        none if work.corrections is None else work.corrections, work.reach_limit,
+        *map(_read_only, (held.features, held.labels, rows, firsts, lasts, phones)),
+        _read_only(counts.astype(np.float64) if work.weights is None else work.weights),
+        _read_only(head), _read_only(starts), train.batch, train.lr, train.optimizer == "adam", train.dropout,
+        work.epochs, np.uint64(work.key), local.pull, local.margin, local.prior,
+        _read_only(none if work.corrections is None else work.corrections), held.weighted, work.reach_limit,
         total, updates, reaches, photo_losses,
     )  # fmt: skip
     losses = _losses(held, phones, starts, reaches < work.reach_limit) if work.losses else None
-    return trained(phones, sizes, work, (total, reaches, photo_losses), updates, losses)
+    return trained(phones, (counts, sizes), work, (total, reaches, photo_losses), updates, losses)
+
+
+def counted(held: PhoneData, phones: np.ndarray) -> np.ndarray:
+    """What each of `phones` (k,) counts in the mean: its photos, or its views, (k,) int64."""
+    photos = held.photos_of(phones)
+    if photos is not None:
+        return photos
+    _, firsts, lasts = held.of(phones)
+    return np.asarray(lasts - firsts)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written. To the compiler memory maps, writable arrays and these are three types:
+    what the kernel only reads is always of this one, so that it is compiled once.
+    """
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def trained(
     phones: np.ndarray,
-    sizes: np.ndarray,
+    numbers: tuple[np.ndarray, np.ndarray],
     work: LocalWork,
     sums: tuple[np.ndarray, np.ndarray, np.ndarray],
     updates: np.ndarray,
     losses: np.ndarray | None,
 ) -> Trained:
     """The result of `work`; `sums`: the total over phones below the limit, every phone's reach, nan if it is
-    not finite, and its training loss, (k,) each.
+    not finite, and its training loss, (k,) each; `numbers`: what phones count, and their views, (k,) int64.
     """
     total, reaches, photo_losses = sums
     sound = reaches < work.reach_limit
-    views, spent = int(sizes[sound].sum()), photo_losses[sound]
+    counts, views = (int(each[sound].sum()) for each in numbers)
+    spent = photo_losses[sound]
     reach = float(reaches[sound].sum())
     return Trained(
         phones[sound],
-        Update(total, views, views * work.epochs, int(sound.sum()), float(spent.sum()), reach),
+        Update(total, counts, views * work.epochs, int(sound.sum()), float(spent.sum()), reach),
         spent,
         phones[reaches >= work.reach_limit],
         updates[sound] if work.each else None,
@@ -229,8 +272,17 @@ def _losses(held: PhoneData, phones: np.ndarray, starts: np.ndarray, sound: np.n
     found = np.full(len(phones), np.nan)
     for place in np.flatnonzero(sound):
         own, head = rows[firsts[place] : lasts[place]], starts[min(int(place), len(starts) - 1)]
-        found[place] = cross_entropy(probabilities(head, held.features[own]), held.labels[own])
+        chances, labels = probabilities(head, held.features[own]), held.labels[own]
+        weights = view_weights(labels, len(head)) if held.weighted else None
+        found[place] = cross_entropy(chances, labels, weights)
     return found
+
+
+def view_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """The weight of each view's loss on a phone with these labels (n,): (n,) float32, mean 1."""
+    weights = np.empty(classes, np.float32)
+    kernel.class_weights(np.bincount(labels, minlength=classes), weights)
+    return np.asarray(weights[labels])
 
 
 class CentralTrainer:
@@ -265,12 +317,14 @@ class CentralTrainer:
 
     def _trained(self, views: int, epoch_key: int) -> float:
         held, train = self._pooled, self._train.after(max(self._epoch - 1, 0))
-        # To the compiler a read-only memory map is a different type: plain views share the compiled code.
-        features, labels, rows = (np.asarray(a) for a in (held.features, held.labels, held.rows))
-        offsets, none = np.zeros(len(self.head), np.float32), self.head[:0]
+        features, labels, rows = map(_read_only, (held.features, held.labels, held.rows))
+        offsets = np.zeros(len(self.head), np.float32)
+        weights = np.empty(len(self.head) if held.weighted else 0, np.float32)
+        if held.weighted:
+            kernel.class_weights(kernel.class_counts(labels, rows, len(self.head)), weights)
         loss, self._step = kernel.train_epoch(
             features, labels, rows, views, self.head, self._first, self._second, self._step,
             train.batch, train.lr, train.optimizer == "adam", train.dropout, np.uint64(epoch_key),
-            offsets, self.head, 0.0, none,
+            offsets, _read_only(self.head), 0.0, _read_only(self.head[:0]), weights,
         )  # fmt: skip
         return float(loss)

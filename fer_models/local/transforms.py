@@ -17,7 +17,7 @@ import numpy as np
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.training import LocalWork, PhoneData, Trained, Update
+from fer_models.local.training import LocalWork, PhoneData, Trained, Update, counted
 
 _BYTES = 64_000_000  # of updates in float64 at a time
 
@@ -125,7 +125,8 @@ class Transforms:
     ) -> Trained:
         """Trains a block without summing, transforms its updates and sums those."""
         phones = context.phones
-        weights = context.views.astype(np.float64) if work.weights is None else work.weights
+        counts = counted(held, phones)
+        weights = counts.astype(np.float64) if work.weights is None else work.weights
         trained = trainer(held, phones, replace(work, weights=np.zeros(len(phones))))
         assert trained.updates is not None
         place = np.searchsorted(phones, trained.phones)
@@ -142,10 +143,12 @@ class Transforms:
         total = np.zeros(work.head.shape)
         kernel.add_updates(total, updates[sound], weights[sound])
         views, photo_losses = int(context.views[sound].sum()), trained.photo_losses[sound]
-        reach = float(reaches[sound].sum())
+        reach, counted_in = float(reaches[sound].sum()), int(counts[place][sound].sum())
         return Trained(
             trained.phones[sound],
-            Update(total, views, views * work.epochs, int(sound.sum()), float(photo_losses.sum()), reach),
+            Update(
+                total, counted_in, views * work.epochs, int(sound.sum()), float(photo_losses.sum()), reach
+            ),
             photo_losses,
             trained.phones[large],
             updates[sound].astype(np.float32) if each else None,
@@ -250,6 +253,15 @@ class Relabelled:
         """Views of each phone, (phones,) int64."""
         return self.held.sizes
 
+    @property
+    def weighted(self) -> bool:
+        """Unchanged; the weights are those of the new labels."""
+        return self.held.weighted
+
     def of(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The rows of `phones` (k,), unchanged."""
         return self.held.of(phones)
+
+    def photos_of(self, phones: np.ndarray) -> np.ndarray | None:
+        """Unchanged."""
+        return self.held.photos_of(phones)

@@ -1,5 +1,6 @@
 """The cache of expensive results between runs, and atomic file writes."""
 
+import hashlib
 import os
 import re
 import secrets
@@ -61,3 +62,9 @@ def sweep_up(folder: Path) -> None:
     for path in folder.rglob(".*"):
         if re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name) and path.is_file():
             path.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,12 +19,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from fer_models.heads import cross_entropy
 from fer_models.local import kernel
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, trained
+from fer_models.local.training import (
+    LocalTerms,
+    LocalWork,
+    PhoneData,
+    Trained,
+    counted,
+    trained,
+    view_weights,
+)
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import BATCH, NetworkClassifier, Spec, restore
-from fer_models.networks.training import make_optimizer
+from fer_models.networks.training import class_weights, make_optimizer, mean_loss
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +88,8 @@ class NetworkPhones:
             return work.transforms.train(self.train, held, phones, work)
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
         sizes = lasts - firsts
-        weights = sizes.astype(np.float64) if work.weights is None else work.weights
+        counts = counted(held, phones)
+        weights = counts.astype(np.float64) if work.weights is None else work.weights
         starts = work.head[None] if work.starts is None else work.starts
         total = np.zeros(work.head.shape)
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
@@ -101,7 +111,7 @@ class NetworkPhones:
                 if work.each:
                     updates[place] = np.subtract(head, start, dtype=np.float64)
         sums = total, reaches, photo_losses
-        return trained(phones, sizes, work, sums, updates, losses if work.losses else None)
+        return trained(phones, (counts, sizes), work, sums, updates, losses if work.losses else None)
 
     def _phone(
         self, held: PhoneData, own: np.ndarray, start: np.ndarray, phone: int, place: int, work: LocalWork
@@ -115,6 +125,7 @@ class NetworkPhones:
         added = _added(parameters, work, place)
         device = parameters[0].device
         offsets = _offsets(held.labels[own], learner.spec.classes, work.local).to(device)
+        weights = class_weights(held.labels[own], learner.spec.classes, device) if held.weighted else None
         phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
         learner.network.train()
         loss = 0.0
@@ -127,7 +138,7 @@ class NetworkPhones:
                 x = torch.from_numpy(held.features[chosen]).to(device)
                 y = torch.from_numpy(held.labels[chosen]).to(device)
                 optimizer.zero_grad()
-                one = torch.nn.functional.cross_entropy(learner.network(x) + offsets, y)
+                one = mean_loss(learner.network(x) + offsets, y, weights)
                 one.backward()
                 added()
                 for parameter in _resting(parameters, epoch, work.local):
@@ -136,8 +147,10 @@ class NetworkPhones:
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
 
-    def gradient(self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray) -> np.ndarray:
-        """The gradient (1, P) float64 of the mean loss of a head, without dropout."""
+    def gradient(
+        self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The gradient (1, P) float64 of the mean loss of a head, times `weights` (n,), without dropout."""
         import torch
 
         learner = self.classifier(head)
@@ -148,15 +161,17 @@ class NetworkPhones:
                 part = slice(first, first + BATCH)
                 x = torch.from_numpy(np.array(inputs[part])).to(parameters[0].device)
                 y = torch.from_numpy(np.array(labels[part])).to(parameters[0].device)
-                loss = torch.nn.functional.cross_entropy(learner.network(x), y, reduction="sum")
-                total += _flat(list(torch.autograd.grad(loss, parameters)))
+                losses = torch.nn.functional.cross_entropy(learner.network(x), y, reduction="none")
+                if weights is not None:
+                    losses = losses * torch.from_numpy(weights[part]).to(losses.device)
+                total += _flat(list(torch.autograd.grad(losses.sum(), parameters)))
         return total / len(labels)
 
     def _loss(self, held: PhoneData, own: np.ndarray, head: np.ndarray) -> float:
         """The mean loss of a head on the rows `own` (n,), without dropout."""
         chances = self.classifier(head).probabilities(held.features[own])
-        of_label = chances[np.arange(len(own)), held.labels[own]]
-        return float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean())
+        weights = view_weights(held.labels[own], self.start.spec.classes) if held.weighted else None
+        return cross_entropy(chances, held.labels[own], weights)
 
 
 def _flat(parameters: "Sequence[torch.Tensor]") -> np.ndarray:

@@ -37,6 +37,8 @@ class NetworkTrainer:
         self._device = opened(device)
         self._learner = start.on(self._device)
         self._optimizer = make_optimizer(self._learner, train)
+        labels, classes = pooled.labels[pooled.rows], start.spec.classes
+        self._weights = class_weights(labels, classes, self._device) if pooled.weighted else None
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
 
     @property
@@ -76,7 +78,7 @@ class NetworkTrainer:
         features = torch.from_numpy(self._pooled.features[rows]).to(self._device)
         labels = torch.from_numpy(self._pooled.labels[rows]).to(self._device)
         self._optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(self._learner.network(features), labels)
+        loss = mean_loss(self._learner.network(features), labels, self._weights)
         loss.backward()
         self._optimizer.step()
         return loss.item() * len(rows)
@@ -94,6 +96,26 @@ class NetworkTrainer:
         for name, module in self._learner.network.named_modules():
             if isinstance(module, Dropout):
                 module.generator.manual_seed(key(self._seed, "central", self._epoch, name) % 2**63)
+
+
+def class_weights(labels: np.ndarray, classes: int, device: "torch.device") -> "torch.Tensor":
+    """The weights (C,) of the classes' losses on a machine, or a phone, with these labels."""
+    import torch
+
+    weights = np.empty(classes, np.float32)
+    kernel.class_weights(np.bincount(labels, minlength=classes), weights)
+    return torch.from_numpy(weights).to(device)
+
+
+def mean_loss(
+    logits: "torch.Tensor", labels: "torch.Tensor", weights: "torch.Tensor | None"
+) -> "torch.Tensor":
+    """The mean over a batch of the cross-entropy, times the weight of its class where `weights` has any."""
+    from torch.nn.functional import cross_entropy
+
+    if weights is None:
+        return cross_entropy(logits, labels)
+    return (weights[labels] * cross_entropy(logits, labels, reduction="none")).mean()
 
 
 def make_optimizer(learner: NetworkClassifier, train: TrainConfig) -> "torch.optim.Optimizer":

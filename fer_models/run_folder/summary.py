@@ -37,6 +37,8 @@ class Trained:
     nodes: int  # 0 for a baseline
     experiment: str  # its name
     seconds_features: float  # 0 s if they were cached
+    # What they took when they were computed, by the run's share of the rows; None if not known.
+    seconds_features_computed: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,8 @@ class PhotoCost:
     parameters: int  # of the whole network
     parameters_trained: int  # those that training changed
     multiply_adds: int  # per photo
-    ms_per_photo: float  # measured on a few test photos
+    # Measured on a few test photos; None for one of many runs.
+    ms_per_photo: float | None = field(default=None, metadata=APPLIES)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint u
 class PhoneInputs:
     """What phones receive besides the head, one row per phone, in their order; None: nothing."""
 
-    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of its views
+    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of `views`
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to each of its gradients
     starts: np.ndarray | None = None  # (k, C, D + 1) float32, its personal head, if `own` is set
 
@@ -31,7 +31,7 @@ class RoundUpdates:
     """The updates of a round; the phones are sorted by id."""
 
     phones: np.ndarray  # (k,) int64, ids
-    views: np.ndarray  # (k,) int64
+    views: np.ndarray  # (k,) int64, what each counts: its views; its photos if it balances classes itself
     mean: np.ndarray  # (C, D + 1) float64: sum of weight * (head - start) / sum of views; weights are views
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, head - start per phone; if `needs_updates`
     losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on the phone's views; if `losses`
@@ -108,7 +108,7 @@ class Algorithm(ABC):
     def ask(
         self, head: np.ndarray, phones: np.ndarray, views: np.ndarray, steps: np.ndarray, state: State
     ) -> PhoneInputs:
-        """The inputs of `phones` (k,) in a round, besides its head; views and steps (k,) are per phone."""
+        """The inputs of `phones` (k,) in a round, besides its head; views, steps (k,) as in RoundUpdates."""
         return PhoneInputs()
 
     def chosen(self, state: State) -> Chosen:

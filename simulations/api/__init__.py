@@ -13,10 +13,13 @@ from fer_models.errors import InputError, RunError
 from simulations.api.door import baseline, how_to_go_on, load, open_run, resume, run, study, sweep
 from simulations.api.folders import Report, list_runs, report
 from simulations.api.results import Run
+from simulations.api.suites import BenchmarkFailedError, BenchmarkResult, benchmark
 from simulations.api.tables import StudyFailedError, StudyResult, SweepFailedError, SweepResult
 from simulations.experiment import Experiment
 
 __all__ = [
+    "BenchmarkFailedError",
+    "BenchmarkResult",
     "Experiment",
     "InputError",
     "Report",
@@ -27,6 +30,7 @@ __all__ = [
     "SweepFailedError",
     "SweepResult",
     "baseline",
+    "benchmark",
     "how_to_go_on",
     "list_runs",
     "load",

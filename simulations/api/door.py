@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tomli_w
-
 from fer_models.errors import InputError
+from simulations.api.given import Settings, as_list, as_settings, as_text, counted
 from simulations.api.results import Run, opened
 from simulations.api.tables import StudyFailedError, StudyResult, SweepFailedError, SweepResult
 from simulations.experiment import Experiment
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 Source = str | Path | Experiment  # a shipped name, the path of a TOML file, or what `load` returned
 # Values by key, or KEY=VALUE each, as for --set; None: no settings.
-Settings = Mapping[str, object] | Iterable[str] | None
 
 
 def load(
@@ -29,7 +27,7 @@ def load(
 ) -> Experiment:
     """An experiment with its complete configuration: `data` overrides data.source, `settings` any key."""
     named_or_loaded = experiment if isinstance(experiment, Experiment) else str(experiment)
-    return Experiment(*load_named(named_or_loaded, data=_text(data), settings=_words(settings)))
+    return Experiment(*load_named(named_or_loaded, data=as_text(data), settings=as_settings(settings)))
 
 
 def run(
@@ -103,12 +101,12 @@ def study(
     from simulations.terminal.display import Display
 
     settle()
-    folder = run_folder_for(_text(out), "study")
+    folder = run_folder_for(as_text(out), "study")
     asked = ask(
-        data=_text(data),
-        settings=_words(settings),
-        models=_list(models),
-        balances=_list(balances),
+        data=as_text(data),
+        settings=as_settings(settings),
+        models=as_list(models),
+        balances=as_list(balances),
         seeds=seeds,
         folder=folder,
         command=command or "api.study(...)",
@@ -117,7 +115,7 @@ def study(
         found, page, failed = run_study(asked, display)
     result = StudyResult(folder, found, page)
     if failed:
-        raise StudyFailedError(_failed(failed, len(asked.runs)), result)
+        raise StudyFailedError(counted(failed, len(asked.runs)), result)
     return result
 
 
@@ -146,13 +144,13 @@ def sweep(
     from simulations.terminal.display import Display
 
     settle()
-    folder = run_folder_for(_text(out), "sweep")
+    folder = run_folder_for(as_text(out), "sweep")
     asked = ask(
         str(experiment) if isinstance(experiment, Path) else experiment,
-        data=_text(data),
-        settings=_words(settings),
-        strategies=_list(strategies),
-        partitions=_list(partitions),
+        data=as_text(data),
+        settings=as_settings(settings),
+        strategies=as_list(strategies),
+        partitions=as_list(partitions),
         seeds=seeds,
         folder=folder,
         command=command or "api.sweep(...)",
@@ -164,7 +162,7 @@ def sweep(
     table.write(finished, found, folder)
     result = SweepResult(folder, finished, found)
     if failed:
-        raise SweepFailedError(_failed(failed, len(asked.cells)), result)
+        raise SweepFailedError(counted(failed, len(asked.cells)), result)
     return result
 
 
@@ -186,7 +184,7 @@ def _begin(
 
     settle()
     loaded = load(experiment, data, settings)
-    folder = run_folder_for(_text(out), loaded.name)
+    folder = run_folder_for(as_text(out), loaded.name)
     check_folder(folder)
     said = command or _call(name, experiment, data, settings, alone=federated and not baseline)
     return _trained(Request(loaded.name, loaded.config, folder, said, federated, baseline), progress)
@@ -215,50 +213,3 @@ def _call(name: str, experiment: Source, data: str | Path | None, settings: Sett
     if settings:
         words.append(f"settings={dict(settings) if isinstance(settings, Mapping) else list(settings)!r}")
     return f"api.{name}({', '.join([*words, *(['baseline=False'] if alone else [])])})"
-
-
-def _failed(failed: list[str], total: int) -> str:
-    return f"{len(failed)} of {total} runs failed; {'; '.join(failed)}"
-
-
-def _text(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _list(values: Iterable[object] | None) -> str | None:
-    """As for --models: names separated by commas."""
-    if values is None or isinstance(values, str):
-        return values
-    return ",".join(map(str, values))
-
-
-def _words(settings: Settings) -> list[str]:
-    """The settings as KEY=VALUE, with VALUE in TOML."""
-    if settings is None:
-        return []
-    if isinstance(settings, str):
-        raise InputError(
-            f'settings must map keys to values, got {settings!r}; for example {{"federation.rounds": 3}}'
-        )
-    if not isinstance(settings, Mapping):
-        return list(settings)
-    return [f"{key}={_toml(key, value)}" for key, value in settings.items()]
-
-
-def _toml(key: str, value: object) -> str:
-    """A value as one line of TOML; paths become text, NumPy's numbers Python's."""
-    if isinstance(value, Mapping):
-        return (
-            f"{{{', '.join(f'{_toml(key, str(name))} = {_toml(key, one)}' for name, one in value.items())}}}"
-        )
-    if callable(rows := getattr(value, "tolist", None)):  # NumPy's arrays and numbers
-        value = rows()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(key, each) for each in value)}]"
-    plain = str(value) if isinstance(value, Path) else value
-    try:
-        return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
-    except TypeError as error:
-        raise InputError(
-            f"settings: {key} cannot be {value!r}; give text, a number or a list of them"
-        ) from error

@@ -41,7 +41,10 @@ class StudyResult:
         return f"<study of {', '.join(self.study.models)}; {printable(self.page)}>"
 
     def _repr_html_(self) -> str:
-        names = ("model", "balance", "accuracy", "macro_f1", "seconds_training", "ms_per_photo")
+        names = (
+            "model", "balance", "accuracy", "macro_f1", "seconds_training", "seconds_with_features",
+            "ms_per_photo",
+        )  # fmt: skip
         return _html("Study: means over seeds, test photos", self.rows, names, self.page)
 
 

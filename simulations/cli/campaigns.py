@@ -1,4 +1,6 @@
-"""Commands that train many runs: `fedfer study` and `fedfer sweep`. Heavy imports happen when they run."""
+"""Commands that train many runs: `fedfer study`, `sweep` and `benchmark`. Heavy imports happen when they
+run.
+"""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +12,7 @@ from simulations.cli.options import Data, Experiment, Quiet, Set, command, out_o
 from simulations.run.folders import run_folder_for
 
 if TYPE_CHECKING:
+    from simulations.api.suites import BenchmarkResult
     from simulations.api.tables import StudyResult, SweepResult
 
 
@@ -94,6 +97,49 @@ def sweep(
                 strategies=strategies, partitions=partitions, seeds=seeds, command=command(),
             )  # fmt: skip
         except api.SweepFailedError as error:
+            show(error.result)
+            raise
+    show(result)
+
+
+def benchmark(
+    suite: Annotated[str | None, typer.Argument(metavar="[SUITE]")] = None,
+    data: Data = None,
+    seeds: Annotated[int | None, seeds_option(1000)] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", metavar="N", help="Processes; default: one per core.")
+    ] = None,
+    settings: Set = None,
+    out: Annotated[str | None, out_option("benchmark")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare arms, centralized and federated, on the same folds of people, all tuned alike.
+
+    SUITE is a shipped one or the path of a TOML file; default: quick. Results are tables with intervals and
+    verdicts, and benchmark.html. Finished runs are not trained again: fedfer benchmark --out DIR resumes the
+    benchmark in DIR.
+    """
+    from rich.console import Console
+
+    from simulations import api
+    from simulations.benchmark import table as benchmark_table
+
+    def show(result: "BenchmarkResult") -> None:
+        if not quiet:
+            benchmark_table.show(result.benchmark, Console(highlight=False))
+            print(f"\nOpen {result.page}")
+
+    if jobs is not None and jobs < 1:
+        raise typer.BadParameter(
+            f"{jobs} is not in the range; give a number of at least 1", param_hint="--jobs"
+        )
+    folder = run_folder_for(out, "benchmark")
+    with resumable(folder, "benchmark.toml", f"fedfer benchmark --out {shlex.quote(str(folder))}"):
+        try:
+            result = api.benchmark(
+                suite, data, settings or (), folder, not quiet, seeds=seeds, jobs=jobs, command=command()
+            )
+        except api.BenchmarkFailedError as error:
             show(error.result)
             raise
     show(result)

@@ -211,7 +211,7 @@ def _balance(balance: Balance) -> Text:
     text.append(f" {balance.ratio_before:.3g} to 1; ")
     if not wanted:
         return text.append("not balanced (data.balance is 0)")
-    return text.append(f"{balance.ratio_after:.3g} to 1 after balancing to {wanted:,} views a class")
+    return text.append(f"{balance.ratio_after:.3g} to 1 after balancing {balance.how}")
 
 
 def _across(number: int, unit: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from fer_models.balancing.registry import chosen
 from fer_models.errors import InputError
 from fer_models.machine.quiet import hush
 from fer_models.models import ON_DEVICES
@@ -25,7 +26,7 @@ from simulations.run.rounds import ExistingGrid
 
 hush()  # Flower imports this and starts Ray before it calls anything here
 app = ServerApp()
-_AS_THEY_ARE = "data.balance=0"  # the default on devices
+_AS_THEY_ARE = "data.balance=0"  # the default on devices, unless they can balance
 _PATIENCE, _PAUSE = 120.0, 1.0  # seconds to wait for the first nodes, and between polls
 
 
@@ -63,7 +64,8 @@ def request(settings: dict[str, str], *, devices: bool) -> Request:
     given = shlex.split(settings.get("set", ""))
     name, config = load(experiment, data=data, settings=given)
     if devices:
-        if "balance" not in read_toml(shipped().get(experiment, Path(experiment))).get("data", {}):
+        written = read_toml(shipped().get(experiment, Path(experiment))).get("data", {})
+        if "balance" not in written and chosen(config.data).central_plan:
             _, config = load(experiment, data=data, settings=[_AS_THEY_ARE, *given])
         _check_devices(config)
     return Request(name, config, out, "flwr run", baseline=not devices, devices=devices)
@@ -79,10 +81,10 @@ def _absolute(settings: dict[str, str], name: str) -> str:
 
 def _check_devices(config: Config) -> None:
     """InputError for settings that work on simulated phones but not on devices."""
-    if config.data.balance:
+    if chosen(config.data).central_plan:
         raise InputError(
-            "data.balance: devices train on their photos as they are, since balancing needs a plan over all"
-            f" photos, which no node has, got {config.data.balance}; omit it, or set it to 0"
+            f'data.balance_on: "{config.data.balance_on}" needs a plan over all photos, which no node has;'
+            f" set it to another way, or data.balance, which is {config.data.balance}, to 0"
         )
     if config.federation.partition != FederationConfig().partition:
         raise InputError(

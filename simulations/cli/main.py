@@ -9,7 +9,7 @@ import click
 import typer
 
 from fer_models.errors import InputError
-from simulations.cli.campaigns import study, sweep
+from simulations.cli.campaigns import benchmark, study, sweep
 from simulations.cli.exits import resumable, run_app
 from simulations.cli.folders import report, runs
 from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command
@@ -94,6 +94,7 @@ def baseline(
 
 app.command(cls=Working)(study)
 app.command(cls=Working)(sweep)
+app.command(cls=Working)(benchmark)
 app.command(cls=Working)(report)
 app.command(cls=Working)(runs)
 

@@ -18,9 +18,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
-from fer_models.machine.cache import whole_file
+from fer_models.machine.cache import sha256_of, whole_file
 from fer_models.photos.given_photos import given_photos
 from fer_models.prediction import UNKNOWN, Prediction, fitting_encoder, known, predict, read_head
 from fer_models.run_folder.summary import Head

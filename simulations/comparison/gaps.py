@@ -33,9 +33,9 @@ def differences(runs: Sequence[Run]) -> str:
         dots, label=f"Accuracy minus that of {first.name}, in points: {words}", percent=False
     )
     text = (
-        f"Every run minus {first.name}, the first one given. The 95% intervals (bootstrap, {drawn.how}) cover the"
-        " choice of test photos and people alone: an interval without zero means that for these two trained"
-        " heads other test people would hardly change the sign, not that one method is better."
+        f"Every run minus {first.name}, the first one given. The 95% intervals (bootstrap, {drawn.how}) "
+        "cover the choice of test photos and people alone: an interval without zero means that for these two "
+        "trained heads other test people would hardly change the sign, not that one method is better."
     )
     if len(others) > 1:
         text += " Of many intervals one in twenty misses by chance."

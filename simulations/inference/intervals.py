@@ -6,6 +6,7 @@ covers other test people only, neither another split nor another seed of the sam
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,10 +60,13 @@ def resampled(replicates: Sequence[Replicate], *, classes: int, measure: str, se
     return np.stack(columns, axis=1)
 
 
+@lru_cache(maxsize=4)
 def people_weights(people: int, seed: int) -> np.ndarray:
-    """How often each of the people is in each resample: (RESAMPLES, people)."""
+    """How often each of the people is in each resample: (RESAMPLES, people), read-only."""
     rng = stream(seed, "inference", "people")
-    return rng.multinomial(people, np.full(people, 1 / people), size=RESAMPLES).astype(np.float64)
+    weights = rng.multinomial(people, np.full(people, 1 / people), size=RESAMPLES).astype(np.float64)
+    weights.flags.writeable = False
+    return weights
 
 
 def _shares(rng: np.random.Generator, number: int) -> np.ndarray:

@@ -5,7 +5,7 @@ A photo goes to one phone, with all its views; a partition whose phones own no p
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -47,4 +47,4 @@ class Partition(ABC):
 def shards(pool: PhoneRows, owner: np.ndarray) -> PhoneRows:
     """Phones that own the rows (n,) of the pool according to `owner` (n,); none is empty."""
     order, offsets = np.argsort(owner, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(owner))])
-    return PhoneRows(pool.features, pool.labels, pool.rows[order], offsets)
+    return replace(pool, rows=pool.rows[order], offsets=offsets)

@@ -44,7 +44,7 @@ class DirichletClients(Partition):
         if self.alpha < _ONE_SIDED:
             only: np.ndarray = np.eye(len(prior))[rng.choice(len(prior), p=prior)]
             return only
-        return rng.dirichlet(min(self.alpha, EVEN) * prior)
+        return np.asarray(rng.dirichlet(min(self.alpha, EVEN) * prior))
 
 
 def _take(mix: np.ndarray, left: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

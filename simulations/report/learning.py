@@ -8,6 +8,7 @@ from math import isfinite
 
 import numpy as np
 
+from fer_models.balancing.registry import chosen
 from fer_models.models import MODELS
 from fer_models.run_folder.examples import FOLDER, Example, read_examples
 from fer_models.run_folder.rounds import RoundRecord
@@ -125,13 +126,11 @@ def counts(run: Run) -> str:
     """Class counts before and after balancing."""
     classes, photos, views = run.summary.classes, run.data.photos, run.data.views
     rows = [(name, photos.train.get(name, 0), views.get(name, 0)) for name in classes]
-    balance = run.config.data.balance
+    way, balance = chosen(run.config.data), run.config.data.balance
     text = (
-        f"Training classes are balanced to {balance:,} views each: a class with fewer photos is filled with "
-        "augmented views of its own photos, a class with more keeps a seeded subset. "
-        if balance
-        else "Training classes are not balanced (data.balance = 0). "
-    ) + "Validation and test photos are never balanced or augmented."
+        f"Training classes are balanced {way.words(balance)}: {way.about}. Validation and test photos are"
+        " never balanced or augmented."
+    )
     label = "; ".join(f"{name}: {before:,} photos, {after:,} views" for name, before, after in rows)
     cells = [
         [esc(name), *(f"{n:,}" for n in (before, after, photos.validation[name], photos.test[name]))]

@@ -70,11 +70,13 @@ def write_artifacts(
     began: float,
     own: PersonalHeads | None = None,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
+    timed: bool = True,
 ) -> Summary:
     """Evaluates the selected classifier on the test photos and writes everything; returns the summary.
 
-    `began` is when the run started, by time.perf_counter; `own` the phones' personal heads, if any, which are
-    the result of a run of kind "local"; `classifier` turns such a head into a classifier.
+    `began` is when the run started, by time.perf_counter; `own` the phones' personal heads, if any, which
+    are the result of a run of kind "local"; `classifier` turns such a head into a classifier. `timed`:
+    whether the time to classify a photo is measured.
     """
     path, seeds = log.path / "head.safetensors", world.config.run
     save_head(path, selection.head.arrays(), _metadata(world))
@@ -91,7 +93,7 @@ def write_artifacts(
         **vars(trained),
         **vars(quality),
         **vars(_cost(took)),
-        **vars(_cost_of_photo(world, selection.head)),
+        **vars(_cost_of_photo(world, selection.head, timed)),
         model=world.config.model.name,
         balance=world.config.data.balance,
         selected=selection.number,
@@ -124,13 +126,17 @@ def _quality(log: RunFolder, labels: np.ndarray, chances: np.ndarray, classes: t
     return quality
 
 
-def _cost_of_photo(world: World, classifier: Classifier) -> PhotoCost:
-    """The cost of the model: its size, and the time to classify one photo, measured on a few test photos."""
+def _cost_of_photo(world: World, classifier: Classifier, timed: bool) -> PhotoCost:
+    """The cost of the model: its size and, if `timed`, the time to classify a photo, from a few test
+    photos.
+    """
+    cost = models.cost(world.config.model, classifier, classes=len(world.table.classes), size=world.size)
+    if not timed:
+        return PhotoCost(**cost)
     table = world.table
     some = np.flatnonzero(table.split == 2)[:_TIMED]
     plan = ViewPlan(some, np.zeros_like(some))
     pixels = stack(list(views(table, plan, world.size, seed=0)))
-    cost = models.cost(world.config.model, classifier, classes=len(table.classes), size=world.size)
     return PhotoCost(**cost, ms_per_photo=models.milliseconds(world.encoder, classifier, pixels))
 
 

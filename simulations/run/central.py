@@ -26,6 +26,7 @@ class Central:
     experiment: str  # its name
     command: str  # as typed
     seconds_features: float
+    timed: bool = True  # whether the time to classify a photo is measured
 
     def name(self, epochs: int | Literal["matched"]) -> str:
         """The name of its training in the display."""
@@ -109,8 +110,10 @@ class Central:
                 nodes=0,
                 experiment=self.experiment,
                 seconds_features=self.seconds_features,
+                seconds_features_computed=self.prepared.seconds_features,
             ),
             began=began,
+            timed=self.timed,
         )
 
     def _views(self, epochs: int | Literal["matched"]) -> list[int]:

@@ -34,6 +34,7 @@ class Request:
     baseline: bool = True  # True: train the baseline, or both of them beside a federated run
     devices: bool = False  # whether each phone is a node with its own photos
     provenance: Origin | None = None  # of a run to resume: what it started with
+    brief: bool = False  # one of many runs: no page, and the time to classify a photo is not measured
 
 
 def check_folder(folder: Path) -> None:

@@ -57,10 +57,10 @@ class Rounds:
     through: ExistingGrid
 
     def train(
-        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors
+        self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
     ) -> tuple[Selection[Classifier], Chosen]:
         """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos. Each round is passed on to `mirrors`.
+        chosen for it on the validation photos. Each round is passed on to `mirrors`, if any.
         """
         config, prepared = self.request.config, self.prepared
         states = [start]
@@ -71,7 +71,8 @@ class Rounds:
             def on_round(record: RoundRecord, state: Checkpoint) -> None:
                 stamp.check_unchanged(plan.stamp)
                 log.append_round(record)
-                mirrors.add(record)
+                if mirrors is not None:
+                    mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
                 if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
@@ -108,7 +109,7 @@ class Rounds:
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
         config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
-        lies, files, sizes = "", "", np.ones(federation.phones, np.int64)
+        lies, files, sizes, photos = "", "", np.ones(federation.phones, np.int64), None
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
             prepared.phone_data.save(folder, prepared.features_path)
@@ -116,6 +117,7 @@ class Rounds:
                 network.save(folder)
             files = stamp.stamp([*folder.glob("[!.]*"), prepared.features_path])
             lies, sizes = str(folder), prepared.phone_data.sizes
+            photos = prepared.phone_data.photos_of(np.arange(len(sizes)))
         return Plan(
             prepared=lies,
             sizes=sizes,
@@ -131,6 +133,7 @@ class Rounds:
             classes=len(config.data.classes),
             output=0 if self._network is None else self._network.output,
             patience=federation.patience,
+            photos=photos,
         )
 
     @property
@@ -142,10 +145,13 @@ class Rounds:
             "classes": list(config.data.classes),
             "names": json.dumps(config.data.names),
             "max_unreadable": config.data.max_unreadable,
+            "balance": config.data.balance,
+            "balance_on": config.data.balance_on,
             "size": self.world.size,
             "weights": weights.name,
             "weights_sha256": weights.sha256,
             "seed": config.run.train,
+            "views_seed": config.run.split,
         }
 
     @property

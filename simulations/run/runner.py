@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fer_models.data.images import ImageTable
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
 from fer_models.machine.cache import sweep_up
@@ -32,7 +33,7 @@ from simulations.run.request import Request, check_cache, locked
 from simulations.run.rounds import ExistingGrid, Rounds
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
-from simulations.world.prepare import Prepared, World, survey
+from simulations.world.prepare import Prepared, World, survey, world_of
 
 _TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 
@@ -43,13 +44,19 @@ class Result:
 
     summary: Summary
     baselines: list[tuple[str, Summary]]  # each with its name in the display
-    page: Path
+    page: Path | None  # None for one of many runs
 
 
-def run_experiment(request: Request, display: Display, through: ExistingGrid | None = None) -> Result:
+def run_experiment(
+    request: Request,
+    display: Display,
+    through: ExistingGrid | None = None,
+    *,
+    table: ImageTable | None = None,
+) -> Result:
     """Does what was requested; the run folder is created only after all user input has been checked.
 
-    The rounds go through an existing Grid, if one is given.
+    The rounds go through an existing Grid, if one is given; `table`: the photos, if they are loaded already.
     """
     began = time.perf_counter()
     _check(request, through)
@@ -58,7 +65,11 @@ def run_experiment(request: Request, display: Display, through: ExistingGrid | N
         with display.stage("Photos", unit="photos") as step:
             shared_out = request.federated or request.config.baseline.epochs == "matched"
             shared_out |= request.config.federation.make().changes_pixels  # and so changes what is seen
-            world = survey(request.config, step, phones=shared_out and not request.devices)
+            phones = shared_out and not request.devices
+            if table is None:
+                world = survey(request.config, step, phones=phones)
+            else:
+                world = world_of(request.config, table, phones=phones)
             step(len(world.table), len(world.table))
         tell(world.table, display)
         log = RunFolder(request.folder)
@@ -197,6 +208,7 @@ class _Run:
                 began=began,
                 own=personal_heads.load(log.path),
                 classifier=rounds.classifier,
+                timed=not self.request.brief,
             )
             mirrors.end(summary)
         return self._report(summary, baselines)
@@ -217,6 +229,7 @@ class _Run:
             nodes=through.nodes,
             experiment=self.request.experiment,
             seconds_features=self.seconds_features,
+            seconds_features_computed=self.prepared.seconds_features,
         )
 
     def central(self) -> Result:
@@ -236,7 +249,12 @@ class _Run:
         """Trains a baseline in `folder`, or reads it if it is done; returns its name and summary."""
         request = self.request
         central = Central(
-            self.world, self.prepared, request.experiment, request.command, self.seconds_features
+            self.world,
+            self.prepared,
+            request.experiment,
+            request.command,
+            self.seconds_features,
+            timed=not request.brief,
         )
         name = central.name(epochs)
         if (folder / "summary.json").exists():
@@ -249,6 +267,8 @@ class _Run:
         from simulations.report.report import write_report
 
         folder = self.request.folder
+        if self.request.brief:
+            return Result(summary, baselines, None)
         with self.display.stage("Report", unit="pages") as step:
             folders = [folder / name for name in ("centralized", "centralized-matched")]
             pages = [place for place in folders if (place / "summary.json").exists()] + [folder]

@@ -108,7 +108,7 @@ def ask(
             raise InputError(f"--set {setting}: a study sets that itself; use {instead}")
     config, asked = before or (None, {"models": [], "balances": [], "seeds": 0})
     if config is None or data is not None or settings:
-        _, config = load("quickstart", data=data, settings=[*settings, "evaluation.select=best"])
+        _, config = load("study", data=data, settings=[*settings, "evaluation.select=best"])
     check_installed(config.report.mirror)
     if config.baseline.epochs == "matched":
         raise InputError(

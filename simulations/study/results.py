@@ -5,6 +5,7 @@ Reads run folders only; pairs.py tests whether models differ.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -33,6 +34,7 @@ class Row:
 
     Fields:
         scores: name of SCORES -> shares. seconds: of training, mean of a run; features not counted.
+        seconds_with: the same with the features, as if they had not been shared; None if not known.
         epochs: of the tested model, by seed; None for models without epochs.
         parameters: of the whole network. trained: those that training changes. multiply_adds: per photo.
         ms_per_photo: mean over seeds.
@@ -42,6 +44,7 @@ class Row:
     balance: int
     scores: Mapping[str, Spread]
     seconds: float
+    seconds_with: float | None
     epochs: tuple[int | None, ...]
     parameters: int
     trained: int
@@ -186,12 +189,21 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
         balance=balance,
         scores={name: _spread([run.score(name) for run in runs]) for name in SCORES},
         seconds=fmean(run.summary.seconds_training for run in runs),
+        seconds_with=_with_features(runs),
         epochs=tuple(run.summary.selected if MODELS[model].epochs else None for run in runs),
         parameters=first.parameters,
         trained=first.parameters_trained,
         multiply_adds=first.multiply_adds,
-        ms_per_photo=fmean(run.summary.ms_per_photo for run in runs),
+        ms_per_photo=fmean(run.summary.ms_per_photo or nan for run in runs),
     )
+
+
+def _with_features(runs: Sequence[Run]) -> float | None:
+    features = [run.summary.seconds_features_computed for run in runs]
+    known = [seconds for seconds in features if seconds is not None]
+    if len(known) < len(runs):
+        return None
+    return fmean(run.summary.seconds_training + own for run, own in zip(runs, known, strict=True))
 
 
 def _spread(values: Sequence[float]) -> Spread:

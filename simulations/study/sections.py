@@ -32,17 +32,16 @@ def lede(study: Study) -> str:
 def results(study: Study) -> str:
     """The table, the published rows below ours."""
     rows = [_row(row) for row in study.rows]
-    blank = [""] * (len(_HEAD) - 8)
+    blank = [""] * (len(_HEAD) - 9)
     rows += [
         [esc(each.model), "published", percent(each.accuracy), "", "", "",
-         duration(each.seconds) if each.seconds else "", *blank, ""]
+         "", words.took(each.seconds), *blank, ""]
         for each in PUBLISHED
     ]  # fmt: skip
     aside = range(len(study.rows), len(rows))
     seeds = f"Means over {len(study.seeds)} seeds, ± standard deviation. " if len(study.seeds) > 1 else ""
     note = (
-        f"{seeds}{words.BALANCE} Training is the time of a run without reading photos and computing "
-        "features, which is done once and shared. Parameters and multiply-adds are those of the whole "
+        f"{seeds}{words.BALANCE} {words.TIMES} Parameters and multiply-adds are those of the whole "
         f"network, for one photo; so is the time per photo. Grey rows: {CAUTION}."
     )
     return section(
@@ -50,8 +49,8 @@ def results(study: Study) -> str:
     )
 
 
-_HEAD = ("Model", "Balance", *(words.NAMES[name] for name in words.SHOWN), "Training", "Parameters",
-         "Multiply-adds", "ms per photo", "Epoch")  # fmt: skip
+_HEAD = ("Model", "Balance", *(words.NAMES[name] for name in words.SHOWN), "Training", "With features",
+         "Parameters", "Multiply-adds", "ms per photo", "Epoch")  # fmt: skip
 
 
 def _row(row: Row) -> list[str]:
@@ -61,8 +60,9 @@ def _row(row: Row) -> list[str]:
         scores.append(mean + (f"<small>±{sd}</small>" if sd else ""))
     epochs = ", ".join(str(epoch) for epoch in row.epochs if epoch is not None)
     return [
-        esc(row.model), words.views(row.balance), *scores, duration(row.seconds), words.count(row.parameters),
-        words.count(row.multiply_adds), esc(words.pace(row.ms_per_photo)), epochs,
+        esc(row.model), words.views(row.balance), *scores, duration(row.seconds),
+        words.took(row.seconds_with), words.count(row.parameters), words.count(row.multiply_adds),
+        esc(words.pace(row.ms_per_photo)), epochs,
     ]  # fmt: skip
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.data.augment import ViewPlan, joined_plan, plan_views
+from fer_models.balancing.registry import central_plan
+from fer_models.data.augment import ViewPlan, joined_plan
 from fer_models.data.images import ImageTable, load_table
-from fer_models.encoders.weights import sha256_of
 from fer_models.errors import InputError, RunError
+from fer_models.machine.cache import sha256_of
 from fer_models.models import MODELS
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.files import UnusableError
@@ -106,7 +107,8 @@ def _check_leakage(study: StudyRequest, table: ImageTable, display: Display) -> 
 def _train(study: StudyRequest, seed: int, table: ImageTable, display: Display) -> list[str]:
     """Trains what is missing of one seed; returns a line for each run that diverged."""
     views = study.split_seed(seed)
-    whole = joined_plan(table, [plan_views(table, balance, seed=views) for balance in study.balances])
+    ways = [study.config_of(study.models[0], balance, seed).data for balance in study.balances]
+    whole = joined_plan(table, [central_plan(table, data, seed=views) for data in ways])
     prepare, runs, failed = _preparer(study, whole, display), study.runs, []
     for number, (own, model, balance) in enumerate(runs, 1):
         folder = study.place_of(model, balance, seed)

@@ -7,16 +7,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from simulations.report.page import duration, percent
+from simulations.report.page import percent
 from simulations.study import words as words
 from simulations.study.published import CAUTION, PUBLISHED
 from simulations.study.results import Row, Study
 from simulations.study.words import Finding
 
 _WIDTH = 120  # columns used at most
-_BESIDE = 106  # from this width on, a spread is beside its mean, else below it
+_BESIDE = 115  # from this width on, a spread is beside its mean, else below it
 _ALL = 77  # columns that all scores then take
-_LESS = words.SHOWN[:2]  # the scores shown if there is less room, without parameters and ms per photo
+_LESS = words.SHOWN[:2]  # the scores shown if there is less room, without parameters
 _HEADS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced\naccuracy", "macro_f1": "Macro-F1",
           "weighted_f1": "Weighted\nF1"}  # fmt: skip
 _SHORT = {"accuracy": "Accuracy", "balanced_accuracy": "Bal.\nacc.", "macro_f1": "Macro\nF1",
@@ -48,14 +48,10 @@ def _table(study: Study, width: int, sign: str) -> Table:
     table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("Model", no_wrap=True)
     table.add_column("Balance", justify="right", no_wrap=True)
-    costs = (
-        ("Training", "Parameters", "ms per\nphoto")
-        if wide
-        else ("Train\ntime", "Param-\neters", "ms per\nphoto")
-    )
+    costs = ("Train\ntime", "With\nfeat.", "Param-\neters", "ms per\nphoto")
     for head in (
         *((_HEADS if wide else _SHORT)[name] for name in names),
-        *costs[: 1 if names is _LESS else 3],
+        *costs[: 4 if wide else 3 if names is words.SHOWN else 2],
     ):
         table.add_column(head, justify="right", no_wrap=True)
     last = ""
@@ -70,13 +66,18 @@ def _table(study: Study, width: int, sign: str) -> Table:
     table.add_row()
     table.add_row(Text("published*", style="dim"))
     for each in PUBLISHED:
-        cells = ["", percent(each.accuracy), *[""] * (len(names) - 1), _short(each.seconds)]
+        cells = ["", percent(each.accuracy), *[""] * len(names), _short(each.seconds)]
         table.add_row(each.model.replace(" with ", "\nwith "), *cells, style="dim")
     return table
 
 
 def _cells(row: Row, scores: list[Text]) -> list[str | Text]:
-    costs = [_short(row.seconds), words.count(row.parameters), words.pace(row.ms_per_photo)]
+    costs = [
+        _short(row.seconds),
+        _short(row.seconds_with),
+        words.count(row.parameters),
+        words.pace(row.ms_per_photo),
+    ]
     return [words.views(row.balance), *scores, *costs]
 
 
@@ -88,13 +89,13 @@ def _score(row: Row, name: str, between: str) -> Text:
 
 def _short(seconds: float | None) -> str:
     """Written as 1m 32s: the column is narrow."""
-    time = "" if seconds is None else duration(seconds)
-    return time.replace(" min", "m").replace(" s", "s").replace(" h", "h")
+    return words.took(seconds).replace(" min", "m").replace(" s", "s").replace(" h", "h")
 
 
 def _verdict(study: Study) -> list[RenderableType]:
     """Which models differ: in full at the last balance, in a line at the others."""
-    parts: list[RenderableType] = ["", Text(words.BALANCE, style="dim"), Text(f"* {CAUTION}", style="dim")]
+    parts: list[RenderableType] = [""]
+    parts += [Text(text, style="dim") for text in (words.BALANCE, words.TIMES, f"* {CAUTION}")]
     if len(study.models) < 2:
         return parts
     parts += ["", Text(words.title(study), style="bold")]

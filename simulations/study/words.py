@@ -8,7 +8,7 @@ from simulations.inference.comparison import MARGIN
 from simulations.inference.paired_t import LEVEL
 from simulations.report.charts import short
 from simulations.report.intervals import MANY
-from simulations.report.page import percent, signed
+from simulations.report.page import duration, percent, signed
 from simulations.study.pairs import AT_ONE_SEED, CLEAR, COMPARED, OVER_SEEDS, Pair
 from simulations.study.results import Spread, Study
 
@@ -20,6 +20,10 @@ NAMES = {
 }
 SHOWN = ("accuracy", "macro_f1", "balanced_accuracy", "weighted_f1")  # in this order
 BALANCE = "Balance: training views of each class; none: no balancing."
+TIMES = (
+    "Training: time without reading photos and computing features, which is done once and shared by runs;"
+    " with features: as if each run had computed its own."
+)
 _STANDING = {
     "equal within the margin": "equal within the margin to",
     "not decided": "not decided against",
@@ -163,6 +167,11 @@ def pace(milliseconds: float | None) -> str:
 def count(number: float | None) -> str:
     """2230277 -> "2.23M"; "" for None."""
     return "" if number is None else short(float(f"{number:.3g}"))
+
+
+def took(seconds: float | None) -> str:
+    """For example: 1 min 32 s; "" for None."""
+    return "" if seconds is None else duration(seconds)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.config import SPLITS
+from fer_models.balancing.registry import central_plan, chosen
+from fer_models.config import SPLITS, DataConfig
 from fer_models.data import leakage, thumbnails
-from fer_models.data.augment import plan_views
 from fer_models.data.counts import counts
 from fer_models.data.images import ImageTable, load_table
 from fer_models.data.leakage import Leakage
@@ -68,7 +68,7 @@ def take(config: Config, stage: Stages) -> Census:
         seen = thumbnails.look(table, progress=step)
         leaks = leakage.find_leakage(table)
     table.ledger.warnings[:] = warnings(table, leaks)
-    plan = plan_views(table, config.data.balance, seed=config.run.split)
+    plan = central_plan(table, config.data, seed=config.run.split)
     counted = counts(table, plan)
     return Census(
         source=printable(table.source),
@@ -83,7 +83,7 @@ def take(config: Config, stage: Stages) -> Census:
         near_duplicates=_near(table, leaks),
         subjects_in_two_parts=tuple(leaks.shared),
         ledger=table.ledger,
-        balance=_balance(config.data.balance, counted.photos.train, counted.views),
+        balance=_balance(config.data, counted.photos.train, counted.views),
     )
 
 
@@ -161,13 +161,14 @@ def _near(table: ImageTable, leaks: Leakage) -> NearDuplicates:
     )
 
 
-def _balance(wanted: int, before: Mapping[str, int], after: Mapping[str, int]) -> Balance:
+def _balance(data: DataConfig, before: Mapping[str, int], after: Mapping[str, int]) -> Balance:
     """Training photos and training views per class; ratio: the largest class to the smallest."""
 
     def ratio(each: Mapping[str, int]) -> float:
         return round(max(each.values()) / min(each.values()), 2)
 
-    return Balance(wanted, before, after, ratio(before), ratio(after))
+    how = chosen(data).words(data.balance)
+    return Balance(data.balance, how, before, after, ratio(before), ratio(after))
 
 
 def _photo(table: ImageTable, photo: int) -> NamedPhoto:

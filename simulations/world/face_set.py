@@ -104,6 +104,7 @@ class Balance:
     """Training photos and training views of each class; ratios are of the largest class to the smallest."""
 
     views_per_class: int  # data.balance
+    how: str  # in words
     before: Mapping[str, int]
     after: Mapping[str, int]
     ratio_before: float

@@ -1,0 +1,317 @@
+"""The sections of benchmark.html: each from the record alone."""
+
+from collections.abc import Sequence
+from html import escape as esc
+
+from simulations.benchmark import words
+from simulations.benchmark.record import ArmResult, Benchmark, Curve
+from simulations.benchmark.waterfall import waterfall
+from simulations.benchmark.words import NAMES, TITLES
+from simulations.inference.scores import MEASURES, Estimate
+from simulations.report import charts
+from simulations.report.page import duration, folded, paragraph, percent, scroll, section, signed, size, table
+
+_TOGETHER = 4  # curves in one figure
+_MOST_DOTS = 24  # arms in the first figure
+
+
+def scores(benchmark: Benchmark) -> str:
+    """The first figure: the score of each arm with its interval."""
+    ranked = sorted(_done(benchmark), key=lambda arm: -_score(arm, benchmark.choose).mean)[:_MOST_DOTS]
+    if not ranked:
+        return ""
+    rows = []
+    for arm in ranked:
+        one = _score(arm, benchmark.choose)
+        rows.append(
+            (arm.name, [charts.Dot(0 if arm.kind == "federated" else 1, one.mean, (one.low, one.high))])
+        )
+    words_ = "; ".join(f"{arm.name} {words.points(_score(arm, benchmark.choose))}" for arm in ranked)
+    chart = charts.dots(rows, label=f"{NAMES[benchmark.choose]} of each arm: {words_}", percent=True)
+    key = (
+        f'<ul class="key"><li class="run">{charts.swatch(0)}federated</li>'
+        f'<li class="run">{charts.swatch(1)}centralized</li></ul>'
+    )
+    caption = f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over folds and people."
+    return f"<figure>{key}{chart}<figcaption>{esc(caption)}</figcaption></figure>"
+
+
+def arms(benchmark: Benchmark) -> str:
+    """The table of arms; a click on a head sorts it."""
+    heads = [
+        "Arm",
+        "Accuracy",
+        "Macro-F1",
+        f"Macro-F1, minus {benchmark.reference}",
+        "Verdict",
+        "Chosen",
+        "Worst tenth",
+    ]
+    heads = [h for h in heads if benchmark.reference or not h.startswith(("Macro-F1, ", "Verdict"))]
+    head = "".join(
+        f'<th scope="col" data-sort{_side(i, name)}>{esc(name)}</th>' for i, name in enumerate(heads)
+    )
+    body = "".join(_arm(benchmark, arm) for arm in benchmark.arms)
+    failed = [f"{arm.name}: {why}" for arm in benchmark.arms for why in arm.failures]
+    markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return section(
+        "The arms",
+        paragraph("A score is the mean over folds, with its 95% interval. Click a heading to sort."),
+        scroll(markup, "Arms"),
+        paragraph("Failed: " + "; ".join(failed)) if failed else "",
+    )
+
+
+def _side(place: int, name: str) -> str:
+    return ' class="first"' if place == 0 else ' class="text"' if name in ("Verdict", "Chosen") else ""
+
+
+def _arm(benchmark: Benchmark, arm: ArmResult) -> str:
+    about = f"<small>{esc(arm.about)}</small>" if arm.about else ""
+    cells = [f'<th scope="row" data-v="{esc(arm.name)}">{esc(arm.name)}{about}</th>']
+    for estimate in (arm.accuracy, arm.macro_f1):
+        cells.append(_value(estimate))
+    if benchmark.reference:
+        found = benchmark.comparison(arm.name, "macro_f1")
+        if found is None:
+            said = "reference" if arm.name == benchmark.reference else "failed"
+            cells.append(f'<td data-v="0"></td><td class="text">{said}</td>')
+        else:
+            middle = f"{signed(100 * found.difference, 1)}"
+            ends = f"{signed(100 * found.low, 1)} to {signed(100 * found.high, 1)}"
+            cells.append(f'<td data-v="{found.difference}">{middle}<small>{ends}</small></td>')
+            kind = found.verdict if found.verdict in ("better", "worse") else ""
+            p = f"p = {found.p_holm:.3f}" if found.p_holm >= 0.001 else "p &lt; 0.001"
+            cells.append(f'<td class="text verdict {kind}">{found.verdict}<small>{p}</small></td>')
+    cells.append(f'<td class="text">{esc(words.choices(arm)) if arm.chosen else ""}</td>')
+    worst = "" if arm.worst_tenth is None else percent(arm.worst_tenth)
+    cells.append(f'<td data-v="{-1 if arm.worst_tenth is None else arm.worst_tenth}">{worst}</td>')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _value(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return '<td data-v="-1">failed</td>'
+    ends = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+    return f'<td data-v="{estimate.mean}">{percent(estimate.mean)}<small>{ends}</small></td>'
+
+
+def cost(benchmark: Benchmark) -> str:
+    """What federation costs, taken apart."""
+    figures = []
+    for measure in MEASURES:
+        steps = [
+            (step.name, step.comparison) for step in benchmark.steps if step.comparison.measure == measure
+        ]
+        if not steps:
+            continue
+        before, after = steps[0][1].reference, steps[-1][1].arm
+        text = "; ".join(f"{name} {words.gap(c)} points, {c.verdict}" for name, c in steps)
+        chart = waterfall(
+            _score(benchmark.arm(before), measure).mean, steps, before=before, after=after,
+            label=f"{NAMES[measure]} from {before} to {after}: {text}",
+        )  # fmt: skip
+        figures.append(f"<figure><h3>{esc(TITLES[measure])}</h3>{chart}</figure>")
+    if not figures:
+        return ""
+    rows = [
+        [esc(step.name), NAMES[step.comparison.measure], words.gap(step.comparison), step.comparison.verdict]
+        for step in benchmark.steps
+    ]
+    return section(
+        "What federation costs, step by step",
+        paragraph(
+            "From one arm to the next a single thing changes. The line under a bar is the 95% interval of"
+            " its step; gray steps are not decided, or equal within the margin."
+        ),
+        f'<div class="grid pair">{"".join(figures)}</div>',
+        folded(
+            "The same as a table", table("Steps", ["Step", "Measure", "Points", "Verdict"], rows, text=(1, 3))
+        ),
+    )
+
+
+def goals(benchmark: Benchmark) -> str:
+    """Rounds, phone-epochs and bytes until the reference is near."""
+    rows = []
+    for arm in benchmark.arms:
+        for goal in arm.goals:
+            rows.append(
+                [esc(arm.name), f"{100 * goal.goal:.0f}%", f"{100 * goal.reached:.0f}%", f"{goal.rounds:.1f}",
+                 f"{goal.phone_epochs:,.0f}", size(goal.bytes)]
+            )  # fmt: skip
+    if not rows:
+        return ""
+    return section(
+        "How soon",
+        paragraph(
+            f"Until the {NAMES[benchmark.choose]} on validation photos is this share of"
+            f" {benchmark.reference}'s on the same fold. Runs that never get there count with all their"
+            " rounds."
+        ),
+        table(
+            "Cost to come near the reference",
+            ["Arm", "Share", "Runs that get there", "Rounds", "Phone-epochs", "Bytes per run"],
+            rows,
+        ),
+    )
+
+
+def curves(benchmark: Benchmark) -> str:
+    """Validation scores against rounds, bytes and seconds; a few arms in each figure."""
+    drawn = [(arm, arm.curve) for arm in benchmark.arms if arm.curve is not None and arm.kind == "federated"]
+    if not drawn:
+        return ""
+    best = benchmark.arm(benchmark.reference) if benchmark.reference else None
+    figures = []
+    for first in range(0, len(drawn), _TOGETHER):
+        some = drawn[first : first + _TOGETHER]
+        key = "".join(
+            f'<li class="run">{charts.swatch(i)}{esc(arm.name)}</li>' for i, (arm, _) in enumerate(some)
+        )
+        panels = "".join(_panel(benchmark, some, axis, best) for axis in _AXES)
+        figures.append(f'<ul class="key">{key}</ul><div class="grid">{panels}</div>')
+    shown, rest = figures[0], "".join(figures[1:])
+    return section(
+        "Learning curves",
+        paragraph(f"{TITLES[benchmark.choose]} on validation photos, means over folds and seeds."),
+        shown,
+        folded("The other arms", rest) if rest else "",
+    )
+
+
+_AXES = {"rounds": "rounds", "bytes": "MB sent and received", "seconds": "seconds of training"}
+
+
+def _panel(
+    benchmark: Benchmark, some: Sequence[tuple[ArmResult, Curve]], axis: str, best: ArmResult | None
+) -> str:
+    scale = 1e6 if axis == "bytes" else 1.0
+    lines = [
+        charts.Curve(i, [x / scale for x in getattr(curve, axis)], getattr(curve, benchmark.choose))
+        for i, (_, curve) in enumerate(some)
+    ]
+    if not any(max(line.xs) > 0 for line in lines):
+        return ""
+    reference = None
+    if best is not None and best.curve is not None:
+        reference = (getattr(best.curve, benchmark.choose)[-1], best.name)
+    label = f"{NAMES[benchmark.choose]} against {_AXES[axis]}: {', '.join(arm.name for arm, _ in some)}"
+    chart = charts.curves(lines, label=label, percent=True, x_title=_AXES[axis], reference=reference)
+    return f"<figure><h3>Against {esc(_AXES[axis])}</h3>{chart}</figure>"
+
+
+def classes(benchmark: Benchmark) -> str:
+    """Who pays: recall of each class."""
+    done = _done(benchmark)
+    if not done:
+        return ""
+    names = list(done[0].classes)
+    gaps = {(gap.arm, gap.emotion): gap for gap in benchmark.class_gaps}
+    rows = []
+    for arm in done:
+        row = [esc(arm.name)]
+        for name in names:
+            gap = gaps.get((arm.name, name))
+            ends = f"<small>{signed(100 * gap.low, 0)} to {signed(100 * gap.high, 0)}</small>" if gap else ""
+            change = f" ({signed(100 * gap.difference, 0)})" if gap else ""
+            row.append(f"{100 * arm.classes[name].recall:.0f}%{change}{ends}")
+        rows.append(row)
+    heads = ["Arm", *(f"{esc(name)}<br>{done[0].classes[name].photos:,} photos" for name in names)]
+    text = "Recall of each class: the share of its photos that are named correctly."
+    if benchmark.reference:
+        text += (
+            f" In brackets the difference to {benchmark.reference} in points, with its 95% interval below."
+        )
+    return section("Who pays, by class", paragraph(text), table("Recall by class", heads, rows))
+
+
+def spread(benchmark: Benchmark) -> str:
+    """Where scores vary, what can be found, and the order of arms."""
+    parts = []
+    if benchmark.variance:
+        rows = [
+            [
+                esc(c.arm),
+                NAMES[c.measure],
+                *(f"{100 * value:.1f}" for value in (c.split, c.partition, c.training)),
+            ]
+            for c in benchmark.variance
+        ]
+        heads = ["Arm", "Measure", "Split", "Partition", "Training"]
+        parts += [paragraph("Standard deviations in points, between people, partitions and training seeds:")]
+        parts += [table("Components of variance", heads, rows, text=(1,))]
+    for power in benchmark.power:
+        found = ", ".join(f"{100 * value:.1f} points with {k} folds" for k, value in power.folds.items())
+        parts.append(
+            paragraph(
+                f"The smallest true difference in {NAMES[power.measure]} found in 80% of cases: {found}."
+            )
+        )
+    if benchmark.order:
+        rows = [
+            [str(one.place), esc(one.arm), esc(", ".join(one.above) or "none")] for one in benchmark.order
+        ]
+        parts.append(
+            paragraph(
+                "Almost stochastic order (epsilon below 0.2) of the scores over folds and seeds: a ranking"
+                " at a glance, which proves nothing by itself."
+            )
+        )
+        parts.append(table("Order", ["Place", "Arm", "Above"], rows, text=(1, 2)))
+    return section("Spread and power", *parts) if parts else ""
+
+
+def null(benchmark: Benchmark) -> str:
+    """The null test."""
+    found = benchmark.null
+    if found is None:
+        return ""
+    rows = [[esc(name), percent(share)] for name, share in found.by_arm.items()]
+    rows.append(["all", f"{percent(found.called_different)} ({percent(found.low)} to {percent(found.high)})"])
+    return section(
+        "A method against itself",
+        paragraph(
+            f"{found.pairs} disjoint pairs of runs that differ only in the seeds of partition and training,"
+            f" on the same folds. What is called better or worse in {NAMES[benchmark.choose]} is so by"
+            " chance; the nominal share is 5%. The interval is Clopper and Pearson's."
+        ),
+        table("Pairs called different", ["Arm", "Called different"], rows),
+    )
+
+
+def method(benchmark: Benchmark) -> str:
+    """How it was made."""
+    return section(
+        "How it was made", paragraph(words.fairness(benchmark)), paragraph(words.statistics(benchmark))
+    )
+
+
+def traces(benchmark: Benchmark) -> str:
+    """The run folders and the command behind every number."""
+    lists = []
+    for arm in benchmark.arms:
+        rows = [f'<li><a href="{esc(run)}/summary.json"><code>{esc(run)}</code></a></li>' for run in arm.runs]
+        traffic, seconds = size(arm.bytes_down + arm.bytes_up), duration(arm.seconds_training)
+        facts = f"{arm.rounds:.4g} rounds or epochs, {traffic}, {seconds}"
+        title = f"{arm.name}: {len(rows)} runs; each {facts}"
+        lists.append(folded(title, f'<ul class="files">{"".join(rows)}</ul>'))
+    command = f"<pre>{esc(benchmark.command)}</pre>" if benchmark.command else ""
+    return section(
+        "Every number and where it comes from",
+        paragraph(
+            f"Begun {benchmark.date}. Each folder holds a run's settings, rounds, predictions and head:"
+        ),
+        command,
+        *lists,
+    )
+
+
+def _done(benchmark: Benchmark) -> list[ArmResult]:
+    return [arm for arm in benchmark.arms if arm.accuracy is not None]
+
+
+def _score(arm: ArmResult, measure: str) -> Estimate:
+    estimate: Estimate | None = getattr(arm, measure)
+    assert estimate is not None
+    return estimate

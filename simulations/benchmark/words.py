@@ -1,0 +1,110 @@
+"""What a benchmark found, in sentences that its numbers support."""
+
+from collections.abc import Iterator
+
+from simulations.benchmark.record import ArmResult, Benchmark
+from simulations.inference.comparison import Comparison
+from simulations.inference.scores import Estimate
+from simulations.report.page import signed
+
+NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+TITLES = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
+
+
+def points(estimate: Estimate) -> str:
+    """A score in percent, with its interval."""
+    return f"{100 * estimate.mean:.1f}% ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def gap(comparison: Comparison, digits: int = 1) -> str:
+    """A difference in points, with its interval."""
+    low, high = (signed(100 * value, digits) for value in (comparison.low, comparison.high))
+    return f"{signed(100 * comparison.difference, digits)} ({low} to {high})"
+
+
+def headline(benchmark: Benchmark) -> str:
+    """The answer in one sentence."""
+    if benchmark.null is not None:
+        null = benchmark.null
+        return (
+            f"Of {null.pairs} pairs of runs of one and the same method, {100 * null.called_different:.0f}%"
+            " are called different."
+        )
+    costs = [step.comparison for step in benchmark.steps if step.comparison.measure == benchmark.choose]
+    if costs:
+        total = signed(100 * sum(cost.difference for cost in costs), 1)
+        way = f"From {costs[0].reference} to {costs[-1].arm}"
+        return f"{way} {NAMES[benchmark.choose]} changes by {total} points: {', '.join(_steps(benchmark))}."
+    found = [c for c in benchmark.comparisons if c.measure == benchmark.choose]
+    if not found:
+        return "No two arms have finished on two folds: there is nothing to compare yet."
+    sentences = (_against(found, verdict) for verdict in ("better", "worse", "equal within the margin"))
+    said = [sentence for sentence in sentences if sentence]
+    said = said or ["no arm is shown to differ from it, or to equal it"]
+    return f"Compared with {benchmark.reference} in {NAMES[benchmark.choose]}: {'; '.join(said)}."
+
+
+def _steps(benchmark: Benchmark) -> Iterator[str]:
+    for step in benchmark.steps:
+        comparison = step.comparison
+        if comparison.measure == benchmark.choose:
+            doubt = "" if comparison.verdict in ("better", "worse") else f" ({comparison.verdict})"
+            yield f"{step.name} {signed(100 * comparison.difference, 1)}{doubt}"
+
+
+def _against(found: list[Comparison], verdict: str) -> str:
+    names = [c.arm for c in found if c.verdict == verdict]
+    if not names:
+        return ""
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{shown} {'is' if len(names) == 1 else 'are'} {verdict}"
+
+
+def fairness(benchmark: Benchmark) -> str:
+    """How the arms were kept comparable."""
+    budgets = sorted({arm.candidates for arm in benchmark.arms if arm.chosen})
+    tuned = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}" if budgets else ""
+    search = (
+        f" Each tuned arm chooses among {tuned} candidates by {NAMES[benchmark.choose]} on validation"
+        " people who are cut from the fold's own training part, so choices may differ between folds."
+        if tuned
+        else ""
+    )
+    return (
+        f"All arms train on the same {benchmark.folds} folds of people and are tested on each person once"
+        f"{' per seed' if benchmark.seeds > 1 else ''}.{search} Test photos are looked at once per run, after"
+        " everything is chosen."
+    )
+
+
+def statistics(benchmark: Benchmark) -> str:
+    """How differences are judged."""
+    margin = f"{100 * benchmark.margin:g} points"
+    return (
+        "Intervals of scores are a hierarchical bootstrap over folds, seeds and people (95%). Differences"
+        " are paired by fold and seed; their intervals and p-values are Student's t with the variance of"
+        " Nadeau and Bengio (2003), at least that of the people bootstrap, and adjusted over arms by"
+        f" Holm's rule. An arm equals the reference within the margin of {margin}, fixed before the runs,"
+        " if two one-sided tests say so; what is neither different nor equal is not decided."
+    )
+
+
+def choices(arm: ArmResult) -> str:
+    """What an arm's searches chose: "train.lr=0.03 (4 folds), train.lr=0.1 (1 fold)"."""
+    counts: dict[str, int] = {}
+    for choice in arm.chosen:
+        text = " ".join(
+            _setting(section, name, value)
+            for section, values in choice.settings.items()
+            for name, value in values.items()
+        )
+        counts[text] = counts.get(text, 0) + 1
+    if len(counts) == 1:
+        return next(iter(counts)) or "its defaults"
+    ordered = sorted(counts.items(), key=lambda one: -one[1])
+    return ", ".join(f"{text or 'its defaults'} ({n} fold{'s' * (n > 1)})" for text, n in ordered)
+
+
+def _setting(section: str, name: str, value: object) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else value
+    return f"{section}.{name}={shown}" if section else f"{name}={shown}"
