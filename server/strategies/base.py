@@ -36,11 +36,11 @@ class RoundUpdates:
     updates: np.ndarray | None = None  # (k, C, D + 1) float32, head - start per phone; if `needs_updates`
     losses: np.ndarray | None = None  # (k,) float64, mean loss of the start on the phone's views; if `losses`
     steps: np.ndarray | None = None  # (k,) int64, optimiser steps of each phone
-    output: int = 0  # values of a network's output layer, which are the head's last; 0 for a linear head
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
     rate: float = 0.0  # the phones' learning rate in this round
+    output: int = 0  # values of a network's output layer, which are the head's last; 0 for a linear head
 
 
 @dataclass(frozen=True)
