@@ -11,6 +11,8 @@ from simulations.cli.exits import resumable
 from simulations.cli.options import Data, Experiment, Quiet, Set, command, out_option, seeds_option
 from simulations.run.folders import run_folder_for
 
+_OF_SUITE = "of partition and training; default: the suite's"
+
 if TYPE_CHECKING:
     from simulations.api.suites import BenchmarkResult
     from simulations.api.tables import StudyResult, SweepResult
@@ -105,7 +107,7 @@ def sweep(
 def benchmark(
     suite: Annotated[str | None, typer.Argument(metavar="[SUITE]")] = None,
     data: Data = None,
-    seeds: Annotated[int | None, seeds_option(1000)] = None,
+    seeds: Annotated[int | None, seeds_option(1000, _OF_SUITE)] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", metavar="N", help="Processes; default: one per core.")
     ] = None,

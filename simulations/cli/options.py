@@ -38,10 +38,10 @@ def number_of_seeds(most: int | None = None) -> Callable[[int | None], int | Non
     return check
 
 
-def seeds_option(most: int | None = None) -> Any:
+def seeds_option(most: int | None = None, about: str = "from run.seed on; default: 1") -> Any:
     """--seeds of a command that trains several runs, `most` at most."""
     limits = f"1 to {most}" if most else "1 or more"
-    words = f"Number of seeds ({limits}), from run.seed on; default: 1."
+    words = f"Number of seeds ({limits}), {about}."
     return typer.Option("--seeds", metavar="N", callback=number_of_seeds(most), help=words)
 
 
