@@ -156,7 +156,7 @@ def test_strategies_that_cannot_work_with_the_phones(here: Here, folder: Path) -
     krum = ["--set", "strategy.name=krum", "--set", "strategy.byzantine=2"]
     refused(here, folder, *krum, words=r"strategy\.byzantine must be at most 0 for krum with 3", by=("run",))
     other = ["--set", "strategy.momentum=0.5"]
-    words = r"strategy\.momentum belongs to fedavgm; strategy\.name is fedavg; leave it out"
+    words = r"strategy\.momentum belongs to fedavgm, mime-lite; strategy\.name is fedavg; leave it out"
     refused(here, folder, *other, words=words)
 
 

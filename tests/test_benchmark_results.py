@@ -126,6 +126,43 @@ def test_a_failed_arm_is_shown_and_a_damaged_run_is_named(tmp_path: Path) -> Non
     assert Benchmark.read(tmp_path) == benchmark
 
 
+@pytest.mark.parametrize("file", ["rounds.jsonl", "config.toml", "predictions.csv", "summary.json"])
+def test_a_run_with_a_damaged_file_is_left_out_and_no_other(tmp_path: Path, file: str) -> None:
+    request = finished(tmp_path / "mine")
+    path = tmp_path / "mine" / "good" / "fold-0" / "seed-0" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = runs.read(request)
+    assert [line.partition(":")[0] for line in found.damaged] == ["good/fold-0/seed-0"]
+    benchmark = results.summarise(request, found, {})
+    assert [arm.folds for arm in benchmark.arms] == [3, 2, 3]
+    text = page.write(benchmark, tmp_path).read_text()
+    assert "2 of 3 folds" in text
+    assert "Left out as damaged: good/fold-0/seed-0" in text
+
+
+def test_a_damaged_search_costs_its_choice_alone(tmp_path: Path) -> None:
+    request = finished(tmp_path / "mine")
+    (tmp_path / "mine/good/fold-1/search.json").write_text("{")
+    benchmark = results.summarise(request, runs.read(request), {})
+    assert [choice.fold for choice in benchmark.arm("good").chosen] == [0, 2]
+
+
+def test_an_arm_has_a_reference_of_its_own_and_no_pair_has_two_verdicts(tmp_path: Path) -> None:
+    text = SUITE.replace('name = "bad"', 'name = "bad"\nreference = "good"', 1)
+    request = finished(tmp_path / "mine", text)
+    benchmark = results.summarise(request, runs.read(request), {})
+    assert {(c.arm, c.reference) for c in benchmark.comparisons} == {("good", "central"), ("bad", "good")}
+    for step in benchmark.steps:
+        pair = step.comparison
+        assert pair == benchmark.comparison(pair.arm, pair.measure)
+    assert [(c.arm, c.reference) for c in benchmark.total] == [("bad", "central")] * 2
+
+
+def test_what_is_tested_is_compared_with_what_is_trained_on(tmp_path: Path) -> None:
+    request = requested(tmp_path / "mine")  # three folds: 1/3 tested, 3/4 of the rest trained on
+    assert results.share_tested(request) == pytest.approx((1 / 3) / (1 / 3 + 2 / 3 * 0.75))
+
+
 def test_variance_is_decomposed_where_every_seed_meets_every_other(tmp_path: Path) -> None:
     request = finished(tmp_path / "mine", 'decompose = ["good"]\n' + SUITE, seeds=2)
     assert len(request.cells(request.suite.arm("good"), 0)) == 4

@@ -86,6 +86,12 @@ def test_a_run_differs_in_arm_fold_seeds_and_candidate_alone(tmp_path: Path) -> 
         (("train.lr = 0.1", "train.lr = -1.0"), 'arm "b": train.lr must be a number above 0'),
         (('partition = "dirichlet"', 'partition = "dirichlett"'), 'arm "b": federation.partition'),
         (("phones = 7", "phone = 7"), "unknown key federation.phone; did you mean federation.phones?"),
+        (('tune = "rates"', 'settings.strategy.name = "scaffold"\nsettings.train.optimizer = "adam"'), 'arm "b": train.optimizer'),
+        (('tune = "rates"', 'settings.model.name = "hog"'), 'arm "b": model.name: "hog" is trained centrally only'),
+        (("phones = 7", 'phones = 7\nsettings.data.folds = 4'), "settings data.folds: a benchmark sets that itself"),
+        (('name = "b"', 'name = "b"\nreference = "x"'), 'arms.reference names the arm "x", which there is not'),
+        (('reference = "a"', 'reference = "a"\nsteps = [{ name = "x", before = "a", after = "b" }, { name = "y", before = "a", after = "b" }]'),
+         'steps must form a chain, but "x" ends at b and "y" begins at a'),
         (("reference", 'decompose = ["x"]\nreference'), 'decompose names the arm "x", which there is not'),
     ],
 )  # fmt: skip
@@ -149,6 +155,7 @@ def test_a_benchmark_grows_but_does_not_change(tmp_path: Path) -> None:
     for text, said in (
         (TWO.replace("folds = 3", "folds = 4"), "another folds"),
         (TWO.replace("lr = 0.1 ", "lr = 0.2 "), "another search"),
+        ("margin = 0.05\n" + TWO, "another margin"),
         (TWO.replace('kind = "central"', ""), 'whose arm "a" is another one'),
     ):
         written(tmp_path, text + '[[arms]]\nname = "c"\n')
@@ -157,6 +164,22 @@ def test_a_benchmark_grows_but_does_not_change(tmp_path: Path) -> None:
         assert said in str(caught.value), said
     with pytest.raises(InputError, match="other data or settings"):
         asked(None, settings=["train.batch=9"])
+
+
+def test_other_photos_or_another_experiment_are_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("federation.rounds = 3\n")
+    suite, folder = written(tmp_path, f'experiment = "{own}"\n' + TWO), tmp_path / "bench"
+    folder.mkdir()
+    ask(suite, data=None, settings=(), seeds=None, folder=folder, command="typed").begin("photos")
+    again = ask(None, data=None, settings=(), seeds=None, folder=folder, command="resumed")
+    assert again.command == "typed"
+    again.begin("photos")
+    with pytest.raises(InputError, match="the photos have changed since the benchmark"):
+        again.begin("other photos")
+    own.write_text("federation.rounds = 4\n")
+    with pytest.raises(InputError, match=r"own\.toml has changed since the benchmark"):
+        ask(None, data=None, settings=(), seeds=None, folder=folder, command="").begin("photos")
 
 
 def test_the_command_that_resumes(tmp_path: Path) -> None:

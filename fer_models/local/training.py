@@ -197,7 +197,7 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
         return work.transforms.train(train_phones, held, phones, work)
     phones, head, train, local = (
         np.ascontiguousarray(phones, dtype=np.int64),
-        work.head,
+        np.ascontiguousarray(work.head),
         work.train,
         work.local,
     )
@@ -289,8 +289,8 @@ class CentralTrainer:
     """The same training on the pooled views; the optimiser's state is kept between epochs."""
 
     def __init__(self, pooled: PhoneRows, start: np.ndarray, train: TrainConfig, *, seed: int) -> None:
-        self.head = start.copy()
-        self._first, self._second = np.zeros_like(start), np.zeros_like(start)
+        self.head = np.array(start, order="C")  # in another order the kernel would be compiled anew
+        self._first, self._second = np.zeros_like(self.head), np.zeros_like(self.head)
         self._step, self._epoch = 0, 0
         self._pooled, self._train, self._seed = pooled, train, seed
         self._load()

@@ -9,10 +9,10 @@ from statistics import fmean
 import numpy as np
 
 from fer_models.run_folder.rounds import RoundRecord
-from simulations.benchmark.record import GOALS, ArmResult, Choice, ClassScores, Curve, ToGoal
+from simulations.benchmark.record import GOALS, ArmResult, Choice, ClassScores, Curve, Point, ToGoal
 from simulations.benchmark.request import BenchmarkRequest
 from simulations.benchmark.runs import CellRun, Runs
-from simulations.benchmark.search import Search
+from simulations.benchmark.search import found as search_in
 from simulations.benchmark.suite import Arm
 from simulations.inference.intervals import estimate
 
@@ -32,6 +32,9 @@ def result(request: BenchmarkRequest, runs: Runs, arm: Arm, failures: Sequence[s
         chosen=tuple(_choices(request, arm, done)),
         candidates=_candidates(request, arm, done),
         failures=tuple(failures),
+        reference=request.suite.reference_of(arm),
+        folds=len({run.cell.fold for run in done}),
+        search=tuple(_search(request, arm)),
         runs=tuple(str(run.folder.relative_to(request.folder)) for run in runs.of.get(arm.name, [])),
     )
     if not done:
@@ -50,6 +53,7 @@ def result(request: BenchmarkRequest, runs: Runs, arm: Arm, failures: Sequence[s
         bytes_up=fmean(run.summary.bytes_up for run in done),
         phone_epochs=fmean(_phone_epochs(run) for run in done),
         seconds_training=fmean(run.summary.seconds_training for run in done),
+        seconds_with_features=_with_features(done),
         curve=_curve(done),
         goals=_goals(request, runs, arm) if arm.kind == "federated" else (),
     )
@@ -65,11 +69,20 @@ def _choices(request: BenchmarkRequest, arm: Arm, done: Sequence[CellRun]) -> li
             found.append(Choice(fold, {"": plain}, None))
         return found
     for fold in range(request.suite.folds):
-        folder = request.fold_folder(arm.name, fold)
-        if (folder / Search.FILE).exists():
-            search = Search.read(folder)
+        if (search := search_in(request.fold_folder(arm.name, fold))) is not None:
             found.append(Choice(fold, search.settings, search.tried[search.chosen].score))
     return found
+
+
+def _search(request: BenchmarkRequest, arm: Arm) -> list[Point]:
+    """The search space of an arm, with the mean score of each candidate over the folds that are searched."""
+    folders = [request.fold_folder(arm.name, fold) for fold in range(request.suite.folds if arm.tune else 0)]
+    searches = [search for folder in folders if (search := search_in(folder)) is not None]
+    points = []
+    for tried in zip(*(search.tried for search in searches), strict=True):
+        scores = [one.score for one in tried if one.score is not None]
+        points.append(Point(tried[0].settings, fmean(scores) if len(scores) == len(tried) else None))
+    return points
 
 
 def _classes(done: Sequence[CellRun]) -> dict[str, ClassScores]:
@@ -102,6 +115,15 @@ def recalls(runs: Runs, arm: str) -> dict[str, dict[int, float]]:
             if quality.support:
                 by_fold.setdefault(run.cell.fold, []).append(quality.recall)
     return {name: {fold: fmean(each) for fold, each in folds.items()} for name, folds in found.items()}
+
+
+def _with_features(done: Sequence[CellRun]) -> float | None:
+    """Seconds of training and of computing the features, per run, whenever these were computed."""
+    took = [run.summary.seconds_features_computed for run in done]
+    known = [one for one in took if one is not None]
+    if len(known) < len(took):
+        return None
+    return fmean(run.summary.seconds_training for run in done) + fmean(known)
 
 
 def _phone_epochs(run: CellRun) -> float:

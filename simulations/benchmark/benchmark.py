@@ -12,6 +12,7 @@ from fer_models.run_folder.summary import Summary
 from simulations.benchmark import cells, shared_features
 from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.benchmark.suite import Arm
+from simulations.run.provenance import fingerprint
 from simulations.run.request import check_cache, locked
 from simulations.sweep.workers import workers
 from simulations.terminal.display import Display
@@ -39,7 +40,7 @@ def run_benchmark(request: BenchmarkRequest, display: Display, jobs: int | None 
     request.folder.mkdir(parents=True, exist_ok=True)
     with locked(request.folder):
         sweep_up(request.folder)
-        request.begin()
+        request.begin(fingerprint(tables[0]))
         return _train(request, display, jobs)
 
 

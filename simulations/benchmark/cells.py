@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from fer_models.config import DataConfig, SketchConfig
 from fer_models.data.images import ImageTable, load_table
-from fer_models.errors import RunError
+from fer_models.errors import InputError, RunError
 from simulations.benchmark import search
 from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.benchmark.suite import Arm
@@ -24,6 +24,8 @@ def train(request: BenchmarkRequest, arm: Arm, cells: tuple[Cell, ...]) -> str |
         chosen = search.chosen(request, arm, cells[0].fold, table)
         for cell in cells:
             run(request, arm, cell, request.config_of(cell, chosen), table)
+    except InputError as error:  # such as a partition that needs people where none are known
+        return str(error)
     except RunError as error:
         if error.resumable:
             raise

@@ -17,7 +17,10 @@ _DIFFERENT = ("better", "worse")
 
 
 def test(request: BenchmarkRequest, runs: Runs) -> NullTest:
-    """The share of pairs that are called different on the suite's measure, each judged by itself."""
+    """The share of pairs that are called different on the suite's measure, each judged by itself.
+
+    Pairs share folds and test photos: the interval takes them as more independent than they are.
+    """
     called: dict[str, list[bool]] = {}
     for arm in request.suite.arms:
         for first, second in pairs(request, runs, arm.name):

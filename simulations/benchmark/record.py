@@ -21,6 +21,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A point of an arm's search space."""
+
+    settings: Mapping[str, Mapping[str, Any]]
+    score: float | None  # the mean over folds, on validation photos; None if it failed in one
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """How an arm does on one class: means over folds and seeds."""
 
@@ -71,6 +79,9 @@ class ArmResult:
     chosen: tuple[Choice, ...]  # by fold; empty if nothing is tuned
     candidates: int  # of the search; 1 if nothing is tuned
     failures: tuple[str, ...] = ()
+    reference: str = ""  # the arm that it is compared with
+    folds: int = 0  # that have finished
+    search: tuple[Point, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     classes: Mapping[str, ClassScores] = field(default_factory=dict)
     worst_tenth: float | None = None  # mean accuracy of the worst tenth of phones
@@ -79,6 +90,7 @@ class ArmResult:
     bytes_up: float = 0.0
     phone_epochs: float = 0.0
     seconds_training: float = 0.0
+    seconds_with_features: float | None = None  # None if it is not known how long the features took
     curve: Curve | None = field(default=None, metadata=APPLIES)
     goals: tuple[ToGoal, ...] = ()
 
@@ -176,6 +188,8 @@ class Benchmark(Record):
     variance: tuple[Components, ...] = ()
     order: tuple[Order, ...] = ()
     power: tuple[Power, ...] = ()
+    total: tuple[Comparison, ...] = ()  # the last arm of the steps against their first, by measure
+    damaged: tuple[str, ...] = ()  # runs that are left out, a line each
     null: NullTest | None = field(default=None, metadata=APPLIES)
 
     def arm(self, name: str) -> ArmResult:
@@ -183,6 +197,6 @@ class Benchmark(Record):
         return next(arm for arm in self.arms if arm.name == name)
 
     def comparison(self, arm: str, measure: str) -> Comparison | None:
-        """An arm against the reference; None for the reference itself, and without runs."""
+        """An arm against its reference; None for a reference itself, and without runs."""
         found = (c for c in self.comparisons if c.arm == arm and c.measure == measure)
         return next(found, None)

@@ -1,5 +1,6 @@
 """A benchmark that was requested: its suite, data and folder, and the settings of every run in it."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +13,25 @@ import tomli_w
 from fer_models.errors import InputError
 from fer_models.machine.cache import whole_file
 from fer_models.pages.options import as_toml
+from fer_models.photos.listing import HUB
 from fer_models.text import printable
 from simulations.benchmark.suite import Arm, NamedSuite, Suite, Tables, load, settings_of, validate
 from simulations.experiment import Config, Experiment, read_toml
 from simulations.experiment import load as load_experiment
 from simulations.mirrors.registry import check_installed
+from simulations.run.checks import check_federated
 from simulations.run.request import check_folder
 
 SETTINGS = "benchmark.toml"
-_KEPT = ("experiment", "settings", "folds", "seed", "search", "choose")  # as they were when it began
+_KEPT = (
+    "experiment",
+    "settings",
+    "folds",
+    "seed",
+    "search",
+    "choose",
+    "margin",
+)  # as they were when it began
 _OWN = ("data.folds", "data.fold", "run.seed", "run.split_seed", "run.partition_seed", "run.train_seed")
 
 
@@ -75,7 +86,7 @@ class BenchmarkRequest:
         return cells
 
     @cached_property
-    def _base(self) -> Experiment:
+    def base(self) -> Experiment:
         """What all arms share: the experiment, the suite's settings, then the user's."""
         shared = [*_assignments(self.suite.settings), *self.settings]
         return Experiment(*load_experiment(self.suite.experiment, data=self.data, settings=shared))
@@ -96,7 +107,7 @@ class BenchmarkRequest:
         }
         settings = _assignments(arm.settings, candidate or {}, fixed)
         try:
-            return load_experiment(self._base, settings=settings)[1]
+            return load_experiment(self.base, settings=settings)[1]
         except InputError as error:
             raise InputError(f'arm "{arm.name}": {error}') from error
 
@@ -110,21 +121,46 @@ class BenchmarkRequest:
 
     def check(self) -> None:
         """InputError for the first setting that cannot be used, before anything is computed."""
-        for setting in self.settings:
-            if (key := setting.partition("=")[0].strip()) in _OWN:
-                raise InputError(
-                    f"--set {key}: a benchmark sets that itself; put folds and seeds into the suite"
-                )
-        check_installed(self._base.config.report.mirror)
-        if self._base.config.data.split == "given":
+        given = {f"--set {setting.partition('=')[0].strip()}" for setting in self.settings}
+        tables = [
+            ("settings", self.suite.settings),
+            *((f'arm "{a.name}"', a.settings) for a in self.suite.arms),
+        ]
+        given |= {f"{where} {s}.{name}" for where, table in tables for s, name, _ in settings_of(table)}
+        for key in sorted(given):
+            if key.rpartition(" ")[2] in _OWN:
+                raise InputError(f"{key}: a benchmark sets that itself; put folds and seeds into the suite")
+        check_installed(self.base.config.report.mirror)
+        if self.base.config.data.split == "given":
             raise InputError('data.split is "given", but a benchmark makes its own folds; leave it out')
         for arm in self.suite.arms:
             for candidate in self.suite.candidates(arm):
-                self.config_of(Cell(arm.name, 0, self.suite.seed, self.suite.seed), candidate)
+                config = self.config_of(Cell(arm.name, 0, self.suite.seed, self.suite.seed), candidate)
+                try:
+                    if arm.kind == "federated":
+                        check_federated(config)
+                except InputError as error:
+                    raise InputError(f'arm "{arm.name}": {error}') from error
 
-    def begin(self) -> None:
-        """Writes what was requested to the folder, which must exist."""
+    def begin(self, photos: str = "") -> None:
+        """Writes what was requested to the folder, which must exist; `photos`: their fingerprint.
+
+        InputError if the benchmark that was begun there had other photos, or another experiment.
+        """
+        base = self.base.config.model_dump_json()
         asked = {"name": self.named.name, "data": self.data or "", "settings": list(self.settings)}
+        asked |= {"command": self.command, "photos": photos, "base": base}
+        if (self.folder / SETTINGS).is_file():
+            before = read_toml(self.folder / SETTINGS)["asked"]
+            for key, what in (
+                ("photos", "the photos have"),
+                ("base", f"the experiment {self.suite.experiment} has"),
+            ):
+                if before.get(key) and asked[key] and before[key] != asked[key]:
+                    where = printable(self.folder)
+                    raise InputError(
+                        f"--out: {what} changed since the benchmark in {where} began; give another folder"
+                    )
         suite = self.suite.model_dump(mode="json")
         with whole_file(self.folder / SETTINGS) as temporary:
             temporary.write_text(tomli_w.dumps({"asked": asked, "suite": suite}), encoding="utf-8")
@@ -157,7 +193,9 @@ def ask(
         if named.suite.seeds < before.suite.seeds:
             named = NamedSuite(named.name, named.suite.model_copy(update={"seeds": before.suite.seeds}))
         data, settings = before.data if data is None else data, settings or before.settings
-    request = BenchmarkRequest(named, data, tuple(settings), folder, command)
+    if data is not None and before is None and data != "sketch" and not data.startswith(HUB):
+        data = os.path.abspath(os.path.expanduser(data))
+    request = BenchmarkRequest(named, data, tuple(settings), folder, before.command if before else command)
     if before is not None:
         _check_grown(before, request)
     request.check()
@@ -192,4 +230,5 @@ def _begun(folder: Path) -> BenchmarkRequest | None:
     assert isinstance(suite, dict)
     named = NamedSuite(str(asked.get("name")), validate(suite, printable(path)))
     settings = tuple(str(setting) for setting in asked["settings"])
-    return BenchmarkRequest(named, str(asked.get("data")) or None, settings, folder, "")
+    command = str(asked.get("command", ""))
+    return BenchmarkRequest(named, str(asked.get("data")) or None, settings, folder, command)

@@ -27,7 +27,8 @@ _POWER_FOLDS = (5, 10)
 def summarise(request: BenchmarkRequest, runs: Runs, failures: Failures) -> Benchmark:
     """The record of a benchmark whose runs are done, or as far as they are."""
     suite, first = request.suite, next((run for found in runs.of.values() for run in found), None)
-    compared = _compared(request, runs)
+    pairs = _Pairs(request, runs)
+    compared = _compared(request, pairs)
     facts = None if first is None else DataFacts.read(first.folder)
     began = None if first is None else Environment.read(first.folder)
     return Benchmark(
@@ -44,7 +45,9 @@ def summarise(request: BenchmarkRequest, runs: Runs, failures: Failures) -> Benc
         data=_data(facts),
         arms=tuple(arms.result(request, runs, arm, failures.get(arm.name, [])) for arm in suite.arms),
         comparisons=compared,
-        steps=_steps(request, runs),
+        damaged=runs.damaged,
+        steps=_steps(request, pairs),
+        total=_total(request, pairs),
         class_gaps=_class_gaps(request, runs),
         variance=_variance(request, runs),
         order=_order(request, runs),
@@ -62,31 +65,56 @@ def _data(facts: DataFacts | None) -> Data:
     return Data(facts.source, sum(totals.values()), people, totals)
 
 
-def _compared(request: BenchmarkRequest, runs: Runs) -> tuple[Comparison, ...]:
-    """Every arm against the reference; p-values are adjusted over arms, within each measure."""
-    found: list[Comparison] = []
-    for measure in MEASURES if request.suite.reference else ():
-        one = [
-            pair
-            for arm in request.suite.arms
-            if arm.name != request.suite.reference
-            and (pair := pair_of(request, runs, arm.name, request.suite.reference, measure)) is not None
-        ]
-        found += with_holm(one, margin=request.suite.margin)
-    return tuple(found)
+class _Pairs:
+    """Comparisons of a benchmark: each pair of arms is judged once, together with all that share its
+    reference.
+    """
+
+    def __init__(self, request: BenchmarkRequest, runs: Runs) -> None:
+        suite, self._judged = request.suite, dict[tuple[str, str, str], Comparison]()
+        pairs = [(arm.name, suite.reference_of(arm)) for arm in suite.arms if suite.reference_of(arm)]
+        pairs += [(step.after, step.before) for step in suite.steps]
+        if suite.steps:
+            pairs.append((suite.steps[-1].after, suite.steps[0].before))
+        for measure in MEASURES:
+            for reference in dict.fromkeys(reference for _, reference in pairs):
+                arms_ = dict.fromkeys(arm for arm, other in pairs if other == reference)
+                family = [pair_of(request, runs, arm, reference, measure) for arm in arms_]
+                for found in with_holm([one for one in family if one is not None], margin=suite.margin):
+                    self._judged[found.arm, reference, measure] = found
+
+    def of(self, arm: str, reference: str, measure: str) -> Comparison | None:
+        """One of them; None where too little is finished."""
+        return self._judged.get((arm, reference, measure))
 
 
-def _steps(request: BenchmarkRequest, runs: Runs) -> tuple[CostStep, ...]:
-    found: list[CostStep] = []
-    for measure in MEASURES:
-        named = [
-            (step.name, pair)
-            for step in request.suite.steps
-            if (pair := pair_of(request, runs, step.after, step.before, measure)) is not None
-        ]
-        adjusted = with_holm([pair for _, pair in named], margin=request.suite.margin)
-        found += [CostStep(name, pair) for (name, _), pair in zip(named, adjusted, strict=True)]
-    return tuple(found)
+def _compared(request: BenchmarkRequest, pairs: _Pairs) -> tuple[Comparison, ...]:
+    """Every arm against its reference."""
+    arms_ = [(arm.name, request.suite.reference_of(arm)) for arm in request.suite.arms]
+    found = [pairs.of(arm, reference, measure) for measure in MEASURES for arm, reference in arms_]
+    return tuple(one for one in found if one is not None)
+
+
+def _steps(request: BenchmarkRequest, pairs: _Pairs) -> tuple[CostStep, ...]:
+    named = [
+        (step.name, pairs.of(step.after, step.before, m)) for m in MEASURES for step in request.suite.steps
+    ]
+    return tuple(CostStep(name, pair) for name, pair in named if pair is not None)
+
+
+def _total(request: BenchmarkRequest, pairs: _Pairs) -> tuple[Comparison, ...]:
+    """The last arm of the steps against their first."""
+    steps = request.suite.steps
+    found = [pairs.of(steps[-1].after, steps[0].before, measure) for measure in MEASURES if steps]
+    return tuple(one for one in found if one is not None)
+
+
+def share_tested(request: BenchmarkRequest) -> float:
+    """The tested share of the people that a fold trains on or tests: its validation people are neither."""
+    split = request.base.config.data.split
+    assert split != "given"
+    trained = (1 - 1 / request.suite.folds) * split[0] / (split[0] + split[1])
+    return (1 / request.suite.folds) / (1 / request.suite.folds + trained)
 
 
 def pair_of(
@@ -105,7 +133,7 @@ def pair_of(
         classes=classes_of(runs),
         measure=measure,
         margin=request.suite.margin,
-        test_share=1 / request.suite.folds,
+        test_share=share_tested(request),
         seed=request.suite.seed,
     )
 
@@ -120,15 +148,15 @@ def _class_gaps(request: BenchmarkRequest, runs: Runs) -> tuple[ClassGap, ...]:
     out.
     """
     found, suite = [], request.suite
-    before = arms.recalls(runs, suite.reference) if suite.reference else {}
+    every = {arm.name: arms.recalls(runs, arm.name) for arm in suite.arms}
     for arm in suite.arms:
-        after = arms.recalls(runs, arm.name) if before and arm.name != suite.reference else {}
+        before, after = every.get(suite.reference_of(arm), {}), every[arm.name]
         for emotion in after and before:
             common = sorted(before[emotion].keys() & after[emotion].keys())
             if len(common) < 2:
                 continue
             gaps = np.array([after[emotion][fold] - before[emotion][fold] for fold in common])
-            pair = paired_t(gaps, test_share=1 / suite.folds)
+            pair = paired_t(gaps, test_share=share_tested(request))
             found.append(ClassGap(arm.name, emotion, pair.difference, *pair.interval()))
     return tuple(found)
 
@@ -163,7 +191,7 @@ def _order(request: BenchmarkRequest, runs: Runs) -> tuple[Order, ...]:
     scores = {
         arm.name: np.array([_score(each, measure, runs) for each in runs.replicates(arm.name)])
         for arm in request.suite.arms
-        if runs.replicates(arm.name)
+        if len(runs.replicates(arm.name)) > 1
     }
     if len(scores) < 3 or request.suite.pairs:
         return ()
@@ -171,17 +199,24 @@ def _order(request: BenchmarkRequest, runs: Runs) -> tuple[Order, ...]:
 
 
 def _power(request: BenchmarkRequest, runs: Runs, compared: Sequence[Comparison]) -> tuple[Power, ...]:
-    """The smallest true difference that this many folds find, given how much differences vary here."""
-    found = []
+    """The smallest true difference that one comparison alone finds, given how much differences vary here.
+
+    With other numbers of folds a test part is larger or smaller: all of the spread is taken to follow its
+    size.
+    """
+    found, suite = [], request.suite
     pairs = [(c.arm, c.reference) for c in compared if c.measure == MEASURES[0]]
     for measure in MEASURES:
         spreads = [spread for pair in pairs if (spread := _spread(runs, *pair, measure)) is not None]
-        if request.suite.pairs:
+        if suite.pairs:
             spreads = null.spreads(request, runs, measure)
         if not spreads or not median(spreads):
             continue
-        middle = median(spreads)
-        folds = {str(k): smallest_difference(middle, folds=k, test_share=1 / k) for k in _POWER_FOLDS}
+        middle, share = median(spreads), share_tested(request)
+        folds = {
+            str(k): smallest_difference(middle * (k / suite.folds) ** 0.5, folds=k, test_share=share)
+            for k in _POWER_FOLDS
+        }
         found.append(Power(measure, middle, folds))
     return tuple(found)
 

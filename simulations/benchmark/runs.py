@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +24,8 @@ class CellRun:
     folder: Path
     summary: Summary
     replicate: Replicate
-
-    @cached_property
-    def local_epochs(self) -> int:
-        """Epochs that a phone trains in a round."""
-        return int(read_toml(self.folder / "config.toml")["federation"]["local_epochs"])
-
-    @cached_property
-    def rounds(self) -> list[RoundRecord]:
-        """Its rounds, or epochs."""
-        return read_rounds(self.folder)
+    rounds: list[RoundRecord]  # or epochs
+    local_epochs: int  # that a phone trains in a round
 
 
 @dataclass(frozen=True)
@@ -54,9 +45,9 @@ class Runs:
 
 
 def read(request: BenchmarkRequest) -> Runs:
-    """Every finished run; a damaged one is named and left out."""
+    """Every finished run; a damaged one, or one tested on other photos than its fold's first, is left out."""
     found: dict[str, list[CellRun]] = {arm.name: [] for arm in request.suite.arms}
-    damaged = []
+    damaged, tested = [], dict[int, Replicate]()
     for arm in request.suite.arms:
         for fold in range(request.suite.folds):
             for cell in request.cells(arm, fold):
@@ -64,17 +55,33 @@ def read(request: BenchmarkRequest) -> Runs:
                     continue
                 folder = request.place_of(cell)
                 try:
-                    found[arm.name].append(_read(cell, folder))
-                except (OSError, ValueError, InputError) as error:
+                    run = _read(cell, folder)
+                    _check_same(run.replicate, tested.setdefault(fold, run.replicate))
+                except (OSError, ValueError, KeyError, InputError) as error:
                     damaged.append(f"{folder.relative_to(request.folder)}: {error}")
+                else:
+                    found[arm.name].append(run)
     return Runs(found, tuple(damaged))
 
 
+def _check_same(one: Replicate, first: Replicate) -> None:
+    same = np.array_equal(one.truth, first.truth) and np.array_equal(one.people, first.people)
+    if not same:
+        raise InputError(
+            "it was tested on other photos than the first run of its fold; remove it to train it again"
+        )
+
+
 def _read(cell: Cell, folder: Path) -> CellRun:
-    summary = Summary.read(folder)
+    summary, rounds = Summary.read(folder), read_rounds(folder)
+    if not rounds:
+        raise InputError("rounds.jsonl is empty; remove the folder to train it again")
+    local_epochs = int(read_toml(folder / "config.toml")["federation"]["local_epochs"])
     index = {name: i for i, name in enumerate(summary.classes)}
     with (folder / "predictions.csv").open(encoding="utf-8", newline="", errors="surrogateescape") as lines:
         _, *rows = csv.reader(lines)
+    if len(rows) != sum(map(sum, summary.confusion)):
+        raise InputError("predictions.csv is not whole; remove the folder to train it again")
     try:
         truth = np.array([index[row[1]] for row in rows])
         answers = np.array([index[row[2]] for row in rows])
@@ -83,4 +90,5 @@ def _read(cell: Cell, folder: Path) -> CellRun:
         raise InputError(
             f"predictions.csv is damaged ({error}); remove the folder to train it again"
         ) from error
-    return CellRun(cell, folder, summary, Replicate(cell.fold, cell.train_seed, truth, answers, people))
+    replicate = Replicate(cell.fold, cell.train_seed, truth, answers, people)
+    return CellRun(cell, folder, summary, replicate, rounds, local_epochs)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from fer_models.data.images import ImageTable
 from fer_models.errors import RunError
-from fer_models.run_folder.files import Record
+from fer_models.run_folder.files import Record, UnusableError
 from fer_models.run_folder.folder import RunFolder, read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from simulations.benchmark.request import BenchmarkRequest, Cell
@@ -50,6 +50,14 @@ class Search(Record):
         return self.tried[self.chosen].settings
 
 
+def found(folder: Path) -> Search | None:
+    """The finished search in the folder of an arm and fold; None if there is none, or it is damaged."""
+    try:
+        return Search.read(folder)
+    except (OSError, UnusableError):
+        return None
+
+
 def chosen(request: BenchmarkRequest, arm: Arm, fold: int, table: ImageTable) -> Tables:
     """The settings chosen for an arm on a fold; searched for once, then read from its folder.
 
@@ -58,19 +66,19 @@ def chosen(request: BenchmarkRequest, arm: Arm, fold: int, table: ImageTable) ->
     if not arm.tune:
         return {}
     folder = request.fold_folder(arm.name, fold)
-    if (folder / Search.FILE).exists():
-        return Search.read(folder).settings
+    if (before := found(folder)) is not None:
+        return before.settings
     seed = request.suite.seed
     tried, why = [], ""
     for candidate in request.suite.candidates(arm):
         config = request.config_of(Cell(arm.name, fold, seed, seed), candidate)
         try:
-            found = score(config, table, request.suite.choose, federated=arm.kind == "federated")
+            one = score(config, table, request.suite.choose, federated=arm.kind == "federated")
         except RunError as error:
             if error.resumable:
                 raise
-            found, why = None, str(error)
-        tried.append(Tried(candidate, found))
+            one, why = None, str(error)
+        tried.append(Tried(candidate, one))
     scores = [-1.0 if each.score is None else each.score for each in tried]
     if max(scores) < 0:
         raise RunError(f"every candidate of its search failed: {why}", resumable=False)

@@ -7,6 +7,7 @@ from simulations.benchmark import words
 from simulations.benchmark.record import ArmResult, Benchmark, Curve
 from simulations.benchmark.waterfall import waterfall
 from simulations.benchmark.words import NAMES, TITLES
+from simulations.inference.comparison import Comparison
 from simulations.inference.scores import MEASURES, Estimate
 from simulations.report import charts
 from simulations.report.page import duration, folded, paragraph, percent, scroll, section, signed, size, table
@@ -32,61 +33,74 @@ def scores(benchmark: Benchmark) -> str:
         f'<ul class="key"><li class="run">{charts.swatch(0)}federated</li>'
         f'<li class="run">{charts.swatch(1)}centralized</li></ul>'
     )
-    caption = f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over folds and people."
+    over = f"folds and {words.unit(benchmark)}"
+    caption = f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over {over}."
     return f"<figure>{key}{chart}<figcaption>{esc(caption)}</figcaption></figure>"
 
 
 def arms(benchmark: Benchmark) -> str:
     """The table of arms; a click on a head sorts it."""
-    heads = [
-        "Arm",
-        "Accuracy",
-        "Macro-F1",
-        f"Macro-F1, minus {benchmark.reference}",
-        "Verdict",
-        "Chosen",
-        "Worst tenth",
-    ]
-    heads = [h for h in heads if benchmark.reference or not h.startswith(("Macro-F1, ", "Verdict"))]
+    heads = ["Arm", "Accuracy", "Macro-F1"]
+    judged = any(arm.reference for arm in benchmark.arms)
+    if judged:
+        heads += ["Accuracy, difference", "Macro-F1, difference", f"Verdict on {NAMES[benchmark.choose]}"]
+    heads += ["Chosen", "Worst tenth"]
     head = "".join(
         f'<th scope="col" data-sort{_side(i, name)}>{esc(name)}</th>' for i, name in enumerate(heads)
     )
-    body = "".join(_arm(benchmark, arm) for arm in benchmark.arms)
+    body = "".join(_arm(benchmark, arm, judged=judged) for arm in benchmark.arms)
     failed = [f"{arm.name}: {why}" for arm in benchmark.arms for why in arm.failures]
     markup = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    text = "A score is the mean over folds, with its 95% interval; differences are in points."
     return section(
         "The arms",
-        paragraph("A score is the mean over folds, with its 95% interval. Click a heading to sort."),
+        paragraph(f"{text} Click a heading to sort."),
         scroll(markup, "Arms"),
         paragraph("Failed: " + "; ".join(failed)) if failed else "",
+        paragraph("Left out as damaged: " + "; ".join(benchmark.damaged)) if benchmark.damaged else "",
     )
 
 
 def _side(place: int, name: str) -> str:
-    return ' class="first"' if place == 0 else ' class="text"' if name in ("Verdict", "Chosen") else ""
+    return (
+        ' class="first"' if place == 0 else ' class="text"' if name.startswith(("Verdict", "Chosen")) else ""
+    )
 
 
-def _arm(benchmark: Benchmark, arm: ArmResult) -> str:
-    about = f"<small>{esc(arm.about)}</small>" if arm.about else ""
+def _arm(benchmark: Benchmark, arm: ArmResult, *, judged: bool) -> str:
+    notes = [arm.about] if arm.about else []
+    if arm.accuracy is not None and arm.folds < benchmark.folds:
+        notes.append(f"{arm.folds} of {benchmark.folds} folds")
+    if arm.reference and arm.reference != benchmark.reference:
+        notes.append(f"compared with {arm.reference}")
+    about = "".join(f"<small>{esc(note)}</small>" for note in notes)
     cells = [f'<th scope="row" data-v="{esc(arm.name)}">{esc(arm.name)}{about}</th>']
-    for estimate in (arm.accuracy, arm.macro_f1):
-        cells.append(_value(estimate))
-    if benchmark.reference:
-        found = benchmark.comparison(arm.name, "macro_f1")
-        if found is None:
-            said = "reference" if arm.name == benchmark.reference else "failed"
-            cells.append(f'<td data-v="0"></td><td class="text">{said}</td>')
-        else:
-            middle = f"{signed(100 * found.difference, 1)}"
-            ends = f"{signed(100 * found.low, 1)} to {signed(100 * found.high, 1)}"
-            cells.append(f'<td data-v="{found.difference}">{middle}<small>{ends}</small></td>')
-            kind = found.verdict if found.verdict in ("better", "worse") else ""
-            p = f"p = {found.p_holm:.3f}" if found.p_holm >= 0.001 else "p &lt; 0.001"
-            cells.append(f'<td class="text verdict {kind}">{found.verdict}<small>{p}</small></td>')
+    cells += [_value(estimate) for estimate in (arm.accuracy, arm.macro_f1)]
+    if judged:
+        for measure in MEASURES:
+            found = benchmark.comparison(arm.name, measure)
+            cells.append('<td data-v="0"></td>' if found is None else _gap_cell(found))
+        cells.append(_verdict(benchmark.comparison(arm.name, benchmark.choose), arm))
     cells.append(f'<td class="text">{esc(words.choices(arm)) if arm.chosen else ""}</td>')
     worst = "" if arm.worst_tenth is None else percent(arm.worst_tenth)
     cells.append(f'<td data-v="{-1 if arm.worst_tenth is None else arm.worst_tenth}">{worst}</td>')
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _gap_cell(found: Comparison) -> str:
+    ends = f"{signed(100 * found.low, 1)} to {signed(100 * found.high, 1)}"
+    return f'<td data-v="{found.difference}">{signed(100 * found.difference, 1)}<small>{ends}</small></td>'
+
+
+def _verdict(found: Comparison | None, arm: ArmResult) -> str:
+    """The verdict, with the p it rests on."""
+    if found is None:
+        said = "failed" if arm.accuracy is None else "too few folds" if arm.reference else "reference"
+        return f'<td class="text">{said}</td>'
+    kind = found.verdict if found.verdict in ("better", "worse") else ""
+    p = found.p_equal_holm if found.verdict == "equal within the margin" else found.p_holm
+    shown = f"p = {p:.3f}" if p >= 0.001 else "p &lt; 0.001"
+    return f'<td class="text verdict {kind}">{found.verdict}<small>{shown}</small></td>'
 
 
 def _value(estimate: Estimate | None) -> str:
@@ -121,8 +135,9 @@ def cost(benchmark: Benchmark) -> str:
     return section(
         "What federation costs, step by step",
         paragraph(
-            "From one arm to the next a single thing changes. The line under a bar is the 95% interval of"
-            " its step; gray steps are not decided, or equal within the margin."
+            "From one arm to the next one thing changes, besides what the arms' searches choose. The line"
+            " under a bar is the 95% interval of its step; gray steps are not decided, or equal within the"
+            " margin."
         ),
         f'<div class="grid pair">{"".join(figures)}</div>',
         folded(
@@ -219,9 +234,10 @@ def classes(benchmark: Benchmark) -> str:
         rows.append(row)
     heads = ["Arm", *(f"{esc(name)}<br>{done[0].classes[name].photos:,} photos" for name in names)]
     text = "Recall of each class: the share of its photos that are named correctly."
-    if benchmark.reference:
+    if benchmark.class_gaps:
         text += (
-            f" In brackets the difference to {benchmark.reference} in points, with its 95% interval below."
+            " In brackets the difference to the arm's reference in points, with its 95% interval below. These"
+            " intervals are not adjusted for their number: of many, one in twenty misses by chance."
         )
     return section("Who pays, by class", paragraph(text), table("Recall by class", heads, rows))
 
@@ -245,7 +261,8 @@ def spread(benchmark: Benchmark) -> str:
         found = ", ".join(f"{100 * value:.1f} points with {k} folds" for k, value in power.folds.items())
         parts.append(
             paragraph(
-                f"The smallest true difference in {NAMES[power.measure]} found in 80% of cases: {found}."
+                f"The smallest true difference in {NAMES[power.measure]} that a single comparison finds in"
+                f" 80% of cases: {found}."
             )
         )
     if benchmark.order:
@@ -274,16 +291,31 @@ def null(benchmark: Benchmark) -> str:
         paragraph(
             f"{found.pairs} disjoint pairs of runs that differ only in the seeds of partition and training,"
             f" on the same folds. What is called better or worse in {NAMES[benchmark.choose]} is so by"
-            " chance; the nominal share is 5%. The interval is Clopper and Pearson's."
+            " chance; the nominal share is 5%. The interval is Clopper and Pearson's; the pairs share test"
+            " photos, so it is somewhat too narrow."
         ),
         table("Pairs called different", ["Arm", "Called different"], rows),
     )
 
 
 def method(benchmark: Benchmark) -> str:
-    """How it was made."""
+    """How it was made, and every candidate of the searches."""
+    rows = [
+        [
+            esc(arm.name),
+            esc(words.setting_of(one.settings)),
+            "failed" if one.score is None else f"{one.score:.3f}",
+        ]
+        for arm in benchmark.arms
+        for one in arm.search
+    ]
+    name = f"Mean {NAMES[benchmark.choose]} on validation {words.unit(benchmark)}"
+    listed = table("Candidates", ["Arm", "Candidate", name], rows, text=(1,))
     return section(
-        "How it was made", paragraph(words.fairness(benchmark)), paragraph(words.statistics(benchmark))
+        "How it was made",
+        paragraph(words.fairness(benchmark)),
+        paragraph(words.statistics(benchmark)),
+        folded("Every candidate of the searches", listed) if rows else "",
     )
 
 
@@ -292,7 +324,10 @@ def traces(benchmark: Benchmark) -> str:
     lists = []
     for arm in benchmark.arms:
         rows = [f'<li><a href="{esc(run)}/summary.json"><code>{esc(run)}</code></a></li>' for run in arm.runs]
-        traffic, seconds = size(arm.bytes_down + arm.bytes_up), duration(arm.seconds_training)
+        traffic = size(arm.bytes_down + arm.bytes_up)
+        seconds = f"{duration(arm.seconds_training)} of training"
+        if arm.seconds_with_features is not None:
+            seconds += f" ({duration(arm.seconds_with_features)} with features)"
         facts = f"{arm.rounds:.4g} rounds or epochs, {traffic}, {seconds}"
         title = f"{arm.name}: {len(rows)} runs; each {facts}"
         lists.append(folded(title, f'<ul class="files">{"".join(rows)}</ul>'))
@@ -300,7 +335,8 @@ def traces(benchmark: Benchmark) -> str:
     return section(
         "Every number and where it comes from",
         paragraph(
-            f"Begun {benchmark.date}. Each folder holds a run's settings, rounds, predictions and head:"
+            f"Begun {benchmark.date}; runs share the cores. Each folder holds a run's settings, rounds,"
+            " predictions and head:"
         ),
         command,
         *lists,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fer_models import features
 from fer_models.data.augment import union
 from fer_models.data.images import ImageTable
+from fer_models.errors import InputError
 from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.benchmark.suite import Arm
 from simulations.terminal.display import Step
@@ -19,7 +20,11 @@ def compute(request: BenchmarkRequest, tables: Sequence[ImageTable], step: Step)
     """Fills the cache for every arm and fold; `tables`: the photos with the split of each fold."""
     groups: dict[tuple[str, int], list[World]] = {}
     for arm in request.suite.arms:
-        for world in _worlds(request, arm, tables):
+        try:
+            worlds = _worlds(request, arm, tables)
+        except InputError:  # the arm's runs fail for the same reason, and are shown as failed
+            continue
+        for world in worlds:
             if world.encoder is not None and world.seen is None:
                 groups.setdefault((world.encoder.key, world.size), []).append(world)
     for worlds in groups.values():

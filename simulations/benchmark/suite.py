@@ -53,6 +53,7 @@ class Arm(_Part):
     kind: Literal["federated", "central"] = "federated"
     settings: Tables = {}
     tune: str = ""  # a name in `search`; "": nothing is tuned
+    reference: str = ""  # the arm that it is compared with; "": the suite's
 
 
 class Step(_Part):
@@ -84,6 +85,11 @@ class Suite(_Part):
     def arm(self, name: str) -> Arm:
         """The arm of this name."""
         return next(arm for arm in self.arms if arm.name == name)
+
+    def reference_of(self, arm: Arm) -> str:
+        """The arm that an arm is compared with; "" for none."""
+        named = arm.reference or self.reference
+        return "" if named == arm.name else named
 
     def candidates(self, arm: Arm) -> list[Tables]:
         """What an arm is tuned over; a single empty one if it is not."""
@@ -171,10 +177,15 @@ def _problems(suite: Suite) -> Iterator[str]:
                 yield f"search.{space} changes {section}, but only {tunable} can be tuned; move it to an arm"
     wanted = {"reference": [suite.reference] if suite.reference else [], "decompose": suite.decompose}
     wanted["steps"] = [name for step in suite.steps for name in (step.before, step.after)]
+    wanted["arms.reference"] = [arm.reference for arm in suite.arms if arm.reference]
     for key, arms in wanted.items():
         for name in arms:
             if name not in names:
                 yield f'{key} names the arm "{name}", which there is not{nearest(name, names)}'
+    for one, two in zip(suite.steps, suite.steps[1:], strict=False):
+        if one.after != two.before:
+            ends = f'"{one.name}" ends at {one.after} and "{two.name}" begins at {two.before}'
+            yield f"steps must form a chain, but {ends}"
     if len(names) > 1 and not suite.reference and not suite.pairs:
         yield f"reference is missing; name the arm that the others are compared with: {', '.join(names)}"
 

@@ -41,7 +41,10 @@ def show(benchmark: Benchmark, console: Console) -> None:
         if power.measure == benchmark.choose:
             found = ", ".join(f"{100 * value:.1f} points with {k} folds" for k, value in power.folds.items())
             console.print(
-                Text(f"Found in 80% of cases: {found} of {words.NAMES[power.measure]}.", style="dim")
+                Text(
+                    f"A single comparison finds in 80% of cases: {found} of {words.NAMES[power.measure]}.",
+                    style="dim",
+                )
             )
 
 

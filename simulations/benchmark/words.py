@@ -1,6 +1,6 @@
 """What a benchmark found, in sentences that its numbers support."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from simulations.benchmark.record import ArmResult, Benchmark
 from simulations.inference.comparison import Comparison
@@ -26,22 +26,25 @@ def headline(benchmark: Benchmark) -> str:
     """The answer in one sentence."""
     if benchmark.null is not None:
         null = benchmark.null
-        return (
-            f"Of {null.pairs} pairs of runs of one and the same method, {100 * null.called_different:.0f}%"
-            " are called different."
+        if not null.pairs:
+            return "No pair of runs is finished yet."
+        share = 100 * null.called_different
+        return f"Of {null.pairs} pairs of runs of one and the same method, {share:.0f}% are called different."
+    total = next((one for one in benchmark.total if one.measure == benchmark.choose), None)
+    if total is not None:
+        way = (
+            f"From {total.reference} to {total.arm} {NAMES[benchmark.choose]} changes by {gap(total)} points"
         )
-    costs = [step.comparison for step in benchmark.steps if step.comparison.measure == benchmark.choose]
-    if costs:
-        total = signed(100 * sum(cost.difference for cost in costs), 1)
-        way = f"From {costs[0].reference} to {costs[-1].arm}"
-        return f"{way} {NAMES[benchmark.choose]} changes by {total} points: {', '.join(_steps(benchmark))}."
+        return f"{way}, {total.verdict}: {', '.join(_steps(benchmark))}."
     found = [c for c in benchmark.comparisons if c.measure == benchmark.choose]
     if not found:
         return "No two arms have finished on two folds: there is nothing to compare yet."
     sentences = (_against(found, verdict) for verdict in ("better", "worse", "equal within the margin"))
     said = [sentence for sentence in sentences if sentence]
     said = said or ["no arm is shown to differ from it, or to equal it"]
-    return f"Compared with {benchmark.reference} in {NAMES[benchmark.choose]}: {'; '.join(said)}."
+    references = list(dict.fromkeys(c.reference for c in found))
+    other = references[0] if len(references) == 1 else "its reference"
+    return f"Compared with {other} in {NAMES[benchmark.choose]}: {'; '.join(said)}."
 
 
 def _steps(benchmark: Benchmark) -> Iterator[str]:
@@ -60,32 +63,45 @@ def _against(found: list[Comparison], verdict: str) -> str:
     return f"{shown} {'is' if len(names) == 1 else 'are'} {verdict}"
 
 
+def unit(benchmark: Benchmark) -> str:
+    """What folds are made of: "people", or "photos" where it is not known who is on them."""
+    return "people" if benchmark.data.people else "photos"
+
+
 def fairness(benchmark: Benchmark) -> str:
     """How the arms were kept comparable."""
-    budgets = sorted({arm.candidates for arm in benchmark.arms if arm.chosen})
-    tuned = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}" if budgets else ""
-    search = (
-        f" Each tuned arm chooses among {tuned} candidates by {NAMES[benchmark.choose]} on validation"
-        " people who are cut from the fold's own training part, so choices may differ between folds."
-        if tuned
-        else ""
-    )
+    budgets = sorted({arm.candidates for arm in benchmark.arms if arm.search})
+    search = ""
+    if budgets:
+        tuned = f"{budgets[0]}" if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}"
+        search = (
+            f" A tuned arm chooses among {tuned} candidates by {NAMES[benchmark.choose]} on validation"
+            f" {unit(benchmark)} that are cut from the fold's own training part, so choices may differ"
+            " between folds; models in closed form choose their own penalty there."
+        )
+    once = f"each of the {unit(benchmark)} is tested once{' per seed' if benchmark.seeds > 1 else ''}"
     return (
-        f"All arms train on the same {benchmark.folds} folds of people and are tested on each person once"
-        f"{' per seed' if benchmark.seeds > 1 else ''}.{search} Test photos are looked at once per run, after"
-        " everything is chosen."
+        f"All arms train on the same {benchmark.folds} folds of {unit(benchmark)}, and {once}.{search} Test"
+        " photos are looked at once per run, after everything is chosen. If all phones train one epoch per"
+        " round, a round has as many photos as a central epoch; more local epochs, or fewer phones a"
+        " round, change that."
     )
 
 
 def statistics(benchmark: Benchmark) -> str:
     """How differences are judged."""
+    unknown = ""
+    if not benchmark.data.people:
+        unknown = " Who is on a photo is not known, so photos are taken as independent."
     margin = f"{100 * benchmark.margin:g} points"
     return (
-        "Intervals of scores are a hierarchical bootstrap over folds, seeds and people (95%). Differences"
-        " are paired by fold and seed; their intervals and p-values are Student's t with the variance of"
-        " Nadeau and Bengio (2003), at least that of the people bootstrap, and adjusted over arms by"
-        f" Holm's rule. An arm equals the reference within the margin of {margin}, fixed before the runs,"
-        " if two one-sided tests say so; what is neither different nor equal is not decided."
+        f"Intervals of scores are a hierarchical bootstrap over folds, seeds and {unit(benchmark)}"
+        f" (95%).{unknown} Differences are paired by fold and seed; their intervals are Student's t with"
+        " the variance of Nadeau and Bengio (2003), at least that of the bootstrap, each for one"
+        " comparison alone. Verdicts are adjusted by Holm's rule over all arms with the same reference, so"
+        " an interval without zero may stand beside an undecided verdict. An arm equals its reference"
+        f" within the margin of {margin}, set in the suite, if two one-sided tests say so; what is neither"
+        " different nor equal is not decided."
     )
 
 
@@ -93,11 +109,7 @@ def choices(arm: ArmResult) -> str:
     """What an arm's searches chose: "train.lr=0.03 (4 folds), train.lr=0.1 (1 fold)"."""
     counts: dict[str, int] = {}
     for choice in arm.chosen:
-        text = " ".join(
-            _setting(section, name, value)
-            for section, values in choice.settings.items()
-            for name, value in values.items()
-        )
+        text = setting_of(choice.settings)
         counts[text] = counts.get(text, 0) + 1
     if len(counts) == 1:
         return next(iter(counts)) or "its defaults"
@@ -108,3 +120,9 @@ def choices(arm: ArmResult) -> str:
 def _setting(section: str, name: str, value: object) -> str:
     shown = f"{value:.4g}" if isinstance(value, float) else value
     return f"{section}.{name}={shown}" if section else f"{name}={shown}"
+
+
+def setting_of(settings: Mapping[str, Mapping[str, object]]) -> str:
+    """Settings as a reader would type them: "train.lr=0.03"."""
+    every = [(section, name, value) for section, values in settings.items() for name, value in values.items()]
+    return " ".join(_setting(*one) for one in every)

@@ -115,11 +115,11 @@ def benchmark(
     out: Annotated[str | None, out_option("benchmark")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compare arms, centralized and federated, on the same folds of people, all tuned alike.
+    """Compare centralized with federated training.
 
-    SUITE is a shipped one or the path of a TOML file; default: quick. Results are tables with intervals and
-    verdicts, and benchmark.html. Finished runs are not trained again: fedfer benchmark --out DIR resumes the
-    benchmark in DIR.
+    The arms of a suite train on the same folds of people and are tuned alike. SUITE is a shipped one or the
+    path of a TOML file; default: quick. Results are tables with intervals and verdicts, and benchmark.html.
+    Finished runs are not trained again: fedfer benchmark --out DIR resumes the benchmark in DIR.
     """
     from rich.console import Console
 

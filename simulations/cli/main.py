@@ -52,7 +52,7 @@ def run(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a federated model and the centralized baselines beside it.
+    """Train a federated model and its centralized baselines.
 
     EXPERIMENT is the name of a shipped experiment or the path of a TOML file; default: quickstart.
     """

@@ -12,30 +12,24 @@ from pathlib import Path
 from typing import Literal
 
 from fer_models.data.images import ImageTable
-from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
 from fer_models.machine.cache import sweep_up
-from fer_models.models import MODELS
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
 from fer_models.text import printable
-from fer_models.updates import chosen
 from server.strategies import personal_heads
-from server.strategies.registry import check_optimizer, check_phones, make
-from simulations.experiment import Config
 from simulations.mirrors.registry import check_installed
 from simulations.run import cut_short, provenance
 from simulations.run.artifacts import write_artifacts, write_data
 from simulations.run.begin import Requested, begin
 from simulations.run.central import Central
+from simulations.run.checks import check_federated
 from simulations.run.mirroring import mirrored
 from simulations.run.request import Request, check_cache, locked
 from simulations.run.rounds import ExistingGrid, Rounds
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey, world_of
-
-_TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 
 
 @dataclass(frozen=True)
@@ -103,16 +97,10 @@ def _check(request: Request, through: ExistingGrid | None) -> None:
         raise InputError(
             f"the run in {printable(request.folder)} {kind} a run on devices; resume it with {way}"
         )
-    if request.federated and not MODELS[request.config.model.name].federated:
-        known = ", ".join(name for name, model in MODELS.items() if model.federated)
-        raise InputError(
-            f'model.name: "{request.config.model.name}" is trained centrally only; use fedfer baseline, or'
-            f" set model.name to one of {known}"
-        )
     if request.federated:
         from simulations.engines.launcher import node_count
 
-        _check_strategy(request.config)
+        check_federated(request.config)
         if through is None:
             node_count(request.config.federation)
 
@@ -130,46 +118,6 @@ def _nodes(request: Request, display: Display, stack: ExitStack) -> ExistingGrid
         run = stack.enter_context(begun(federation.engine, number, logs))
         step(number, number)
     return ExistingGrid(run, number)
-
-
-def _check_strategy(config: Config) -> None:
-    """InputError if the strategy cannot work with the model, or with the phones of a round."""
-    strategy = config.strategy
-    if strategy.sums and not MODELS[config.model.name].linear:
-        raise InputError(
-            f"a closed form (strategy.name, strategy.start) needs a linear head: model.name must be"
-            f' "mobilenet", got "{config.model.name}"; set it, or another strategy'
-        )
-    algorithm = make(strategy)
-    if algorithm.trains not in ("any", kind := "linear" if MODELS[config.model.name].linear else "network"):
-        fitting = (n for n, page in MODELS.items() if page.federated and page.linear != (kind == "linear"))
-        raise InputError(
-            f"strategy.name = {strategy.name} trains {_TRAINS[algorithm.trains]}: model.name must be one of"
-            f' {", ".join(fitting)}, got "{config.model.name}"; set it, or another strategy'
-        )
-    more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
-    if chosen(config.update, config.attack) and more:
-        raise InputError(
-            "update.clip_norm and attack.name change the updates that phones send in every round; with"
-            f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
-            " else as well, or nothing; omit them, or set another strategy"
-        )
-    attack, phones = config.attack, config.federation.phones
-    if any(attack.steps()) and attack.phones > 0 and not round(attack.phones * phones):
-        raise InputError(
-            f"attack.phones: a share of {attack.phones} is none of the {phones} phones; raise it, or"
-            " leave the attack out"
-        )
-    if strategy.projection > FEATURES:
-        raise InputError(
-            f"strategy.projection must be at most {FEATURES}, the number of features, got "
-            f"{strategy.projection}; lower it"
-        )
-    try:
-        check_optimizer(strategy, config.train.optimizer)
-        check_phones(strategy, config.phones_per_round or config.federation.phones)
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def _row(model: str, balance: int, runs: Sequence[Run]) -> Row:
         parameters=first.parameters,
         trained=first.parameters_trained,
         multiply_adds=first.multiply_adds,
-        ms_per_photo=fmean(run.summary.ms_per_photo or nan for run in runs),
+        ms_per_photo=fmean(nan if (ms := run.summary.ms_per_photo) is None else ms for run in runs),
     )
 
 

@@ -30,7 +30,7 @@ _MEASURES = {
     ROUNDS: ("rounds", 1, 1),
 }
 AGAINST = ("Strategy", "Measure", "Difference", "95% interval", "p", "Verdict")
-ONE_SEED = "Nothing is summary about strategies: that takes several seeds in common (--seeds 5)."
+ONE_SEED = "Nothing is said about strategies: that takes several seeds in common (--seeds 5)."
 HEADS = ("Strategy", "Accuracy", "Macro-F1", "Worst tenth", "Own heads", "Rounds to 95%", "Bytes")
 
 
