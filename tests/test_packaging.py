@@ -39,6 +39,15 @@ def test_every_folder_of_sources_is_a_package() -> None:
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
 
+def test_every_room_stands_in_a_ladder() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    steps = " ".join(step for one in contracts if one["type"] == "layers" for step in one["layers"])
+    named = set(steps.replace("|", " ").split())
+    for floor in ("fer_models", "simulations", "server"):
+        rooms = {f"{floor}.{path.parent.name}" for path in (ROOT / floor).glob("*/__init__.py")}
+        assert rooms - named == set(), floor
+
+
 def test_imports_are_followed_through_rooms_and_both_ways_to_write_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
