@@ -212,7 +212,7 @@ def test_the_exact_interval_of_a_share() -> None:
 
 def test_the_headline_never_claims_more_than_the_verdicts(done: tuple[Path, Benchmark]) -> None:
     _, benchmark = done
-    plain = replace(benchmark, steps=())
+    plain = replace(benchmark, steps=(), total=())
     said = words.headline(plain)
     for comparison in plain.comparisons:
         if comparison.measure == plain.choose and comparison.verdict == "not decided":

@@ -1,7 +1,7 @@
 """A finished study -> study.html: what was found, how certain it is, and how it was made.
 
-Reads files only: the runs (results.py) and the figures beside the page (figures/files.py), which it embeds. The
-same folder gives the same page; it links only to files beside it, and needs no script.
+Reads files only: the runs (results.py) and the figures beside the page (figures/files.py), which it embeds.
+The same folder gives the same page; it links only to files beside it, and needs no script.
 """
 
 import base64
