@@ -26,6 +26,7 @@ from simulations.report.results import read_run, replicate, share_tested
 from simulations.sweep import differences, outcomes, workers
 from simulations.sweep import table as sweep_table
 from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
+from simulations.sweep.sweep import _request, _train
 
 SMALL = settings()
 ASKED = ("--strategies", "fedavg,median", "--partitions", "iid,dirichlet")
@@ -38,10 +39,39 @@ def asked(folder: Path, *changes: str, **given: object) -> SweepRequest:
 
 def test_everything_is_asked_for_by_default_and_baselines_come_first(tmp_path: Path) -> None:
     sweep = asked(tmp_path / "new")
-    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (tuple(STRATEGIES), tuple(PARTITIONS), 1)
+    assert (sweep.partitions, sweep.seeds) == (tuple(PARTITIONS), 1)
+    assert {*sweep.strategies} | {*sweep.left_out} == {*STRATEGIES}
     assert [cell.name for cell in sweep.cells[:2]] == ["centralized", "centralized-ridge"]
     assert len({str(cell) for cell in sweep.cells}) == len(sweep.cells)
     assert not sweep.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "inside", "outside"),
+    [
+        ((), {"fedavg", "ridge", "bulyan", "local"}, {"fedrep", "fedbabu"}),
+        (("model.name=cnn",), {"fedavg", "fedrep", "fedbabu"}, {"ridge", "lda", "ncm"}),
+        (("update.clip_norm=1.0",), {"fedavg", "median"}, {"ridge", "local", "fedrep"}),
+        (("federation.phones=2",), {"fedavg"}, {"bulyan", "fedrep"}),
+    ],
+)
+def test_by_default_strategies_are_those_that_fit_the_other_settings(
+    tmp_path: Path, changes: tuple[str, ...], inside: set[str], outside: set[str]
+) -> None:
+    sweep = asked(tmp_path / "new", *changes, partitions="iid")
+    assert inside <= {*sweep.strategies}
+    assert outside <= {*sweep.left_out}
+    assert list(sweep.strategies) == [name for name in STRATEGIES if name not in sweep.left_out]
+    for name in outside:
+        with pytest.raises(InputError):
+            asked(tmp_path / "new", *changes, partitions="iid", strategies=f"fedavg,{name}")
+
+
+def test_a_worker_that_refuses_its_run_costs_that_run_alone(tmp_path: Path) -> None:
+    sweep = asked(tmp_path / "new", strategies="fedavg", partitions="iid")
+    reason = _train(_request(sweep, Cell("iid", "fedrep", 0)))
+    assert reason is not None
+    assert reason.startswith("strategy.name = fedrep trains whole networks only")
 
 
 def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
@@ -62,6 +92,8 @@ def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
         ((), {"partitions": "iid,"}, '--partitions: "" is unknown; choose one of iid, dirichlet'),
         (("strategy.name=median",), {}, "a sweep sets that itself; use --strategies"),
         (("federation.phones=2",), {"strategies": "bulyan"}, "strategy.name = bulyan needs at least"),
+        ((), {"strategies": "fedrep"}, "strategy.name = fedrep trains whole networks only: model.name must be"),
+        (("model.name=hog",), {}, 'model.name: "hog" is trained centrally only'),
         (("strategy.trim=0.2",), {"strategies": "fedavg"}, "trim belongs to trimmed-mean"),
     ],
 )  # fmt: skip

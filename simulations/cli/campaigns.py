@@ -66,7 +66,8 @@ def sweep(
     experiment: Experiment = None,
     data: Data = None,
     strategies: Annotated[
-        str | None, typer.Option("--strategies", metavar="A,B", help="Strategies to run; default: all.")
+        str | None,
+        typer.Option("--strategies", metavar="A,B", help="Strategies to run; default: all that fit."),
     ] = None,
     partitions: Annotated[
         str | None, typer.Option("--partitions", metavar="A,B", help="Partitions to run; default: all.")

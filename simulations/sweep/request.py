@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from fer_models.machine.cache import whole_file
 from fer_models.pages.extensions import file_name, refresh
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
-from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
+from server.strategies.registry import STRATEGIES
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.mirrors.registry import check_installed
 from simulations.partitions.registry import PARTITIONS
+from simulations.run.checks import check_federated
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
 
@@ -50,6 +51,7 @@ class SweepRequest:
     seeds: int
     folder: Path
     command: str  # as typed
+    left_out: tuple[str, ...] = ()  # strategies that the other settings do not fit, if none were named
 
     @property
     def every_seed(self) -> range:
@@ -147,18 +149,27 @@ def ask(
         command,
     )
     check_installed(config.report.mirror)
+    if before is None and strategies is None:
+        sweep = _fitting(sweep)
     for cell in sweep.cells:
         if cell.name not in CENTRAL:
-            _check(sweep.config_of(cell))
+            check_federated(sweep.config_of(cell))
     return sweep
 
 
-def _check(config: Config) -> None:
-    try:
-        check_optimizer(config.strategy, config.train.optimizer)
-        check_phones(config.strategy, config.federation.phones_per_round or config.federation.phones)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+def _fitting(sweep: SweepRequest) -> SweepRequest:
+    """The sweep without the strategies that do not fit its other settings; InputError if none fits."""
+    misfits = dict[str, InputError]()
+    for name in sweep.strategies:
+        config = sweep.config_of(Cell(sweep.partitions[0], name, sweep.config.run.seed))
+        try:
+            check_federated(config)
+        except InputError as error:
+            misfits[name] = error
+    fitting = tuple(name for name in sweep.strategies if name not in misfits)
+    if not fitting:
+        raise misfits[sweep.strategies[0]]
+    return replace(sweep, strategies=fitting, left_out=tuple(misfits))
 
 
 def _named(option: str, text: str | None, known: Collection[str], before: Iterable[str]) -> tuple[str, ...]:
