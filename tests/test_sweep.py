@@ -94,6 +94,9 @@ def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
         (("federation.phones=2",), {"strategies": "bulyan"}, "strategy.name = bulyan needs at least"),
         ((), {"strategies": "fedrep"}, "strategy.name = fedrep trains whole networks only: model.name must be"),
         (("model.name=hog",), {}, 'model.name: "hog" is trained centrally only'),
+        (("run.split_seed=3",), {}, "run.split_seed: a sweep counts its seeds from run.seed (--seeds N), got 3;"),
+        (("run.partition_seed=0",), {"strategies": "fedavg"}, "run.partition_seed: a sweep counts its seeds"),
+        (("run.train_seed=5",), {"seeds": 2}, "run.train_seed: a sweep counts its seeds"),
         (("strategy.trim=0.2",), {"strategies": "fedavg"}, "trim belongs to trimmed-mean"),
     ],
 )  # fmt: skip

@@ -26,6 +26,7 @@ SETTINGS = "sweep.toml"
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
 _REQUESTED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
+_FIXED = ("split_seed", "partition_seed", "train_seed")  # of section run; they would not count
 _SEEDS = 1000
 
 
@@ -140,6 +141,11 @@ def ask(
     config, requested = before or (None, {"strategies": [], "partitions": [], "seeds": 0})
     if config is None or experiment is not None or data is not None or settings:
         _, config = load(experiment or "quickstart", data=data, settings=settings)
+    for name in _FIXED:
+        if (value := getattr(config.run, name)) != "auto":
+            raise InputError(
+                f"run.{name}: a sweep counts its seeds from run.seed (--seeds N), got {value}; omit it"
+            )
     sweep = SweepRequest(
         config,
         _named("--strategies", strategies, STRATEGIES, requested["strategies"]),
