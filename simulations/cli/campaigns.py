@@ -89,7 +89,7 @@ def sweep(
 
     def show(result: "SweepResult") -> None:
         if not quiet:
-            sweep_table.show(result.outcomes, result.found, Console(highlight=False))
+            sweep_table.show(result.outcomes, result.found, Console(highlight=False), result.left_out)
             print(f"\nWritten to {result.page}, sweep.csv and differences.csv")
 
     folder = run_folder_for(out, "sweep")
