@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from rich.console import Console
 from support_benchmark import SUITE, finished, requested
 from support_pages import Page
 
 from simulations.benchmark import files, null, page, results, runs, table, words
 from simulations.benchmark.record import Benchmark
+from simulations.experiment import read_toml
 from simulations.inference.scores import Replicate
 
 
@@ -59,6 +61,15 @@ def test_choices_goals_and_costs(done: tuple[Path, Benchmark]) -> None:
     assert bad.goals[0].phone_epochs == 600
     assert bad.goals[0].bytes == 6 * 2 * 100 * 25_620
     assert benchmark.arm("central").goals == ()
+
+
+def test_epochs_that_a_strategy_adds_are_counted(tmp_path: Path) -> None:
+    request = finished(tmp_path / "mine")
+    path = tmp_path / "mine/bad/fold-0/seed-0/config.toml"
+    raw = read_toml(path)
+    path.write_text(tomli_w.dumps(raw | {"strategy": {"name": "fedrep", "output_epochs": 5}}))
+    once = raw["federation"]["local_epochs"]
+    assert [run.local_epochs for run in runs.read(request).of["bad"]] == [once + 5, once, once]
 
 
 def test_all_files_tell_the_same(done: tuple[Path, Benchmark], tmp_path: Path) -> None:

@@ -108,6 +108,13 @@ def test_a_folder_without_one_of_its_files_is_damaged(tmp_path: Path, file: str,
     assert run.accuracy is None
 
 
+def test_settings_that_are_not_in_sections_are_damaged(tmp_path: Path) -> None:
+    folder = stopped(make_run(tmp_path / "run"), 3)
+    (folder / "config.toml").write_text('model = "x"')
+    (run,) = api.list_runs(folder)
+    assert run.words == "damaged: config.toml: model is not a section"
+
+
 def test_the_list_fits_80_columns_and_a_wide_screen_has_one_line_a_run(tmp_path: Path) -> None:
     for name in ("quickstart-20260101-120000", "other"):
         make_run(tmp_path / name)

@@ -1,5 +1,6 @@
 """Phones that draw what they hold: the same whenever asked, with mixes as the concentration says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,5 +99,8 @@ def test_it_is_kept_and_opened_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.features, held.features)
     assert again.sizes.shape == (1000,)
     assert again.sizes.strides == (0,)
+    for other in (replace(held, weighted=True), held):  # in the same folder
+        other.save(tmp_path, tmp_path / "features.npy")
+        assert PoolDraws.load(tmp_path).weighted == other.weighted
     with pytest.raises(FileNotFoundError):
         PoolDraws.load(tmp_path / "nowhere")

@@ -6,6 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -151,6 +152,17 @@ def test_an_edited_module_is_imported_anew_and_only_when_a_run_begins(place: Pat
     extensions.refresh()
     with pytest.raises(InputError, match="there is no module mine"):
         answer()
+
+
+def test_compiled_code_that_cannot_be_removed_is_no_error(place: Path) -> None:
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "1"))
+    assert answer() == 1
+    compiled = Path(cache_from_source(str(place / "mine.py")))
+    compiled.unlink(missing_ok=True)
+    (compiled / "inside").mkdir(parents=True)  # not a file: as in a folder that cannot be written
+    write(place, mine=BASE + FROZEN + WHOLE.replace("3", "20"))
+    extensions.refresh()
+    assert answer() == 20
 
 
 def test_an_edited_file_that_it_imports_is_imported_anew_as_well(place: Path) -> None:

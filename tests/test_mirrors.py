@@ -155,6 +155,33 @@ def test_a_mirror_that_fails_is_told_once_and_the_run_goes_on(
     ]
 
 
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_mirror_that_fails_is_closed_once_as_not_finished(
+    run: Path,
+    told: type[Told],
+    breaks: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed: list[bool] = []
+
+    def close(self: _Told, *, finished: bool) -> None:
+        closed.append(finished)
+        if breaks:
+            raise OSError("nor can it be closed")
+
+    monkeypatch.setattr(Told, "fails", 3)
+    monkeypatch.setattr(_Told, "close", close)
+    with caplog.at_level(logging.WARNING, "fedfer"):
+        mirror(run, ("told",), 1, 6, end=True)
+    assert closed == [False]
+    assert len(caplog.messages) == 1
+    assert "the store is gone" in caplog.messages[0]
+    monkeypatch.setattr(Told, "fails", 0)
+    mirror(run, ("told",), 7, 7, end=True)
+    assert closed == [False, True]  # one that cannot be closed is not closed again
+
+
 def test_a_mirror_that_cannot_be_opened_is_told_too(
     run: Path, told: type[Told], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

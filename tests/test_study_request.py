@@ -63,6 +63,18 @@ def test_seeds_beyond_the_last_are_refused(tmp_path: Path) -> None:
     assert "on leaves the range" in refused(tmp_path / "new", f"run.seed={2**63 - 1}", seeds=2)
 
 
+def test_seeds_that_would_all_be_the_same_are_refused(tmp_path: Path) -> None:
+    both = ("run.split_seed=0", "run.train_seed=3")
+    assert refused(tmp_path / "new", *both, seeds=2).startswith(
+        "run.split_seed and run.train_seed: with both"
+    )
+    assert asked(tmp_path / "new", *both).seeds == 1
+    for one in both:  # as in a study of one split, or of one start
+        study = asked(tmp_path / "new", one, "run.partition_seed=1", seeds=2)
+        runs = [study.config_of("cnn", 0, seed).run for seed in study.every_seed]
+        assert (runs[0].split, runs[0].train) != (runs[1].split, runs[1].train)
+
+
 @pytest.mark.parametrize("key", ["model.name=cnn", "data.balance=5", "evaluation.select=last"])
 def test_what_a_study_sets_itself_cannot_be_set(tmp_path: Path, key: str) -> None:
     assert refused(tmp_path / "new", key).startswith(f"--set {key}: a study sets that itself; ")

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -21,11 +22,13 @@ from fer_models.metrics import report
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.quality import AccuracySpread, AcrossPhones, Spread
 from fer_models.run_folder.rounds import RoundRecord
+from simulations import api
 from simulations.inference.comparison import compare, with_holm
 from simulations.report.results import read_run, replicate, share_tested
 from simulations.sweep import differences, outcomes, workers
 from simulations.sweep import table as sweep_table
 from simulations.sweep.request import PARTITIONS, STRATEGIES, Cell, SweepRequest, ask
+from simulations.sweep.sweep import _request, _train
 
 SMALL = settings()
 ASKED = ("--strategies", "fedavg,median", "--partitions", "iid,dirichlet")
@@ -38,10 +41,39 @@ def asked(folder: Path, *changes: str, **given: object) -> SweepRequest:
 
 def test_everything_is_asked_for_by_default_and_baselines_come_first(tmp_path: Path) -> None:
     sweep = asked(tmp_path / "new")
-    assert (sweep.strategies, sweep.partitions, sweep.seeds) == (tuple(STRATEGIES), tuple(PARTITIONS), 1)
+    assert (sweep.partitions, sweep.seeds) == (tuple(PARTITIONS), 1)
+    assert {*sweep.strategies} | {*sweep.left_out} == {*STRATEGIES}
     assert [cell.name for cell in sweep.cells[:2]] == ["centralized", "centralized-ridge"]
     assert len({str(cell) for cell in sweep.cells}) == len(sweep.cells)
     assert not sweep.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "inside", "outside"),
+    [
+        ((), {"fedavg", "ridge", "bulyan", "local"}, {"fedrep", "fedbabu"}),
+        (("model.name=cnn",), {"fedavg", "fedrep", "fedbabu"}, {"ridge", "lda", "ncm"}),
+        (("update.clip_norm=1.0",), {"fedavg", "median"}, {"ridge", "local", "fedrep"}),
+        (("federation.phones=2",), {"fedavg"}, {"bulyan", "fedrep"}),
+    ],
+)
+def test_by_default_strategies_are_those_that_fit_the_other_settings(
+    tmp_path: Path, changes: tuple[str, ...], inside: set[str], outside: set[str]
+) -> None:
+    sweep = asked(tmp_path / "new", *changes, partitions="iid")
+    assert inside <= {*sweep.strategies}
+    assert outside <= {*sweep.left_out}
+    assert list(sweep.strategies) == [name for name in STRATEGIES if name not in sweep.left_out]
+    for name in outside:
+        with pytest.raises(InputError):
+            asked(tmp_path / "new", *changes, partitions="iid", strategies=f"fedavg,{name}")
+
+
+def test_a_worker_that_refuses_its_run_costs_that_run_alone(tmp_path: Path) -> None:
+    sweep = asked(tmp_path / "new", strategies="fedavg", partitions="iid")
+    reason = _train(_request(sweep, Cell("iid", "fedrep", 0)))
+    assert reason is not None
+    assert reason.startswith("strategy.name = fedrep trains whole networks only")
 
 
 def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
@@ -62,6 +94,11 @@ def test_a_cell_differs_in_what_is_swept_alone(tmp_path: Path) -> None:
         ((), {"partitions": "iid,"}, '--partitions: "" is unknown; choose one of iid, dirichlet'),
         (("strategy.name=median",), {}, "a sweep sets that itself; use --strategies"),
         (("federation.phones=2",), {"strategies": "bulyan"}, "strategy.name = bulyan needs at least"),
+        ((), {"strategies": "fedrep"}, "strategy.name = fedrep trains whole networks only: model.name"),
+        (("model.name=hog",), {}, 'model.name: "hog" is trained centrally only'),
+        (("run.split_seed=3",), {}, "run.split_seed: a sweep counts its seeds from run.seed (--seeds N)"),
+        (("run.partition_seed=0",), {"strategies": "fedavg"}, "run.partition_seed: a sweep counts its seeds"),
+        (("run.train_seed=5",), {"seeds": 2}, "run.train_seed: a sweep counts its seeds"),
         (("strategy.trim=0.2",), {"strategies": "fedavg"}, "trim belongs to trimmed-mean"),
     ],
 )  # fmt: skip
@@ -132,7 +169,8 @@ def _made(folder: Path, seeds: int) -> SweepRequest:
 def test_strategies_are_compared_with_the_reference_over_seeds_and_people(tmp_path: Path) -> None:
     sweep = _made(tmp_path, 4)
     finished = outcomes.read(sweep)
-    found = differences.read(sweep, finished)
+    found, left_out = differences.read(sweep, finished)
+    assert left_out == []
     by_name = {(each.strategy, each.measure): each for each in found}
     assert {each.reference for each in found} == {"fedavg"}
     assert {name for name, _ in by_name} == {"centralized", "median", "krum"}
@@ -170,7 +208,7 @@ def test_strategies_are_compared_with_the_reference_over_seeds_and_people(tmp_pa
 
 def test_one_seed_says_nothing_of_strategies(tmp_path: Path) -> None:
     sweep = _made(tmp_path, 1)
-    assert differences.read(sweep, outcomes.read(sweep)) == []
+    assert differences.read(sweep, outcomes.read(sweep)) == ([], [])
 
 
 def test_strategies_are_compared_where_both_have_two_seeds_and_without_a_goal_not_in_rounds(
@@ -179,10 +217,61 @@ def test_strategies_are_compared_where_both_have_two_seeds_and_without_a_goal_no
     sweep = _made(tmp_path, 3)
     for name, seed in (("centralized", 0), ("centralized", 1), ("median", 0), ("median", 1), ("krum", 2)):
         (sweep.place_of(Cell("iid", name, seed)) / "summary.json").unlink()
-    found = differences.read(sweep, outcomes.read(sweep))
+    found, _ = differences.read(sweep, outcomes.read(sweep))
     assert {(each.strategy, each.measure, each.seeds) for each in found} == {
         ("krum", "accuracy", 2), ("krum", "macro_f1", 2),
     }  # fmt: skip
+
+
+def test_runs_that_cannot_be_compared_are_named_and_the_others_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = _made(tmp_path, 4)
+    sweep.begin()
+    other, cut, unknown, gone = (
+        sweep.place_of(Cell("iid", *which))
+        for which in (("median", 1), ("krum", 0), ("krum", 2), ("centralized", 3))
+    )
+    shutil.rmtree(other)
+    make_run(other, skill=0.5, seed=7, photos=1_000, people=True, examples=False)
+    lines = (cut / "predictions.csv").read_text().splitlines(keepends=True)
+    (cut / "predictions.csv").write_text("".join(lines[:-5]))
+    head, *rows = (unknown / "predictions.csv").read_text().splitlines(keepends=True)
+    file, emotion, _, others = rows[0].split(",", 3)
+    (unknown / "predictions.csv").write_text("".join([head, f"{file},{emotion},?,{others}", *rows[1:]]))
+    (gone / "predictions.csv").write_text("")
+    monkeypatch.setattr("simulations.sweep.sweep.run_sweep", lambda *_: [])  # all are trained
+    result = api.sweep(out=tmp_path, progress=False)
+    for measure in ("accuracy", "macro_f1"):
+        seeds = {each.strategy: each.seeds for each in result.found if each.measure == measure}
+        assert seeds == {"centralized": 3, "median": 3, "krum": 2}
+    assert [line.partition(":")[0] for line in result.left_out] == [
+        "iid, centralized, seed 3", "iid, krum, seed 0", "iid, krum, seed 2", "iid, median, seed 1",
+    ]  # fmt: skip
+    assert "predictions.csv is not whole; remove its folder" in result.left_out[1]
+    assert "no report" not in result.left_out[0]
+    assert "there is no emotion '?'" in result.left_out[2]
+    assert "tested on other photos than the other runs" in result.left_out[3]
+    assert result.left_out[3] in (tmp_path / "table.md").read_text()
+    console = Console(width=400, record=True, file=io.StringIO())
+    sweep_table.show(result.outcomes, result.found, console, result.left_out)
+    assert result.left_out[3] in console.export_text()
+
+
+def test_the_runs_are_written_before_they_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _made(tmp_path, 2).begin()
+
+    def fails(*_: object) -> None:
+        raise ValueError("not comparable")
+
+    monkeypatch.setattr("simulations.sweep.sweep.run_sweep", lambda *_: [])
+    monkeypatch.setattr(differences, "read", fails)
+    with pytest.raises(ValueError, match="not comparable"):
+        api.sweep(out=tmp_path, progress=False)
+    assert "| median |" in (tmp_path / "table.md").read_text()
+    assert len((tmp_path / "sweep.csv").read_text().splitlines()) == 1 + 2 * len(SKILLS)
 
 
 @pytest.mark.slow

@@ -207,6 +207,16 @@ def test_shards_are_read_back_as_written(tmp_path) -> None:  # type: ignore[no-u
     assert one.total.tobytes() == two.total.tobytes()
 
 
+def test_nothing_is_left_of_what_was_saved_in_the_folder_before(tmp_path: Path) -> None:
+    shards = make_shards([3, 4, 5])
+    np.save(tmp_path / "f.npy", shards.features)
+    for held in (replace(shards, photos=np.array([1, 2, 3]), weighted=True), shards):
+        held.save(tmp_path / "prepared", tmp_path / "f.npy")
+        back = PhoneRows.load(tmp_path / "prepared")
+        assert back.weighted == held.weighted
+        np.testing.assert_array_equal(back.photos_of(np.arange(3)), held.photos_of(np.arange(3)))
+
+
 def test_the_kernel_is_compiled_once_for_arrays_in_memory_and_in_files(tmp_path: Path) -> None:
     held = make_shards([5, 9])
     np.save(tmp_path / "features.npy", held.features)

@@ -91,6 +91,8 @@ class PhoneRows:
             arrays["photos"] = self.photos
         if self.weighted:
             arrays["weighted"] = True
+        for name in (extra for extra in _EXTRA if extra not in arrays):
+            (folder / f"{name}.npy").unlink(missing_ok=True)  # of what was saved here before
         for name, array in arrays.items():
             with whole_file(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
                 np.save(file, array)

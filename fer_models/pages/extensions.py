@@ -13,6 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec, resolve_name
 from pathlib import Path
@@ -144,7 +145,8 @@ def _forget(files: Mapping[str, Path]) -> None:
     for file, path in files.items():
         dotted = file.removesuffix(".py").replace("/", ".")
         sys.modules.pop(dotted.removesuffix(".__init__"), None)
-        Path(cache_from_source(str(path))).unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written: Python goes by size and time
+            Path(cache_from_source(str(path))).unlink()
     importlib.invalidate_caches()
 
 

@@ -158,9 +158,10 @@ def sweep(
     with failing(folder, SETTINGS, asked.how_to_go_on), Display(not progress) as display:
         failed = run_sweep(asked, display)
     finished = outcomes.read(asked)
-    found = differences.read(asked, finished)
-    table.write(finished, found, folder)
-    result = SweepResult(folder, finished, found)
+    table.write(finished, [], folder)  # the runs, whatever becomes of their differences
+    found, left_out = differences.read(asked, finished)
+    table.write(finished, found, folder, left_out)
+    result = SweepResult(folder, finished, found, tuple(left_out))
     if failed:
         raise SweepFailedError(counted(failed, len(asked.cells)), result)
     return result

@@ -63,6 +63,7 @@ class SweepResult:
     folder: Path
     outcomes: "list[Outcome]"
     found: "list[Against]"
+    left_out: tuple[str, ...] = ()  # a line for each run that is not compared, and why
 
     @property
     def differences(self) -> Columns:

@@ -12,8 +12,9 @@ from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
 from simulations.benchmark.benchmark import finished
 from simulations.benchmark.request import BenchmarkRequest, Cell
-from simulations.experiment import read_toml
+from simulations.experiment import read_toml, validate
 from simulations.inference.scores import Replicate
+from simulations.run.baselines import epochs_per_round
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class CellRun:
     summary: Summary
     replicate: Replicate
     rounds: list[RoundRecord]  # or epochs
-    local_epochs: int  # that a phone trains in a round
+    local_epochs: int  # that a phone trains in a round, with those that its strategy adds
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _read(cell: Cell, folder: Path) -> CellRun:
     summary, rounds = Summary.read(folder), read_rounds(folder)
     if not rounds:
         raise InputError("rounds.jsonl is empty; remove the folder to train it again")
-    local_epochs = int(read_toml(folder / "config.toml")["federation"]["local_epochs"])
+    local_epochs = epochs_per_round(validate(read_toml(folder / "config.toml")))
     index = {name: i for i, name in enumerate(summary.classes)}
     with (folder / "predictions.csv").open(encoding="utf-8", newline="", errors="surrogateescape") as lines:
         _, *rows = csv.reader(lines)

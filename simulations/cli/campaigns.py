@@ -66,7 +66,8 @@ def sweep(
     experiment: Experiment = None,
     data: Data = None,
     strategies: Annotated[
-        str | None, typer.Option("--strategies", metavar="A,B", help="Strategies to run; default: all.")
+        str | None,
+        typer.Option("--strategies", metavar="A,B", help="Strategies to run; default: all that fit."),
     ] = None,
     partitions: Annotated[
         str | None, typer.Option("--partitions", metavar="A,B", help="Partitions to run; default: all.")
@@ -88,7 +89,7 @@ def sweep(
 
     def show(result: "SweepResult") -> None:
         if not quiet:
-            sweep_table.show(result.outcomes, result.found, Console(highlight=False))
+            sweep_table.show(result.outcomes, result.found, Console(highlight=False), result.left_out)
             print(f"\nWritten to {result.page}, sweep.csv and differences.csv")
 
     folder = run_folder_for(out, "sweep")

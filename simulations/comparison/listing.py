@@ -125,6 +125,9 @@ def _finished(folder: Path, started: datetime) -> ListedRun:
 def _unfinished(folder: Path, started: datetime, begun: Environment) -> ListedRun:
     """From config.toml as it is: a class of the user's own need not be importable here."""
     raw, lines, on_phones = read_toml(folder / "config.toml"), folder / ROUNDS, begun.federated
+    for section, values in raw.items():
+        if not isinstance(values, dict):
+            raise InputError(f"config.toml: {printable(section)} is not a section")
 
     def setting(section: str, name: str) -> Any:
         return raw.get(section, {}).get(name)

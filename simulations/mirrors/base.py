@@ -37,7 +37,7 @@ class Mirrored:
 
 
 class Copy(ABC):
-    """An open copy of a run; any method may raise, and is then not called again."""
+    """An open copy of a run; any method may raise, and then `close` alone is called, once."""
 
     last: int = 0  # the last round, or epoch, that the store already holds
 

@@ -17,14 +17,18 @@ from simulations.experiment import Config
 from simulations.world.prepare import Prepared, World
 
 
+def epochs_per_round(config: Config) -> int:
+    """Epochs of a phone's local update, with those that the strategy adds."""
+    return config.federation.local_epochs + make(config.strategy).extra_epochs
+
+
 def federated_views(config: Config, sizes: np.ndarray) -> int:
     """Views that the federated run processes in total, with phones of `sizes` (phones,) views."""
-    epochs = config.federation.local_epochs + make(config.strategy).extra_epochs
     rounds = (
         select(len(sizes), config.phones_per_round, seed=config.run.train, number=number)
         for number in range(1, config.rounds + 1)
     )
-    return sum(int(sizes[phones].sum()) for phones in rounds) * epochs
+    return sum(int(sizes[phones].sum()) for phones in rounds) * epochs_per_round(config)
 
 
 def epoch_views(epochs: int | str, config: Config, prepared: Prepared) -> list[int]:

@@ -5,7 +5,7 @@ the same), and those that it lacks are made up from rounds.jsonl.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from simulations.terminal.display import Display
 
 
 class Mirrors:
-    """The open copies of a run. One that fails is told once, and left as it is."""
+    """The open copies of a run. One that fails is told once, closed as not finished, and left as it is."""
 
     def __init__(self, run: Mirrored, names: Iterable[str], tell: Callable[[str], None]) -> None:
         """Opens each of `names`; `tell` gets a line for each that fails."""
@@ -47,6 +47,7 @@ class Mirrors:
     def close(self) -> None:
         """Closes the copies."""
         for name, copy in list(self._copies.items()):
+            del self._copies[name]  # one that cannot be closed is not closed again
             self._safely(name, partial(copy.close, finished=self._finished))
 
     def _open(self, name: str, run: Mirrored) -> None:
@@ -56,7 +57,9 @@ class Mirrors:
         try:
             act(*values)
         except Exception as error:
-            self._copies.pop(name, None)
+            if copy := self._copies.pop(name, None):
+                with suppress(Exception):  # what failed first is told
+                    copy.close(finished=False)
             self._tell(f"Mirror {name} failed ({first_cause(error)}); the run goes on without it")
 
 

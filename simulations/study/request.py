@@ -119,6 +119,11 @@ def ask(
     count = max(asked["seeds"], seeds or 1)
     if config.run.seed + count > 2**63:
         raise InputError(f"--seeds: {count} from run.seed = {config.run.seed} on leaves the range; lower it")
+    if count > 1 and "auto" not in (config.run.split_seed, config.run.train_seed):
+        raise InputError(
+            f"run.split_seed and run.train_seed: with both fixed the {count} seeds of a study (--seeds) are"
+            " the same; omit one of them, or set --seeds 1"
+        )
     return StudyRequest(
         config,
         tuple(_unique([*asked["models"], *wanted])),

@@ -6,16 +6,19 @@ Runs that never reach the goal count as reaching it in the last round.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from fer_models.errors import InputError
 from fer_models.machine.cache import whole_file
+from fer_models.text import printable
 from simulations.inference.comparison import Verdict, compare, with_holm
 from simulations.inference.paired_t import LEVEL, holm
 from simulations.inference.reached import fewer_rounds
 from simulations.inference.scores import MEASURES, Replicate
-from simulations.report.results import read_run, replicate, share_tested
+from simulations.report.results import Run, read_run, replicate, share_tested
 from simulations.sweep.outcomes import Outcome
 from simulations.sweep.request import SweepRequest
 
@@ -48,6 +51,21 @@ class Against:
 
 
 @dataclass(frozen=True)
+class _Judged:
+    """A finished run, and what it said of the test photos."""
+
+    outcome: Outcome
+    run: Run
+    replicate: Replicate
+
+    @property
+    def photos(self) -> Hashable:
+        """What it was tested on: names, emotions and people; without names the emotions alone."""
+        said = self.run.said
+        return frozenset((n, e, p) for n, (e, _, p) in said.items()) or self.replicate.truth.tobytes()
+
+
+@dataclass(frozen=True)
 class _Arm:
     """A strategy's runs on a partition: predictions, and by (seed, 0) the rounds to a goal, if known."""
 
@@ -61,15 +79,21 @@ def reference_of(sweep: SweepRequest) -> str:
     return own if own in sweep.strategies else sweep.strategies[0]
 
 
-def read(sweep: SweepRequest, outcomes: Sequence[Outcome]) -> list[Against]:
-    """All differences of the finished runs; none at one seed."""
+def read(sweep: SweepRequest, outcomes: Sequence[Outcome]) -> tuple[list[Against], list[str]]:
+    """All differences of the finished runs, none at one seed; and a line for each run left out of them.
+
+    Left out are damaged runs, and those tested on other photos than most of their partition and seed.
+    """
     if sweep.seeds < 2:
-        return []
-    found: list[Against] = []
+        return [], []
+    found, left_out = list[Against](), list[str]()
     for partition in dict.fromkeys(outcome.cell.partition for outcome in outcomes):
         here = [outcome for outcome in outcomes if outcome.cell.partition == partition]
-        found += _of_partition(sweep, partition, here)
-    return found
+        judged, damaged = _judged(sweep, here)
+        sound, others = _on_same_photos(judged)
+        left_out += damaged + others
+        found += _of_partition(sweep, partition, sound)
+    return found, left_out
 
 
 def write(found: Sequence[Against], folder: Path) -> None:
@@ -83,17 +107,52 @@ def write(found: Sequence[Against], folder: Path) -> None:
         writer.writerows(astuple(each) for each in found)
 
 
-def _of_partition(sweep: SweepRequest, partition: str, outcomes: Sequence[Outcome]) -> Iterator[Against]:
-    by_name: dict[str, list[Outcome]] = {}
+def _judged(sweep: SweepRequest, outcomes: Sequence[Outcome]) -> tuple[list[_Judged], list[str]]:
+    """The runs that can be read, and a line for each that cannot."""
+    judged, damaged = list[_Judged](), list[str]()
     for outcome in outcomes:
-        by_name.setdefault(outcome.cell.name, []).append(outcome)
+        try:
+            run = read_run(sweep.place_of(outcome.cell), series=0)
+            if run.said and len(run.said) != run.confusion.sum():
+                raise InputError("predictions.csv is not whole")
+            judged.append(_Judged(outcome, run, replicate(run, fold=outcome.cell.seed)))
+        except (InputError, KeyError, ValueError, csv.Error) as error:
+            said = (
+                f"there is no emotion {error}"
+                if isinstance(error, KeyError)
+                else str(error.__cause__ or error)
+            )
+            damaged.append(f"{outcome.cell}: {printable(said)}; remove its folder to train it again")
+    return judged, damaged
+
+
+def _on_same_photos(judged: Sequence[_Judged]) -> tuple[list[_Judged], list[str]]:
+    """The runs tested on the photos that most runs of their seed were, and a line for each other."""
+    by_seed: dict[int, Counter[Hashable]] = {}
+    for each in judged:
+        by_seed.setdefault(each.outcome.cell.seed, Counter())[each.photos] += 1
+    usual = {seed: counts.most_common(1)[0][0] for seed, counts in by_seed.items()}
+    same = [each.photos == usual[each.outcome.cell.seed] for each in judged]
+    others = [
+        f"{each.outcome.cell}: it was tested on other photos than the other runs of its partition and seed;"
+        " remove its folder to train it again"
+        for each, alike in zip(judged, same, strict=True)
+        if not alike
+    ]
+    return [each for each, alike in zip(judged, same, strict=True) if alike], others
+
+
+def _of_partition(sweep: SweepRequest, partition: str, judged: Sequence[_Judged]) -> Iterator[Against]:
+    by_name: dict[str, list[_Judged]] = {}
+    for one in judged:
+        by_name.setdefault(one.outcome.cell.name, []).append(one)
     reference = reference_of(sweep)
-    seeds = {name: {each.cell.seed for each in runs} for name, runs in by_name.items()}
+    seeds = {name: {each.outcome.cell.seed for each in runs} for name, runs in by_name.items()}
     enough = {n for n in by_name if len(seeds[n] & seeds.get(reference, set())) > 1}
     if len(enough) < 2:
         return
-    first = read_run(sweep.place_of(by_name[reference][0].cell), series=0)
-    arms = {name: _arm(sweep, by_name[name]) for name in by_name if name in enough}
+    first = by_name[reference][0].run
+    arms = {name: _arm(by_name[name]) for name in by_name if name in enough}
     classes, share = len(first.summary.classes), share_tested(first)
     names = [name for name in arms if name != reference]
     for measure in MEASURES:
@@ -112,10 +171,10 @@ def _of_partition(sweep: SweepRequest, partition: str, outcomes: Sequence[Outcom
     yield from _rounds(sweep, partition, arrivals, mine, share)
 
 
-def _arm(sweep: SweepRequest, runs: Sequence[Outcome]) -> _Arm:
-    predictions = (replicate(read_run(sweep.place_of(e.cell), series=0), fold=e.cell.seed) for e in runs)
+def _arm(judged: Sequence[_Judged]) -> _Arm:
+    runs = [each.outcome for each in judged]
     arrivals = {(each.cell.seed, 0): each.arrived for each in runs if each.horizon is not None}
-    return _Arm(tuple(predictions), arrivals)
+    return _Arm(tuple(each.replicate for each in judged), arrivals)
 
 
 def _rounds(

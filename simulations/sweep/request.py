@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from fer_models.machine.cache import whole_file
 from fer_models.pages.extensions import file_name, refresh
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
-from server.strategies.registry import STRATEGIES, check_optimizer, check_phones
+from server.strategies.registry import STRATEGIES
 from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.mirrors.registry import check_installed
 from simulations.partitions.registry import PARTITIONS
+from simulations.run.checks import check_federated
 from simulations.run.request import check_folder
 from simulations.study.request import check_same
 
@@ -25,6 +26,7 @@ SETTINGS = "sweep.toml"
 CENTRAL = {"centralized": None, "centralized-ridge": "ridge"}  # baselines: the model they train instead
 _OWN = {"strategy.name": "--strategies", "federation.partition": "--partitions"}
 _REQUESTED = ("strategies", "partitions", "seeds")  # in the settings, beside the sections
+_FIXED = ("split_seed", "partition_seed", "train_seed")  # of section run; they would not count
 _SEEDS = 1000
 
 
@@ -50,6 +52,7 @@ class SweepRequest:
     seeds: int
     folder: Path
     command: str  # as typed
+    left_out: tuple[str, ...] = ()  # strategies that the other settings do not fit, if none were named
 
     @property
     def every_seed(self) -> range:
@@ -138,6 +141,11 @@ def ask(
     config, requested = before or (None, {"strategies": [], "partitions": [], "seeds": 0})
     if config is None or experiment is not None or data is not None or settings:
         _, config = load(experiment or "quickstart", data=data, settings=settings)
+    for name in _FIXED:
+        if (value := getattr(config.run, name)) != "auto":
+            raise InputError(
+                f"run.{name}: a sweep counts its seeds from run.seed (--seeds N), got {value}; omit it"
+            )
     sweep = SweepRequest(
         config,
         _named("--strategies", strategies, STRATEGIES, requested["strategies"]),
@@ -147,18 +155,27 @@ def ask(
         command,
     )
     check_installed(config.report.mirror)
+    if before is None and strategies is None:
+        sweep = _fitting(sweep)
     for cell in sweep.cells:
         if cell.name not in CENTRAL:
-            _check(sweep.config_of(cell))
+            check_federated(sweep.config_of(cell))
     return sweep
 
 
-def _check(config: Config) -> None:
-    try:
-        check_optimizer(config.strategy, config.train.optimizer)
-        check_phones(config.strategy, config.federation.phones_per_round or config.federation.phones)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+def _fitting(sweep: SweepRequest) -> SweepRequest:
+    """The sweep without the strategies that do not fit its other settings; InputError if none fits."""
+    misfits = dict[str, InputError]()
+    for name in sweep.strategies:
+        config = sweep.config_of(Cell(sweep.partitions[0], name, sweep.config.run.seed))
+        try:
+            check_federated(config)
+        except InputError as error:
+            misfits[name] = error
+    fitting = tuple(name for name in sweep.strategies if name not in misfits)
+    if not fitting:
+        raise misfits[sweep.strategies[0]]
+    return replace(sweep, strategies=fitting, left_out=tuple(misfits))
 
 
 def _named(option: str, text: str | None, known: Collection[str], before: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ killed costs only the run that it was training (simulations/sweep/workers.py).
 
 from concurrent.futures import as_completed
 
-from fer_models.errors import RunError
+from fer_models.errors import InputError, RunError
 from simulations.run.request import Request, check_cache, locked
 from simulations.sweep.request import CENTRAL, Cell, SweepRequest
 from simulations.sweep.workers import workers
@@ -19,6 +19,8 @@ from simulations.world.prepare import survey
 def run_sweep(sweep: SweepRequest, display: Display) -> list[str]:
     """Trains every unfinished cell; returns a line for each that failed."""
     check_cache()
+    if sweep.left_out:
+        display.note(f"left out, as the other settings do not fit them: {', '.join(sweep.left_out)}")
     _prepare(sweep, display)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     with locked(sweep.folder):
@@ -62,6 +64,8 @@ def _train(request: Request) -> str | None:
 
     try:
         run_experiment(request, Display(quiet=True))
+    except InputError as error:
+        return str(error)
     except RunError as error:
         if error.resumable:
             raise

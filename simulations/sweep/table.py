@@ -31,11 +31,12 @@ _MEASURES = {
 }
 AGAINST = ("Strategy", "Measure", "Difference", "95% interval", "p", "Verdict")
 ONE_SEED = "Nothing is said about strategies: that takes several seeds in common (--seeds 5)."
+LEFT_OUT = "Left out of the differences"
 HEADS = ("Strategy", "Accuracy", "Macro-F1", "Worst tenth", "Own heads", "Rounds to 95%", "Bytes")
 
 
-def write(outcomes: list[Outcome], found: list[Against], folder: Path) -> None:
-    """Writes sweep.csv, differences.csv and table.md."""
+def write(outcomes: list[Outcome], found: list[Against], folder: Path, left_out: Sequence[str] = ()) -> None:
+    """Writes sweep.csv, differences.csv and table.md; `left_out`: a line for each run not compared."""
     differences.write(found, folder)
     with (
         whole_file(folder / "sweep.csv") as temporary,
@@ -51,11 +52,15 @@ def write(outcomes: list[Outcome], found: list[Against], folder: Path) -> None:
         if here := [each for each in found if each.partition == partition]:
             lines += [f"{_over(here)}:", "", f"| {' | '.join(AGAINST)} |", "|---|---|---:|---:|---:|---|"]
             lines += [f"| {' | '.join(_against(each))} |" for each in here] + [""]
+    if left_out:
+        lines += [f"{LEFT_OUT}:", "", *(f"- {line}" for line in left_out), ""]
     with whole_file(folder / "table.md") as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
-def show(outcomes: list[Outcome], found: list[Against], console: Console) -> None:
+def show(
+    outcomes: list[Outcome], found: list[Against], console: Console, left_out: Sequence[str] = ()
+) -> None:
     """Prints a table for each partition; what does not fit, such as spreads, is in the files only."""
     wide, narrow = console.width >= _WIDE, console.width < _NARROW
     heads = HEADS[:4] if narrow else HEADS
@@ -72,6 +77,8 @@ def show(outcomes: list[Outcome], found: list[Against], console: Console) -> Non
             console.print("", Text(_over(here), style="bold"), _differences(here, narrow), sep="\n")
     if not found:
         console.print("", Text(ONE_SEED, style="dim"), sep="\n")
+    if left_out:
+        console.print("", Text(f"{LEFT_OUT}:", style="bold"), *(Text(f"  {x}") for x in left_out), sep="\n")
 
 
 def _differences(found: list[Against], narrow: bool) -> Table:
