@@ -109,12 +109,14 @@ def _total(request: BenchmarkRequest, pairs: _Pairs) -> tuple[Comparison, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def share_tested(request: BenchmarkRequest) -> float:
-    """The tested share of the people that a fold trains on or tests: its validation people are neither."""
-    split = request.base.config.data.split
+def share_tested(request: BenchmarkRequest, folds: int | None = None) -> float:
+    """The tested share of the people that a fold trains on or tests: its validation people are neither.
+
+    With the suite's folds, or another number of them.
+    """
+    split, tested = request.base.config.data.split, 1 / (folds or request.suite.folds)
     assert split != "given"
-    trained = (1 - 1 / request.suite.folds) * split[0] / (split[0] + split[1])
-    return (1 / request.suite.folds) / (1 / request.suite.folds + trained)
+    return tested / (tested + (1 - tested) * split[0] / (split[0] + split[1]))
 
 
 def pair_of(
@@ -212,9 +214,11 @@ def _power(request: BenchmarkRequest, runs: Runs, compared: Sequence[Comparison]
             spreads = null.spreads(request, runs, measure)
         if not spreads or not median(spreads):
             continue
-        middle, share = median(spreads), share_tested(request)
+        middle = median(spreads)
         folds = {
-            str(k): smallest_difference(middle * (k / suite.folds) ** 0.5, folds=k, test_share=share)
+            str(k): smallest_difference(
+                middle * (k / suite.folds) ** 0.5, folds=k, test_share=share_tested(request, k)
+            )
             for k in _POWER_FOLDS
         }
         found.append(Power(measure, middle, folds))
