@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from fer_models.run_folder.rounds import RoundRecord
+from fer_models.run_folder.summary import Chosen
 from simulations.benchmark.record import GOALS, ArmResult, Choice, ClassScores, Curve, Point, ToGoal
 from simulations.benchmark.request import BenchmarkRequest
 from simulations.benchmark.runs import CellRun, Runs
@@ -65,12 +66,22 @@ def _choices(request: BenchmarkRequest, arm: Arm, done: Sequence[CellRun]) -> li
     if not arm.tune:
         first = {run.cell.fold: run.summary.chosen for run in reversed(done) if run.summary.chosen}
         for fold, chosen in sorted(first.items()):
-            plain = {name: value for name, value in chosen.items() if isinstance(value, int | float)}
-            found.append(Choice(fold, {"": plain}, None))
+            found.append(Choice(fold, {"": _parameters(chosen)}, None))
         return found
     for fold in range(request.suite.folds):
         if (search := search_in(request.fold_folder(arm.name, fold))) is not None:
             found.append(Choice(fold, search.settings, search.tried[search.chosen].score))
+    return found
+
+
+def _parameters(chosen: Chosen) -> dict[str, float]:
+    """What a model or strategy chose among: not what it found out besides, such as the scale of its scores."""
+    tried = chosen.get("tried")
+    compared = tried[0] if isinstance(tried, list | tuple) and tried else chosen
+    found = {}
+    for name, value in chosen.items():
+        if isinstance(value, int | float) and name in compared and name != "converged":
+            found[name] = float(value)
     return found
 
 
