@@ -75,7 +75,7 @@ def _choices(request: BenchmarkRequest, arm: Arm, done: Sequence[CellRun]) -> li
 
 
 def _parameters(chosen: Chosen) -> dict[str, float]:
-    """What a model or strategy chose among: not what it found out besides, such as the scale of its scores."""
+    """What a model or strategy chose among: not what it found besides, such as the scale of its scores."""
     tried = chosen.get("tried")
     compared = tried[0] if isinstance(tried, list | tuple) and tried else chosen
     found = {}
