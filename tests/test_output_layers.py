@@ -16,7 +16,7 @@ from server.strategies.base import RoundUpdates
 from server.strategies.fedbabu import FedBABU
 from server.strategies.fedrep import FedRep
 from simulations.experiment import load
-from simulations.run.runner import _check_strategy
+from simulations.run.checks import check_federated
 
 SGD = TrainConfig(lr=0.05, batch=4, dropout=0.0, optimizer="sgd")
 
@@ -106,9 +106,9 @@ def test_a_linear_head_is_refused(name: str) -> None:
     with pytest.raises(
         InputError, match=r"networks only: model\.name must be one of mobilenet-deep, mobilenet-tuned, cnn"
     ):
-        _check_strategy(config)
+        check_federated(config)
     _, config = load("quickstart", settings=[f"strategy.name={name}", "model.name=cnn"])
-    _check_strategy(config)
+    check_federated(config)
     held = shards(DEEP)
     work = replace(LocalWork(np.zeros((3, 1281), np.float32), SGD, 1, 0), local=LocalTerms(output_epochs=0))
     with pytest.raises(ValueError, match="nothing but an output layer"):
