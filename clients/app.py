@@ -136,7 +136,9 @@ def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
 def _packed(trained: Trained, order: Order, beside: Mapping[str, np.ndarray]) -> RecordDict:
     """The reply; `beside`: what the strategy measures of each phone."""
     update = trained.sum
-    sent = {"total": update.total, "phones": trained.phones, "large": trained.large}
+    sent = {"total": update.total, "phones": trained.phones}
+    if len(trained.large):
+        sent["large"] = trained.large
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
     counts = ("views", "photos", "phones", "loss", "reach")
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})

@@ -74,7 +74,9 @@ def read_update(
     """
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
     total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
-    large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
+    large = phones[:0]
+    if "large" in arrays:
+        large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
     processed, counted = (int(each[phones].sum()) for each in numbers)
