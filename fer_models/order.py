@@ -5,7 +5,7 @@ a number and a key, and it knows nothing of the sender.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from fer_models.config import TrainConfig
@@ -59,8 +59,12 @@ class Order:
         return cls(**dict(scalars))  # type: ignore[arg-type]
 
     def scalars(self) -> dict[str, Any]:
-        """The order as named scalars."""
-        return asdict(self)
+        """The order as named scalars, without those at their defaults: it is sent every round."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
 
     @property
     def train(self) -> TrainConfig:
