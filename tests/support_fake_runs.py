@@ -1,6 +1,7 @@
 """Finished run folders with drawn numbers, as the commands write them, for tests that read such folders."""
 
 import csv
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def _data(
     views: np.ndarray,
 ) -> None:
     DataFacts(
-        source=source, photos_sha256="0" * 64, classes=tuple(counts),
+        source=source, photos_sha256=sha256(source.encode()).hexdigest(), classes=tuple(counts),
         photos=PhotosByPart(train=counts, validation=held, test=held),
         views=dict.fromkeys(counts, balance) if balance else counts,
         subjects=PeopleByPart(train=165, validation=55, test=55), unreadable=unreadable,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from simulations.comparison import compared, table
 from simulations.comparison.compared import gather, settings_that_differ
 from simulations.comparison.page import write_comparison
 from simulations.experiment import read_toml
+from simulations.run.request import in_use, locked
 
 
 @pytest.fixture
@@ -91,6 +93,18 @@ def test_a_run_in_a_locked_folder_is_running(tmp_path: Path) -> None:
     assert api.list_runs(folder)[0].words == "running before round 1"
     os.close(handle)
     assert api.list_runs(folder)[0].state == "stopped"
+
+
+def test_a_list_that_looks_into_a_folder_does_not_keep_a_run_out_of_it(tmp_path: Path) -> None:
+    """`fedfer runs` tries the lock of each unfinished folder, as a run may begin in that moment."""
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    closing = threading.Timer(0.15, os.close, [handle])
+    closing.start()
+    with locked(tmp_path):
+        closing.join()
+        assert in_use(tmp_path)
+    assert not in_use(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +240,14 @@ def test_people_who_differ_are_other_data(tmp_path: Path) -> None:
     path.write_text(re.sub(r"p\d+$", "someone", path.read_text(), flags=re.M))
     with pytest.raises(api.InputError, match="the photos, their labels or their split differ"):
         api.report(folders)
+
+
+def test_the_same_photos_in_another_place_are_the_same_data(tmp_path: Path) -> None:
+    folders = several(tmp_path)
+    path = folders[2] / "data.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(facts | {"source": "elsewhere"}))
+    assert "Differences to" in Page(api.report(folders, out=tmp_path / "page.html").page.read_text()).words
 
 
 def test_damaged_folders_are_named_and_skipped(here: Here) -> None:

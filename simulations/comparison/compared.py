@@ -64,14 +64,14 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def other_data(first: Run, other: Run) -> str:
     """How the photos of two runs differ, as text; "" if both judged the same test photos of the same set."""
+    if first.data.photos_sha256 == other.data.photos_sha256 and _true(first) == _true(other):
+        return ""  # wherever they are stored
     for what, values in (
         ("data.source", [each.data.source for each in (first, other)]),
         ("data.classes", [list(each.summary.classes) for each in (first, other)]),
     ):
         if values[0] != values[1]:
             return f"{what} is {as_toml(values[0])} and {as_toml(values[1])}"
-    if first.data.photos_sha256 == other.data.photos_sha256 and _true(first) == _true(other):
-        return ""
     for what, numbers in (
         ("the seed of the split", [each.config.run.split for each in (first, other)]),
         ("data.fold", [each.config.data.fold for each in (first, other)]),

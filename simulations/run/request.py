@@ -5,6 +5,7 @@ Everything here is checked before anything is computed; a refused request leaves
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,19 +101,29 @@ def locked(folder: Path) -> Iterator[None]:
     The system releases it with the process, however that ends. File systems without locks have none.
     """
     handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not _taken(handle):
         os.close(handle)
         raise InputError(
             f"{printable(folder)} is in use: another fedfer is at work in it; wait for it or stop it"
-        ) from error
-    except OSError:
-        pass
+        )
     try:
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    """Whether the lock could be taken within half a second: `in_use` holds it for a moment."""
+    for left in reversed(range(6)):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1 if left else 0)
+            continue
+        except OSError:  # a file system without locks
+            return True
+        return True
+    return False
 
 
 def in_use(folder: Path) -> bool:
