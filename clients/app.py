@@ -73,6 +73,7 @@ def train(message: Message, context: Context) -> Message:
         order.local,
         starts=starts if only_own else None,
         corrections=inputs.get("corrections"),
+        previous=inputs.get("previous"),
         weights=inputs.get("weights"),
         each=order.each or only_own,
         losses=order.losses,

@@ -32,10 +32,12 @@ class Order:
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
     measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
-    pull: float = 0.0  # of `LocalTerms`, like the next three
+    pull: float = 0.0  # of `LocalTerms`, like the next five
     margin: float = 0.0
     prior: float = 0.0
     output_epochs: int = -1
+    contrast: float = 0.0
+    temperature: float = 0.5
     own: str = ""  # "beside": phones also train a personal head; "instead", "partly": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
     sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
@@ -74,7 +76,9 @@ class Order:
     @property
     def local(self) -> LocalTerms:
         """What the strategy changes in the local update."""
-        return LocalTerms(self.pull, self.margin, self.prior, self.output_epochs)
+        return LocalTerms(
+            self.pull, self.margin, self.prior, self.output_epochs, self.contrast, self.temperature
+        )
 
     @property
     def changes(self) -> Transforms | None:

@@ -184,6 +184,7 @@ def test_a_node_opens_what_was_prepared(tmp_path: Path, name: str) -> None:
         "own-prior",
         "fedrep",
         "fedbabu",
+        "moon",
     ],
 )
 def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed(

@@ -100,7 +100,7 @@ def test_fedrep_by_hand() -> None:
     assert strategy.extra_epochs == strategy.local.output_epochs == 5
 
 
-@pytest.mark.parametrize("name", ["fedrep", "fedbabu"])
+@pytest.mark.parametrize("name", ["fedrep", "fedbabu", "moon"])
 def test_a_linear_head_is_refused(name: str) -> None:
     _, config = load("quickstart", settings=[f"strategy.name={name}"])
     with pytest.raises(

@@ -146,6 +146,8 @@ class LocalTerms:
     # Of a network: how many epochs train its output layer alone, the first ones; the others train all but it.
     # -1: every epoch trains all layers.
     output_epochs: int = -1
+    contrast: float = 0.0  # of a network: the strength of its contrastive term (networks/contrast.py)
+    temperature: float = 0.5  # of that term
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ class LocalWork:
     local: LocalTerms = LocalTerms()
     starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
+    previous: np.ndarray | None = None  # (k, 1, P) float32, networks of before, which the term compares with
     weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; default: what it counts
     each: bool = False  # whether to return each phone's update
     losses: bool = False  # whether to return the mean loss of each phone's start on its views

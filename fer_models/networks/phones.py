@@ -33,6 +33,7 @@ from fer_models.local.training import (
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import BATCH, NetworkClassifier, Spec, restore
+from fer_models.networks.contrast import contrasting
 from fer_models.networks.training import class_weights, make_optimizer, mean_loss
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class NetworkPhones:
         weights = class_weights(held.labels[own], learner.spec.classes, device) if held.weighted else None
         phone_key = np.uint64(kernel.sub_key(np.uint64(work.key), np.uint64(phone)))
         learner.network.train()
+        contrast = self._contrast(learner, work, place)
         loss = 0.0
         for epoch in range(work.epochs):
             epoch_key = np.uint64(kernel.sub_key(phone_key, np.uint64(epoch)))
@@ -139,13 +141,27 @@ class NetworkPhones:
                 y = torch.from_numpy(held.labels[chosen]).to(device)
                 optimizer.zero_grad()
                 one = mean_loss(learner.network(x) + offsets, y, weights)
-                one.backward()
+                (one if contrast is None else one + contrast(x)).backward()
                 added()
                 for parameter in _resting(parameters, epoch, work.local):
                     parameter.grad = None
                 optimizer.step()
                 loss += one.item() * len(chosen)
         return _flat(parameters), loss
+
+    def _contrast(
+        self, learner: NetworkClassifier, work: LocalWork, place: int
+    ) -> "Callable[[torch.Tensor], torch.Tensor] | None":
+        """The contrastive term of phone number `place`; None without one.
+
+        Its gradient is 0 for a phone whose network of before is that of the round, as in its first round.
+        """
+        if not work.local.contrast or work.previous is None:
+            return None
+        if np.array_equal(work.previous[place], work.head):
+            return None
+        shared, previous = self.classifier(work.head), self.classifier(work.previous[place])
+        return contrasting(learner, shared, previous, work.local.contrast, work.local.temperature)
 
     def gradient(
         self, inputs: np.ndarray, labels: np.ndarray, head: np.ndarray, weights: np.ndarray | None = None

@@ -23,6 +23,7 @@ class PhoneInputs:
 
     weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of `views`
     corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to each of its gradients
+    previous: np.ndarray | None = None  # (k, 1, P) float32, its network of before, for `LocalTerms.contrast`
     starts: np.ndarray | None = None  # (k, C, D + 1) float32, its personal head, if `own` is set
 
 

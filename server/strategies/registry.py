@@ -25,6 +25,7 @@ from server.strategies.lda import FederatedLda
 from server.strategies.local_only import LocalOnly
 from server.strategies.median import Median
 from server.strategies.mime_lite import MimeLite
+from server.strategies.moon import Moon
 from server.strategies.ncm import FederatedNcm
 from server.strategies.own_prior import OwnPrior
 from server.strategies.qfedavg import QFedAvg
@@ -56,6 +57,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "fine-tune": FineTune,
     "fedrep": FedRep,
     "fedbabu": FedBABU,
+    "moon": Moon,
     "own-prior": OwnPrior,
     "fedpac": FedPAC,
     "ridge": FederatedRidge,
