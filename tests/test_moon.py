@@ -1,12 +1,15 @@
 """MOON: its contrastive term, and phones that train with it, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from support_tiny_networks import ALL, CNN, DEEP, network, shards
 
 from fer_models.config import TrainConfig
-from fer_models.local.training import LocalTerms, LocalWork
+from fer_models.local.training import LocalTerms, LocalWork, PhoneData
+from fer_models.local.transforms import Context, Groups, Transform, Transforms
 from fer_models.networks.contrast import contrasting
 from fer_models.networks.phones import NetworkPhones
 from server.strategies.base import RoundUpdates
@@ -123,3 +126,21 @@ def test_phones_get_their_own_network_of_before() -> None:
     np.testing.assert_array_equal(after, [[1.25, 5]])
     then = strategy.ask(after, np.array([1, 2, 4]), np.ones(3), np.ones(3), state)
     np.testing.assert_array_equal(then.previous, [[[2, 2]], [[1.25, 5]], [[1, 6]]])  # type: ignore[arg-type]
+
+
+class Halves(Transform):
+    """Trains the phones in two groups, and changes nothing."""
+
+    def groups(self, held: PhoneData, context: Context) -> Groups:
+        """Even ids and odd ones."""
+        return [(np.flatnonzero(context.phones % 2 == odd), held) for odd in (0, 1)]
+
+
+def test_transforms_leave_each_phone_its_own_network_of_before() -> None:
+    phones, held = network(CNN), shards(CNN)
+    before = np.stack([moved(phones, seed) for seed in range(4)])
+    work = LocalWork(phones.head, SGD, 1, 3, Moon().local, previous=before)
+    plain = phones.train(held, np.arange(4), work)
+    steps = Transforms((Halves(),), 1, 0, 4, phones.start.spec.classes)
+    changed = phones.train(held, np.arange(4), replace(work, transforms=steps))
+    assert changed.sum.total.tobytes() == plain.sum.total.tobytes()

@@ -199,7 +199,7 @@ def _of(context: Context, places: np.ndarray) -> Context:
 
 def _part(work: LocalWork, places: np.ndarray) -> LocalWork:
     """The work restricted to the phones at `places`: per-phone arrays keep only their rows."""
-    own = {name: getattr(work, name) for name in ("starts", "corrections", "weights")}
+    own = {name: getattr(work, name) for name in ("starts", "corrections", "previous", "weights")}
     return replace(work, **{name: values[places] for name, values in own.items() if values is not None})
 
 
