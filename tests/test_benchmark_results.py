@@ -13,6 +13,7 @@ from rich.console import Console
 from support_benchmark import SUITE, finished, requested
 from support_pages import Page
 
+from fer_models.run_folder.origin import Origin, PhotoOrigin
 from simulations.benchmark import files, null, page, results, runs, table, words
 from simulations.benchmark.record import Benchmark
 from simulations.experiment import read_toml
@@ -231,3 +232,19 @@ def test_the_headline_never_claims_more_than_the_verdicts(done: tuple[Path, Benc
     undecided = tuple(replace(c, verdict="not decided") for c in plain.comparisons)
     assert "no arm is shown to differ" in words.headline(replace(plain, comparisons=undecided))
     assert "nothing to compare" in words.headline(replace(plain, comparisons=()))
+
+
+def test_a_run_of_other_code_than_the_first_of_its_arm_is_left_out(tmp_path: Path) -> None:
+    """A class of one's own that was edited while the benchmark ran."""
+    request = finished(tmp_path / "mine")
+    for fold, own in enumerate(("a" * 16, "a" * 16, "b" * 16)):
+        code = {"server/rounds.py": str(fold) * 16, "mine.py": own}
+        origin = Origin(settings={}, versions={}, code=code, data=PhotoOrigin(1, "0" * 64, None))
+        origin.write(tmp_path / f"mine/good/fold-{fold}/seed-0")
+    found = runs.read(request)
+    assert [run.cell.fold for run in found.of["good"]] == [0, 1]
+    assert len(found.of["bad"]) == 3
+    assert found.damaged == (
+        "good/fold-2/seed-0: it was trained with other code in mine.py than the first run of its arm;"
+        " remove it to train it again",
+    )

@@ -1,6 +1,7 @@
 """The finished runs of a benchmark, read from their folders: test predictions, costs and curves."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.experiment import read_toml, validate
 from simulations.inference.scores import Replicate
 from simulations.run.baselines import epochs_per_round
+from simulations.run.provenance import own_code
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ class Runs:
 
 
 def read(request: BenchmarkRequest) -> Runs:
-    """Every finished run; a damaged one, or one tested on other photos than its fold's first, is left out."""
+    """Every finished run. Left out are damaged ones, those tested on other photos than their fold's first,
+    and those whose own classes had other code than in their arm's first.
+    """
     found: dict[str, list[CellRun]] = {arm.name: [] for arm in request.suite.arms}
-    damaged, tested = [], dict[int, Replicate]()
+    damaged, tested, codes = [], dict[int, Replicate](), dict[str, Mapping[str, str]]()
     for arm in request.suite.arms:
         for fold in range(request.suite.folds):
             for cell in request.cells(arm, fold):
@@ -58,6 +62,8 @@ def read(request: BenchmarkRequest) -> Runs:
                 try:
                     run = _read(cell, folder)
                     _check_same(run.replicate, tested.setdefault(fold, run.replicate))
+                    code = own_code(folder)
+                    _check_code(code, codes.setdefault(arm.name, code))
                 except (OSError, ValueError, KeyError, InputError) as error:
                     damaged.append(f"{folder.relative_to(request.folder)}: {error}")
                 else:
@@ -70,6 +76,14 @@ def _check_same(one: Replicate, first: Replicate) -> None:
     if not same:
         raise InputError(
             "it was tested on other photos than the first run of its fold; remove it to train it again"
+        )
+
+
+def _check_code(code: Mapping[str, str], first: Mapping[str, str]) -> None:
+    if files := sorted(dict(code.items() ^ first.items())):
+        raise InputError(
+            f"it was trained with other code in {', '.join(files)} than the first run of its arm; remove it"
+            " to train it again"
         )
 
 

@@ -67,6 +67,14 @@ def read(folder: Path) -> Origin:
         raise InputError(f"--resume: {error.what}; start a new run") from error
 
 
+def own_code(folder: Path) -> Mapping[str, str]:
+    """The source files of the user's own classes that the run in `folder` trained with, and their digests."""
+    if not (folder / Origin.FILE).is_file():  # a centralized run: it has none
+        return {}
+    code, packages = read(folder).code, tuple(f"{name}/" for name in _PACKAGES)
+    return {file: digest for file, digest in code.items() if not file.startswith(packages)}
+
+
 def check_same(folder: Path, origin: Origin, config: Config) -> None:
     """InputError if settings, code or libraries are not those that the run in `folder` started with."""
     now = _settings(config)
