@@ -15,7 +15,7 @@ from support_pages import Page
 
 from fer_models.run_folder.origin import Origin, PhotoOrigin
 from simulations.benchmark import files, null, page, results, runs, table, words
-from simulations.benchmark.record import Benchmark
+from simulations.benchmark.record import Benchmark, Choice, Point
 from simulations.experiment import read_toml
 from simulations.inference.scores import Replicate
 
@@ -55,6 +55,13 @@ def test_choices_goals_and_costs(done: tuple[Path, Benchmark]) -> None:
     good, bad = benchmark.arm("good"), benchmark.arm("bad")
     assert (good.candidates, bad.candidates) == (2, 1)
     assert words.choices(good) == "train.lr=0.1"
+    same = {"optimizer": "sgd", "decay": 0.97}
+    points = [Point({"train": {**same, "lr": lr}}, 0.5) for lr in (0.1, 0.3)]
+    chosen = [Choice(fold, points[fold > 0].settings, 0.5) for fold in range(3)]
+    several = replace(good, search=tuple(points), chosen=tuple(chosen))
+    assert words.choices(several) == "train.lr=0.3 (2 folds), train.lr=0.1 (1 fold)"
+    alone = replace(several, search=(points[0],), chosen=(chosen[0],))
+    assert words.choices(alone) == "train.optimizer=sgd train.decay=0.97 train.lr=0.1"
     assert [choice.score for choice in good.chosen] == [0.6, 0.6, 0.6]
     assert [goal.goal for goal in bad.goals] == [0.9, 0.95, 0.99]
     assert [goal.reached for goal in bad.goals] == [0, 0, 0]

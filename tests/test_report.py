@@ -298,6 +298,7 @@ def test_units_are_those_a_person_would_say() -> None:
         "0 B", "999 B", "25.6 kB", "128 MB", "2.5 TB",
     ]  # fmt: skip
     assert page.signed(-0.5, 1) == "\N{MINUS SIGN}0.5"
+    assert page.signed(-0.04, 1) == page.signed(0.04, 1) == "+0.0"
     assert charts.short(250_000) == "250k"
 
 

@@ -17,6 +17,8 @@ PAGE = "benchmark.html"
 _STYLE = """
 th[data-sort] { cursor: pointer; } th[data-sort]::after { content: " \\2195"; color: var(--muted); }
 th small { display: block; color: var(--muted); font-size: .8125rem; font-weight: 400; }
+tbody th[data-v] { white-space: nowrap; }
+tbody th small { white-space: normal; min-width: 9em; max-width: 15em; }
 .verdict { white-space: nowrap; } .better { color: var(--good); } .worse { color: var(--bad); }
 .bar { fill: var(--s0); } .bar.down { fill: var(--bad); } .bar.up { fill: var(--good); }
 .bar.open { fill: var(--before); } .whisker { stroke: var(--ink); stroke-width: 1.5; }

@@ -18,7 +18,8 @@ _MOST_DOTS = 24  # arms in the first figure
 
 def scores(benchmark: Benchmark) -> str:
     """The first figure: the score of each arm with its interval."""
-    ranked = sorted(_done(benchmark), key=lambda arm: -_score(arm, benchmark.choose).mean)[:_MOST_DOTS]
+    every = sorted(_done(benchmark), key=lambda arm: -_score(arm, benchmark.choose).mean)
+    ranked = every[:_MOST_DOTS]
     if not ranked:
         return ""
     rows = []
@@ -35,6 +36,8 @@ def scores(benchmark: Benchmark) -> str:
     )
     over = f"folds and {words.unit(benchmark)}"
     caption = f"{TITLES[benchmark.choose]} on test photos, with 95% intervals over {over}."
+    if len(every) > len(ranked):
+        caption += f" The best {len(ranked)} of {len(every)} arms; the table has all."
     return f"<figure>{key}{chart}<figcaption>{esc(caption)}</figcaption></figure>"
 
 

@@ -24,7 +24,9 @@ def show(benchmark: Benchmark, console: Console) -> None:
     for name in ("Arm", "Accuracy", "Macro-F1"):
         table.add_column(name, justify="left" if name == "Arm" else "right", no_wrap=True)
     if benchmark.reference:
-        table.add_column(f"minus {benchmark.reference}", justify="right", no_wrap=True)
+        several = len({arm.reference for arm in benchmark.arms if arm.reference}) > 1
+        against = "its reference" if several else benchmark.reference
+        table.add_column(f"minus {against}", justify="right", no_wrap=True)
         table.add_column("Verdict")
     for arm in benchmark.arms:
         table.add_row(*_row(benchmark, arm, wide))

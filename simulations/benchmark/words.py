@@ -1,6 +1,6 @@
 """What a benchmark found, in sentences that its numbers support."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from simulations.benchmark.record import ArmResult, Benchmark
 from simulations.inference.comparison import Comparison
@@ -106,10 +106,13 @@ def statistics(benchmark: Benchmark) -> str:
 
 
 def choices(arm: ArmResult) -> str:
-    """What an arm's searches chose: "train.lr=0.03 (4 folds), train.lr=0.1 (1 fold)"."""
-    counts: dict[str, int] = {}
+    """What an arm's searches chose: "train.lr=0.03 (4 folds), train.lr=0.1 (1 fold)".
+
+    What all candidates have in common is left out: it was no choice.
+    """
+    counts, common = dict[str, int](), _common([point.settings for point in arm.search])
     for choice in arm.chosen:
-        text = setting_of(choice.settings)
+        text = setting_of(choice.settings, without=common)
         counts[text] = counts.get(text, 0) + 1
     if len(counts) == 1:
         return next(iter(counts)) or "its defaults"
@@ -122,7 +125,20 @@ def _setting(section: str, name: str, value: object) -> str:
     return f"{section}.{name}={shown}" if section else f"{name}={shown}"
 
 
-def setting_of(settings: Mapping[str, Mapping[str, object]]) -> str:
+def setting_of(
+    settings: Mapping[str, Mapping[str, object]], without: Collection[tuple[str, str, object]] = ()
+) -> str:
     """Settings as a reader would type them: "train.lr=0.03"."""
-    every = [(section, name, value) for section, values in settings.items() for name, value in values.items()]
-    return " ".join(_setting(*one) for one in every)
+    return " ".join(_setting(*one) for one in _flat(settings) if one not in without)
+
+
+def _common(candidates: Sequence[Mapping[str, Mapping[str, object]]]) -> list[tuple[str, str, object]]:
+    """The settings that all candidates have in common; none if there is a single one."""
+    if len(candidates) < 2:
+        return []
+    first, *others = (_flat(settings) for settings in candidates)
+    return [one for one in first if all(one in other for other in others)]
+
+
+def _flat(settings: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str, object]]:
+    return [(section, name, value) for section, values in settings.items() for name, value in values.items()]

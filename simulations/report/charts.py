@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 
 WIDTH = 360
 _MARKS = ("circle", "square", "diamond")
-_LONGEST_NAME = 22  # letters of a row's name before it is cut
+_LONGEST_NAME = 26
 _MOST_POINTS = 300  # of a curve: about one per unit of width
 
 

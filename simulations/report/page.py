@@ -230,8 +230,8 @@ def percent(share: float) -> str:
 
 
 def signed(number: float, digits: int) -> str:
-    """Always with a sign, and with a real minus."""
-    return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    """Always with a sign, and with a real minus, which a number that rounds to 0 has not."""
+    return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def duration(seconds: float) -> str:
