@@ -159,7 +159,7 @@ def test_a_file_that_is_edited_during_a_run_does_not_change_it(
     [
         ([SLOW, "strategy.share=2"], 'share must be "auto" or a number above 0 and at most'),
         ([SLOW, "strategy.shere=1"], "unknown key strategy.shere; did you mean strategy.share"),
-        ([SLOW, "strategy.mu=1"], "mu belongs to fedprox; strategy.name is mine:Slower; "),
+        ([SLOW, "strategy.mu=1"], "mu belongs to fedprox, moon; strategy.name is mine:Slower; "),
         (["strategy.share=1"], "unknown key strategy.share"),
         (["strategy.name=mine:Other"], 'strategy.name: "mine:Other": the module mine has no Other'),
         (["strategy.name=their:Mine"], 'cannot be imported: there is no module their; put the folder'),

@@ -32,7 +32,7 @@ _OWN = "bend"  # the name of the h_i in the state
 class FedDyn(Algorithm):
     """Dynamic regularisation of the phones' losses."""
 
-    alpha: Positive = 3.0
+    alpha: Positive = 0.3
     local_lr: Rate | None = None  # None: train.lr
     plain_sgd: ClassVar[bool] = True
     needs_updates: ClassVar[bool] = True

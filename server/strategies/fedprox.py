@@ -19,7 +19,7 @@ from server.strategies.fedavg import FedAvg
 class FedProx(FedAvg):
     """FedAvg with a proximal term on the phones."""
 
-    mu: Weight = 30.0
+    mu: Weight = 0.1
 
     @property
     def local(self) -> LocalTerms:
