@@ -4,12 +4,14 @@
     run = api.run("quickstart", settings={"federation.rounds": 3})
     run.summary.accuracy, run.rounds["val_accuracy"], run.head["weight"].shape, run.page
 
-The functions are in door.py and folders.py; their results (results.py, tables.py, columns.py) read a folder's
-files on access, and render in a notebook. Errors are exceptions, `InputError` and `RunError`, whose message
-is the line that the command prints. Nothing is printed with `progress=False`. See docs/python.md.
+The functions are in door.py, folders.py, suites.py and accounting.py; their results (results.py, tables.py,
+columns.py) read a folder's files on access, and render in a notebook. Errors are exceptions, `InputError` and
+`RunError`, whose message is the line that the command prints. Nothing is printed with `progress=False`. See
+docs/python.md.
 """
 
 from fer_models.errors import InputError, RunError
+from simulations.api.accounting import privacy
 from simulations.api.door import baseline, how_to_go_on, load, open_run, resume, run, study, sweep
 from simulations.api.folders import Report, list_runs, report
 from simulations.api.results import Run
@@ -35,6 +37,7 @@ __all__ = [
     "list_runs",
     "load",
     "open_run",
+    "privacy",
     "report",
     "resume",
     "run",

@@ -13,6 +13,7 @@ from simulations.cli.campaigns import benchmark, study, sweep
 from simulations.cli.exits import resumable, run_app
 from simulations.cli.folders import report, runs
 from simulations.cli.options import Data, Experiment, Out, Quiet, Set, Working, command
+from simulations.cli.privacy import privacy
 from simulations.engines.interrupt import listen
 from simulations.engines.surroundings import open_streams
 from simulations.run.folders import run_folder_for
@@ -97,6 +98,7 @@ app.command(cls=Working)(sweep)
 app.command(cls=Working)(benchmark)
 app.command(cls=Working)(report)
 app.command(cls=Working)(runs)
+app.command(cls=Working)(privacy)
 
 
 @app.command(cls=Working)
