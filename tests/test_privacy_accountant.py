@@ -215,13 +215,15 @@ def test_the_head_is_the_default_one() -> None:
 
 
 def test_extremes_are_borne_or_refused() -> None:
-    for phones, per_round, rounds in ((10**10, 1, 1), (10**10, 10**9, 10**6), (2, 1, 2)):
+    for phones, per_round, rounds in ((10**10, 1, 1), (10**10, 10**9, 10**5), (2, 1, 2)):
         part = participation(phones, per_round, rounds)
         assert guarantee(part, noise_multiplier=50).epsilon >= 0
     with pytest.raises(InputError, match="guarantees nothing"):
-        guarantee(participation(100, 50, 10**6), noise_multiplier=0.01)
+        guarantee(participation(100, 50, 10**5), noise_multiplier=0.01)
     with pytest.raises(InputError, match="takes a noise multiplier of more than 10,000"):
-        guarantee(participation(100, 50, 10), epsilon=1e-7)
+        guarantee(participation(100, 50, 10), epsilon=1e-7, delta=1e-5)
+    with pytest.raises(InputError, match="delta is 1, but must be below 1/phones, 1"):
+        guarantee(participation(1, 0, 10), epsilon=1)
     with pytest.raises(InputError, match="delta must be at least 1e-12"):
         guarantee(participation(100, 50, 10), epsilon=1, delta=1e-13)
 

@@ -19,7 +19,7 @@ from server.mechanisms.privacy.library import accounting, silent
 from server.mechanisms.privacy.losses import FINE, composed, one_round
 from server.mechanisms.privacy.participation import Participation
 
-_MOST, _EXACT = 1e6, 1e-9  # of epsilons: the greatest, and how exactly they are found
+MOST_EPSILON, _EXACT = 1e5, 1e-9  # of epsilons: the greatest, and how exactly they are found
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def epsilon(event: Event, rounds: int, delta: float) -> float:
     """
     if not event.sampled:
         return float(accounting().get_epsilon_gaussian(event.z / math.sqrt(rounds), delta))
+    if rounds * (event.q / (2 * event.z**2) - math.log(2)) > MOST_EPSILON:  # less than the mean loss
+        return math.inf
     return epsilon_of(one_round(event.z, event.q), rounds, delta)
 
 
@@ -57,7 +59,7 @@ def epsilon_either_way(event: Event, rounds: int, delta: float) -> float:
 
 
 def epsilon_of(losses: Any, rounds: int, delta: float) -> float:
-    """Of a distribution from `one_round` over so many rounds; infinite above a million."""
+    """Of a distribution from `one_round` over so many rounds; infinite if it is far above MOST_EPSILON."""
     all_rounds = composed(losses, rounds)
 
     def excess(epsilon: float) -> float:
@@ -68,7 +70,7 @@ def epsilon_of(losses: Any, rounds: int, delta: float) -> float:
     most = 1.0
     while excess(most) > 0:
         most *= 4
-        if most > _MOST:
+        if most > 4 * MOST_EPSILON:
             return math.inf
     return float(brentq(excess, 0.0, most, xtol=_EXACT / 2, rtol=1e-15)) + _EXACT
 

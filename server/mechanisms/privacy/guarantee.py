@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.errors import InputError
-from server.mechanisms.privacy.accountant import Event, epsilon_either_way, epsilon_rdp
+from server.mechanisms.privacy.accountant import MOST_EPSILON, Event, epsilon_either_way, epsilon_rdp
 from server.mechanisms.privacy.accountant import epsilon as epsilon_of_rounds
 from server.mechanisms.privacy.calibration import LEAST, MOST, rounded_up
 from server.mechanisms.privacy.calibration import noise_multiplier as calibrated
@@ -14,7 +14,6 @@ from server.mechanisms.privacy.sampling import SAMPLINGS
 
 HEAD = 6_405  # numbers in an update: the default head, 5 classes x (1,280 features and a bias)
 LEAST_DELTA = 1e-12  # smaller ones drown in the rounding of the composition
-_MOST_EPSILON = 1e5
 
 _NEIGHBOURS = {
     "add-remove": "Protected is whether a phone is there at all, with everything on it.",
@@ -94,7 +93,7 @@ def guarantee(
         got = "neither" if epsilon is None else "both"
         raise InputError(f"give one of epsilon and the noise multiplier, and the other follows; got {got}")
     if epsilon is not None:
-        _check("epsilon", epsilon, 0, _MOST_EPSILON)
+        _check("epsilon", epsilon, 0, MOST_EPSILON)
         z = calibrated(taking_part, epsilon, chosen)
     else:
         assert noise_multiplier is not None
@@ -102,10 +101,10 @@ def guarantee(
         z = noise_multiplier
     event = Event.of(taking_part, z)
     claim = epsilon_of_rounds(event, taking_part.rounds, chosen)
-    if not claim <= _MOST_EPSILON:
+    if not claim <= MOST_EPSILON:
         raise InputError(
             f"noise multiplier {z:g} over {taking_part.rounds:,} rounds guarantees nothing (epsilon is above"
-            f" {_MOST_EPSILON:,g}); give a larger noise multiplier or fewer rounds"
+            f" {MOST_EPSILON:,g}); give a larger noise multiplier or fewer rounds"
         )
     return Guarantee(
         taking_part=taking_part,

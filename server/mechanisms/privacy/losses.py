@@ -71,7 +71,7 @@ def adding(epsilons: np.ndarray, z: float, q: float) -> np.ndarray:
 
 
 def _without_sampling(losses: np.ndarray, q: float) -> np.ndarray:
-    """The loss of N(1, z^2) against N(0, z^2) where the mixture's is this one: log((exp(loss) - 1 + q) / q)."""
+    """The loss of N(1, z^2) against N(0, z^2) where the mixture's is this: log((exp(loss) - 1 + q) / q)."""
     small = np.log((np.expm1(np.minimum(losses, 1.0)) + q) / q)
     large = losses - math.log(q) + np.log1p(-(1 - q) * np.exp(-np.maximum(losses, 1.0)))
     return np.where(losses < 1, small, large)

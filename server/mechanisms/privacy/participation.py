@@ -6,7 +6,7 @@ from fer_models.errors import InputError
 from server.mechanisms.privacy.sampling import Neighbours, Sampling, neighbours_of, sampling_named
 
 MOST_PHONES = 10**10
-MOST_ROUNDS = 10**6
+MOST_ROUNDS = 10**5
 
 
 @dataclass(frozen=True)
