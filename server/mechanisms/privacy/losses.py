@@ -56,7 +56,7 @@ def removing(epsilons: np.ndarray, z: float, q: float) -> np.ndarray:
     at = _where(loss, z)
     with np.errstate(under="ignore"):
         found = q * (ndtr(1 / z - at) - np.exp(loss + log_ndtr(-at)))
-        return np.where(reached, found, -np.expm1(np.minimum(epsilons, 0.0)))
+        return np.asarray(np.where(reached, found, -np.expm1(np.minimum(epsilons, 0.0))))
 
 
 def adding(epsilons: np.ndarray, z: float, q: float) -> np.ndarray:
@@ -74,7 +74,7 @@ def _without_sampling(losses: np.ndarray, q: float) -> np.ndarray:
     """The loss of N(1, z^2) against N(0, z^2) where the mixture's is this: log((exp(loss) - 1 + q) / q)."""
     small = np.log((np.expm1(np.minimum(losses, 1.0)) + q) / q)
     large = losses - math.log(q) + np.log1p(-(1 - q) * np.exp(-np.maximum(losses, 1.0)))
-    return np.where(losses < 1, small, large)
+    return np.asarray(np.where(losses < 1, small, large))
 
 
 def _where(losses: np.ndarray, z: float) -> np.ndarray:
