@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import support_forks
 
 from simulations.cli import main as cli
 from simulations.engines.interrupt import SIGNALS
 
+MAIN = "from simulations.cli.main import main; main()"  # what the program does
+Process = subprocess.Popen[str] | support_forks.Forked
 FEDFER = str(Path(sys.executable).with_name("fedfer"))
 SMALL = {  # a whole run in seconds
     "sketch.faces": 300,
@@ -52,6 +55,19 @@ def settings(**changes: object) -> list[str]:
 
 def fedfer(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
     """Runs `fedfer` in a process of its own."""
+    return python(MAIN, "fedfer", *map(str, arguments), cwd=cwd, **environment)
+
+
+def python(code: str, *words: str, cwd: Path | None = None, **environment: str) -> Done:
+    """Runs lines of Python with this sys.argv in a process of its own."""
+    process = _process(code, words, cwd or Path.cwd(), os.environ | environment)
+    out, err = process.communicate(timeout=280)
+    assert process.returncode is not None
+    return Done(process.returncode, out, err)
+
+
+def fresh_fedfer(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
+    """Runs the program `fedfer` from its very beginning, where that is what counts."""
     done = subprocess.run(
         [FEDFER, *map(str, arguments)],
         cwd=cwd,
@@ -63,21 +79,30 @@ def fedfer(*arguments: str | Path, cwd: Path | None = None, **environment: str) 
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-class Running:
-    """`fedfer` as a terminal starts it: in a session of its own; with a temporary folder of its own."""
+def _process(code: str | None, words: Sequence[str], cwd: Path, environment: dict[str, str]) -> Process:
+    """Runs `code` with these words, by a fork of what has imported everything; or the command `words`."""
+    if code is not None and support_forks.can_fork():
+        return support_forks.start(code, words, cwd, environment)
+    begin = [] if code is None else [sys.executable, "-P", "-c", f"import sys; del sys.argv[0]\n{code}"]
+    return subprocess.Popen(
+        [*begin, *words], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
 
-    def __init__(self, command: Sequence[str], cwd: Path, environment: dict[str, str]) -> None:
+
+class Running:
+    """A command as a terminal starts it: in a session of its own; with a temporary folder of its own.
+
+    Or lines of Python, `code`, of which `words` are the sys.argv.
+    """
+
+    def __init__(
+        self, words: Sequence[str], cwd: Path, environment: dict[str, str], code: str | None = None
+    ) -> None:
         self.temporary = tempfile.mkdtemp(prefix="ff")  # short, and below the usual one
         atexit.register(shutil.rmtree, self.temporary, ignore_errors=True)
-        self.process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=os.environ | environment | {"TMPDIR": self.temporary, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        own = {"TMPDIR": self.temporary, "PYTHONUNBUFFERED": "1"}
+        self.process = _process(code, words, cwd, os.environ | environment | own)
         self._seen = ""
 
     def until(self, words: str) -> None:
@@ -138,6 +163,11 @@ class Running:
 
 def started(*arguments: str | Path, cwd: Path, **environment: str) -> Running:
     """Starts `fedfer` in a process of its own."""
+    return Running(["fedfer", *map(str, arguments)], cwd, environment, MAIN)
+
+
+def fresh_started(*arguments: str | Path, cwd: Path, **environment: str) -> Running:
+    """Starts the program `fedfer` from its very beginning."""
     return Running([FEDFER, *map(str, arguments)], cwd, environment)
 
 

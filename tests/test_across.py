@@ -116,6 +116,7 @@ def test_the_worst_tenth_is_rounded_up_and_equals_share_its_last_places(
     assert across.worst_tenth(np.array(values, float)).tolist() == weights
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_every_phone_is_judged_as_scikit_learn_would(data: st.DataObject) -> None:
     phones, photos = data.draw(st.integers(1, 25)), data.draw(st.integers(1, 60))

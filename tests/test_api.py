@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support_commands import SMALL
 from support_fake_runs import make_full_run
+from support_workers import in_this_process
 
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
@@ -135,6 +136,7 @@ def test_without_pandas_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         Columns([{"a": 1}]).to_pandas()
 
 
+@pytest.mark.slow
 def test_runs_follow_one_another_in_silence(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Twice, in a running event loop, after one that failed and left its folder to go on with."""
 
@@ -215,7 +217,8 @@ def test_the_same_bytes_as_the_command_on_ray(home: Path, whole_run: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_study_and_a_sweep(home: Path) -> None:
+def test_a_study_and_a_sweep(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_this_process(monkeypatch)
     small = {key: value for key, value in FAST.items() if key != "data.balance"}
     study = api.study(
         settings=small, out="study", progress=False, models=["ridge", "majority"], balances=[10], seeds=2

@@ -13,6 +13,7 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from support_slow import few_quick
 
 from fer_models.encoders.backbone import FEATURES, MEAN, STD, Encoder, eager, load
 from fer_models.encoders.weights import Weights, find
@@ -73,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[torchvision.model
     return network, find(str(path))
 
 
-@pytest.mark.parametrize(("channels", "size"), [(1, 32), (1, 75), (3, 64)])
+@pytest.mark.parametrize(("channels", "size"), few_quick([(1, 32), (1, 75), (3, 64)], (3, 64)))
 def test_features_are_those_of_torchvision(
     channels: int, size: int, trained: tuple[torchvision.models.MobileNetV2, Weights]
 ) -> None:
@@ -91,7 +92,7 @@ def test_features_are_those_of_torchvision(
         np.testing.assert_allclose(rows, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 17])
+@pytest.mark.parametrize("blocks", few_quick([1, 3, 17], 3))
 def test_an_encoder_that_ends_at_a_split_gives_what_lies_below_the_last_blocks(
     blocks: int, trained: tuple[torchvision.models.MobileNetV2, Weights]
 ) -> None:
@@ -113,6 +114,7 @@ def test_normalisation_is_that_of_the_published_weights() -> None:
     assert (tuple(published.mean), tuple(published.std)) == (MEAN, STD)
 
 
+@pytest.mark.slow
 def test_gray_equals_its_threefold_copy(encoder: Encoder) -> None:
     gray = pictures(4, 1)
     np.testing.assert_array_equal(encoder(gray), encoder(np.repeat(gray, 3, axis=1)))
@@ -126,6 +128,7 @@ def test_a_row_does_not_depend_on_neighbours_or_threads(encoder: Encoder) -> Non
     np.testing.assert_array_equal(encoder(images[::-1])[::-1], rows)
 
 
+@pytest.mark.slow
 def test_random_weights_follow_their_seed_and_keep_the_signal(encoder: Encoder) -> None:
     images = pictures(8, 3)
     rows = encoder(images)
@@ -153,6 +156,7 @@ def test_the_second_start_imports_no_torch(encoder: Encoder) -> None:
     assert done.stdout.strip() == f"False {encoder.key}"
 
 
+@pytest.mark.slow
 def test_a_damaged_graph_is_exported_anew(encoder: Encoder) -> None:
     folder = Path(os.environ["FEDFER_CACHE"]) / "encoder"
     kept = {path: path.read_bytes() for path in folder.iterdir()}

@@ -160,6 +160,7 @@ def check(speed: Speed, folder: Path, sizes: Sizes) -> None:
     assert (folder / "logs" / "stock-flower").is_dir()
 
 
+@pytest.mark.slow
 def test_measures_writes_and_shows(
     in_process: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

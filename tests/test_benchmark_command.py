@@ -68,6 +68,7 @@ def test_more_folds_than_people_are_refused(here: Here) -> None:
     here.refused("benchmark", suite(here.folder, text), "--out", "bench", words="data.folds")
 
 
+@pytest.mark.slow
 def test_a_matrix_cut_from_a_larger_one_has_the_bits_of_its_own(
     run_cache: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_commands import LONG, Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import (
+    LONG,
+    Here,
+    assert_refused,
+    fedfer,
+    fresh_fedfer,
+    settings,
+    started,
+    wait_for_rounds,
+)  # fmt: skip
 from support_ray_cluster import Cluster
 from support_same import assert_same
 from support_traps import lay_traps
@@ -34,7 +43,7 @@ def test_the_same_bytes_on_every_node(
     there = {"FEDFER_CACHE": run_cache, "RAY_ADDRESS": cluster.address}
     asked = settings(federation__nodes=0)
     traps = lay_traps(tmp_path / "traps")
-    done = fedfer("run", *asked, "--out", tmp_path / "run", cwd=traps, **there)
+    done = fresh_fedfer("run", *asked, "--out", tmp_path / "run", cwd=traps, **there)
     assert (done.code, done.err) == (0, "")
     assert_same(tmp_path / "run", whole_run)
     assert '"nodes": 3' in (tmp_path / "run" / "summary.json").read_text()

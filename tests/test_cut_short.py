@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support_slow import few_quick
 
 from fer_models.local.training import PhoneRows
 
@@ -29,7 +30,7 @@ values.sum()
 """
 
 
-@pytest.mark.parametrize("where", ["inside", "after"])
+@pytest.mark.parametrize("where", few_quick(["inside", "after"], "inside"))
 def test_the_line_of_a_file_that_is_cut_short(tmp_path: Path, where: str) -> None:
     path = tmp_path / "features.npy"
     np.save(path, np.ones((1000, 100)))

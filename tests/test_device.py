@@ -38,6 +38,7 @@ def test_a_network_is_where_it_is_put_and_copies_stay_there() -> None:
     assert {p.device.type for p in network.network.parameters()} == {"cpu"}
 
 
+@pytest.mark.slow
 def test_training_names_the_device() -> None:
     held = PhoneRows(rows_for(TUNED, 6), np.arange(6) % 3, np.arange(6), np.array([0, 6]))
     start, train = build(TUNED, seed=0, weights=weights()), TrainConfig(batch=3)

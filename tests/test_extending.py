@@ -65,6 +65,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_page_pass(extended: Path) -> None:
     command = [
         sys.executable,

@@ -204,6 +204,7 @@ def test_a_node_that_outlives_a_run_follows_its_server(place: Path) -> None:
         code.check_node(old, own)
 
 
+@pytest.mark.slow
 def test_modules_of_python_and_of_the_program_are_left_alone() -> None:
     for name in ("json", "server.strategies.fedavg", "numpy"):
         module = importlib.import_module(name)
@@ -213,6 +214,7 @@ def test_modules_of_python_and_of_the_program_are_left_alone() -> None:
         assert sys.modules[name] is module
 
 
+@pytest.mark.slow
 def test_sources_of_an_installed_module_are_those_of_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

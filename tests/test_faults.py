@@ -9,7 +9,8 @@ import pytest
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord
 from support_local_grid import LocalGrid
 from support_reference import make_shards
-from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
+from support_rounds import EVERY, SIZES, SOME, Recorder, head_bytes, run
+from support_slow import few_quick
 
 from clients.app import app
 from fer_models.errors import RunError
@@ -48,7 +49,10 @@ def finite(recorder: Recorder) -> bool:
     return bool(np.isfinite(state.head).all() and all(np.isfinite(a).all() for a in state.state.values()))
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name not in CLOSED_FORMS])
+@pytest.mark.parametrize(
+    "name",
+    few_quick([name for name in EVERY if name not in CLOSED_FORMS], *SOME),
+)
 def test_an_update_that_is_not_finite_never_reaches_a_head(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:
@@ -228,7 +232,7 @@ def test_a_reply_that_lacks_what_was_asked_for_costs_its_phones_alone(
     }
 
 
-@pytest.mark.parametrize("name", ["fedavg", "scaffold", "ditto", "ridge"])
+@pytest.mark.parametrize("name", few_quick(["fedavg", "scaffold", "ditto", "ridge"], "fedavg", "ridge"))
 def test_the_work_of_a_failed_node_is_done_elsewhere(tmp_path: Path, name: str) -> None:
     shards = make_shards(SIZES)
     np.save(tmp_path / "features.npy", shards.features)

@@ -86,6 +86,7 @@ def at_work() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith(("photos", "encoder"))]
 
 
+@pytest.mark.slow
 def test_rows_are_the_views_of_the_plan_in_its_order(encoder: Encoder, cache: Path) -> None:
     table = table_of(Reader())
     path = extract(table, PLAN, encoder, SIZE, seed=3)
@@ -307,6 +308,7 @@ def _in_another_process(log: Path) -> None:
     log.write_text(f"{len(reader.read)} {path}")
 
 
+@pytest.mark.slow
 def test_two_processes_compute_one_matrix_once(tmp_path: Path, encoder: Encoder) -> None:
     context = multiprocessing.get_context("spawn")
     logs = [tmp_path / "one", tmp_path / "two"]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
-from support_rounds import EVERY, SIZES, head_bytes, run
+from support_rounds import EVERY, SIZES, SOME, head_bytes, run
+from support_slow import few_quick
 
 from fer_models.across import across, personal_answers
 from fer_models.config import TrainConfig
@@ -60,6 +61,7 @@ def test_same_bits_for_any_nodes_blocks_and_order_of_replies(tmp_path: Path, sha
     assert head_bytes(run(tmp_path, shards, seed=1)) != head_bytes(reference)
 
 
+@pytest.mark.slow
 def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) -> None:
     pool = make_shards([60])
     drawn = PoolDraws.of_pool(
@@ -80,7 +82,10 @@ def test_phones_that_outnumber_photos_draw_the_same_on_any_node(tmp_path: Path) 
     assert head_bytes(run(kept, held, phones_per_round=30)) == head_bytes(reference)
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name not in CLOSED_FORMS])  # they have one round
+@pytest.mark.parametrize(  # closed forms have one round
+    "name",
+    few_quick([name for name in EVERY if name not in CLOSED_FORMS], *SOME),
+)
 def test_every_strategy_has_the_same_bits_for_any_nodes_and_goes_on_from_a_checkpoint(
     tmp_path: Path, shards: PhoneRows, name: str
 ) -> None:

@@ -206,6 +206,7 @@ def test_a_file_that_changes_during_a_run_is_named(tmp_path: Path) -> None:
         table.reader(1)
 
 
+@pytest.mark.slow
 def test_the_pixels_are_never_held_all_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", [row for _ in range(10) for row in rows()])  # 6 MB
     load(path)

@@ -38,6 +38,7 @@ def large(people: int = 120) -> tuple[np.ndarray, np.ndarray, int]:
     return rng.choice(3, len(groups), p=[0.6, 0.3, 0.1]), groups, 3
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(photo_sets(), st.integers(2, 6), st.integers(0, 1000), st.sampled_from(["subject", "photo"]))
 def test_every_photo_is_tested_once_and_nobody_is_divided(

@@ -50,6 +50,7 @@ def test_nobody_is_divided_and_shares_are_within_the_tolerance(
     assert (again.tolist(), same) == (part.tolist(), draw)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(photo_sets(most_groups=6), st.integers(0, 1000))
 def test_every_class_reaches_every_part_wherever_that_is_possible(

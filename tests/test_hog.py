@@ -111,6 +111,7 @@ def training() -> tuple[PhoneRows, HeldOut]:
     return shards, HeldOut(Hog()(held), truth)
 
 
+@pytest.mark.slow
 def test_the_classifier_is_logistic_regression_with_its_own_choices() -> None:
     shards, validation = training()
     head, said = HogModel().fit(shards, validation, np.ones(3))

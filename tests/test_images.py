@@ -162,6 +162,7 @@ def test_the_embedded_set() -> None:
         load_table(DataConfig(classes=EMOTIONS), SketchConfig(faces=50, subjects=5), seed=0)
 
 
+@pytest.mark.slow
 def test_shares_on_real_faces(real_faces: Path) -> None:
     table = load(real_faces, classes=DataConfig().classes)
     assert table.subjects is not None
@@ -176,6 +177,7 @@ def test_shares_on_real_faces(real_faces: Path) -> None:
     assert sum(len(np.unique(table.subjects[table.split == part])) for part in range(3)) == len(people)
 
 
+@pytest.mark.slow
 def test_whoever_holds_most_of_a_class_on_real_faces_is_tested_as_often_as_others(real_faces: Path) -> None:
     """Who holds most sadness (three), or most anger, is tested in a fifth of the seeds, up to chance."""
     table = load(real_faces, classes=DataConfig().classes)

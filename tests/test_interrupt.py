@@ -5,7 +5,6 @@ when the run goes on.
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,11 +130,12 @@ def test_baseline(here: Here, run_cache: str, tmp_path: Path) -> None:
 def test_report(here: Here, run_cache: str, tmp_path: Path) -> None:
     """The page is too quick to be met: this one takes its time."""
     code = (
-        "import sys, time; from simulations.cli import main as cli; from simulations.report import report\n"
+        "import time; from simulations.cli import main as cli; from simulations.report import report\n"
         "report.write_report = lambda folder: time.sleep(60)\n"
-        f"sys.argv = ['fedfer', 'baseline', *{settings()!r}, '--out', 'run']; cli.main()"
+        "cli.main()"
     )
-    run = Running([sys.executable, "-c", code], tmp_path, {"FEDFER_CACHE": run_cache})
+    words = ["fedfer", "baseline", *settings(), "--out", "run"]
+    run = Running(words, tmp_path, {"FEDFER_CACHE": run_cache}, code)
     run.until("Report: started")
     stopped(run, GO_ON, signal.SIGINT)
     assert not (tmp_path / "run" / "report.html").exists()

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from support_commands import Here
 from support_photo_folders import draw_people, write_csv
+from support_slow import few_quick
+from support_workers import in_this_process
 
 SMALL = {
     "federation.phones": 3, "federation.rounds": 1, "federation.engine": "process", "data.balance": 8,
@@ -55,10 +57,11 @@ def said(done: object) -> str:
     return " ".join(str(getattr(done, "out", "")).split())
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(name, marks=pytest.mark.slow if name == "sweep" else ()) for name in COMMANDS]
-)
-def test_every_command_says_what_became_of_the_photos(here: Here, faces: Path, command: str) -> None:
+@pytest.mark.parametrize("command", few_quick(COMMANDS, "baseline", "data show"))
+def test_every_command_says_what_became_of_the_photos(
+    here: Here, faces: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_this_process(monkeypatch)
     settings = [word for word in SETTINGS if command != "study" or "data.balance" not in word]
     arguments = [*COMMANDS[command], "--data", faces, *settings, "--set", "run.seed=2"]
     done = here.run(*arguments)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_flower_steps import SHAPE, came, drawn, flower_step
+from support_slow import few_quick
 from threadpoolctl import threadpool_limits
 
 from server.strategies import distances
@@ -126,7 +127,7 @@ def test_like_flowers_own_strategies(f: int) -> None:
         np.testing.assert_allclose(head, flower_step(theirs, HEAD, back), atol=1e-7)
 
 
-@pytest.mark.parametrize("f", [0, 1, 3])
+@pytest.mark.parametrize("f", few_quick([0, 1, 3], 3))
 def test_bulyan_like_flowers_given_the_same_trusted_phones(f: int) -> None:
     """Flower lets Krum choose all trusted phones at once, not one after another as the paper does."""
     back = came(drawn(16, seed=f).updates)

@@ -221,6 +221,7 @@ def test_sizes_and_modes_are_those_of_the_files(folder: Path) -> None:
     assert kinds == [(96, 96, "L", 23), (30, 20, "RGBA", 1), (80, 80, "L", 1)]
 
 
+@pytest.mark.slow
 def test_drawn_faces_are_all_different() -> None:
     table = load_table(DataConfig(classes=EMOTIONS), SketchConfig(faces=200, subjects=20), seed=0)
     leaks = check(table)
@@ -228,6 +229,7 @@ def test_drawn_faces_are_all_different() -> None:
     assert thumbnails.sizes(look(table)) == [(224, 224, "L", 200)]
 
 
+@pytest.mark.slow
 def test_real_faces_of_one_person_are_not_flagged_in_masses(real_faces: Path, tmp_path: Path) -> None:
     table = load(real_faces, classes=("anger", "sadness", "surprise"))
     assert table.subjects is not None

@@ -71,6 +71,7 @@ def test_drift_takes_federated_averaging_away_from_the_optimum() -> None:
     assert np.abs(head - OPTIMUM).max() > 0.3
 
 
+@pytest.mark.slow
 def test_scaffold_comes_to_the_optimum_and_its_control_is_the_mean_of_the_phones() -> None:
     for some in (None, 2):
         head, state = rounds(Scaffold(lr=1.0), 600, 0.1, some)
@@ -87,6 +88,7 @@ def test_feddyn_comes_to_the_optimum_and_what_it_bends_by_are_the_gradients_ther
     np.testing.assert_allclose(state["h"], 0, atol=0.02)
 
 
+@pytest.mark.slow
 def test_fednova_counts_phones_by_views_where_federated_averaging_counts_their_steps() -> None:
     small = 3e-3  # steps so small that the phones do not drift: what is left is how they are counted
     head, _ = rounds(FedNova(), 1300, small)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from support_slow import few_quick
 
 from fer_models.evaluation import HeldOut
 from fer_models.linear.logistic import CHOICES, fit
@@ -28,7 +29,7 @@ def training(classes: int = 3) -> tuple[PhoneRows, HeldOut]:
     return PhoneRows(features, labels, rows, np.array([0, len(rows)])), HeldOut(*blobs(60, classes, 1))
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", few_quick([2, 3], 3))
 def test_the_head_is_scikit_learns(classes: int) -> None:
     shards, validation = training(classes)
     head, said = fit(shards, validation, classes, choices=CHOICES)

@@ -8,6 +8,7 @@ import torch
 from support_flower_steps import came
 from support_reference import CLASSES, WIDTH, make_shards
 from support_rounds import SIZES, run
+from support_slow import few_quick
 from support_tiny_networks import ALL, network, shards
 
 from fer_models.config import TrainConfig
@@ -54,7 +55,9 @@ def test_a_networks_gradient_is_that_of_a_step_without_dropout(name: str) -> Non
     np.testing.assert_allclose(found[0], np.concatenate(parts), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["cnn", "mobilenet-deep", "mobilenet-tuned"])
+@pytest.mark.parametrize(
+    "name", few_quick(["cnn", "mobilenet-deep", "mobilenet-tuned"], "cnn", "mobilenet-deep")
+)
 def test_a_networks_row_ends_with_the_bias_of_its_output(name: str) -> None:
     phones, held = network(ALL[name]), shards(ALL[name])
     bias = np.log(np.arange(1.0, phones.start.spec.classes + 1))
@@ -169,6 +172,7 @@ def test_own_priors_multiply_probabilities_and_bear_classes_that_no_phone_has() 
     np.testing.assert_allclose(far, 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_measures_arrive_with_the_phones_that_can_be_used(tmp_path: Path) -> None:
     """A phone whose views are not finite is in none of the arrays; other nodes' bits do not depend on it."""
     good = make_shards(SIZES)

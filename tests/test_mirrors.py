@@ -12,6 +12,7 @@ import pytest
 from support_commands import Here, settings
 from support_fake_runs import make_run
 from support_mirrors import READERS, Stored
+from support_slow import few_quick
 
 from fer_models.run_folder.folder import RunFolder, read_rounds
 from fer_models.run_folder.rounds import RoundRecord
@@ -225,7 +226,7 @@ def test_a_missing_package_is_one_line_before_anything_is_computed(
     assert f"pip install 'fedfer[{name}]'" in line
 
 
-@pytest.fixture(params=list(READERS))
+@pytest.fixture(params=few_quick(READERS, "tensorboard"))
 def tool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Each mirror whose package is installed."""
     name: str = request.param
@@ -277,6 +278,7 @@ def test_an_event_file_that_was_cut_off_goes_on(run: Path) -> None:
     assert found["round"] == {n: [n] for n in range(1, 7)}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_what_mlflow_knows_of_a_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient

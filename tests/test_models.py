@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from support_commands import Here
 from support_photo_folders import draw_people
+from support_slow import few_quick
 
 from fer_models.encoders.encoder import GrayPixels
 from fer_models.evaluation import HeldOut
@@ -19,6 +20,7 @@ from fer_models.local.training import PhoneRows
 from fer_models.models import MODELS, ModelConfig, cost, fit, milliseconds, restore
 
 CLASSES = ("anger", "fear", "joy")
+QUICK = ("mobilenet", "cnn", "majority")  # of each kind one
 NETWORKS = ("mobilenet-deep", "mobilenet-tuned", "cnn", "mobilenet-scratch")
 SETTINGS = {
     "data.classes": json.dumps(CLASSES),
@@ -62,7 +64,7 @@ def trained(here: Here, name: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", few_quick(MODELS, *QUICK))
 def test_photos_get_the_answers_of_the_run_again(here: Here, name: str) -> None:
     run = trained(here, name)
     expected = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
@@ -76,7 +78,7 @@ def test_photos_get_the_answers_of_the_run_again(here: Here, name: str) -> None:
         np.testing.assert_allclose(*values, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", few_quick(MODELS, *QUICK))
 def test_a_run_says_what_the_model_is_and_costs(here: Here, name: str) -> None:
     run = trained(here, name)
     summary = json.loads((run / "summary.json").read_text())
@@ -96,6 +98,7 @@ def test_a_run_says_what_the_model_is_and_costs(here: Here, name: str) -> None:
     assert all(word in text for word in (*CLASSES, "macro avg", "weighted avg"))
 
 
+@pytest.mark.slow
 def test_what_is_reported_is_the_epoch_that_is_best_on_validation(here: Here) -> None:
     for name in NETWORKS:
         run = trained(here, name)
@@ -103,7 +106,7 @@ def test_what_is_reported_is_the_epoch_that_is_best_on_validation(here: Here) ->
         assert json.loads((run / "summary.json").read_text())["selected"] == 1 + int(np.argmax(curve))
 
 
-@pytest.mark.parametrize("name", ["cnn", "mobilenet-tuned", "hog"])
+@pytest.mark.parametrize("name", few_quick(["cnn", "mobilenet-tuned", "hog"], *QUICK))
 def test_a_seed_is_a_model(here: Here, name: str) -> None:
     again = here.folder / f"again-{name}"
     done = here.run("baseline", trained(here, name) / "config.toml", "--out", again, "--quiet")
@@ -128,7 +131,7 @@ def test_a_closed_form_is_of_a_linear_head(here: Here) -> None:
         here.refused("run", "--set", "model.name=cnn", "--set", setting, "--out", "new", words=words)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few_quick(NETWORKS, *QUICK))
 def test_arrays_that_do_not_fit_are_refused(here: Here, tmp_path: Path, name: str) -> None:
     arrays, metadata = load_head(trained(here, name) / "head.safetensors")
     path, last = (
@@ -147,6 +150,7 @@ def test_arrays_that_do_not_fit_are_refused(here: Here, tmp_path: Path, name: st
     here.refused("predict", path, "faces", words=r"expected \(2")
 
 
+@pytest.mark.slow
 def test_settings_that_shape_a_network_are_kept_with_it_and_must_be_sound(here: Here, tmp_path: Path) -> None:
     path = tmp_path / "head.safetensors"
     for name, key, value, words in [

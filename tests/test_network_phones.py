@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support_local_grid import LocalGrid, serve
+from support_slow import few_quick
 from support_tiny_networks import ALL, CLASSES, CNN, DEEP, SIZES, TUNED, network, shards
 
 from fer_models.config import TrainConfig
@@ -64,7 +65,7 @@ def plain(
     return np.concatenate([p.detach().reshape(-1).numpy() for p in parameters])[None]
 
 
-@pytest.mark.parametrize("spec", [DEEP, CNN], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", few_quick([DEEP, CNN], CNN), ids=lambda spec: spec.name)
 def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec: Spec) -> None:
     phones, held = network(spec), shards(spec)
     head, rng = phones.head, np.random.default_rng(1)
@@ -103,7 +104,7 @@ def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec:
             assert np.abs(got - without).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", FEDERATED)
+@pytest.mark.parametrize("name", few_quick(FEDERATED, "mobilenet-deep", "cnn"))
 def test_sums_have_the_same_bits_in_any_grouping_and_dropout_is_the_phones_own(name: str) -> None:
     phones, held = network(replace(ALL[name], dropout=0.3)), shards(ALL[name])
     work = LocalWork(phones.head, TrainConfig(lr=0.01, batch=4), 1, round_key(0, 2), each=True, losses=True)
@@ -123,6 +124,7 @@ def test_sums_have_the_same_bits_in_any_grouping_and_dropout_is_the_phones_own(n
     assert whole.losses[2] == pytest.approx(-np.log(chances[np.arange(len(own)), held.labels[own]]).mean())
 
 
+@pytest.mark.slow
 def test_statistics_of_batch_normalisation_stay_and_its_scales_and_shifts_are_trained() -> None:
     phones, held = network(TUNED), shards(TUNED)
     trained = phones.train(
@@ -143,6 +145,7 @@ def test_statistics_of_batch_normalisation_stay_and_its_scales_and_shifts_are_tr
     assert phones.head.shape == (1, sum(before[name].size for name in names))
 
 
+@pytest.mark.slow
 def test_below_the_last_layer_pretrained_parameters_learn_at_a_tenth_of_the_rate() -> None:
     phones, held = network(TUNED), shards(TUNED)
     train = TrainConfig(lr=1e-3, batch=64, dropout=0.0, optimizer="sgd")
@@ -162,7 +165,7 @@ def test_below_the_last_layer_pretrained_parameters_learn_at_a_tenth_of_the_rate
     np.testing.assert_allclose(got[0], np.concatenate(parts), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", FEDERATED)
+@pytest.mark.parametrize("name", few_quick(FEDERATED, "mobilenet-deep", "cnn"))
 def test_a_node_opens_what_was_prepared(tmp_path: Path, name: str) -> None:
     phones = network(ALL[name])
     phones.save(tmp_path)
@@ -173,19 +176,22 @@ def test_a_node_opens_what_was_prepared(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "strategy",
-    [
+    few_quick(
+        [
+            "fedavg",
+            "median",
+            "scaffold",
+            "ditto",
+            "fine-tune",
+            "local",
+            "mime-lite",
+            "own-prior",
+            "fedrep",
+            "fedbabu",
+            "moon",
+        ],
         "fedavg",
-        "median",
-        "scaffold",
-        "ditto",
-        "fine-tune",
-        "local",
-        "mime-lite",
-        "own-prior",
-        "fedrep",
-        "fedbabu",
-        "moon",
-    ],
+    ),
 )
 def test_a_federation_trains_a_network_to_the_same_bits_on_any_nodes_and_resumed(
     tmp_path: Path, strategy: str

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support_reference import sub_key
+from support_slow import few_quick
 from support_tiny_networks import (
     ALL,
     CLASSES,
@@ -99,6 +100,7 @@ def test_a_part_of_an_epoch_is_its_beginning() -> None:
         np.testing.assert_allclose(array, alone.classifier.arrays()[name], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_pretrained_layers_learn_slower_and_their_statistics_stay() -> None:
     shards = make_shards(TUNED, 6)
     start = build(TUNED, seed=0, weights=weights())
@@ -122,6 +124,7 @@ def test_pretrained_layers_learn_slower_and_their_statistics_stay() -> None:
         np.testing.assert_allclose(after[name], array - rate * gradient.numpy(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_statistics_of_mobilenet_from_scratch_are_learned() -> None:
     learner = trainer(SCRATCH, make_shards(SCRATCH, 8), TrainConfig(batch=8))
     learner.epoch()
@@ -130,7 +133,7 @@ def test_the_statistics_of_mobilenet_from_scratch_are_learned() -> None:
     assert not np.array_equal(arrays["features.18.1.running_var"], np.ones(1280))
 
 
-@pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("spec", few_quick(ALL.values(), DEEP, CNN), ids=ALL)
 def test_the_loss_goes_down(spec: Spec) -> None:
     rates = {"cnn": 0.002, "mobilenet-tuned": 0.01}
     learner = trainer(
@@ -142,7 +145,7 @@ def test_the_loss_goes_down(spec: Spec) -> None:
     assert learner.finite
 
 
-@pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("spec", few_quick(ALL.values(), DEEP, CNN), ids=ALL)
 def test_a_seed_gives_its_bits(spec: Spec) -> None:
     spec, shards = replace(spec, dropout=0.2), make_shards(spec, 11)  # a full batch and a short one
     state, threads = torch.get_rng_state(), torch.get_num_threads()
@@ -175,7 +178,7 @@ def test_dropout_differs_by_step_and_epoch_and_follows_the_seed() -> None:
         assert not any((mask == later).all() for later in [*one[i + 1 :], *other])
 
 
-@pytest.mark.parametrize("views", [1, 9])
+@pytest.mark.parametrize("views", few_quick([1, 9], 1))
 def test_a_lone_view_trains(views: int) -> None:
     # 32 pixels become maps of one: the last batch of 8 + 1 views holds one value per channel there.
     learner = trainer(SCRATCH, make_shards(SCRATCH, views), TrainConfig(batch=8))

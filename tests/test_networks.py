@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from support_slow import few_quick
 from support_tiny_networks import (
     ALL,
     CLASSES,
@@ -36,7 +37,7 @@ def softmax(logits: torch.Tensor) -> np.ndarray:
     return logits.detach().double().softmax(1).numpy()
 
 
-@pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("spec", few_quick(ALL.values(), DEEP, CNN), ids=ALL)
 def test_probabilities_are_such(spec: Spec) -> None:
     classifier = build(spec, seed=0, weights=weights())
     found = classifier.probabilities(rows_for(spec, 37))
@@ -89,7 +90,7 @@ def test_mobilenet_from_scratch_is_torchvision_s(training: bool) -> None:
         torch.testing.assert_close(tensor, statistics[name], atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 17])
+@pytest.mark.parametrize("blocks", few_quick([1, 3, 17], 1))
 def test_the_tuned_top_on_its_frozen_bottom_is_torchvision_s(blocks: int, tmp_path: Path) -> None:
     theirs = torchvisions()
     torch.save(theirs.state_dict(), tmp_path / "net.pth")
@@ -103,6 +104,7 @@ def test_the_tuned_top_on_its_frozen_bottom_is_torchvision_s(blocks: int, tmp_pa
     np.testing.assert_allclose(ours.probabilities(rows.half().numpy()), expected, atol=0.01)
 
 
+@pytest.mark.slow
 def test_tuned_holds_the_trained_part_alone_and_starts_where_mobilenet_does(tmp_path: Path) -> None:
     theirs = torchvisions()
     torch.save(theirs.state_dict(), tmp_path / "net.pth")
@@ -187,7 +189,7 @@ def test_plain_layers_start_as_torch_starts_them(spec: Spec, name: str, inputs: 
             assert values.std() == pytest.approx(bound / np.sqrt(3), rel=0.35)
 
 
-@pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("spec", few_quick(ALL.values(), DEEP, CNN), ids=ALL)
 def test_a_seed_gives_its_network_and_leaves_the_global_generator_alone(spec: Spec) -> None:
     state = torch.get_rng_state()
     one, same, other = (build(spec, seed=seed, weights=weights()).arrays() for seed in (1, 1, 2))
@@ -197,7 +199,7 @@ def test_a_seed_gives_its_network_and_leaves_the_global_generator_alone(spec: Sp
     assert any(not np.array_equal(array, other[name]) for name, array in one.items())
 
 
-@pytest.mark.parametrize("spec", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("spec", few_quick(ALL.values(), DEEP, CNN), ids=ALL)
 def test_arrays_and_back(spec: Spec) -> None:
     classifier, rows = build(spec, seed=0, weights=weights()), rows_for(spec, 5)
     arrays = classifier.arrays()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support_checkout import other_checkout
-from support_commands import Running, fedfer, settings
+from support_commands import Running, fresh_fedfer, settings
 from support_flower_net import CHECKOUT
 from support_traps import lay_traps
 
@@ -24,7 +24,7 @@ def test_a_run_from_a_folder_that_holds_other_modules(
 ) -> None:
     """In one process; on Ray and on Flower's runtime: test_run.py, where two such run at once."""
     words = [*SHORT, "--set", "federation.engine=process", "--out", tmp_path / "run"]
-    done = fedfer("run", *words, cwd=lay_traps(tmp_path / "traps"), FEDFER_CACHE=run_cache)
+    done = fresh_fedfer("run", *words, cwd=lay_traps(tmp_path / "traps"), FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
     heads = [(run / "head.safetensors").read_bytes() for run in (tmp_path / "run", short_run)]
     assert heads[0] == heads[1]
@@ -34,7 +34,7 @@ def test_a_run_from_a_folder_that_holds_other_modules(
 def test_a_sweep_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cache: str) -> None:
     words = [*settings(federation__rounds=2), "--strategies", "fedavg", "--partitions", "iid", "--quiet"]
     traps = lay_traps(tmp_path / "traps")
-    done = fedfer("sweep", *words, "--out", tmp_path / "sweep", cwd=traps, FEDFER_CACHE=run_cache)
+    done = fresh_fedfer("sweep", *words, "--out", tmp_path / "sweep", cwd=traps, FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
     assert "fedavg" in (tmp_path / "sweep" / "table.md").read_text()
 
@@ -42,7 +42,7 @@ def test_a_sweep_from_a_folder_that_holds_other_modules(tmp_path: Path, run_cach
 @slow
 def test_the_installed_program_runs_from_another_checkout(tmp_path: Path, run_cache: str) -> None:
     other = other_checkout(tmp_path / "other")
-    done = fedfer("run", *SHORT, "--out", tmp_path / "run", cwd=other, FEDFER_CACHE=run_cache)
+    done = fresh_fedfer("run", *SHORT, "--out", tmp_path / "run", cwd=other, FEDFER_CACHE=run_cache)
     assert (done.code, done.err) == (0, "")
 
 
@@ -81,7 +81,7 @@ def test_why_a_node_cannot_start(tmp_path: Path, trap: str, said: str) -> None:
         "    sys.meta_path.insert(0, Trap)\n"
     )
     there = {"FEDFER_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path / "path")}
-    done = fedfer("run", *SHORT, "--out", "run", cwd=tmp_path, **there)
+    done = fresh_fedfer("run", *SHORT, "--out", "run", cwd=tmp_path, **there)
     assert done.code == 1
     assert done.err.count("\n") == 1
     assert said in done.err

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from support_commands import Here, settings
 from support_photo_folders import make_folder
+from support_workers import in_this_process
 
 from simulations.experiment import FederationConfig
-from simulations.sweep import workers
 
 BLOCKS = '''
 from dataclasses import dataclass
@@ -87,13 +87,14 @@ def test_its_photos_go_where_it_says_and_its_options_are_settings(here: Here) ->
     assert "length = 7" in (here.folder / "two" / "config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_one_that_changes_pixels_is_as_camera(here: Here) -> None:
     own = run(here, "own", federation__partition="dealt:Seen")
     assert own["head_sha256"] == run(here, "camera", federation__partition="camera")["head_sha256"]
 
 
 def test_a_sweep_takes_it(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 1)  # each process of a sweep imports everything anew
+    in_this_process(monkeypatch)
     asked = (
         "--strategies",
         "fedavg",

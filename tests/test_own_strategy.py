@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from support_commands import SMALL, Done, Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_slow import few_quick
+from support_workers import in_this_process
 
 from fer_models.errors import InputError
 from server import rounds
 from simulations import api
 from simulations.report.report import write_report
-from simulations.sweep import workers
 
 LEAST = "from server.strategies.fedavg import FedAvg\n\n\nclass Mine(FedAvg): pass\n"
 SLOWER = '''
@@ -68,6 +69,7 @@ def test_the_least_that_works_is_as_its_base_and_its_source_is_in_the_provenance
     assert "mine:Mine" in (here.folder / "mine" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_its_options_are_settings_like_any(here: Here) -> None:
     slow = run(here, "slow", strategy__name="mine:Slower", strategy__share=0.25)
     assert slow["head_sha256"] != run(here, "half", strategy__name="mine:Slower")["head_sha256"]
@@ -107,7 +109,7 @@ class Update(Transform):
 
 @pytest.mark.parametrize(
     "setting",
-    [{"strategy.name": "mine:Head"}, {"update.transforms": ["mine:Update"]}],
+    few_quick([{"strategy.name": "mine:Head"}, {"update.transforms": ["mine:Update"]}]),
     ids=["strategy", "transform"],
 )
 def test_a_file_that_is_edited_between_two_runs_trains_as_it_is_then(
@@ -131,6 +133,7 @@ def test_a_file_that_is_edited_between_two_runs_trains_as_it_is_then(
         api.resume(here.folder / "run-0", progress=False)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_edited_during_a_run_does_not_change_it(
     here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +187,7 @@ def test_an_option_may_not_take_the_place_of_a_setting(here: Here) -> None:
 
 
 def test_a_sweep_takes_it_and_grows(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 1)  # each process of a sweep imports everything anew
+    in_this_process(monkeypatch)
     small = settings(**QUICK)
     asked = ("--strategies", "fedavg,mine:Slower", "--partitions", "iid", *small)
     done = here.run("sweep", *asked, "--out", "many", "--quiet")

@@ -83,6 +83,7 @@ extra = st.lists(
 )
 
 
+@pytest.mark.slow
 @RUNS
 @given(
     sound=st.tuples(*(spelt[i % 2] for i in range(24))),
@@ -138,6 +139,7 @@ def test_any_bytes_as_a_table(content: bytes) -> None:
         assert isinstance(loaded(root), ImageTable)  # whatever labels.csv is, folders stand beside it
 
 
+@pytest.mark.slow
 @RUNS
 @given(
     layout=st.sampled_from(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support_commands import FEDFER, settings
+from support_slow import few_quick
 from support_watch import outside, watched
 
 from fer_models.machine import quiet
@@ -71,7 +72,7 @@ def test_mirrors_keep_to_themselves(home: Path, tmp_path: Path, encoders: Path) 
     assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
 
 
-@pytest.mark.parametrize("app", ["clients.app", "simulations.cli.flower"])
+@pytest.mark.parametrize("app", few_quick(["clients.app", "simulations.cli.flower"], "clients.app"))
 def test_the_apps_switch_it_off_as_flower_imports_them(app: str) -> None:
     """Before Flower starts its Ray, and where nothing of ours began the process."""
     code = (

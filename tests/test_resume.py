@@ -4,13 +4,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support_commands import Here, assert_refused, fedfer, settings, started, wait_for_rounds
+from support_commands import Here, assert_refused, fedfer, python, settings, started, wait_for_rounds
 from support_same import assert_same
 
 pytestmark = pytest.mark.slow
@@ -43,15 +41,8 @@ FAST = {"federation__engine": "process"}
 
 def die(at: str, number: int, *arguments: str, cwd: Path, cache: str) -> None:
     """Runs the command until the function `at`, module:name, is called for the time `number`."""
-    done = subprocess.run(
-        [sys.executable, "-c", DEADLY, *at.split(":"), str(number), *arguments],
-        cwd=cwd,
-        env=os.environ | {"FEDFER_CACHE": cache},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr)
+    done = python(DEADLY, "", *at.split(":"), str(number), *arguments, cwd=cwd, FEDFER_CACHE=cache)
+    assert done.code == -signal.SIGKILL, done
 
 
 @pytest.mark.parametrize(
@@ -95,11 +86,10 @@ def test_a_run_from_before_files_had_a_format_goes_on(
 
 
 LIMITED = """
-import resource, signal, sys
+import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 from simulations.cli import main as cli
-sys.argv = ["fedfer", *sys.argv[1:]]
 cli.main()
 """
 
@@ -108,14 +98,21 @@ def test_a_disk_without_room(here: Here, run_cache: str, tmp_path: Path) -> None
     """As near as a test comes: no file may grow beyond 40 kB, the features are there."""
     asked = settings(**FAST, federation__rounds=150, checkpoint__every=200)
     assert here.run("run", *asked, "--no-baseline", "--out", "whole").code == 0
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, "run", *asked, "--no-baseline", "--out", "run"],
-        cwd=tmp_path, env=os.environ | {"FEDFER_CACHE": run_cache}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
+    done = python(
+        LIMITED,
+        "fedfer",
+        "run",
+        *asked,
+        "--no-baseline",
+        "--out",
+        "run",
+        cwd=tmp_path,
+        FEDFER_CACHE=run_cache,
+    )
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
     assert last == "fedfer: File too large: run/rounds.jsonl; resume with: fedfer run --resume run"
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.err
     assert here.run("run", "--resume", "run").code == 0
     assert_same(tmp_path / "run", tmp_path / "whole")
 

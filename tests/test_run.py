@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
-from support_commands import LONG, Done, Here, fedfer, settings, started, wait_for_rounds
+from support_commands import LONG, Done, Here, fedfer, fresh_started, settings, started, wait_for_rounds
 from support_photo_folders import gray
 from support_traps import lay_traps
 
@@ -58,7 +58,7 @@ def test_same_bytes_for_any_nodes_blocks_and_engine(
     }
     traps = lay_traps(tmp_path / "traps")
     both = {
-        engine: started(
+        engine: fresh_started(
             "run", *settings(**changes, federation__engine=engine), "--no-baseline", "--quiet",
             "--out", tmp_path / engine, cwd=traps, FEDFER_CACHE=run_cache,
         )

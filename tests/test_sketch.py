@@ -88,6 +88,7 @@ def test_every_set_is_complete(faces: int, seed: int, data: st.DataObject) -> No
     assert set(drawn.emotions.tolist()) == set(range(8))
 
 
+@pytest.mark.slow
 def test_nothing_in_a_scene_or_a_person_tells_the_emotion(
     faces: SketchSet, parameters: list[FaceParameters]
 ) -> None:
@@ -143,6 +144,7 @@ def test_expressions_follow_their_prototypes(parameters: list[FaceParameters]) -
     assert units.max() <= 1
 
 
+@pytest.mark.slow
 def test_pictures_are_neither_black_nor_white(faces: SketchSet) -> None:
     photos = np.stack([faces.draw(i) for i in range(100)]).astype(float)
     assert np.all(photos.std(axis=(1, 2)) > 15)

@@ -53,6 +53,7 @@ def test_every_photo_is_in_one_part_and_every_person_too(
     assert again.tolist() == split.tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(photo_sets(most_groups=6), st.integers(0, 1000))
 def test_every_class_reaches_every_part_wherever_that_is_possible(

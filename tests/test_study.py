@@ -69,6 +69,7 @@ def table(study: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((study / "study.csv").read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_every_model_balance_and_seed_has_a_run_folder(study: Path) -> None:
     models, balances = ("majority", "mobilenet", "ridge"), (0, 15)
     assert runs(study) == sorted(f"{m}-{b}-seed{s}" for m in models for b in balances for s in (0, 1))
@@ -83,6 +84,7 @@ def test_every_model_balance_and_seed_has_a_run_folder(study: Path) -> None:
         assert config["evaluation"]["select"] == "best"
 
 
+@pytest.mark.slow
 def test_all_models_of_a_seed_judge_the_same_test_photos_and_seeds_others(study: Path) -> None:
     def photos(run: str) -> list[str]:
         return [
@@ -93,6 +95,7 @@ def test_all_models_of_a_seed_judge_the_same_test_photos_and_seeds_others(study:
     assert photos("ridge-0-seed1") == photos("mobilenet-15-seed1") != photos("ridge-0-seed0")
 
 
+@pytest.mark.slow
 def test_the_tables_say_what_the_summaries_say(study: Path, here: Here) -> None:
     rows = table(study)
     ours = [row for row in rows if row["source"] == "fedfer"]
@@ -110,6 +113,7 @@ def test_the_tables_say_what_the_summaries_say(study: Path, here: Here) -> None:
     assert (leaks["photos"], leaks["near_across_parts"]) == (36, 0)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_study_is_the_run_of_its_settings(study: Path, here: Here) -> None:
     done = here.run("baseline", study / "mobilenet-15-seed1" / "config.toml", "--out", "alone", "--quiet")
     assert (done.code, done.err) == (0, "")
@@ -117,6 +121,7 @@ def test_a_run_of_a_study_is_the_run_of_its_settings(study: Path, here: Here) ->
     assert (first / "head.safetensors").read_bytes() == (second / "head.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_study_grows_by_what_is_asked_for_and_by_what_is_not_finished(copy: Path, here: Here) -> None:
     """What is finished is not trained again, whoever made it; that other versions did is told."""
     path = copy / "ridge-0-seed0" / "summary.json"
@@ -137,6 +142,7 @@ def test_a_study_grows_by_what_is_asked_for_and_by_what_is_not_finished(copy: Pa
     assert "some runs were made with other versions of torch" in done.out
 
 
+@pytest.mark.slow
 def test_other_settings_and_changed_photos_are_refused_before_anything_is_trained(
     copy: Path, here: Here
 ) -> None:
@@ -155,6 +161,7 @@ def test_other_settings_and_changed_photos_are_refused_before_anything_is_traine
     assert settings != b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -173,6 +180,7 @@ def test_a_damaged_run_is_named(copy: Path, here: Here, name: str, content: byte
     here.refused("study", "--out", copy, words=words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -188,6 +196,7 @@ def test_damaged_settings_of_a_study_are_refused(copy: Path, here: Here, change:
     here.refused("study", "--out", copy, words=r"study\.toml is damaged: its models, balances, seeds or")
 
 
+@pytest.mark.slow
 def test_a_study_that_is_at_work_is_left_alone(copy: Path, here: Here) -> None:
     before = (copy / "study.toml").read_bytes()
     with locked(copy):
@@ -195,6 +204,7 @@ def test_a_study_that_is_at_work_is_left_alone(copy: Path, here: Here) -> None:
     assert (copy / "study.toml").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_model_that_diverges_does_not_stop_the_others(here: Here) -> None:
     wild = ("--set", "train.lr=100", "--set", "train.optimizer=sgd", "--models", "cnn,majority")
     done = here.run("study", "--data", "faces", *SMALL, *wild, "--balances", "0", "--out", "wild")

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from support_fake_runs import CLASSES, make_study
+from support_slow import few_quick
 
 from simulations.study.figures import curves as study_curves
 from simulations.study.figures import files as study_figures
@@ -23,6 +24,7 @@ def made(
     return read(folder, list(skills), balances, range(seeds))
 
 
+@pytest.mark.slow
 def test_every_figure_is_there_in_both_forms_and_its_bytes_repeat(tmp_path: Path) -> None:
     skills = {"mobilenet": 0.4, "mobilenet-tuned": 0.6, "cnn": 0.3, "hog": 0.3, "majority": 0.0}
     study = made(tmp_path / "s", skills, 2, (800,))
@@ -52,6 +54,7 @@ def test_every_figure_is_there_in_both_forms_and_its_bytes_repeat(tmp_path: Path
             assert edge.crop((image.width - 2, 0, image.width, image.height)).getextrema()[0] > 200, path.name
 
 
+@pytest.mark.slow
 def test_long_and_odd_names_of_eight_classes(tmp_path: Path) -> None:
     study = made(tmp_path / "s", {"mobilenet": 0.4, "ridge": 0.6}, 1, classes=LONG)
     paths = {path.name: path.read_bytes() for path in study_figures.draw(study, study.folder)}
@@ -65,7 +68,7 @@ def test_models_fitted_in_one_step_have_no_figure_of_epochs(tmp_path: Path) -> N
     assert list(study_figures.figures(study)) == ["overview", "imbalance", "blocks", "confusion", "classes"]
 
 
-@pytest.mark.parametrize("epochs", [1, 10])
+@pytest.mark.parametrize("epochs", few_quick([1, 10], 10))
 def test_curves_join_the_epochs_that_were_judged_on_one_axis(tmp_path: Path, epochs: int) -> None:
     study = made(tmp_path / "s", {"cnn": 0.4}, 2, epochs=epochs, every=4)
     judged = [epoch for epoch in range(1, epochs + 1) if epoch % 4 == 0 or epoch == epochs]

@@ -13,6 +13,7 @@ import pytest
 from support_commands import FEDFER, Done, Here, assert_refused, settings
 from support_notebook import Notebook
 from support_other_user import NAMELESS, bound_fedfer, nameless
+from support_slow import few_quick
 
 from simulations.engines import surroundings
 from simulations.terminal.display import Display
@@ -48,7 +49,7 @@ def warm(short_run: Path, encoders: Path, tmp_path: Path) -> Path:
     return cache
 
 
-@pytest.mark.parametrize("command", WORKING, ids=lambda words: words[0])
+@pytest.mark.parametrize("command", few_quick(WORKING, ["run"]), ids=lambda words: words[0])
 def test_a_home_that_cannot_be_written(locked: Path, tmp_path: Path, command: list[str]) -> None:
     done = bound_fedfer(*command, cwd=tmp_path, HOME=str(locked / "home"))
     assert_refused(done)
@@ -71,6 +72,7 @@ def test_help_and_the_version_need_nothing(locked: Path, command: list[str]) -> 
         gone.mkdir()
 
 
+@pytest.mark.slow
 def test_a_current_folder_that_is_gone(tmp_path: Path, run_cache: str) -> None:
     for command in WORKING:
         gone = tmp_path / "gone"
@@ -155,7 +157,7 @@ def test_a_cache_of_which_parts_belong_to_others(short_run: Path, encoders: Path
     assert f"the cache folder {cache}/looks cannot be written (Permission denied)" in done.err
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", few_quick(["<&-", ">&-", "2>&-", "<&- >&- 2>&-"], "<&- >&- 2>&-"))
 def test_streams_that_are_closed(tmp_path: Path, run_cache: str, closed: str) -> None:
     def run(command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

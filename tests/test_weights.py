@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support_slow import few_quick
 
 from fer_models.encoders.weights import IMAGENET, Origin, find, read
 from fer_models.errors import InputError
@@ -151,7 +152,7 @@ def test_a_damaged_copy_of_our_own_is_replaced(origin: Origin, tmp_path: Path) -
     assert list(kept.parent.iterdir()) == [kept]
 
 
-@pytest.mark.parametrize("way", ["gone", "wrong bytes", "no server"])
+@pytest.mark.parametrize("way", few_quick(["gone", "wrong bytes", "no server"], "gone"))
 def test_a_failed_download_falls_through_to_the_package(
     way: str, origin: Origin, host: Host, tmp_path: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_failed_download_falls_through_to_the_package(
     assert read(found) == CONTENT
 
 
+@pytest.mark.slow
 def test_a_download_that_drips_is_given_up_in_total(origin: Origin, host: Host, tmp_path: Path) -> None:
     publish(tmp_path / "index")
     start = time.monotonic()
@@ -174,7 +176,7 @@ def test_a_download_that_drips_is_given_up_in_total(origin: Origin, host: Host, 
     assert time.monotonic() - start < 20
 
 
-@pytest.mark.parametrize("package", ["absent", "without the file", "wrong bytes"])
+@pytest.mark.parametrize("package", few_quick(["absent", "without the file", "wrong bytes"], "absent"))
 def test_when_no_way_leads_there_the_error_lists_them_all(
     package: str, origin: Origin, host: Host, tmp_path: Path
 ) -> None:

@@ -66,8 +66,13 @@ def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
     """What a node's results depend on: the digests of its code, the versions of the numerical libraries, and
     the digests of the files behind user-defined classes "module:Class".
     """
-    libraries = {name: version(name) for name in ("numba", "numpy", "torch")}
-    return {**digests("clients", "fer_models"), **libraries, **extensions.digests(own_classes)}
+    return {**digests("clients", "fer_models"), **_libraries(), **extensions.digests(own_classes)}
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Mapping[str, str]:
+    """The versions of the numerical libraries; to read one takes longer than to digest our own code."""
+    return {name: version(name) for name in ("numba", "numpy", "torch")}
 
 
 def node_digest(own_classes: tuple[str, ...] = ()) -> str:
