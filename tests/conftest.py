@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 import support_compiled
-from support_commands import LONG, Here, fedfer, settings, started
+import support_forks
+from support_commands import LONG, Here, fedfer, fresh_started, settings
 from support_once import Once
 from support_photo_folders import make_folder
 
@@ -104,6 +105,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def timed() -> None:
+    """A run measures how long its model takes for a photo: of two photos, here and in all forks."""
+    support_forks.time_few_photos()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def compiled(once: Once) -> None:
     """Two processes that share out the tests begin with one part each, instead of both compiling both."""
     if WORKER:
@@ -164,7 +171,7 @@ def whole_run(once: Once, run_cache: str) -> Path:
     """The folder of a small run, from beginning to end through the real command."""
 
     def make(home: Path) -> None:
-        run = started("run", *settings(), "--out", "run", cwd=home, FEDFER_CACHE=run_cache)
+        run = fresh_started("run", *settings(), "--out", "run", cwd=home, FEDFER_CACHE=run_cache)
         done = run.wait()
         assert (done.code, done.err) == (0, ""), done
         assert run.left() == []

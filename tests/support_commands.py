@@ -81,7 +81,8 @@ def fresh_fedfer(*arguments: str | Path, cwd: Path | None = None, **environment:
 
 def _process(code: str | None, words: Sequence[str], cwd: Path, environment: dict[str, str]) -> Process:
     """Runs `code` with these words, by a fork of what has imported everything; or the command `words`."""
-    if code is not None and support_forks.can_fork():
+    alone = not environment.get("RAY_ADDRESS")  # which Ray reads as it is imported
+    if code is not None and alone and support_forks.can_fork():
         return support_forks.start(code, words, cwd, environment)
     begin = [] if code is None else [sys.executable, "-P", "-c", f"import sys; del sys.argv[0]\n{code}"]
     return subprocess.Popen(

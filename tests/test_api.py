@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_commands import SMALL
+from support_commands import SMALL, python
 from support_fake_runs import make_full_run
 from support_workers import in_this_process
 
@@ -200,11 +200,9 @@ assert signal.getsignal(signal.SIGINT) is before
 @pytest.mark.slow
 def test_the_same_bytes_as_the_command_on_ray(home: Path, whole_run: Path) -> None:
     """Runs in one process: one well, one that fails and goes on, and one in a running event loop."""
-    done = subprocess.run(
-        [sys.executable, "-c", TWICE, json.dumps(SMALL)], cwd=home, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    (said,) = done.stdout.splitlines()
+    done = python(TWICE, "", json.dumps(SMALL), cwd=home)
+    assert (done.code, done.err) == (0, "")
+    (said,) = done.out.splitlines()
     assert re.fullmatch(
         r"the simulation failed \(KeyError: .*\); its logs are in broken/logs; resume with: fedfer run"
         r" --resume broken",

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from support_commands import Here, assert_refused, fedfer
+from support_commands import Here, assert_refused, fresh_fedfer
 from support_photo_folders import encoded, gray, make_folder, noise, write_csv
 
 from fer_models.run_folder.data_facts import DataFacts
@@ -265,6 +265,6 @@ def test_the_real_command_refuses_alike(tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     cache = str(tmp_path.parent / f"{tmp_path.name}-cache")
     for more in (["--data", "nowhere"], ["--data", str(faces), *PAIR, "--set", "federation.phones=99"]):
-        done = fedfer("run", *more, "--out", "a/b", cwd=tmp_path, FEDFER_CACHE=cache)
+        done = fresh_fedfer("run", *more, "--out", "a/b", cwd=tmp_path, FEDFER_CACHE=cache)
         assert_refused(done)
     assert sorted(tmp_path.rglob("*")) == before

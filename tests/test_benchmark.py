@@ -16,6 +16,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 from rich.console import Console
+from support_commands import python
 from support_local_grid import LocalGrid, serve
 from support_ray_cluster import Cluster
 
@@ -250,15 +251,12 @@ def cluster() -> Iterator[str]:
 def test_the_whole_of_it_through_real_flower_and_ray(tmp_path: Path, cluster: str) -> None:
     # In a process of its own: Ray leaves its children to the end of the process, which pytest warns of.
     code = f"from simulations.speed.benchmark import *; measure(Path('out'), Display(), {TINY})"
-    there = os.environ | {"RAY_ADDRESS": cluster}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=there, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    done = python(code, "", cwd=tmp_path, RAY_ADDRESS=cluster)
+    assert done.code == 0, done.err
     check(Speed.read(tmp_path / "out"), tmp_path / "out", TINY)
     assert (tmp_path / "out" / "logs" / "stock-flower" / "flower.log").stat().st_size > 0
-    assert "Stock Flower: done, 1 round" in done.stdout
-    assert done.stderr == ""
+    assert "Stock Flower: done, 1 round" in done.out
+    assert done.err == ""
 
 
 @pytest.mark.slow

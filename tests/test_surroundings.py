@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_commands import FEDFER, Done, Here, assert_refused, settings
+from support_commands import FEDFER, Done, Here, assert_refused, python, settings
 from support_notebook import Notebook
 from support_other_user import NAMELESS, bound_fedfer, nameless
 from support_slow import few_quick
@@ -242,12 +242,9 @@ def test_a_run_in_a_notebook_from_another_thread(tmp_path: Path, run_cache: str,
         "--out",
         "run",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), *words], cwd=tmp_path,
-        env=os.environ | {"FEDFER_CACHE": run_cache}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stderr == ""
-    assert "Open run/report.html" in done.stdout
+    done = python(code, "", str(Path(__file__).parent), *words, cwd=tmp_path, FEDFER_CACHE=run_cache)
+    assert done.err == ""
+    assert "Open run/report.html" in done.out
 
 
 def test_what_a_closed_stream_is_given_is_inherited() -> None:

@@ -33,7 +33,8 @@ def digests(*packages: str) -> Mapping[str, str]:
     return found
 
 
-def with_imports(module: str) -> dict[str, Path]:
+@lru_cache(maxsize=4)
+def with_imports(module: str) -> Mapping[str, Path]:
     """The modules of its own package that a module imports, directly or indirectly, itself included: dotted
     name -> file.
     """
