@@ -29,6 +29,7 @@ def heavy_people() -> tuple[np.ndarray, np.ndarray, int]:
     return labels, groups, 2
 
 
+@pytest.mark.slow
 @given(photo_sets(), st.integers(0, 2**62), st.sampled_from([WANTED, FOLDS, (0.75, 0.25), (0.1,) * 10]))
 def test_nobody_is_divided_and_shares_are_within_the_tolerance(
     photos: tuple[np.ndarray, np.ndarray, int], seed: int, shares: tuple[float, ...]
