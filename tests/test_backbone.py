@@ -144,6 +144,7 @@ def test_no_image_gives_no_row(encoder: Encoder) -> None:
     assert encoder(pictures(1, 1)[:0]).shape == (0, FEATURES)
 
 
+@pytest.mark.slow
 def test_the_second_start_imports_no_torch(encoder: Encoder) -> None:
     code = (
         "import sys; from fer_models.encoders import backbone, weights\n"

@@ -182,6 +182,7 @@ def test_what_is_tested_is_compared_with_what_is_trained_on(tmp_path: Path) -> N
     assert results.share_tested(request) == pytest.approx((1 / 3) / (1 / 3 + 2 / 3 * 0.75))
 
 
+@pytest.mark.slow
 def test_variance_is_decomposed_where_every_seed_meets_every_other(tmp_path: Path) -> None:
     request = finished(tmp_path / "mine", 'decompose = ["good"]\n' + SUITE, seeds=2)
     assert len(request.cells(request.suite.arm("good"), 0)) == 4

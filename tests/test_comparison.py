@@ -162,6 +162,7 @@ def test_runs_as_json_and_folders_without_runs(here: Here) -> None:
     assert "there is no folder elsewhere; give one that holds runs" in here.refused("runs", "elsewhere")
 
 
+@pytest.mark.slow
 def test_the_page_of_one_run_is_made_anew_with_those_of_its_baselines(here: Here) -> None:
     folder = make_full_run(here.folder / "run")
     done = here.run("report", "run")
@@ -302,6 +303,7 @@ def test_names_and_settings_are_only_ever_text(tmp_path: Path) -> None:
     assert "%3Ci%3E/report.html" in text
 
 
+@pytest.mark.slow
 def test_more_runs_than_lines_get_a_figure_each(tmp_path: Path) -> None:
     same = {"photos": 200, "examples": False}
     folders = [make_run(tmp_path / f"r{i}", skill=0.4 + i / 20, **same) for i in range(compared.STYLES + 1)]

@@ -184,6 +184,7 @@ def test_an_algorithm_gets_what_the_phones_sent(tmp_path: Path, shards: PhoneRow
     assert each.sum.phones == 2
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_counts(tmp_path: Path, shards: PhoneRows) -> None:
     got = run(tmp_path, shards, rounds=30, train=TrainConfig(lr=0.02))
     assert [r.round for r in got.records] == list(range(1, 31))
@@ -211,6 +212,7 @@ def test_goes_on_from_a_checkpoint_with_the_same_bits(tmp_path: Path, shards: Ph
     assert rest.states[-1].selection.head.tobytes() == whole.states[-1].selection.head.tobytes()
 
 
+@pytest.mark.slow
 def test_best_is_the_best_on_validation_and_last_the_last(tmp_path: Path, shards: PhoneRows) -> None:
     train = TrainConfig(lr=0.3)
     best = run(tmp_path, shards, rounds=12, train=train, evaluation=EvaluationConfig(select="best"))

@@ -164,7 +164,8 @@ class Devices(InProcessGrid):
 @pytest.mark.parametrize(
     ("name", "balance"),
     [
-        ("scaffold", "data.balance=0"), pytest.param("fedavg", "data.balance_on=phone", marks=slow),
+        pytest.param("scaffold", "data.balance=0", marks=slow),
+        pytest.param("fedavg", "data.balance_on=phone", marks=slow),
         *(pytest.param(n, "data.balance=0", marks=slow) for n in ("balanced-softmax", "ditto", "fine-tune")),
         pytest.param("ridge", "data.balance_on=loss", marks=slow),
         pytest.param("scaffold", "data.balance_on=loss", marks=slow),

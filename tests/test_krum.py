@@ -98,6 +98,7 @@ def naive(distances: np.ndarray, f: int) -> list[int]:
     return sorted(chosen)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(-9, 9), min_size=3, max_size=19), st.data())
 def test_bulyan_trusts_whom_krum_chooses_again_and_again(line: list[int], data: st.DataObject) -> None:

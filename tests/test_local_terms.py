@@ -80,6 +80,7 @@ def test_scaffold_comes_to_the_optimum_and_its_control_is_the_mean_of_the_phones
         np.testing.assert_allclose(state["c"], np.average(own, axis=0, weights=VIEWS), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_feddyn_comes_to_the_optimum_and_what_it_bends_by_are_the_gradients_there() -> None:
     head, state = rounds(FedDyn(alpha=1.0), 600, 0.1)
     np.testing.assert_allclose(head, OPTIMUM, atol=2e-3)

@@ -59,6 +59,7 @@ def test_a_class_never_predicted_counts_as_zero_and_no_photos_give_zero() -> Non
     assert scores(np.zeros((3, 3), np.int64)).accuracy == 0
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60),
     st.booleans(),

@@ -74,7 +74,7 @@ def test_the_small_cnn_is_the_plain_one(size: int) -> None:
     np.testing.assert_allclose(classifier.probabilities(rows), softmax(plain(gray(rows))), atol=1e-6)
 
 
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("training", few_quick([False, True], False))
 def test_mobilenet_from_scratch_is_torchvision_s(training: bool) -> None:
     theirs, spec = (
         torchvisions(SCRATCH.options["width"]),
@@ -90,7 +90,7 @@ def test_mobilenet_from_scratch_is_torchvision_s(training: bool) -> None:
         torch.testing.assert_close(tensor, statistics[name], atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("blocks", few_quick([1, 3, 17], 1))
+@pytest.mark.parametrize("blocks", few_quick([1, 3, 17]))
 def test_the_tuned_top_on_its_frozen_bottom_is_torchvision_s(blocks: int, tmp_path: Path) -> None:
     theirs = torchvisions()
     torch.save(theirs.state_dict(), tmp_path / "net.pth")
@@ -121,6 +121,7 @@ def test_tuned_holds_the_trained_part_alone_and_starts_where_mobilenet_does(tmp_
         build(TUNED, seed=0)
 
 
+@pytest.mark.slow
 def test_gradients_through_folded_normalisation_are_those_of_torch() -> None:
     theirs, names = torchvisions(), empty(TUNED).state_dict()
     network = restore(TUNED, {k: v for k, v in floats(theirs).items() if k in names}).network
@@ -150,6 +151,7 @@ def test_scratch_arrays_load_into_torchvision() -> None:
     assert all(array.flags.c_contiguous and array.dtype == np.float32 for array in arrays.values())
 
 
+@pytest.mark.slow
 def test_scratch_starts_as_torchvision_starts_it() -> None:
     spec = replace(SCRATCH, options={"width": 1.0})
     ours, theirs = build(spec, seed=1).arrays(), seeded_torchvision()

@@ -93,6 +93,7 @@ def test_one_that_changes_pixels_is_as_camera(here: Here) -> None:
     assert own["head_sha256"] == run(here, "camera", federation__partition="camera")["head_sha256"]
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_it(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     in_this_process(monkeypatch)
     asked = (

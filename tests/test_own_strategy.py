@@ -186,6 +186,7 @@ def test_an_option_may_not_take_the_place_of_a_setting(here: Here) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_it_and_grows(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     in_this_process(monkeypatch)
     small = settings(**QUICK)

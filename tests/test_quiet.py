@@ -72,7 +72,7 @@ def test_mirrors_keep_to_themselves(home: Path, tmp_path: Path, encoders: Path) 
     assert [path.name for path in (home / ".cache").iterdir()] == ["fedfer"]
 
 
-@pytest.mark.parametrize("app", few_quick(["clients.app", "simulations.cli.flower"], "clients.app"))
+@pytest.mark.parametrize("app", few_quick(["clients.app", "simulations.cli.flower"]))
 def test_the_apps_switch_it_off_as_flower_imports_them(app: str) -> None:
     """Before Flower starts its Ray, and where nothing of ours began the process."""
     code = (

@@ -146,7 +146,7 @@ def test_a_round_that_folds_nothing_leaves_the_head(scheduled: Callable[..., Rec
     assert (second.phones, second.photos) == (2 * len(SIZES), 2 * sum(SIZES))
 
 
-@pytest.mark.parametrize("name", few_quick(["fedavg", "median", "scaffold", "ditto", "qfedavg"], "fedavg"))
+@pytest.mark.parametrize("name", few_quick(["fedavg", "median", "scaffold", "ditto", "qfedavg"]))
 def test_what_is_folded_has_the_same_bits_however_it_is_grouped(
     scheduled: Callable[..., Recorder], name: str
 ) -> None:

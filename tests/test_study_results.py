@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score
 from support_fake_runs import make_run, make_study
+from support_once import Once
 
 from fer_models.errors import InputError
 from fer_models.seeding import stream
@@ -31,9 +32,11 @@ SEEDS = (0, 1, 2)
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    folder = make_study(tmp_path_factory.mktemp("studies") / "full", SKILLS, balances=(0, 1000))
-    return read(folder, list(SKILLS), [0, 1000], SEEDS)
+def study(once: Once) -> Study:
+    def make(home: Path) -> None:
+        make_study(home / "full", SKILLS, balances=(0, 1000))
+
+    return read(once("study-results", make) / "full", list(SKILLS), [0, 1000], SEEDS)
 
 
 def test_rows_are_means_and_sample_deviations_in_the_order_given(study: Study) -> None:

@@ -23,7 +23,7 @@ name = "b"
 tune = "rates"
 settings.federation.partition = "dirichlet"
 """
-MANY_ARMS = {"skew", "heterogeneity", "participation"}
+MANY_ARMS = {"skew", "heterogeneity", "participation", "quick"}
 
 
 def written(folder: Path, text: str) -> str:

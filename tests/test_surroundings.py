@@ -58,7 +58,8 @@ def test_a_home_that_cannot_be_written(locked: Path, tmp_path: Path, command: li
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["--version"], ["run", "--help"], ["data", "show", "--help"]]
+    "command",
+    few_quick([["--help"], ["--version"], ["run", "--help"], ["data", "show", "--help"]], ["--help"]),
 )
 def test_help_and_the_version_need_nothing(locked: Path, command: list[str]) -> None:
     gone = locked.parent / "gone"
@@ -157,7 +158,7 @@ def test_a_cache_of_which_parts_belong_to_others(short_run: Path, encoders: Path
     assert f"the cache folder {cache}/looks cannot be written (Permission denied)" in done.err
 
 
-@pytest.mark.parametrize("closed", few_quick(["<&-", ">&-", "2>&-", "<&- >&- 2>&-"], "<&- >&- 2>&-"))
+@pytest.mark.parametrize("closed", few_quick(["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]))
 def test_streams_that_are_closed(tmp_path: Path, run_cache: str, closed: str) -> None:
     def run(command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -166,6 +166,7 @@ def _made(folder: Path, seeds: int) -> SweepRequest:
     return sweep
 
 
+@pytest.mark.slow
 def test_strategies_are_compared_with_the_reference_over_seeds_and_people(tmp_path: Path) -> None:
     sweep = _made(tmp_path, 4)
     finished = outcomes.read(sweep)
@@ -223,6 +224,7 @@ def test_strategies_are_compared_where_both_have_two_seeds_and_without_a_goal_no
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_compared_are_named_and_the_others_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +260,7 @@ def test_runs_that_cannot_be_compared_are_named_and_the_others_are_compared(
     assert result.left_out[3] in console.export_text()
 
 
+@pytest.mark.slow
 def test_the_runs_are_written_before_they_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

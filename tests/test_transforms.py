@@ -17,6 +17,7 @@ from support_local_grid import LocalGrid, serve
 from support_pages import read as read_page
 from support_reference import CLASSES, WIDTH, make_shards, torch_phone
 from support_rounds import Recorder, head_bytes, run
+from support_slow import few_quick
 from support_tiny_networks import DEEP, rows_for
 
 from fer_models.attacks.base import Malicious, malicious
@@ -280,7 +281,7 @@ def an_attack(name: str, phones: float = 0.3, **options: object) -> AttackConfig
     return AttackConfig.model_validate({"name": name, "phones": phones, **options})
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "none"])
+@pytest.mark.parametrize("name", few_quick([name for name in ATTACKS if name != "none"], "sign-flip"))
 def test_same_bits_for_any_nodes_blocks_and_order_of_replies(
     attacked: Callable[..., Recorder], name: str
 ) -> None:

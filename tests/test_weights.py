@@ -176,7 +176,7 @@ def test_a_download_that_drips_is_given_up_in_total(origin: Origin, host: Host, 
     assert time.monotonic() - start < 20
 
 
-@pytest.mark.parametrize("package", few_quick(["absent", "without the file", "wrong bytes"], "absent"))
+@pytest.mark.parametrize("package", few_quick(["absent", "without the file", "wrong bytes"]))
 def test_when_no_way_leads_there_the_error_lists_them_all(
     package: str, origin: Origin, host: Host, tmp_path: Path
 ) -> None:
