@@ -21,7 +21,7 @@ from server.scheduler import Barrier, Scheduler
 from server.strategies.registry import ALGORITHMS
 
 EVERY = [name for name, page in ALGORITHMS.items() if page.trains != "network"]  # those for linear heads
-SOME = ("fedavg", "scaffold", "median", "local")  # of them one of each kind
+SOME = ("fedavg", "scaffold", "median")  # of them one of each kind
 SIZES = [3, 17, 1, 40, 8, 1, 22, 16, 5, 9]
 
 

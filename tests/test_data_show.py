@@ -181,6 +181,7 @@ def test_the_embedded_set(here: Here) -> None:
     assert "224x224 L: 58" in done.out
 
 
+@pytest.mark.slow
 def test_the_figure_has_every_class_and_number_and_its_bytes_repeat(tmp_path: Path) -> None:
     before, after = {"anger": 12, "a & b": 3456}, {"anger": 1000, "a & b": 1000}
     paths = draw_imbalance(before, after, tmp_path)
