@@ -92,7 +92,7 @@ def test_features_are_those_of_torchvision(
         np.testing.assert_allclose(rows, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("blocks", few_quick([1, 3, 17], 3))
+@pytest.mark.parametrize("blocks", few_quick([1, 3, 17]))
 def test_an_encoder_that_ends_at_a_split_gives_what_lies_below_the_last_blocks(
     blocks: int, trained: tuple[torchvision.models.MobileNetV2, Weights]
 ) -> None:

@@ -128,6 +128,7 @@ def test_what_devices_cannot_do_is_refused_and_not_left_out(tmp_path: Path) -> N
         flower.request(settings | {"experiment": str(file)}, devices=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_encoders")
 def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> None:
     faces = draw_faces(tmp_path / "faces")

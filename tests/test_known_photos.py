@@ -57,7 +57,7 @@ def said(done: object) -> str:
     return " ".join(str(getattr(done, "out", "")).split())
 
 
-@pytest.mark.parametrize("command", few_quick(COMMANDS, "baseline", "data show"))
+@pytest.mark.parametrize("command", few_quick(COMMANDS, "baseline"))
 def test_every_command_says_what_became_of_the_photos(
     here: Here, faces: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

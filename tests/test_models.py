@@ -167,6 +167,7 @@ def test_settings_that_shape_a_network_are_kept_with_it_and_must_be_sound(here: 
         here.refused("predict", path, "faces", words=words)
 
 
+@pytest.mark.slow
 def test_a_head_of_another_model_is_refused(here: Here, tmp_path: Path) -> None:
     arrays, metadata = load_head(trained(here, "hog") / "head.safetensors")
     path = tmp_path / "head.safetensors"

@@ -80,7 +80,7 @@ def test_the_views_of_phones_are_counted_from_what_they_hold() -> None:
     np.testing.assert_array_equal(class_views(shards, np.array([1, 4]), CLASSES), whole[[1, 4]])
 
 
-@pytest.mark.parametrize(("phones", "each"), [(300, 5_000), (3, 600_000)])
+@pytest.mark.parametrize(("phones", "each"), few_quick([(300, 5_000), (3, 600_000)], (3, 600_000)))
 def test_views_are_counted_however_many_there_are(phones: int, each: int) -> None:
     pool = make_shards([60])
     held = PoolDraws.of_pool(

@@ -92,6 +92,7 @@ def test_drawn_faces_are_called_drawings(tmp_path: Path) -> None:
     assert "fedfer run --data FOLDER" in page_.words
 
 
+@pytest.mark.slow
 def test_one_run_says_only_whether_other_test_people_would_change_a_sign(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", skill=0.5)
     make_run(run / "centralized-matched", kind="centralized", skill=0.5)
@@ -172,6 +173,7 @@ def test_a_run_of_one_round_that_diverged(tmp_path: Path) -> None:
     assert "Training loss (cross-entropy)" not in page_.words
 
 
+@pytest.mark.slow
 def test_the_phones_are_drawn_and_their_skew_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "few", phones=3)
     _, page_ = read(run)
@@ -232,6 +234,7 @@ def test_a_partition_is_named_with_its_option(tmp_path: Path, settings: dict, sa
     assert f"<dt>Partition</dt><dd>{said}</dd>" in read(run)[0]
 
 
+@pytest.mark.slow
 def test_faces_are_left_out_on_request_and_when_they_are_too_many(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     assert len(read(run)[1].all("img")) == 16

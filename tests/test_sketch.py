@@ -117,6 +117,7 @@ def test_nothing_in_a_scene_or_a_person_tells_the_emotion(
     assert p_of([face.expression.left[smile] for face in parameters]) < 1e-100  # the test can tell
 
 
+@pytest.mark.slow
 def test_expressions_follow_their_prototypes(parameters: list[FaceParameters]) -> None:
     mean = {
         emotion: dict(

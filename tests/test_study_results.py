@@ -244,6 +244,7 @@ def test_the_table_fits_the_terminal(study: Study, width: int, encoding: str) ->
     assert ("2.23M" in text) == (width >= 78)
 
 
+@pytest.mark.slow
 def test_two_models_are_each_named(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", {"mobilenet": 0.4, "cnn": 0.6}, seeds=(0,), people=False)
     study = read(folder, ["mobilenet", "cnn"], [1000], [0])

@@ -152,7 +152,7 @@ def test_a_damaged_copy_of_our_own_is_replaced(origin: Origin, tmp_path: Path) -
     assert list(kept.parent.iterdir()) == [kept]
 
 
-@pytest.mark.parametrize("way", few_quick(["gone", "wrong bytes", "no server"], "gone"))
+@pytest.mark.parametrize("way", few_quick(["gone", "wrong bytes", "no server"]))
 def test_a_failed_download_falls_through_to_the_package(
     way: str, origin: Origin, host: Host, tmp_path: Path
 ) -> None:
