@@ -75,7 +75,7 @@ def _check_not_diverged(replies: Replies | Sums, selected: int, number: int, pla
         )
 
 
-def check_folded(reply: Reply, plan: Plan) -> None:
+def check_folded(reply: Reply, number: int, plan: Plan) -> None:
     """RunError if the strategy cannot work with what is folded, a fold of replies of several rounds."""
     why = "" if reply.update.reach < kernel.EXACT_BELOW else "their updates are too large to be added exactly"
     try:
@@ -83,9 +83,7 @@ def check_folded(reply: Reply, plan: Plan) -> None:
     except ValueError as error:
         why = str(error)
     if why:
-        raise RunError(
-            f"in round {reply.round} the updates of {reply.update.phones} phones are folded: {why}"
-        )
+        raise RunError(f"in round {number} the updates of {reply.update.phones} phones are folded: {why}")
 
 
 def _lower(plan: Plan) -> str:

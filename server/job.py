@@ -56,6 +56,11 @@ class Plan:
             train = train.model_copy(update={"optimizer": "sgd", "lr": algorithm.sgd_rate})
         return train.after(max(number - 1, 0))
 
+    def rates(self, algorithm: Algorithm, rounds: np.ndarray) -> np.ndarray:
+        """The learning rate of phones that trained in `rounds` (k,), (k,) float64."""
+        numbers, places = np.unique(rounds, return_inverse=True)
+        return np.array([self.training(algorithm, int(number)).lr for number in numbers])[places]
+
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""
         return Order.of(

@@ -97,7 +97,8 @@ def read_update(
             raise UnsoundError(WRONG)
     metrics = _rows(records["metrics"], phones, shapes) if expected.metrics else {}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
-    return Read(Reply(expected.round, phones, update, rows["each"], rows["own"], metrics), phones, large)
+    rounds = np.full(len(phones), expected.round)
+    return Read(Reply(rounds, phones, update, rows["each"], rows["own"], metrics), phones, large)
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:

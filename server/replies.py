@@ -18,7 +18,7 @@ _PARTS = ("each", "own", "metrics")
 class Reply:
     """What one node sent of its phones, or the fold of several such replies."""
 
-    round: int  # in which it was requested
+    rounds: np.ndarray  # (k,) int64, in which each phone's update was requested
     phones: np.ndarray  # (k,) int64, ids of the phones included, sorted
     update: Update  # the sum over them
     each: Mapping[str, np.ndarray] = field(default_factory=dict)  # one row per phone, if requested
@@ -29,9 +29,10 @@ class Reply:
         """The reply as named arrays, for a checkpoint."""
         update = self.update
         found = {
+            "rounds": self.rounds,
             "phones": self.phones,
             "total": update.total,
-            "counts": np.array([self.round, *(getattr(update, name) for name in _COUNTS)]),
+            "counts": np.array([getattr(update, name) for name in _COUNTS]),
             "sums": np.array([getattr(update, name) for name in _SUMS]),
         }
         for part in _PARTS:
@@ -41,8 +42,8 @@ class Reply:
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "Reply":
         """The reply from the output of `arrays`."""
-        number, *counts = (int(count) for count in arrays["counts"])
-        update = Update(arrays["total"], *counts, *(float(value) for value in arrays["sums"]))
+        counts, sums = map(int, arrays["counts"]), map(float, arrays["sums"])
+        update = Update(arrays["total"], *counts, *sums)
         parts = {
             part: {
                 name.removeprefix(f"{part}."): array
@@ -51,7 +52,7 @@ class Reply:
             }
             for part in _PARTS
         }
-        return cls(number, arrays["phones"], update, **parts)
+        return cls(arrays["rounds"], arrays["phones"], update, **parts)
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,19 @@ class Replies:
         return sum(reply.update.reach for reply in self.nodes)
 
 
-def folded(replies: Sequence[Reply], number: int, shape: tuple[int, ...]) -> Reply:
-    """The replies as one of round `number`, sorted by phone, with updates of this shape (C, D + 1).
+def folded(replies: Sequence[Reply], shape: tuple[int, ...]) -> Reply:
+    """The replies as one, sorted by phone, then by round, with updates of this shape (C, D + 1).
 
     A phone that is in several is in the fold as often. Sums are exact: no grouping changes a bit. RunError if
     transforms measured different things.
     """
     nothing = Update(np.zeros(shape), 0, 0, 0, 0.0, 0.0)
-    phones = np.concatenate([np.empty(0, np.int64), *(reply.phones for reply in replies)])
-    rounds = np.repeat([reply.round for reply in replies], [len(reply.phones) for reply in replies])
+    none = np.empty(0, np.int64)
+    phones = np.concatenate([none, *(reply.phones for reply in replies)])
+    rounds = np.concatenate([none, *(reply.rounds for reply in replies)])
     order = np.lexsort((rounds, phones))
     return Reply(
-        number,
+        rounds[order],
         phones[order],
         reduce(operator.add, (reply.update for reply in replies), nothing),
         *(_joined([getattr(reply, part) for reply in replies], order) for part in _PARTS),

@@ -113,10 +113,10 @@ class Rounds:
         clock = self.job.start.seconds + time.perf_counter() - self.began
         last = number == self.job.rounds
         decision = decided(self.job.scheduler, replies.nodes, before.waiting, clock, last=last)
-        reply = folded(decision.now, number, before.head.shape)
+        reply = folded(decision.now, before.head.shape)
         head, metrics = before.head, dict[str, float]()
         if reply.update.phones:
-            check_folded(reply, plan)
+            check_folded(reply, number, plan)
             context = SumContext(number, plan.seed, len(phones), before.head)
             update, metrics = applied(self.job.mechanisms, reply.update, context)
             head, state = algorithm.step(before.head, self._received(reply, update), state)
@@ -188,7 +188,7 @@ class Rounds:
         order = replace(order, **asdict(self.algorithm.local_after))
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
-        reply = folded(exchange.answers().nodes, order.round, head.shape)
+        reply = folded(exchange.answers().nodes, head.shape)
         own = np.repeat(head[None], len(phones), axis=0)
         own[np.searchsorted(phones, reply.phones)] += reply.each.get("updates", own[:0])
         return own
@@ -243,7 +243,7 @@ class Rounds:
             share=reply.update.views / int(self.plan.counts.sum()),
             own=reply.own.get("heads"),
             measured={name: reply.each[name] for name in self.algorithm.measures},
-            rate=self.plan.training(self.algorithm, reply.round).lr,
+            rates=self.plan.rates(self.algorithm, reply.rounds),
         )
 
     def _lengths(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,9 @@
 """Which nodes' replies are folded into the next head now, later, or never.
 
 A scheduler decides about each reply of a round, and each that still waits from earlier rounds, before they
-are summed. Waiting replies are part of the checkpoint, so a resumed run folds the same ones. The only
-scheduler so far is `Barrier`: synchronous rounds, as in FedAvg (McMahan et al. 2017).
+are summed. Waiting replies are part of the checkpoint, so a resumed run folds the same ones. A strategy reads
+a late update with the learning rate of its own round, and with the strategy's state of the round in which it
+is folded. The only scheduler so far is `Barrier`: synchronous rounds, as in FedAvg (McMahan et al. 2017).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,4 +78,6 @@ def _checked(
 
 def _phones(replies: Iterable[Reply]) -> list[tuple[int, int]]:
     """Round and id of each phone in the replies."""
-    return [(reply.round, int(phone)) for reply in replies for phone in reply.phones]
+    return [
+        pair for reply in replies for pair in zip(reply.rounds.tolist(), reply.phones.tolist(), strict=True)
+    ]

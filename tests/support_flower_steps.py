@@ -22,7 +22,7 @@ def came(updates: object, views: object = None, losses: object = None) -> RoundU
         losses=None if losses is None else np.array(losses, np.float64),
         steps=-(-weights // 16),
         own=1 + stack,
-        rate=0.03,
+        rates=np.full(len(stack), 0.03),
         measured={
             "gradient": -stack,
             "class_counts": np.abs(stack[..., 0]),

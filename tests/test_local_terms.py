@@ -47,8 +47,9 @@ def rounds(
         mean = np.einsum("i,icd->cd", weights, updates) / VIEWS[phones].sum()
         share = VIEWS[phones].sum() / VIEWS.sum()
         back = RoundUpdates(
-            phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share, rate=rate
-        )
+            phones, VIEWS[phones], mean, updates.astype(np.float32), None, STEPS[phones], share,
+            rates=np.full(len(phones), rate),
+        )  # fmt: skip
         head, state = algorithm.step(head, back, state)
     return head, state
 
@@ -117,7 +118,7 @@ def test_scaffold_by_hand() -> None:
     # two phones of 1 and 3 views, updates 1 and 2, 2 steps of 0.5 each: c_i = 0 - 0 - update_i / (2 * 0.5)
     scaffold, head = Scaffold(lr=2.0), np.zeros((1, 1), np.float32)
     back = came([[[1]], [[2]]], views=[1, 3])
-    back = replace(back, steps=np.array([2, 2]), share=0.5, rate=0.5)
+    back = replace(back, steps=np.array([2, 2]), share=0.5, rates=np.full(2, 0.5))
     head, state = scaffold.step(head, back, scaffold.begin(head))
     assert head == 3.5  # 2 * (1 * 1 + 3 * 2) / 4
     assert state["c"] == -0.875  # half of the views: 0.5 * (1 * -1 + 3 * -2) / 4

@@ -24,6 +24,7 @@ from server import checkpoint
 from server.config import StrategyConfig
 from server.replies import Reply, folded
 from server.scheduler import Barrier, Decision, Scheduler, decided
+from server.strategies import phone_state
 
 SLOW = 4  # a phone
 REST = np.setdiff1d(np.arange(len(SIZES)), [SLOW])
@@ -129,6 +130,19 @@ def test_a_reply_that_is_late_is_folded_a_round_later(
     assert scheduler.clocks == sorted(scheduler.clocks)
 
 
+def test_a_late_update_is_read_with_the_rate_of_its_own_round(
+    scheduled: Callable[..., Recorder], shards: PhoneRows
+) -> None:
+    train = TrainConfig(lr=0.02, decay=0.5)
+    one, two = scheduled(Late(), rounds=2, strategy=StrategyConfig(name="scaffold"), train=train).states
+    zero = new_head(CLASSES, WIDTH, seed=0)
+    work = LocalWork(zero, train, 1, round_key(0, 1), each=True)
+    updates, steps = train_phones(shards, np.array([SLOW]), work).updates, -(-SIZES[SLOW] // train.batch)
+    assert updates is not None
+    own = phone_state.of(two.state, "control", np.array([SLOW]), zero)
+    np.testing.assert_allclose(own, -one.state["c"] - updates / (steps * 0.02), rtol=1e-5, atol=1e-7)
+
+
 def test_a_reply_that_is_dropped_is_named_and_never_folded(
     scheduled: Callable[..., Recorder], shards: PhoneRows
 ) -> None:
@@ -211,17 +225,18 @@ def a_reply(phones: Sequence[int], number: int, rng: np.random.Generator) -> Rep
     rows = rng.standard_normal((len(phones), 2, 3)).astype(np.float32)
     update = Update(total, int(rng.integers(1, 99)), 5, len(phones), float(rng.integers(9)), 3.5)
     metrics = {"norm": rng.standard_normal(len(phones))}
-    return Reply(number, np.array(phones), update, {"updates": rows}, {"heads": -rows}, metrics)
+    rounds = np.full(len(phones), number)
+    return Reply(rounds, np.array(phones), update, {"updates": rows}, {"heads": -rows}, metrics)
 
 
 @given(st.permutations(range(12)), st.sets(st.integers(1, 11)), st.integers(0, 9))
 def test_a_fold_does_not_depend_on_the_order_or_grouping(order: list[int], cuts: set[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     single = [a_reply([phone], 1, rng) for phone in range(12)]
-    whole = folded(single, 1, (2, 3))
+    whole = folded(single, (2, 3))
     groups = np.split(np.array(order), sorted(cuts))
-    parts = [folded([single[phone] for phone in group], 1, (2, 3)) for group in groups]
-    again = folded(parts, 1, (2, 3))
+    parts = [folded([single[phone] for phone in group], (2, 3)) for group in groups]
+    again = folded(parts, (2, 3))
     assert whole.phones.tolist() == list(range(12))
     for name, array in whole.arrays().items():
         assert again.arrays()[name].tobytes() == array.tobytes()
@@ -230,7 +245,7 @@ def test_a_fold_does_not_depend_on_the_order_or_grouping(order: list[int], cuts:
 def test_a_reply_is_read_back_as_written() -> None:
     reply = a_reply([3, 7], 5, np.random.default_rng(0))
     back = Reply.of(reply.arrays())
-    assert (back.round, back.phones.tolist()) == (5, [3, 7])
+    assert (back.rounds.tolist(), back.phones.tolist()) == ([5, 5], [3, 7])
     assert replace(back.update, total=0) == replace(reply.update, total=0)
     assert back.arrays().keys() == reply.arrays().keys()
     for name, array in reply.arrays().items():
@@ -238,12 +253,12 @@ def test_a_reply_is_read_back_as_written() -> None:
 
 
 def test_a_fold_of_nothing_and_of_one_phone_in_two_rounds() -> None:
-    nothing = folded([], 3, (2, 3))
+    nothing = folded([], (2, 3))
     assert (nothing.phones.tolist(), nothing.update.phones, nothing.update.total.any()) == ([], 0, False)
     rng = np.random.default_rng(1)
     late, now = a_reply([1], 1, rng), a_reply([0, 1], 2, rng)
-    both = folded([now, late], 2, (2, 3))
-    assert both.phones.tolist() == [0, 1, 1]
+    both = folded([now, late], (2, 3))
+    assert (both.rounds.tolist(), both.phones.tolist()) == ([2, 1, 2], [0, 1, 1])
     expected = np.stack([now.each["updates"][0], late.each["updates"][0], now.each["updates"][1]])
     np.testing.assert_array_equal(both.each["updates"], expected)
     np.testing.assert_array_equal(both.update.total, now.update.total + late.update.total)

@@ -40,7 +40,7 @@ class RoundUpdates:
     share: float = 1.0  # these phones' fraction of the views of all phones
     own: np.ndarray | None = None  # (k, C, D + 1) float32, their personal heads after the round
     measured: Mapping[str, np.ndarray] = field(default_factory=dict)  # (k, ...) each, by name
-    rate: float = 0.0  # the phones' learning rate in this round
+    rates: np.ndarray | None = None  # (k,) float64, the learning rate of each phone, which is its round's
     output: int = 0  # values of a network's output layer, which are the head's last; 0 for a linear head
 
 

@@ -55,8 +55,9 @@ class Scaffold(Algorithm):
         """Moves the head by the mean update, and c by the mean change of the phones' control variates."""
         assert received.updates is not None
         assert received.steps is not None
+        assert received.rates is not None
         before = phone_state.of(state, _OWN, received.phones, np.zeros(head.shape))
-        way = received.updates / (received.steps * received.rate)[:, None, None]
+        way = received.updates / (received.steps * received.rates)[:, None, None]
         after = (before - state["c"] - way).astype(np.float32)
         change = np.average(after.astype(np.float64) - before, axis=0, weights=received.views)
         state = phone_state.kept(state, _OWN, received.phones, after) | {
