@@ -127,7 +127,7 @@ class Rounds:
             train_loss=reply.update.loss / reply.update.photos if reply.update.photos else None,
             seconds=time.perf_counter() - began,
             wire_bytes=wire_bytes,
-            dropped={**replies.dropped, **decision.dropped},
+            dropped=decision.dropped_phones(number, replies.dropped),
             metrics=self._measured(reply) | metrics,
         )
         size = result.phones * payload(head)

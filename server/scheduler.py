@@ -22,7 +22,20 @@ class Decision:
 
     now: Sequence[Reply]  # folded into the head of this round
     later: Sequence[Reply] = ()  # kept for the next round's decision
-    dropped: Mapping[int, str] = field(default_factory=dict)  # phones whose replies are never folded, and why
+    # Updates that are never folded, by the round in which they were requested and their phone, and why.
+    dropped: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def dropped_phones(self, number: int, failed: Mapping[int, str]) -> dict[int, str]:
+        """The phones of which round `number` drops an update, and why, with the round of an earlier update.
+
+        `failed`: those of which no update arrived in this round, and why.
+        """
+        every = {(number, phone): why for phone, why in failed.items()} | dict(self.dropped)
+        found = dict[int, list[str]]()
+        for (sent, phone), why in sorted(every.items()):
+            own = why if sent == number else f"{why} (its update of round {sent})"
+            found.setdefault(phone, []).append(own)
+        return {phone: "; ".join(reasons) for phone, reasons in sorted(found.items())}
 
 
 class Scheduler(Protocol):
@@ -49,12 +62,12 @@ def decided(
 ) -> Decision:
     """The scheduler's decision; in the `last` round, what it would keep for later is dropped.
 
-    RunError if it loses a phone's reply, or uses one that is not there.
+    RunError if it loses an update, uses one that is not there, or drops one and uses it.
     """
     decision = _checked(scheduler, replies, waiting, clock)
     if not last or not decision.later:
         return decision
-    waited = {phone: _WAITED for _, phone in _phones(decision.later)}
+    waited = dict.fromkeys(_updates(decision.later), _WAITED)
     return replace(decision, later=(), dropped={**decision.dropped, **waited})
 
 
@@ -63,21 +76,19 @@ def _checked(
 ) -> Decision:
     decision = scheduler.decide(replies, waiting, clock)
     held, kept = (*replies, *waiting), (*decision.now, *decision.later)
-    if len(held) == len(kept) and set(map(id, held)) == set(map(id, kept)):
+    if len(held) == len(kept) and set(map(id, held)) == set(map(id, kept)) and not decision.dropped:
         return decision
-    before, after = _phones(held), _phones(kept)
-    lost = [phone for number, phone in before if (number, phone) not in after]
-    if set(lost) - decision.dropped.keys() or set(after) - set(before) or len(after) != len(set(after)):
+    if sorted(_updates(held)) != sorted([*_updates(kept), *decision.dropped]):
         raise RunError(
             f"the scheduler {type(scheduler).__name__} lost a reply, or used one twice; correct it: each is"
-            " folded now or later, or its phones are dropped",
+            " folded now or later, or each (round, phone) of it is dropped",
             resumable=False,
         )
     return decision
 
 
-def _phones(replies: Iterable[Reply]) -> list[tuple[int, int]]:
-    """Round and id of each phone in the replies."""
+def _updates(replies: Iterable[Reply]) -> list[tuple[int, int]]:
+    """Each update in the replies, by its round and phone."""
     return [
         pair for reply in replies for pair in zip(reply.rounds.tolist(), reply.phones.tolist(), strict=True)
     ]

@@ -36,6 +36,11 @@ def of_slow(replies: Sequence[Reply]) -> tuple[list[Reply], list[Reply]]:
     return slow, [reply for reply in replies if SLOW not in reply.phones]
 
 
+def never(replies: Sequence[Reply]) -> dict[tuple[int, int], str]:
+    """All of them dropped."""
+    return {(int(n), int(p)): "too late" for r in replies for n, p in zip(r.rounds, r.phones, strict=True)}
+
+
 class Late:
     """What the slow phone's node sends is folded a round later."""
 
@@ -53,7 +58,22 @@ class Never:
 
     def decide(self, replies: Sequence[Reply], waiting: Sequence[Reply], clock: float) -> Decision:
         slow, others = of_slow(replies)
-        return Decision(others, dropped={int(p): "too late" for reply in slow for p in reply.phones})
+        return Decision(others, dropped=never(slow))
+
+
+class Outdated:
+    """Every phone's update waits a round; then the slow phone's is dropped."""
+
+    def decide(self, replies: Sequence[Reply], waiting: Sequence[Reply], clock: float) -> Decision:
+        slow, others = of_slow(waiting)
+        return Decision(others, replies, never(slow))
+
+
+class Both:
+    """It is dropped, and folded."""
+
+    def decide(self, replies: Sequence[Reply], waiting: Sequence[Reply], clock: float) -> Decision:
+        return Decision(replies, dropped=never(of_slow(replies)[0]))
 
 
 class Pairs:
@@ -152,6 +172,23 @@ def test_a_reply_that_is_dropped_is_named_and_never_folded(
     assert hurt.records[0].dropped_phones == {str(SLOW): "too late"}
 
 
+def test_an_update_that_waited_is_dropped_under_the_number_of_its_round(
+    scheduled: Callable[..., Recorder],
+) -> None:
+    outdated = scheduled(Outdated())
+    late, waited = "too late (its update of round {})", "still waiting when the last round ended"
+    last = {str(phone): waited for phone in REST} | {str(SLOW): f"{late.format(2)}; {waited}"}
+    named = [record.dropped_phones for record in outdated.records]
+    assert named == [{}, {str(SLOW): late.format(1)}, last]
+    assert [record.dropped for record in outdated.records] == [0, 1, len(SIZES)]
+
+
+def test_what_failed_in_a_round_and_what_is_dropped_in_it_are_named_by_phone() -> None:
+    decision = Decision((), dropped={(2, 5): "old", (3, 5): "late", (3, 1): "late"})
+    found = decision.dropped_phones(3, {2: "not finite"})
+    assert list(found.items()) == [(1, "late"), (2, "not finite"), (5, "old (its update of round 2); late")]
+
+
 def test_a_round_that_folds_nothing_leaves_the_head(scheduled: Callable[..., Recorder]) -> None:
     pairs = scheduled(Pairs(), rounds=2)
     first, second = pairs.records
@@ -208,7 +245,7 @@ def test_a_scheduler_may_change_what_it_folds(scheduled: Callable[..., Recorder]
     np.testing.assert_array_equal(scheduled(Halves(), rounds=1).states[0].head, half)
 
 
-@pytest.mark.parametrize("scheduler", [Loses(), Twice()])
+@pytest.mark.parametrize("scheduler", [Loses(), Twice(), Both()])
 def test_no_reply_is_lost_or_used_twice(scheduled: Callable[..., Recorder], scheduler: Scheduler) -> None:
     with pytest.raises(RunError, match=f"the scheduler {type(scheduler).__name__} lost a reply, or used one"):
         scheduled(scheduler)
