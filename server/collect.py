@@ -75,15 +75,22 @@ def _check_not_diverged(replies: Replies | Sums, selected: int, number: int, pla
         )
 
 
-def check_folded(reply: Reply, number: int, plan: Plan) -> None:
-    """RunError if the strategy cannot work with what is folded, a fold of replies of several rounds."""
-    why = "" if reply.update.reach < kernel.EXACT_BELOW else "their updates are too large to be added exactly"
+def check_folded(reply: Reply, number: int, plan: Plan, *, failed: bool) -> None:
+    """RunError if the strategy cannot work with what is folded, a fold of replies of several rounds.
+
+    A resumed run trains and folds the same, unless updates of phones `failed` to arrive in this round.
+    """
+    large = reply.update.reach >= kernel.EXACT_BELOW
+    why = "their updates are too large to be added exactly" if large else ""
     try:
         check_phones(plan.strategy, reply.update.phones)
     except ValueError as error:
         why = str(error)
     if why:
-        raise RunError(f"in round {number} the updates of {reply.update.phones} phones are folded: {why}")
+        raise RunError(
+            f"in round {number} the updates of {reply.update.phones} phones are folded: {why}",
+            resumable=failed and not large,
+        )
 
 
 def _lower(plan: Plan) -> str:

@@ -33,7 +33,7 @@ class Plan:
     train: TrainConfig
     seed: int
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
-    min_phones: int = 1  # phones whose updates a round needs
+    min_phones: int = 1  # phones whose updates a round needs, and a step
     stamp: str = ""  # of the prepared files, which must not change; "": not checked
     homes: Mapping[int, int] | None = None  # the node of each phone, if nodes are phones
     transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them

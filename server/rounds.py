@@ -112,11 +112,13 @@ class Rounds:
         replies, wire_bytes = self._collect(number, before.head, phones, state)
         clock = self.job.start.seconds + time.perf_counter() - self.began
         last = number == self.job.rounds
-        decision = decided(self.job.scheduler, replies.nodes, before.waiting, clock, last=last)
+        decision = decided(
+            self.job.scheduler, replies.nodes, before.waiting, clock, least=plan.min_phones, last=last
+        )
         reply = folded(decision.now, before.head.shape)
         head, metrics = before.head, dict[str, float]()
         if reply.update.phones:
-            check_folded(reply, number, plan)
+            check_folded(reply, number, plan, failed=bool(replies.dropped))
             context = SumContext(number, plan.seed, len(phones), before.head)
             update, metrics = applied(self.job.mechanisms, reply.update, context)
             head, state = algorithm.step(before.head, self._received(reply, update), state)

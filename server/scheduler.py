@@ -58,13 +58,26 @@ class Barrier:
 
 
 def decided(
-    scheduler: Scheduler, replies: Sequence[Reply], waiting: Sequence[Reply], clock: float, *, last: bool
+    scheduler: Scheduler,
+    replies: Sequence[Reply],
+    waiting: Sequence[Reply],
+    clock: float,
+    *,
+    least: int = 1,
+    last: bool = False,
 ) -> Decision:
-    """The scheduler's decision; in the `last` round, what it would keep for later is dropped.
+    """The scheduler's decision, with what no decision may do.
+
+    A step rests on the updates of at least `least` phones, `federation.min_phones`: of fewer none is folded,
+    and those are dropped; a scheduler that would rather wait for more phones keeps them for later. In the
+    `last` round, what it would keep is dropped.
 
     RunError if it loses an update, uses one that is not there, or drops one and uses it.
     """
     decision = _checked(scheduler, replies, waiting, clock)
+    if len({phone for _, phone in _updates(decision.now)}) < least:
+        few = dict.fromkeys(_updates(decision.now), f"folded with fewer than federation.min_phones = {least}")
+        decision = replace(decision, now=(), dropped={**decision.dropped, **few})
     if not last or not decision.later:
         return decision
     waited = dict.fromkeys(_updates(decision.later), _WAITED)

@@ -21,7 +21,9 @@ from fer_models.local.registry import UpdateConfig
 from fer_models.local.training import LocalWork, PhoneRows, Update, round_key, train_phones
 from fer_models.updates import written
 from server import checkpoint
+from server.collect import check_folded
 from server.config import StrategyConfig
+from server.job import Plan
 from server.replies import Reply, folded
 from server.scheduler import Barrier, Decision, Scheduler, decided
 from server.strategies import phone_state
@@ -251,10 +253,44 @@ def test_no_reply_is_lost_or_used_twice(scheduled: Callable[..., Recorder], sche
         scheduled(scheduler)
 
 
+def test_a_fold_of_fewer_phones_than_a_round_needs_makes_no_step(scheduled: Callable[..., Recorder]) -> None:
+    few = scheduled(Never(), rounds=1, min_phones=len(SIZES))
+    (record,) = few.records
+    assert (record.phones, record.photos, record.dropped) == (0, 0, len(SIZES))
+    why = f"folded with fewer than federation.min_phones = {len(SIZES)}"
+    assert record.dropped_phones == {str(p): "too late" if p == SLOW else why for p in range(len(SIZES))}
+    np.testing.assert_array_equal(few.states[0].head, new_head(CLASSES, WIDTH, seed=0))
+    enough = scheduled(Never(), rounds=1, min_phones=len(SIZES) - 1)
+    assert enough.records[0].phones == len(SIZES) - 1
+
+
+def test_a_phone_that_is_folded_twice_is_one_phone() -> None:
+    rng = np.random.default_rng(0)
+    replies, waiting = [a_reply([0], 2, rng), a_reply([1], 2, rng)], [a_reply([1], 1, rng)]
+    assert decided(Barrier(), replies, waiting, 1.0, least=2).now == (*waiting, *replies)
+    decision = decided(Barrier(), replies, waiting, 1.0, least=3)
+    assert (decision.now, sorted(decision.dropped)) == ((), [(1, 1), (2, 0), (2, 1)])
+
+
 def test_too_few_phones_for_the_strategy_are_a_line(scheduled: Callable[..., Recorder]) -> None:
     strategy = StrategyConfig(name="multi-krum", byzantine=0, keep=10)
-    with pytest.raises(RunError, match=r"in round 1 the updates of 9 phones are folded: .*keep must be"):
+    with pytest.raises(
+        RunError, match=r"in round 1 the updates of 9 phones are folded: .*keep must be"
+    ) as ended:
         scheduled(Never(), strategy=strategy)
+    assert not ended.value.resumable  # a resumed run folds the same
+
+
+def test_what_cannot_be_folded_may_go_better_only_where_phones_failed() -> None:
+    plan = Plan(
+        "", np.ones(3, np.int64), 0, 1, 1, TrainConfig(), 0, StrategyConfig(name="multi-krum", keep=3)
+    )
+    reply = a_reply([0, 1], 1, np.random.default_rng(0))
+    large = replace(reply, update=replace(reply.update, reach=kernel.EXACT_BELOW))
+    for folds, failed, resumable in ((reply, True, True), (reply, False, False), (large, True, False)):
+        with pytest.raises(RunError, match="in round 1 the updates of 2 phones") as ended:
+            check_folded(folds, 1, plan, failed=failed)
+        assert ended.value.resumable == resumable
 
 
 def a_reply(phones: Sequence[int], number: int, rng: np.random.Generator) -> Reply:
