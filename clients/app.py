@@ -5,6 +5,7 @@ update or personal head if the order requests them.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -14,7 +15,8 @@ from clients import phone_node
 from clients.phones import gradient_of, phones_of, trainer_of
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData, Trained, counted
+from fer_models.local.terms import LocalTerms, PhoneInputs
+from fer_models.local.training import LocalWork, PhoneData, Trained, counted
 from fer_models.machine.code import check_node, follow, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged
@@ -58,29 +60,27 @@ def train(message: Message, context: Context) -> Message:
     """
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
-    inputs = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
-    own = None
+    given = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
+    phones, inputs = given.pop("ids"), PhoneInputs(**given)
+    starts, only_own, own = inputs.starts, order.own in ("instead", "partly"), None
     if order.own == "beside":
-        own = trainer(held, inputs["ids"], _beside(head, order, inputs["starts"]))
-        place = np.searchsorted(inputs["ids"], own.phones)
-        inputs = {name: values[place] for name, values in inputs.items()}
-    starts, only_own = inputs.get("starts"), order.own in ("instead", "partly")
+        own = trainer(held, phones, _beside(head, order, starts))
+        place = np.searchsorted(phones, own.phones)
+        phones, inputs = phones[place], inputs.of(place)
+        starts = inputs.starts
     work = LocalWork(
         head,
         order.train,
         order.epochs,
         order.key,
         order.local,
-        starts=starts if only_own else None,
-        corrections=inputs.get("corrections"),
-        previous=inputs.get("previous"),
-        weights=inputs.get("weights"),
+        inputs if only_own else replace(inputs, starts=None),
         each=order.each or only_own,
         losses=order.losses,
         transforms=order.changes,
         reach_limit=order.reach_limit,
     )
-    trained = trainer(held, inputs["ids"], work)
+    trained = trainer(held, phones, work)
     beside = measured(
         tuple(order.measures.split()), held, trained.phones, head, order.classes or len(head),
         gradient_of(order.prepared),
@@ -89,7 +89,7 @@ def train(message: Message, context: Context) -> Message:
     if starts is not None:
         own = own or trained
         assert own.updates is not None
-        place = np.searchsorted(inputs["ids"], own.phones)
+        place = np.searchsorted(phones, own.phones)
         heads = starts[place] + own.updates
         reply["own"] = ArrayRecord({"phones": Array(own.phones), "heads": Array(heads)})
     return Message(reply, reply_to=message)
@@ -123,15 +123,13 @@ def _held(order: Order, context: Context) -> PhoneData:
     return phones_of(order.prepared)
 
 
-def _beside(head: np.ndarray, order: Order, starts: np.ndarray) -> LocalWork:
+def _beside(head: np.ndarray, order: Order, starts: np.ndarray | None) -> LocalWork:
     """The work for personal heads, which start from `starts` and are trained beside the shared head.
 
     They are never summed, so none is too large.
     """
-    pull = LocalTerms(pull=order.own_pull)
-    return LocalWork(
-        head, order.train, order.epochs, order.key, pull, starts=starts, each=True, reach_limit=np.inf
-    )
+    pull, inputs = LocalTerms(pull=order.own_pull), PhoneInputs(starts=starts)
+    return LocalWork(head, order.train, order.epochs, order.key, pull, inputs, each=True, reach_limit=np.inf)
 
 
 def _packed(trained: Trained, order: Order, beside: Mapping[str, np.ndarray]) -> RecordDict:

@@ -5,14 +5,17 @@ a number and a key, and it knows nothing of the sender.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fer_models.config import TrainConfig
 from fer_models.local.kernel import EXACT_BELOW
-from fer_models.local.training import LocalTerms, round_key
+from fer_models.local.terms import LocalTerms
+from fer_models.local.training import round_key
 from fer_models.local.transforms import Transforms
 from fer_models.updates import own_classes, read
+
+_LOCAL = "local."  # prefix of the terms among the scalars
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,7 @@ class Order:
     each: bool = False  # whether the reply includes each phone's update besides their sum
     losses: bool = False  # and the loss of the head on each phone's views
     measures: str = ""  # and what else of each phone: names in measures.MEASURES, separated by spaces
-    pull: float = 0.0  # of `LocalTerms`, like the next five
-    margin: float = 0.0
-    prior: float = 0.0
-    output_epochs: int = -1
-    contrast: float = 0.0
-    temperature: float = 0.5
+    local: LocalTerms = field(default_factory=LocalTerms)  # what the strategy changes in the local update
     own: str = ""  # "beside": phones also train a personal head; "instead", "partly": they train only that
     own_pull: float = 0.0  # of personal heads towards the head of the round
     sums: str = ""  # the sums that a query for sums wants, a name in statistics.SUMS
@@ -58,27 +56,20 @@ class Order:
     @classmethod
     def from_scalars(cls, scalars: Mapping[str, object]) -> "Order":
         """The order from the output of `scalars`."""
-        return cls(**dict(scalars))  # type: ignore[arg-type]
+        terms = {name: value for name, value in scalars.items() if name.startswith(_LOCAL)}
+        local = LocalTerms(**{name.removeprefix(_LOCAL): value for name, value in terms.items()})  # type: ignore[arg-type]
+        own = {name: value for name, value in scalars.items() if name not in terms}
+        return cls(**own, local=local)  # type: ignore[arg-type]
 
     def scalars(self) -> dict[str, Any]:
         """The order as named scalars, without those at their defaults: it is sent every round."""
-        return {
-            field.name: value
-            for field in fields(self)
-            if (value := getattr(self, field.name)) != field.default
-        }
+        terms = {f"{_LOCAL}{name}": value for name, value in _changed(self.local).items()}
+        return {name: value for name, value in _changed(self).items() if name != "local"} | terms
 
     @property
     def train(self) -> TrainConfig:
         """The settings of the local update."""
         return TrainConfig(lr=self.lr, batch=self.batch, dropout=self.dropout, optimizer=self.optimizer)  # type: ignore[arg-type]
-
-    @property
-    def local(self) -> LocalTerms:
-        """What the strategy changes in the local update."""
-        return LocalTerms(
-            self.pull, self.margin, self.prior, self.output_epochs, self.contrast, self.temperature
-        )
 
     @property
     def changes(self) -> Transforms | None:
@@ -95,3 +86,9 @@ class Order:
     def key(self) -> int:
         """The key from which each phone derives its order of views and its dropout."""
         return round_key(self.seed, self.round)
+
+
+def _changed(of: "Order | LocalTerms") -> dict[str, Any]:
+    """Its fields that are not at their defaults, by name."""
+    found = {each: getattr(of, each.name) for each in fields(of)}
+    return {each.name: value for each, value in found.items() if value != each.default}

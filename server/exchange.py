@@ -18,11 +18,11 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.linear import statistics
+from fer_models.local.terms import PhoneInputs
 from fer_models.order import Order
 from server.reading import LARGE, NOT_FINITE, WRONG, Expected, Read, UnsoundError, read_sums, read_update
 from server.replies import Replies
 from server.selection import share_out
-from server.strategies.base import PhoneInputs
 
 _T = TypeVar("_T")
 _REASON = 200  # characters of a node's failure that are shown
@@ -62,8 +62,7 @@ class Exchange:
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
         self._phones, self._sizes, self._kind, self._block = phones, sizes, kind, block
-        beside = vars(inputs or PhoneInputs())
-        self._beside = {name: values for name, values in beside.items() if values is not None}
+        self._inputs = inputs or PhoneInputs()
         self._counts = sizes if counts is None else counts
         self._homes, measures = homes, order.measures.split()
         self._expected = Expected(
@@ -91,7 +90,7 @@ class Exchange:
         messages = []
         for node, share in self._sent.items():
             place = np.searchsorted(self._phones, share)
-            arrays = {"ids": share} | {name: values[place] for name, values in self._beside.items()}
+            arrays = {"ids": share} | self._inputs.of(place).arrays
             record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
             content = RecordDict({"head": self._record, "order": self._order, "phones": record})
             messages.append(Message(content, dst_node_id=node, message_type=self._kind))

@@ -1,7 +1,7 @@
 """The definition of a federated run: the phones and their training, the starting state, and the callbacks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class Plan:
             each=algorithm.needs_updates,
             losses=algorithm.losses,
             measures=" ".join(algorithm.measures),
-            **asdict(algorithm.local),
+            local=algorithm.local,
             own=algorithm.own,
             own_pull=algorithm.personal_pull,
             transforms=self.transforms,

@@ -18,7 +18,7 @@ before these are summed (fer_models/local/transforms.py).
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from flwr.app import MessageType
@@ -28,6 +28,7 @@ from fer_models.errors import RunError
 from fer_models.heads import payload
 from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
+from fer_models.local.terms import PhoneInputs
 from fer_models.local.training import Update
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
@@ -42,7 +43,7 @@ from server.replies import Replies, Reply, folded
 from server.scheduler import decided
 from server.selection import select
 from server.strategies import personal_heads
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
+from server.strategies.base import Algorithm, RoundUpdates, State
 from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
@@ -186,8 +187,8 @@ class Rounds:
         """
         plan = replace(self.plan, transforms="")  # what phones keep for themselves is never sent
         order = plan.order(self.algorithm, self.job.rounds + 1)
-        order = replace(order, epochs=self.algorithm.epochs_after, each=True, losses=False, measures="")
-        order = replace(order, **asdict(self.algorithm.local_after))
+        order = replace(order, epochs=self.algorithm.epochs_after, local=self.algorithm.local_after)
+        order = replace(order, each=True, losses=False, measures="")
         exchange = self._exchange(order, head, phones)
         finish(exchange, self.grid, self.plan)
         reply = folded(exchange.answers().nodes, head.shape)

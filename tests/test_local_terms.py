@@ -4,7 +4,7 @@ Phone i minimises curvature_i / 2 * |w - target_i|^2. All together, weighted by 
 where the gradients, so weighted, add up to 0; phones that take several steps drift away from it.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_flower_steps import SHAPE, came, drawn
 
-from fer_models.local.training import LocalTerms
+from fer_models.config import TrainConfig
+from fer_models.local.terms import LocalTerms, PhoneInputs
+from fer_models.order import Order
 from server.config import StrategyConfig
 from server.strategies import personal_heads, phone_state
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State
+from server.strategies.base import Algorithm, RoundUpdates, State
 from server.strategies.calibrated import BalancedSoftmax, FedLC
 from server.strategies.ditto import Ditto
 from server.strategies.fedavg import FedAvg
@@ -188,3 +190,17 @@ def test_state_per_phone_is_the_last_that_was_kept_and_grows_with_who_took_part(
         expected |= {int(p): 100.0 * number + p for p in phones}
         np.testing.assert_array_equal(state["x.phones"], sorted(expected))
         assert state["x.values"].shape == (len(expected), 1, 1)
+
+
+def test_an_order_carries_every_term_and_phones_are_cut_with_every_array() -> None:
+    names = [field.name for field in fields(LocalTerms)]
+    every = LocalTerms(*range(1, len(names) + 1))
+    for local, sent in ((every, {f"local.{name}" for name in names}), (LocalTerms(), set())):
+        order = Order.of("prepared", TrainConfig(), epochs=1, seed=0, number=1, local=local)
+        assert {name for name in order.scalars() if name.startswith("local.")} == sent
+        assert Order.from_scalars(order.scalars()) == order
+    inputs = PhoneInputs(*(np.arange(6) + 10 * place for place, _ in enumerate(fields(PhoneInputs))))
+    cut = inputs.of(np.array([1, 4])).arrays
+    assert {name: array.tolist() for name, array in cut.items()} == {
+        field.name: [10 * place + 1, 10 * place + 4] for place, field in enumerate(fields(PhoneInputs))
+    }

@@ -8,7 +8,8 @@ import torch
 from support_tiny_networks import ALL, CNN, DEEP, network, shards
 
 from fer_models.config import TrainConfig
-from fer_models.local.training import LocalTerms, LocalWork, PhoneData
+from fer_models.local.terms import LocalTerms, PhoneInputs
+from fer_models.local.training import LocalWork, PhoneData
 from fer_models.local.transforms import Context, Groups, Transform, Transforms
 from fer_models.networks.contrast import contrasting
 from fer_models.networks.phones import NetworkPhones
@@ -61,11 +62,9 @@ def test_a_phone_descends_the_sum_of_both_losses(name: str) -> None:
     head, previous = phones.head, moved(phones, 1)
     own = held.rows[held.offsets[2] : held.offsets[3]]
     one_step = TrainConfig(lr=0.05, batch=len(own), dropout=0.0, optimizer="sgd")
-    terms = LocalTerms(contrast=3.0, temperature=0.5)
+    terms, before = LocalTerms(contrast=3.0, temperature=0.5), PhoneInputs(previous=previous[None])
     both, plain = (
-        phones.train(
-            held, np.array([2]), LocalWork(head, one_step, 1, 7, t, previous=previous[None], each=True)
-        )
+        phones.train(held, np.array([2]), LocalWork(head, one_step, 1, 7, t, before, each=True))
         for t in (terms, LocalTerms())
     )
     assert both.updates is not None
@@ -95,7 +94,7 @@ def test_without_a_network_of_before_or_a_strength_it_is_fedavg() -> None:
     every, start = np.arange(4), phones.head
 
     def trained(terms: LocalTerms, previous: np.ndarray | None) -> bytes:
-        work = LocalWork(start, SGD, 2, 3, terms, previous=previous)
+        work = LocalWork(start, SGD, 2, 3, terms, PhoneInputs(previous=previous))
         return phones.train(held, every, work).sum.total.tobytes()
 
     plain, other = trained(LocalTerms(), None), np.stack([moved(phones, seed) for seed in range(4)])
@@ -139,7 +138,7 @@ class Halves(Transform):
 def test_transforms_leave_each_phone_its_own_network_of_before() -> None:
     phones, held = network(CNN), shards(CNN)
     before = np.stack([moved(phones, seed) for seed in range(4)])
-    work = LocalWork(phones.head, SGD, 1, 3, Moon().local, previous=before)
+    work = LocalWork(phones.head, SGD, 1, 3, Moon().local, PhoneInputs(previous=before))
     plain = phones.train(held, np.arange(4), work)
     steps = Transforms((Halves(),), 1, 0, 4, phones.start.spec.classes)
     changed = phones.train(held, np.arange(4), replace(work, transforms=steps))

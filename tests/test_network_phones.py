@@ -14,7 +14,8 @@ from support_tiny_networks import ALL, CLASSES, CNN, DEEP, SIZES, TUNED, network
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.local import kernel
-from fer_models.local.training import LocalTerms, LocalWork, PhoneRows, round_key
+from fer_models.local.terms import LocalTerms, PhoneInputs
+from fer_models.local.training import LocalWork, PhoneRows, round_key
 from fer_models.networks.build import Spec
 from fer_models.networks.phones import NetworkPhones
 from server.app import make_app
@@ -83,21 +84,21 @@ def test_equals_a_plain_loop_and_what_strategies_add_equals_it_in_the_loss(spec:
     without = phones.train(held, np.arange(4), work).updates
     for changed, added, offset in [
         (work, None, False),
-        (replace(work, local=LocalTerms(pull=0.7), starts=starts), pulled, False),
-        (replace(work, corrections=corrections), None, False),
+        (replace(work, local=LocalTerms(pull=0.7), inputs=PhoneInputs(starts=starts)), pulled, False),
+        (replace(work, inputs=PhoneInputs(corrections=corrections)), None, False),
         (replace(work, local=LocalTerms(margin=0.5)), None, True),
     ]:
         got = phones.train(held, np.arange(4), changed).updates
         assert got is not None
         for phone in range(4):
             term = added
-            if changed.corrections is not None:
+            if changed.inputs.corrections is not None:
                 own = torch.from_numpy(corrections[phone][0])
                 term = lambda parameters, own=own: (own * flat(parameters)).sum()  # noqa: E731
             labels = held.labels[held.rows[held.offsets[phone] : held.offsets[phone + 1]]]
             counts = np.bincount(labels, minlength=CLASSES)
             offsets = np.where(counts, -0.5 * np.maximum(counts, 1) ** -0.25, -np.inf).astype(np.float32)
-            start = starts[phone] if changed.starts is not None else head
+            start = starts[phone] if changed.inputs.starts is not None else head
             expected = plain(phones, held, phone, changed, term, offsets if offset else None, start)
             np.testing.assert_allclose(got[phone], expected - start, rtol=0, atol=2e-5)
         if changed is not work:
@@ -238,10 +239,11 @@ def test_a_phone_whose_numbers_are_not_finite_is_left_out_of_everything() -> Non
     phones, held = network(DEEP), shards(DEEP)
     corrections = np.zeros((4, *phones.head.shape), np.float32)
     corrections[2, 0, 7] = np.inf
-    work = LocalWork(phones.head, SGD, 1, round_key(0, 1), corrections=corrections, each=True, losses=True)
+    inputs = PhoneInputs(corrections=corrections)
+    work = LocalWork(phones.head, SGD, 1, round_key(0, 1), inputs=inputs, each=True, losses=True)
     got = phones.train(held, np.arange(4), work)
     others = np.array([0, 1, 3])
-    expected = phones.train(held, others, replace(work, corrections=corrections[others]))
+    expected = phones.train(held, others, replace(work, inputs=inputs.of(others)))
     assert got.phones.tolist() == others.tolist()
     assert got.updates is not None
     assert got.losses is not None

@@ -10,7 +10,8 @@ from support_tiny_networks import ALL, CNN, DEEP, network, shards
 from fer_models.config import TrainConfig
 from fer_models.errors import InputError
 from fer_models.local import kernel
-from fer_models.local.training import LocalTerms, LocalWork, train_phones
+from fer_models.local.terms import LocalTerms
+from fer_models.local.training import LocalWork, train_phones
 from server.strategies import personal_heads
 from server.strategies.base import RoundUpdates
 from server.strategies.fedbabu import FedBABU

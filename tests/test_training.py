@@ -12,9 +12,9 @@ from support_reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_ke
 from fer_models.config import TrainConfig
 from fer_models.heads import new_head
 from fer_models.local import kernel
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from fer_models.local.training import (
     CentralTrainer,
-    LocalTerms,
     LocalWork,
     PhoneRows,
     round_key,
@@ -56,12 +56,19 @@ def test_what_strategies_add_equals_the_ordinary_loop_with_it_in_the_loss(optimi
     rng, head = np.random.default_rng(0), new_head(CLASSES, WIDTH, seed=0)
     starts = np.stack([new_head(CLASSES, WIDTH, seed=s) for s in range(1, 5)])
     corrections = (0.1 * rng.standard_normal(starts.shape)).astype(np.float32)
+    added, own = PhoneInputs(corrections=corrections), PhoneInputs(starts=starts)
     plain = LocalWork(head, train, 2, key, each=True)
     cases = [
         (replace(plain, local=LocalTerms(pull=7.0)), {"pull": 7.0, "anchor": head}),
-        (replace(plain, corrections=corrections), {}),
-        (replace(plain, local=LocalTerms(pull=7.0), starts=starts), {"pull": 7.0, "anchor": head}),
-        (replace(plain, corrections=corrections, local=LocalTerms(pull=0.3)), {"pull": 0.3, "anchor": head}),
+        (replace(plain, inputs=added), {}),
+        (
+            replace(plain, local=LocalTerms(pull=7.0), inputs=own),
+            {"pull": 7.0, "anchor": head},
+        ),
+        (
+            replace(plain, inputs=added, local=LocalTerms(pull=0.3)),
+            {"pull": 0.3, "anchor": head},
+        ),
         (replace(plain, local=LocalTerms(margin=1.5)), {}),
         (replace(plain, local=LocalTerms(prior=1.0)), {}),
     ]
@@ -70,9 +77,9 @@ def test_what_strategies_add_equals_the_ordinary_loop_with_it_in_the_loss(optimi
         got = train_phones(shards, np.arange(4), work)
         assert got.updates is not None
         for phone in range(4):
-            more["correction"] = None if work.corrections is None else corrections[phone]
+            more["correction"] = None if work.inputs.corrections is None else corrections[phone]
             more["offsets"] = _offsets(shards, phone, work.local)
-            start = starts[phone] if work.starts is not None else head
+            start = starts[phone] if work.inputs.starts is not None else head
             expected, _ = torch_phone(shards, phone, start, train, 2, key, **more)  # type: ignore[arg-type]
             np.testing.assert_allclose(got.updates[phone], expected - start, rtol=0, atol=2e-5)
         assert np.abs(got.updates - without).max() > 1e-3, work.local
@@ -103,7 +110,7 @@ def test_a_class_that_a_phone_does_not_have_keeps_its_row_when_it_is_out_of_the_
 def test_weights_replace_views_in_the_sum_alone() -> None:
     shards, phones = make_shards([3, 5]), np.arange(2)
     work = LocalWork(new_head(CLASSES, WIDTH, seed=0), TrainConfig(), 1, 4, each=True)
-    weighted = train_phones(shards, phones, replace(work, weights=np.array([0.5, 2.0])))
+    weighted = train_phones(shards, phones, replace(work, inputs=PhoneInputs(weights=np.array([0.5, 2.0]))))
     assert weighted.updates is not None
     expected = 0.5 * weighted.updates[0].astype(np.float64) + 2.0 * weighted.updates[1]
     np.testing.assert_allclose(weighted.sum.total, expected, rtol=0, atol=1e-7)

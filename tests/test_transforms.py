@@ -32,6 +32,7 @@ from fer_models.heads import new_head
 from fer_models.local import kernel, transforms
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.registry import UpdateConfig
+from fer_models.local.terms import PhoneInputs
 from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.machine.code import node_code
@@ -139,7 +140,8 @@ def test_flipped_labels_are_what_malicious_phones_train_on() -> None:
 def test_transforms_that_change_nothing_change_no_bit(each: bool) -> None:
     shards = make_shards(SIZES)
     phones = np.array([0, 2, 3, 7])
-    for task in (work(each=each, losses=each), work(each=each, weights=np.array([1.0, 2.0, 0.5, 3.0]))):
+    weighted = PhoneInputs(weights=np.array([1.0, 2.0, 0.5, 3.0]))
+    for task in (work(each=each, losses=each), work(each=each, inputs=weighted)):
         plain = train_phones(shards, phones, task)
         for steps in [
             (ClipNorm(1e6),),
@@ -167,7 +169,9 @@ def test_what_is_clipped_is_the_update_and_not_its_weight() -> None:
     limit = float(np.median(norms))
     factors = np.minimum(1, limit / norms)
     assert (factors < 1).any()
-    got = train_phones(shards, phones, work(weights=weights, transforms=with_steps(ClipNorm(limit))))
+    got = train_phones(
+        shards, phones, work(inputs=PhoneInputs(weights=weights), transforms=with_steps(ClipNorm(limit)))
+    )
     np.testing.assert_allclose(got.sum.total, np.einsum("k,kcd->cd", weights * factors, updates), atol=1e-6)
     np.testing.assert_allclose(got.metrics["update_norm"], norms, rtol=1e-5)
 
@@ -175,7 +179,9 @@ def test_what_is_clipped_is_the_update_and_not_its_weight() -> None:
 def test_work_in_small_parts_is_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     shards, phones = make_shards(SIZES), np.arange(len(SIZES))
     starts = np.random.default_rng(0).standard_normal((len(SIZES), CLASSES, WIDTH + 1)).astype(np.float32)
-    task = work(each=True, starts=starts, transforms=with_steps(STEPS["noise"], STEPS["clip"]))
+    task = work(
+        each=True, inputs=PhoneInputs(starts=starts), transforms=with_steps(STEPS["noise"], STEPS["clip"])
+    )
     whole = train_phones(shards, phones, task)
     monkeypatch.setattr(transforms, "_BYTES", 1)
     parts = train_phones(shards, phones, task)

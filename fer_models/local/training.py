@@ -14,6 +14,7 @@ import numpy as np
 from fer_models.config import TrainConfig
 from fer_models.heads import LinearHead, cross_entropy, probabilities
 from fer_models.local import kernel
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from fer_models.machine.cache import whole_file
 from fer_models.seeding import key
 
@@ -137,20 +138,6 @@ def round_key(seed: int, number: int) -> int:
 
 
 @dataclass(frozen=True)
-class LocalTerms:
-    """What a strategy changes in every phone's local update; default: nothing."""
-
-    pull: float = 0.0  # towards the head of the round: pull * (w - head) is added to every gradient
-    margin: float = 0.0  # margin * n^(-1/4) is subtracted from a class's logits; n: the phone's views of it
-    prior: float = 0.0  # prior * log n is added to them; with either, classes without views leave the softmax
-    # Of a network: how many epochs train its output layer alone, the first ones; the others train all but it.
-    # -1: every epoch trains all layers.
-    output_epochs: int = -1
-    contrast: float = 0.0  # of a network: the strength of its contrastive term (networks/contrast.py)
-    temperature: float = 0.5  # of that term
-
-
-@dataclass(frozen=True)
 class LocalWork:
     """A round of local training for k phones: the start, the length, and what the strategy changes."""
 
@@ -158,11 +145,8 @@ class LocalWork:
     train: TrainConfig
     epochs: int
     key: int  # of the round: `round_key`
-    local: LocalTerms = LocalTerms()
-    starts: np.ndarray | None = None  # (k, C, D + 1) float32: heads that phones start from instead
-    corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to every gradient of that phone
-    previous: np.ndarray | None = None  # (k, 1, P) float32, networks of before, which the term compares with
-    weights: np.ndarray | None = None  # (k,) float64, of each phone in the sum; default: what it counts
+    local: LocalTerms = field(default_factory=LocalTerms)
+    inputs: PhoneInputs = field(default_factory=PhoneInputs)  # of the k phones
     each: bool = False  # whether to return each phone's update
     losses: bool = False  # whether to return the mean loss of each phone's start on its views
     transforms: "Changes | None" = None  # applied to updates before they are summed
@@ -200,16 +184,12 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     """Trains every phone of `phones` (k,) as `work` describes."""
     if work.transforms is not None:
         return work.transforms.train(train_phones, held, phones, work)
-    phones, head, train, local = (
-        np.ascontiguousarray(phones, dtype=np.int64),
-        np.ascontiguousarray(work.head),
-        work.train,
-        work.local,
-    )
+    phones, head = np.ascontiguousarray(phones, dtype=np.int64), np.ascontiguousarray(work.head)
+    train, local, inputs = work.train, work.local, work.inputs
     if local.output_epochs >= 0:
         raise ValueError("a linear head is nothing but an output layer")
     rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
-    starts = head[None] if work.starts is None else work.starts
+    starts = head[None] if inputs.starts is None else inputs.starts
     none = np.zeros((1 if local.pull else 0, *head.shape), np.float32)
     sizes, counts = lasts - firsts, counted(held, phones)
     total = np.zeros(head.shape, np.float64)
@@ -217,11 +197,11 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
     reaches, photo_losses = np.empty(len(phones)), np.empty(len(phones))
     kernel.train_phones(
         *map(_read_only, (held.features, held.labels, rows, firsts, lasts, phones)),
-        _read_only(counts.astype(np.float64) if work.weights is None else work.weights),
+        _read_only(counts.astype(np.float64) if inputs.weights is None else inputs.weights),
         _read_only(head), _read_only(starts), train.batch, train.lr, train.optimizer == "adam", train.dropout,
         work.epochs, np.uint64(work.key), local.pull, local.margin, local.prior,
-        _read_only(none if work.corrections is None else work.corrections), held.weighted, work.reach_limit,
-        total, updates, reaches, photo_losses,
+        _read_only(none if inputs.corrections is None else inputs.corrections), held.weighted,
+        work.reach_limit, total, updates, reaches, photo_losses,
     )  # fmt: skip
     losses = _losses(held, phones, starts, reaches < work.reach_limit) if work.losses else None
     return trained(phones, (counts, sizes), work, (total, reaches, photo_losses), updates, losses)

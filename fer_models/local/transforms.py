@@ -95,7 +95,7 @@ class Transforms:
         ):  # runs once even without phones: that loads the compiled code
             block = self._context(held, phones[first : first + most], work.head)
             for places, views in self._groups(held, block):
-                part = _part(plain, first + places)
+                part = replace(plain, inputs=work.inputs.of(first + places))
                 parts.append(self._block(trainer, views, _of(block, places), part, work.each))
         return _joined(parts, work)
 
@@ -126,8 +126,9 @@ class Transforms:
         """Trains a block without summing, transforms its updates and sums those."""
         phones = context.phones
         counts = counted(held, phones)
-        weights = counts.astype(np.float64) if work.weights is None else work.weights
-        trained = trainer(held, phones, replace(work, weights=np.zeros(len(phones))))
+        weights = counts.astype(np.float64) if work.inputs.weights is None else work.inputs.weights
+        unsummed = replace(work.inputs, weights=np.zeros(len(phones)))
+        trained = trainer(held, phones, replace(work, inputs=unsummed))
         assert trained.updates is not None
         place = np.searchsorted(phones, trained.phones)
         context, weights, updates, metrics = _of(context, place), weights[place], trained.updates, Metrics()
@@ -195,12 +196,6 @@ def same_names(parts: Sequence[Mapping[str, np.ndarray]]) -> list[str]:
 def _of(context: Context, places: np.ndarray) -> Context:
     """The context restricted to the phones at `places`."""
     return replace(context, phones=context.phones[places], views=context.views[places])
-
-
-def _part(work: LocalWork, places: np.ndarray) -> LocalWork:
-    """The work restricted to the phones at `places`: per-phone arrays keep only their rows."""
-    own = {name: getattr(work, name) for name in ("starts", "corrections", "previous", "weights")}
-    return replace(work, **{name: values[places] for name, values in own.items() if values is not None})
 
 
 def _joined(parts: Sequence[Trained], work: LocalWork) -> Trained:

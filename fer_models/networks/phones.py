@@ -21,8 +21,8 @@ from safetensors.numpy import load_file, save
 
 from fer_models.heads import cross_entropy
 from fer_models.local import kernel
+from fer_models.local.terms import LocalTerms
 from fer_models.local.training import (
-    LocalTerms,
     LocalWork,
     PhoneData,
     Trained,
@@ -90,8 +90,8 @@ class NetworkPhones:
         rows, firsts, lasts = (np.asarray(part) for part in held.of(phones))
         sizes = lasts - firsts
         counts = counted(held, phones)
-        weights = counts.astype(np.float64) if work.weights is None else work.weights
-        starts = work.head[None] if work.starts is None else work.starts
+        weights = counts.astype(np.float64) if work.inputs.weights is None else work.inputs.weights
+        starts = work.head[None] if work.inputs.starts is None else work.inputs.starts
         total = np.zeros(work.head.shape)
         updates = np.empty((len(phones) if work.each else 0, *work.head.shape), work.dtype)
         losses, reaches, photo_losses = (np.full(len(phones), np.nan) for _ in range(3))
@@ -156,11 +156,11 @@ class NetworkPhones:
 
         Its gradient is 0 for a phone whose network of before is that of the round, as in its first round.
         """
-        if not work.local.contrast or work.previous is None:
+        if not work.local.contrast or work.inputs.previous is None:
             return None
-        if np.array_equal(work.previous[place], work.head):
+        if np.array_equal(work.inputs.previous[place], work.head):
             return None
-        shared, previous = self.classifier(work.head), self.classifier(work.previous[place])
+        shared, previous = self.classifier(work.head), self.classifier(work.inputs.previous[place])
         return contrasting(learner, shared, previous, work.local.contrast, work.local.temperature)
 
     def gradient(
@@ -222,8 +222,8 @@ def _added(parameters: "list[torch.nn.Parameter]", work: LocalWork, place: int) 
 
     pull = work.local.pull
     anchors = list(_cut(parameters, work.head)) if pull else []
-    own = None if work.corrections is None else work.corrections[place]
-    corrections = [] if own is None else list(_cut(parameters, own))
+    own = work.inputs.corrections
+    corrections = [] if own is None else list(_cut(parameters, own[place]))
 
     def add() -> None:
         with torch.no_grad():

@@ -11,20 +11,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from fer_models.run_folder.summary import Chosen
 
 State = dict[str, np.ndarray]  # kept between rounds; stored in the checkpoint unchanged
-
-
-@dataclass(frozen=True)
-class PhoneInputs:
-    """What phones receive besides the head, one row per phone, in their order; None: nothing."""
-
-    weights: np.ndarray | None = None  # (k,) float64, its weight in the sum instead of `views`
-    corrections: np.ndarray | None = None  # (k, C, D + 1) float32, added to each of its gradients
-    previous: np.ndarray | None = None  # (k, 1, P) float32, its network of before, for `LocalTerms.contrast`
-    starts: np.ndarray | None = None  # (k, C, D + 1) float32, its personal head, if `own` is set
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ so its row of the head does not change. The head moves by the mean update, as in
 
 from dataclasses import dataclass
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 

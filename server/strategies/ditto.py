@@ -14,8 +14,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from fer_models.local.terms import PhoneInputs
 from server.strategies import personal_heads, phone_state
-from server.strategies.base import PhoneInputs, RoundUpdates, State
+from server.strategies.base import RoundUpdates, State
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 

@@ -8,7 +8,7 @@ for `adapt_epochs` on its own views.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms
 from server.strategies.fine_tune import FineTune
 
 

@@ -20,9 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from server.strategies import phone_state
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Positive, Rate
 
 _OWN = "bend"  # the name of the h_i in the state

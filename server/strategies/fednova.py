@@ -15,7 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.strategies.base import PhoneInputs, RoundUpdates, State
+from fer_models.local.terms import PhoneInputs
+from server.strategies.base import RoundUpdates, State
 from server.strategies.bounds import Rate
 from server.strategies.fedavg import FedAvg
 

@@ -10,7 +10,7 @@ and the head moves by the mean update, as in FedAvg. With mu = 0 this is FedAvg.
 
 from dataclasses import dataclass
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms
 from server.strategies.bounds import Weight
 from server.strategies.fedavg import FedAvg
 

@@ -16,9 +16,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from server.strategies import personal_heads, phone_state
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from fer_models.local.terms import PhoneInputs
 from server.strategies import personal_heads, phone_state
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 
 
 @dataclass(frozen=True)

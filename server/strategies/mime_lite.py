@@ -18,7 +18,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
+from fer_models.local.terms import PhoneInputs
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Decay, Rate
 
 

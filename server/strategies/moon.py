@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from fer_models.local.training import LocalTerms
+from fer_models.local.terms import LocalTerms, PhoneInputs
 from server.strategies import phone_state
-from server.strategies.base import PhoneInputs, RoundUpdates, State
+from server.strategies.base import RoundUpdates, State
 from server.strategies.bounds import Positive, Weight
 from server.strategies.fedavg import FedAvg
 

@@ -17,8 +17,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from fer_models.local.terms import PhoneInputs
 from server.strategies import phone_state
-from server.strategies.base import Algorithm, PhoneInputs, RoundUpdates, State, moved
+from server.strategies.base import Algorithm, RoundUpdates, State, moved
 from server.strategies.bounds import Positive, Rate
 
 _OWN = "control"  # the name of the c_i in the state
