@@ -4,8 +4,10 @@ A node works for whichever phones the order names and replies with one sum over 
 update or personal head if the order requests them.
 """
 
+import operator
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -97,12 +99,16 @@ def train(message: Message, context: Context) -> Message:
 
 @app.query("sums")
 def sums(message: Message, context: Context) -> Message:
-    """The sums that the order names, over the views of its phones."""
+    """The sums that the order names, over the views of its phones, with the labels they would train on."""
     order, head = _order(message)
     held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
     smaller = projection(held.features.shape[1], order.projection, seed=order.seed)
-    found, sound = phone_sums(held, phones, len(head), SUMS[order.sums], smaller)
+    every = [(np.arange(len(phones)), held)]
+    groups = order.changes.data_of(held, phones, head) if order.changes else every
+    parts = [phone_sums(own, phones[places], len(head), SUMS[order.sums], smaller) for places, own in groups]
+    found = reduce(operator.add, (part for part, _ in parts))
+    sound = np.sort(np.concatenate([included for _, included in parts]))
     arrays = ArrayRecord({name: Array(array) for name, array in found.arrays.items()})
     arrays["phones"] = Array(sound)
     return Message(RecordDict({"sums": arrays, "counts": MetricRecord({"views": found.n})}), reply_to=message)

@@ -300,6 +300,28 @@ def test_same_bits_for_any_nodes_blocks_and_order_of_replies(
     assert head_bytes(attacked(1e6, rounds=2)) == head_bytes(attacked(rounds=2))
 
 
+@pytest.mark.parametrize("options", [{"name": "ncm"}, {"name": "ridge", "choose": "gcv"}, {"start": "ncm"}])
+def test_labels_are_flipped_before_the_sums_of_a_closed_form(
+    attacked: Callable[..., Recorder], shards: PhoneRows, tmp_path: Path, options: dict[str, str]
+) -> None:
+    """As if the malicious phones' labels had been wrong from the start."""
+    asked = {"strategy": StrategyConfig.model_validate(options), "rounds": 1}
+    flip = an_attack("label-flip")
+    heads = [
+        head_bytes(attacked(0.0, flip, **asked, nodes=n, block=b, grid_seed=n)) for n, b in [(1, 9), (4, 1)]
+    ]
+    labels = shards.labels[shards.rows]  # each view once for every phone that has it
+    for phone in malicious(len(SIZES), 0.3, 0):
+        own = slice(shards.offsets[phone], shards.offsets[phone + 1])
+        labels[own] = CLASSES - 1 - labels[own]
+    place = tmp_path / "wrong"
+    rows = np.arange(len(labels))
+    PhoneRows(shards.features, labels, rows, shards.offsets).save(place, place / "features.npy")
+    np.save(place / "features.npy", shards.features[shards.rows])
+    wrong = head_bytes(run(place, shards, classes=CLASSES, **asked))  # type: ignore[arg-type]
+    assert heads == [wrong, wrong]
+
+
 def test_a_round_tells_what_was_measured(attacked: Callable[..., Recorder]) -> None:
     assert [r.metrics for r in attacked(rounds=1).records] == [{}]
     (record,) = attacked(0.05, an_attack("sign-flip"), rounds=1, phones_per_round=6).records
@@ -581,6 +603,11 @@ def test_classes_that_cannot_be_are_refused_in_a_line(
         (["update.clip_norm=1", "strategy.name=mime-lite"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.name=local"], "change the updates that phones send"),
         (["attack.name=noise", "strategy.start=ridge"], "change the updates that phones send"),
+        (
+            ["attack.name=label-flip", "update.clip_norm=1", "strategy.name=ncm"],
+            "change the updates that phones send",
+        ),
+        (["attack.name=label-flip", "strategy.name=own-prior"], "change the updates that phones send"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_a_line(

@@ -41,6 +41,11 @@ class Malicious(Transform):
     attack: Attack
 
     @property
+    def data_alone(self) -> bool:
+        """If the attack is on labels alone."""
+        return type(self.attack).corrupt is Attack.corrupt
+
+    @property
     def words(self) -> str:
         """What it does, for reports."""
         options = (f", {field.name} {getattr(self.attack, field.name)}" for field in fields(self.attack))

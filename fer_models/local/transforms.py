@@ -55,6 +55,11 @@ class Transform:
         return True
 
     @property
+    def data_alone(self) -> bool:
+        """Whether it changes what phones train on (`groups`) and no update: then it applies to sums, too."""
+        return False
+
+    @property
     def words(self) -> str:
         """What it does, for reports; default: its name and options."""
         options = (f"{field.name} {getattr(self, field.name)}" for field in fields(self))
@@ -98,6 +103,10 @@ class Transforms:
                 part = replace(plain, inputs=work.inputs.of(first + places))
                 parts.append(self._block(trainer, views, _of(block, places), part, work.each))
         return _joined(parts, work)
+
+    def data_of(self, held: PhoneData, phones: np.ndarray, head: np.ndarray) -> Groups:
+        """Which of `phones` (k,) train on which data, for a head of this shape."""
+        return self._groups(held, self._context(held, phones, head))
 
     def _groups(self, held: PhoneData, context: Context) -> Groups:
         """Which phones train on which data, after all transforms."""

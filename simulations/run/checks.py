@@ -36,8 +36,10 @@ def _check_strategy(config: Config) -> None:
             f"strategy.name = {strategy.name} trains {_TRAINS[algorithm.trains]}: model.name must be one of"
             f' {", ".join(fitting)}, got "{config.model.name}"; set it, or another strategy'
         )
-    more = strategy.sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
-    if chosen(config.update, config.attack) and more:
+    steps = chosen(config.update, config.attack)
+    sums = strategy.sums and not all(step.data_alone for step in steps)
+    more = sums or algorithm.own in ("instead", "partly") or bool(algorithm.measures)
+    if steps and more:
         raise InputError(
             "update.clip_norm and attack.name change the updates that phones send in every round; with"
             f" strategy.name = {strategy.name} and strategy.start = {strategy.start} phones send something"
