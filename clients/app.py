@@ -17,8 +17,9 @@ from clients import phone_node
 from clients.phones import gradient_of, phones_of, trainer_of
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
+from fer_models.local.phone_rows import PhoneData
 from fer_models.local.terms import LocalTerms, PhoneInputs
-from fer_models.local.training import LocalWork, PhoneData, Trained, counted
+from fer_models.local.training import LocalWork, Trained, counted
 from fer_models.machine.code import check_node, follow, node_code
 from fer_models.machine.quiet import hush
 from fer_models.machine.stamp import check_unchanged

@@ -20,7 +20,7 @@ from fer_models.data.images import ImageTable, check_unreadable
 from fer_models.encoders.backbone import load
 from fer_models.encoders.weights import find
 from fer_models.errors import RunError
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.machine.cache import cache_dir
 from fer_models.photos.choice import choose, vocabulary
 from fer_models.photos.sources import open_source

@@ -11,7 +11,8 @@ from fer_models.data import draws
 from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
 from fer_models.local.measures import Gradient, linear_gradient
-from fer_models.local.training import LocalWork, PhoneData, PhoneRows, Trained, train_phones
+from fer_models.local.phone_rows import PhoneData, PhoneRows
+from fer_models.local.training import LocalWork, Trained, train_phones
 from fer_models.networks import phones as network_phones
 from fer_models.networks.phones import NetworkPhones
 

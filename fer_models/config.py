@@ -1,7 +1,7 @@
 """The settings of the learning problem: photos and training (the model: models.py).
 
 Each section is a small frozen value that validates itself; unknown keys are refused. The sections of
-the federation live with the floor that reads them (`simulations/experiment.py` combines them all).
+the federation live with the floor that reads them (`simulations/config.py` combines them all).
 """
 
 import sys

@@ -20,7 +20,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import PhoneRows
+    from fer_models.local.phone_rows import PhoneRows
 
 ORIENTATIONS = 9  # unsigned gradient directions
 CELL, CELLS = 8, 8  # a cell's side in pixels, at least; cells along an image's side, at most

@@ -18,7 +18,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import PhoneRows
+    from fer_models.local.phone_rows import PhoneRows
 
 RGB: dict[str, Any] = {"channels": "RGB", "mean": list(MEAN), "std": list(STD)}
 

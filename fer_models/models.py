@@ -21,7 +21,8 @@ from fer_models.heads import Arrays, Classifier, LinearHead, from_arrays, new_he
 from fer_models.hog import HogModel
 from fer_models.linear.linear_models import Frozen, LdaHead, Majority, NcmHead, RidgeHead
 from fer_models.linear.logistic import LogisticHead
-from fer_models.local.training import CentralTrainer, PhoneRows
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import CentralTrainer
 from fer_models.model import Fitted, Linear, Model
 from fer_models.networks.registry import NETWORKS
 from fer_models.pages.options import declared

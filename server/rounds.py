@@ -31,7 +31,6 @@ from fer_models.local import kernel
 from fer_models.local.terms import PhoneInputs
 from fer_models.local.training import Update
 from fer_models.order import Order
-from fer_models.run_folder.rounds import RoundRecord
 from server.checkpoint import Checkpoint
 from server.collect import check_folded, enough, finish
 from server.evaluation import Judged, judged
@@ -40,6 +39,7 @@ from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SumContext, applied
 from server.replies import Replies, Reply, folded
+from server.result import RoundResult
 from server.scheduler import decided
 from server.selection import select
 from server.strategies import personal_heads
@@ -78,20 +78,6 @@ class Reached:
 
     checkpoint: Checkpoint
     sent: int = 0  # bytes that phones sent for its head and that no round's record counts yet
-
-
-@dataclass(frozen=True)
-class RoundResult:
-    """The outcome of one round."""
-
-    number: int
-    phones: int
-    photos: int  # views processed
-    train_loss: float | None  # mean over the views processed; None if phones do not report it
-    seconds: float  # from writing the orders to the new head
-    wire_bytes: int  # payload of the simulation's own messages, both ways
-    dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were dropped, and why
-    metrics: dict[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
 
 
 @dataclass(frozen=True)
@@ -268,20 +254,7 @@ class Rounds:
     ) -> Checkpoint:
         """Evaluates the head and reports the round; `down` and `up` are bytes of real phones."""
         found = self._judged(result.number, head, state)
-        record = RoundRecord(
-            round=result.number,
-            phones=result.phones,
-            photos=result.photos,
-            train_loss=result.train_loss,
-            seconds=result.seconds,
-            bytes_down=down,
-            bytes_up=up,
-            wire_bytes=result.wire_bytes,
-            dropped=len(result.dropped),
-            dropped_phones={str(phone): why for phone, why in result.dropped.items()},
-            metrics=result.metrics,
-            **vars(found),
-        )
+        record = result.record(found, down=down, up=up)
         logging.getLogger("flwr").info(
             "round %d: %d phones, %d dropped, %.3f s, training loss %s",
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),

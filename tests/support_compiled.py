@@ -8,7 +8,8 @@ def kernel() -> None:
     import numpy as np
 
     from fer_models.config import TrainConfig
-    from fer_models.local.training import LocalWork, PhoneRows, train_phones
+    from fer_models.local.phone_rows import PhoneRows
+    from fer_models.local.training import LocalWork, train_phones
 
     held = PhoneRows(np.ones((2, 3), np.float32), np.arange(2), np.arange(2), np.array([0, 2]))
     for precision in (np.float32, np.float64):

@@ -5,7 +5,7 @@ import torch
 
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 
 CLASSES, WIDTH = 5, 37
 

@@ -10,7 +10,7 @@ from fer_models.config import TrainConfig
 from fer_models.data.draws import PoolDraws
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.run_folder.rounds import RoundRecord
 from server.app import make_app
 from server.checkpoint import Checkpoint

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from fer_models.encoders.weights import Weights, find
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.networks.build import Spec, build
 from fer_models.networks.phones import NetworkPhones
 

@@ -16,7 +16,8 @@ from fer_models.data.augment import ViewPlan, plan_views
 from fer_models.data.images import ImageTable
 from fer_models.errors import InputError, RunError
 from fer_models.heads import new_head
-from fer_models.local.training import PhoneRows, round_key
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import round_key
 from server.config import StrategyConfig
 from simulations.experiment import load
 from simulations.world.prepare import world_of

@@ -9,10 +9,11 @@ from support_reference import CLASSES, make_shards
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut, evaluate
 from fer_models.heads import LinearHead
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.run_folder.rounds import RoundRecord
 from server.selection import select
-from simulations.experiment import Config, validate
+from simulations.config import Config
+from simulations.experiment import validate
 from simulations.run.baselines import centralize, epoch_views, federated_views
 from simulations.world.prepare import Prepared, World
 

@@ -15,7 +15,7 @@ from fer_models.linear import lda
 from fer_models.linear.closed_form import Solved, fit, majority, sharpness
 from fer_models.linear.ridge import STRENGTHS, by_gcv, fixed, on_validation, solve
 from fer_models.linear.statistics import Moments
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from server.config import StrategyConfig
 from server.strategies.registry import check_phones
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support_slow import few_quick
 
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 
 READ = """
 import os, sys

@@ -11,7 +11,7 @@ from fer_models.config import TrainConfig
 from fer_models.encoders import backbone
 from fer_models.encoders.torch_encoder import TorchEncoder
 from fer_models.errors import InputError
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.machine import torch_device as device
 from fer_models.networks.build import build
 from fer_models.networks.training import NetworkTrainer

@@ -9,7 +9,8 @@ import pytest
 import typer
 
 from simulations.cli.main import app
-from simulations.experiment import Config, keys, load, shipped
+from simulations.config import Config
+from simulations.experiment import keys, load, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

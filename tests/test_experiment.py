@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_models.errors import InputError
-from simulations.experiment import Config, keys, load, read_toml, shipped, validate
+from simulations.config import Config
+from simulations.experiment import keys, load, read_toml, shipped, validate
 
 
 def refusal(*settings: str, experiment: str = "quickstart", data: str | None = None) -> str:

@@ -14,7 +14,7 @@ from support_slow import few_quick
 
 from clients.app import app
 from fer_models.errors import RunError
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.rounds import RoundRecord
 from server.config import StrategyConfig

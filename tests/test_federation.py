@@ -16,7 +16,8 @@ from fer_models.data.draws import PoolDraws
 from fer_models.errors import RunError
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, as_arrays, cross_entropy, new_head
-from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import LocalWork, round_key, train_phones
 from fer_models.models import ModelConfig, fit
 from server.checkpoint import load
 from server.config import EvaluationConfig, StrategyConfig

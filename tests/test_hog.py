@@ -13,7 +13,7 @@ from fer_models.errors import InputError
 from fer_models.evaluation import HeldOut
 from fer_models.hog import CHOICES, Hog, HogModel, grid, length
 from fer_models.linear import logistic
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 
 
 def noise(n: int, size: int, channels: int = 1, *, seed: int = 0) -> np.ndarray:

@@ -9,7 +9,7 @@ from support_slow import few_quick
 
 from fer_models.evaluation import HeldOut
 from fer_models.linear.logistic import CHOICES, fit
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.metrics import macro_f1
 from fer_models.models import ModelConfig
 from fer_models.models import fit as fit_model

@@ -14,7 +14,7 @@ from support_tiny_networks import ALL, network, shards
 from fer_models.config import TrainConfig
 from fer_models.heads import LinearHead, new_head, with_added_bias
 from fer_models.local.measures import MEASURES, measured
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from server.config import StrategyConfig
 from server.strategies import personal_heads
 from server.strategies.base import RoundUpdates

@@ -18,7 +18,8 @@ from fer_models.run_folder.folder import RunFolder, read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
 from simulations import api
-from simulations.experiment import Config, load
+from simulations.config import Config
+from simulations.experiment import load
 from simulations.mirrors import registry
 from simulations.mirrors.base import Copy, Mirror, Mirrored, final_scores_of, scores_of
 from simulations.mirrors.registry import MIRRORS

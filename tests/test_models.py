@@ -16,7 +16,7 @@ from support_slow import few_quick
 from fer_models.encoders.encoder import GrayPixels
 from fer_models.evaluation import HeldOut
 from fer_models.heads import LinearHead, load_head, save_head
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.models import MODELS, ModelConfig, cost, fit, milliseconds, restore
 
 CLASSES = ("anger", "fear", "joy")

@@ -8,8 +8,9 @@ import torch
 from support_tiny_networks import ALL, CNN, DEEP, network, shards
 
 from fer_models.config import TrainConfig
+from fer_models.local.phone_rows import PhoneData
 from fer_models.local.terms import LocalTerms, PhoneInputs
-from fer_models.local.training import LocalWork, PhoneData
+from fer_models.local.training import LocalWork
 from fer_models.local.transforms import Context, Groups, Transform, Transforms
 from fer_models.networks.contrast import contrasting
 from fer_models.networks.phones import NetworkPhones

@@ -14,8 +14,9 @@ from support_tiny_networks import ALL, CLASSES, CNN, DEEP, SIZES, TUNED, network
 from fer_models.config import TrainConfig
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.local import kernel
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.terms import LocalTerms, PhoneInputs
-from fer_models.local.training import LocalWork, PhoneRows, round_key
+from fer_models.local.training import LocalWork, round_key
 from fer_models.networks.build import Spec
 from fer_models.networks.phones import NetworkPhones
 from server.app import make_app

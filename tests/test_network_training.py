@@ -26,7 +26,7 @@ from support_tiny_networks import (
 from fer_models import seeding
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.networks.build import NetworkClassifier, Spec, build, restore
 from fer_models.networks.layers import Dropout
 from fer_models.networks.training import BELOW_HEAD, NetworkTrainer

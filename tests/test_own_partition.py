@@ -9,7 +9,7 @@ from support_commands import Here, settings
 from support_photo_folders import make_folder
 from support_workers import in_this_process
 
-from simulations.experiment import FederationConfig
+from simulations.config import FederationConfig
 
 BLOCKS = '''
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from support_slow import few_quick
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.draws import PoolDraws
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.seeding import stream
 from simulations.experiment import validate
 from simulations.world import skew

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_models.errors import InputError
-from simulations.experiment import FederationConfig
+from simulations.config import FederationConfig
 from simulations.partitions.dirichlet_clients import DirichletClients, _take
 from simulations.world.partition import partition
 

@@ -28,7 +28,8 @@ from fer_models.run_folder.rounds import Totals
 from fer_models.run_folder.summary import Trained
 from fer_models.sketch.faces import SketchSet
 from simulations.cli import predict as command
-from simulations.experiment import Config, validate
+from simulations.config import Config
+from simulations.experiment import validate
 from simulations.run.artifacts import write_artifacts
 from simulations.run.begin import Requested, begin
 from simulations.world.prepare import survey

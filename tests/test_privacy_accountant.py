@@ -209,7 +209,7 @@ def test_a_guarantee_says_what_it_stands_on() -> None:
 
 
 def test_the_head_is_the_default_one() -> None:
-    from simulations.experiment import Config
+    from simulations.config import Config
 
     assert len(Config().data.classes) * (1280 + 1) == HEAD
 

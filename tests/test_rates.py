@@ -10,7 +10,8 @@ from support_rounds import SIZES, head_bytes, run
 from fer_models.config import TrainConfig
 from fer_models.errors import InputError
 from fer_models.heads import new_head
-from fer_models.local.training import CentralTrainer, PhoneRows, round_key
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import CentralTrainer, round_key
 from fer_models.networks.build import Spec, build, restore
 from fer_models.networks.training import NetworkTrainer
 from server.checkpoint import load as load_checkpoint

@@ -17,8 +17,9 @@ from fer_models.config import TrainConfig
 from fer_models.errors import RunError
 from fer_models.heads import new_head
 from fer_models.local import kernel
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.registry import UpdateConfig
-from fer_models.local.training import LocalWork, PhoneRows, Update, round_key, train_phones
+from fer_models.local.training import LocalWork, Update, round_key, train_phones
 from fer_models.updates import written
 from server import checkpoint
 from server.collect import check_folded

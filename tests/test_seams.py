@@ -9,7 +9,8 @@ from support_reference import make_shards
 from support_rounds import SIZES, run
 
 from fer_models.errors import RunError
-from fer_models.local.training import PhoneRows, Update
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import Update
 from server.config import StrategyConfig
 from server.mechanisms.base import SumContext, applied
 

@@ -11,7 +11,8 @@ from support_commands import Here, settings
 from fer_models.data.augment import ViewPlan, views
 from fer_models.data.draws import PoolDraws
 from server.selection import select
-from simulations.experiment import Config, load
+from simulations.config import Config
+from simulations.experiment import load
 from simulations.run.baselines import federated_views
 from simulations.world.prepare import Prepared, World, survey
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.run_folder.data_facts import DataFacts, KeptPhones, Sizes
 from fer_models.run_folder.files import as_json
 from simulations.experiment import validate

@@ -19,7 +19,7 @@ from fer_models.linear.statistics import (
     phone_sums,
     projection,
 )
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.models import ModelConfig, fit
 from server.config import StrategyConfig
 from server.strategies.closed_form import ClosedForm, Projected

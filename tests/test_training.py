@@ -12,14 +12,9 @@ from support_reference import CLASSES, WIDTH, dropout_masks, make_shards, sub_ke
 from fer_models.config import TrainConfig
 from fer_models.heads import new_head
 from fer_models.local import kernel
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.terms import LocalTerms, PhoneInputs
-from fer_models.local.training import (
-    CentralTrainer,
-    LocalWork,
-    PhoneRows,
-    round_key,
-    train_phones,
-)
+from fer_models.local.training import CentralTrainer, LocalWork, round_key, train_phones
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -31,9 +31,10 @@ from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import new_head
 from fer_models.local import kernel, transforms
 from fer_models.local.clipping import ClipNorm
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.registry import UpdateConfig
 from fer_models.local.terms import PhoneInputs
-from fer_models.local.training import LocalWork, PhoneRows, round_key, train_phones
+from fer_models.local.training import LocalWork, round_key, train_phones
 from fer_models.local.transforms import Context, Metrics, Transform, Transforms
 from fer_models.machine.code import node_code
 from fer_models.networks.build import build

@@ -17,14 +17,8 @@ from fer_models.linear import logistic
 from fer_models.local import kernel
 from fer_models.local.clipping import ClipNorm
 from fer_models.local.measures import measured
-from fer_models.local.training import (
-    CentralTrainer,
-    LocalWork,
-    PhoneRows,
-    round_key,
-    train_phones,
-    view_weights,
-)
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import CentralTrainer, LocalWork, round_key, train_phones, view_weights
 from fer_models.local.transforms import Relabelled, Transforms
 from fer_models.networks.build import build
 from fer_models.networks.phones import NetworkPhones

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.local.transforms import Context, Groups, Metrics, Relabelled, Transform
 from fer_models.seeding import stream
 

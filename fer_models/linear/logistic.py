@@ -19,7 +19,7 @@ from fer_models.run_folder.summary import Chosen
 
 if TYPE_CHECKING:
     from fer_models.evaluation import HeldOut
-    from fer_models.local.training import PhoneRows
+    from fer_models.local.phone_rows import PhoneRows
 
 # Of scikit-learn's C, the inverse of the penalty on the sum of the losses: a small one is a strong penalty.
 CHOICES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

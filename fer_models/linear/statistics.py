@@ -15,7 +15,7 @@ import numpy as np
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.seeding import stream
 
 _CHUNK = 2048  # views in float64 at a time

@@ -7,6 +7,9 @@ arithmetic depends on other phones, so neither block, thread nor node can change
 A head of C classes on D features is one array (C, D + 1), float32, the bias in the last column
 against a feature that is always 1. The random numbers (order of views, dropout) are counters
 through SplitMix64 (Steele, Lea and Flood, 2014): cheap to reseed for every phone.
+
+All of it is one file, although it is long: Numba keeps what it compiled until the file of the function that
+is called changes, and would go on using the old arithmetic of other files.
 """
 
 import numpy as np
@@ -245,6 +248,14 @@ def add_exactly(total, head, start, weight):
 
 
 @njit(cache=True)
+def _difference(out, head, start):
+    """Writes head - start to `out`, computed in float64."""
+    for c in range(head.shape[0]):
+        for k in range(head.shape[1]):
+            out[c, k] = np.float64(head[c, k]) - np.float64(start[c, k])
+
+
+@njit(cache=True)
 def add_updates(total, updates, weights):
     """Adds weights[i] * updates[i] to `total` (C, D + 1), each term rounded as `add_exactly` rounds it.
 
@@ -377,6 +388,4 @@ def train_phones(
             continue
         add_exactly(total, head, start, weights[i])
         if each.shape[0]:
-            for c in range(head.shape[0]):
-                for k in range(head.shape[1]):
-                    each[i, c, k] = np.float64(head[c, k]) - np.float64(start[c, k])
+            _difference(each[i], head, start)

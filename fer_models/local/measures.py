@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.heads import probabilities
-from fer_models.local.training import PhoneData, view_weights
+from fer_models.local.phone_rows import PhoneData
+from fer_models.local.training import view_weights
 
 # Of the mean loss: inputs, labels, head and weights of the losses in, an array of the shape of the head out.
 Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]

@@ -17,7 +17,8 @@ import numpy as np
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
-from fer_models.local.training import LocalWork, PhoneData, Trained, Update, counted
+from fer_models.local.phone_rows import PhoneData
+from fer_models.local.training import LocalWork, Trained, Update, counted
 
 _BYTES = 64_000_000  # of updates in float64 at a time
 

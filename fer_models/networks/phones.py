@@ -21,15 +21,9 @@ from safetensors.numpy import load_file, save
 
 from fer_models.heads import cross_entropy
 from fer_models.local import kernel
+from fer_models.local.phone_rows import PhoneData
 from fer_models.local.terms import LocalTerms
-from fer_models.local.training import (
-    LocalWork,
-    PhoneData,
-    Trained,
-    counted,
-    trained,
-    view_weights,
-)
+from fer_models.local.training import LocalWork, Trained, counted, trained, view_weights
 from fer_models.machine.cache import whole_file
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import BATCH, NetworkClassifier, Spec, restore

@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_models.config import TrainConfig
 from fer_models.local import kernel
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.machine.torch_device import opened
 from fer_models.networks.build import NetworkClassifier, all_cores
 from fer_models.seeding import key

@@ -19,7 +19,7 @@ from simulations.api.columns import Columns, of_rounds
 from simulations.report.page import duration, percent
 
 if TYPE_CHECKING:
-    from simulations.experiment import Config
+    from simulations.config import Config
 
 _BASELINES = ("centralized", "centralized-matched")
 _CONFIG, _HEAD = "config.toml", "head.safetensors"

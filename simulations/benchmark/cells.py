@@ -8,7 +8,7 @@ from fer_models.errors import InputError, RunError
 from simulations.benchmark import search
 from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.benchmark.suite import Arm
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.run.request import Request
 from simulations.run.runner import run_experiment
 from simulations.terminal.display import Display

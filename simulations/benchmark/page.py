@@ -8,8 +8,9 @@ from html import escape as esc
 from pathlib import Path
 
 from fer_models.machine.cache import whole_file
-from simulations.benchmark import sections, words
+from simulations.benchmark import words
 from simulations.benchmark.record import Benchmark
+from simulations.benchmark.sections import arms, cost, method
 from simulations.report import page
 
 PAGE = "benchmark.html"
@@ -43,15 +44,15 @@ def write(benchmark: Benchmark, folder: Path) -> Path:
     """Writes `folder`/benchmark.html whole and returns its path."""
     parts = [
         _head(benchmark),
-        sections.null(benchmark),
-        sections.arms(benchmark),
-        sections.cost(benchmark),
-        sections.goals(benchmark),
-        sections.curves(benchmark),
-        sections.classes(benchmark),
-        sections.spread(benchmark),
-        sections.method(benchmark),
-        sections.traces(benchmark),
+        method.null(benchmark),
+        arms.arms(benchmark),
+        cost.cost(benchmark),
+        cost.goals(benchmark),
+        cost.curves(benchmark),
+        arms.classes(benchmark),
+        arms.spread(benchmark),
+        method.method(benchmark),
+        method.traces(benchmark),
     ]
     body = "\n".join(part for part in parts if part)
     version = esc(benchmark.versions.get("fedfer", ""))
@@ -79,7 +80,7 @@ def _head(benchmark: Benchmark) -> str:
             f'<p class="eyebrow">fedfer benchmark &middot; suite {esc(benchmark.suite)}</p>',
             f"<h1>{esc(words.headline(benchmark))}</h1>",
             page.paragraph(lede.strip(), "lede"),
-            sections.scores(benchmark),
+            arms.scores(benchmark),
             "</header>",
         ]
     )

@@ -16,7 +16,8 @@ from fer_models.pages.options import as_toml
 from fer_models.photos.listing import HUB
 from fer_models.text import printable
 from simulations.benchmark.suite import Arm, NamedSuite, Suite, Tables, load, settings_of, validate
-from simulations.experiment import Config, Experiment, read_toml
+from simulations.config import Config
+from simulations.experiment import Experiment, read_toml
 from simulations.experiment import load as load_experiment
 from simulations.mirrors.registry import check_installed
 from simulations.run.checks import check_federated

@@ -18,7 +18,7 @@ from fer_models.run_folder.folder import RunFolder, read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from simulations.benchmark.request import BenchmarkRequest, Cell
 from simulations.benchmark.suite import Arm, Tables
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.run.baselines import centralize, epoch_views
 from simulations.run.request import Request
 from simulations.run.rounds import ExistingGrid, Rounds

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fer_models.errors import InputError
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.report.page import percent
 from simulations.run.request import check_cache
 from simulations.terminal.display import Display

@@ -19,7 +19,8 @@ from fer_models.models import ON_DEVICES
 from server.app import make_app
 from server.job import Job
 from simulations.cli.exits import told
-from simulations.experiment import Config, FederationConfig, load, read_toml, shipped
+from simulations.config import Config, FederationConfig
+from simulations.experiment import load, read_toml, shipped
 from simulations.run.folders import run_folder_for
 from simulations.run.request import Request, check_folder, finished, resumed
 from simulations.run.rounds import ExistingGrid

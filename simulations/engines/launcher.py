@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
     from flwr.serverapp import Grid, ServerApp
 
-    from simulations.experiment import FederationConfig
+    from simulations.config import FederationConfig
 
 _GRACE = 10.0  # seconds that Flower's runtime has to end after the server
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from fer_models.data.draws import PoolDraws
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from fer_models.data.draws import PoolDraws
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from simulations.partitions.base import Partition
 from simulations.partitions.dirichlet import Alpha
 

@@ -14,7 +14,8 @@ from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
-from simulations.experiment import Config, read_toml, validate
+from simulations.config import Config
+from simulations.experiment import read_toml, validate
 from simulations.inference.scores import Replicate
 from simulations.report import intervals
 

@@ -8,7 +8,7 @@ from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.summary import Summary
 from fer_models.updates import chosen
 from server.strategies.registry import make
-from simulations.experiment import FederationConfig
+from simulations.config import FederationConfig
 from simulations.report import page
 from simulations.report.page import duration, paragraph, percent, section, size, table
 from simulations.report.results import Run

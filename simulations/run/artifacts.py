@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,7 @@ from fer_models.data.counts import counts
 from fer_models.evaluation import Selection
 from fer_models.features import stack
 from fer_models.heads import Classifier, LinearHead, save_head
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.machine.cache import whole_file
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
@@ -78,7 +79,7 @@ def write_artifacts(
     are the result of a run of kind "local"; `classifier` turns such a head into a classifier. `timed`:
     whether the time to classify a photo is measured.
     """
-    path, seeds = log.path / "head.safetensors", world.config.run
+    path = log.path / "head.safetensors"
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
     on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
@@ -94,14 +95,8 @@ def write_artifacts(
         **vars(quality),
         **vars(_cost(took)),
         **vars(_cost_of_photo(world, selection.head, timed)),
-        model=world.config.model.name,
-        balance=world.config.data.balance,
+        **_settings(world),
         selected=selection.number,
-        seed=seeds.seed,
-        split_seed=seeds.split,
-        partition_seed=seeds.partition,
-        train_seed=seeds.train,
-        classes=world.table.classes,
         across_phones=across,
         own_heads=own_quality,
         seconds=time.perf_counter() - began,
@@ -110,6 +105,20 @@ def write_artifacts(
     )
     summary.write(log.path)
     return summary
+
+
+def _settings(world: World) -> dict[str, Any]:
+    """What the summary repeats of the settings and the photos."""
+    config, seeds = world.config, world.config.run
+    return {
+        "model": config.model.name,
+        "balance": config.data.balance,
+        "seed": seeds.seed,
+        "split_seed": seeds.split,
+        "partition_seed": seeds.partition,
+        "train_seed": seeds.train,
+        "classes": world.table.classes,
+    }
 
 
 def _metadata(world: World) -> dict[str, object]:

@@ -13,7 +13,7 @@ from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Chosen
 from server.selection import select
 from server.strategies.registry import make
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.world.prepare import Prepared, World
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from fer_models.machine.cores import cores
 from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import RunFolder
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.run.provenance import versions
 from simulations.world.prepare import World
 

@@ -5,7 +5,7 @@ from fer_models.errors import InputError
 from fer_models.models import MODELS
 from fer_models.updates import chosen
 from server.strategies.registry import check_optimizer, check_phones, make
-from simulations.experiment import Config
+from simulations.config import Config
 
 _TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 

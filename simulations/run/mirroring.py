@@ -16,7 +16,7 @@ from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.folder import RunFolder, read_rounds
 from fer_models.run_folder.rounds import RoundRecord
 from fer_models.run_folder.summary import Summary
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.mirrors.base import Copy, Mirrored, final_scores_of, scores_of
 from simulations.mirrors.registry import MIRRORS
 from simulations.terminal.display import Display

@@ -16,7 +16,7 @@ from fer_models.pages.options import as_toml
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin, PhotoOrigin
 from fer_models.text import printable
-from simulations.experiment import Config
+from simulations.config import Config
 
 _PACKAGES = ("clients", "fer_models", "server", "simulations")
 _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "numba", "numpy", "pillow")

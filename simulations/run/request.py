@@ -17,9 +17,10 @@ from fer_models.run_folder.environment import Environment
 from fer_models.run_folder.files import UnusableError
 from fer_models.run_folder.origin import Origin
 from fer_models.text import printable
+from simulations.config import Config
 from simulations.engines.surroundings import check_cache as check_cache
 from simulations.engines.surroundings import try_folder
-from simulations.experiment import Config, read_toml, validate
+from simulations.experiment import read_toml, validate
 from simulations.run import provenance
 
 

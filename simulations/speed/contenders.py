@@ -19,7 +19,8 @@ from fer_models.config import TrainConfig
 from fer_models.encoders import backbone
 from fer_models.evaluation import HeldOut, Selection
 from fer_models.heads import as_arrays, from_arrays, new_head
-from fer_models.local.training import LocalWork, PhoneRows, Update, round_key, train_phones
+from fer_models.local.phone_rows import PhoneRows
+from fer_models.local.training import LocalWork, Update, round_key, train_phones
 from fer_models.machine.cores import cores
 from fer_models.order import Order
 from fer_models.run_folder.rounds import RoundRecord
@@ -27,7 +28,7 @@ from fer_models.seeding import stream
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.job import Job, Plan
-from simulations.experiment import FederationConfig
+from simulations.config import FederationConfig
 from simulations.terminal.display import Step
 
 _CLASSES, _SEED, _BLOCK = 5, 0, 32

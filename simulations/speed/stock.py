@@ -20,7 +20,7 @@ from flwr.serverapp.strategy import FedAvg
 from fer_models.errors import RunError
 from fer_models.heads import as_arrays, from_arrays
 from fer_models.local import kernel
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.order import Order
 
 if TYPE_CHECKING:

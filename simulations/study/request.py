@@ -14,7 +14,8 @@ from fer_models.machine.cache import whole_file
 from fer_models.models import MODELS
 from fer_models.pages.options import as_toml
 from fer_models.text import printable
-from simulations.experiment import Config, load, read_toml, validate
+from simulations.config import Config
+from simulations.experiment import load, read_toml, validate
 from simulations.explain import nearest
 from simulations.mirrors.registry import check_installed
 from simulations.run.request import check_folder

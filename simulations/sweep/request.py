@@ -14,7 +14,8 @@ from fer_models.pages.extensions import file_name, refresh
 from fer_models.pages.options import AUTO
 from fer_models.text import printable
 from server.strategies.registry import STRATEGIES
-from simulations.experiment import Config, Experiment, FederationConfig, load, read_toml, validate
+from simulations.config import Config, FederationConfig
+from simulations.experiment import Experiment, load, read_toml, validate
 from simulations.explain import nearest
 from simulations.mirrors.registry import check_installed
 from simulations.partitions.registry import PARTITIONS

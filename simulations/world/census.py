@@ -25,7 +25,7 @@ from fer_models.photos import choice
 from fer_models.photos.sources import open_source
 from fer_models.run_folder.files import versioned
 from fer_models.text import printable
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.report.imbalance import draw_imbalance
 from simulations.terminal.progress import Step
 from simulations.world.face_set import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_models.across import PhoneHoldout
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.seeding import stream
 
 EACH, MOST = 10, 1_000  # if phones outnumber photos: photos on each of a sample, at most this large

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fer_models.errors import InputError
-from simulations.experiment import FederationConfig
+from simulations.config import FederationConfig
 
 
 def partition(

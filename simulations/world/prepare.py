@@ -19,11 +19,11 @@ from fer_models.data.images import ImageTable, load_table
 from fer_models.encoders.encoder import Encoder
 from fer_models.encoders.weights import Weights, find
 from fer_models.evaluation import HeldOut
-from fer_models.local.training import PhoneRows
+from fer_models.local.phone_rows import PhoneRows
 from fer_models.machine import torch_device
 from fer_models.models import MODELS, open_encoder
 from fer_models.seeding import stream
-from simulations.experiment import Config
+from simulations.config import Config
 from simulations.partitions.base import Partition, shards
 from simulations.world.holdout import phone_holdout
 from simulations.world.partition import partition

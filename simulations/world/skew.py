@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_models.local.training import PhoneData
+from fer_models.local.phone_rows import PhoneData
 from fer_models.run_folder.data_facts import ClassOnPhones, KeptPhones, PhoneFacts, Sizes
 from simulations.world.holdout import class_views
 
