@@ -147,9 +147,16 @@ def _become(order: bytes, fds: list[int]) -> tuple[str, list[str]]:
     os.environ.update(environment)
     sys.path[:0] = [os.path.abspath(part) for part in environment.get("PYTHONPATH", "").split(":") if part]
     tempfile.tempdir = None
-    if environment.get("PYTHONUNBUFFERED"):
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+    unbuffered = bool(environment.get("PYTHONUNBUFFERED"))
+    for name, number in (("stdout", 1), ("stderr", 2)):  # anew: a pipe cannot seek as what was there before
+        was = getattr(sys, name)
+        stream = open(  # noqa: SIM115  # for as long as the process lives
+            number, "w", encoding=was.encoding, errors=was.errors, closefd=False,
+            buffering=1 if number == 2 else -1,
+        )  # fmt: skip
+        stream.reconfigure(write_through=unbuffered)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     return code, words
 
 
