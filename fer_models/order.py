@@ -63,8 +63,9 @@ class Order:
 
     def scalars(self) -> dict[str, Any]:
         """The order as named scalars, without those at their defaults: it is sent every round."""
-        terms = {f"{_LOCAL}{name}": value for name, value in _changed(self.local).items()}
-        return {name: value for name, value in _changed(self).items() if name != "local"} | terms
+        own = _changed(self)
+        own.pop("local", None)
+        return own | {f"{_LOCAL}{name}": value for name, value in _changed(self.local).items()}
 
     @property
     def train(self) -> TrainConfig:
