@@ -64,7 +64,7 @@ class Order:
     def scalars(self) -> dict[str, Any]:
         """The order as named scalars, without those at their defaults: it is sent every round."""
         own = _changed(self)
-        own.pop("local", None)
+        del own["local"]  # which has no single default
         return own | {f"{_LOCAL}{name}": value for name, value in _changed(self.local).items()}
 
     @property
@@ -91,5 +91,4 @@ class Order:
 
 def _changed(of: "Order | LocalTerms") -> dict[str, Any]:
     """Its fields that are not at their defaults, by name."""
-    found = {each: getattr(of, each.name) for each in fields(of)}
-    return {each.name: value for each, value in found.items() if value != each.default}
+    return {each.name: value for each in fields(of) if (value := getattr(of, each.name)) != each.default}

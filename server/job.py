@@ -58,8 +58,9 @@ class Plan:
 
     def rates(self, algorithm: Algorithm, rounds: np.ndarray) -> np.ndarray:
         """The learning rate of phones that trained in `rounds` (k,), (k,) float64."""
-        numbers, places = np.unique(rounds, return_inverse=True)
-        return np.array([self.training(algorithm, int(number)).lr for number in numbers])[places]
+        first, last = int(rounds.min()), int(rounds.max())
+        rates = np.array([self.training(algorithm, number).lr for number in range(first, last + 1)])
+        return np.asarray(rates[rounds - first])
 
     def order(self, algorithm: Algorithm, number: int) -> Order:
         """The order of round `number`."""

@@ -75,7 +75,7 @@ def decided(
     RunError if it loses an update, uses one that is not there, or drops one and uses it.
     """
     decision = _checked(scheduler, replies, waiting, clock)
-    if len({phone for _, phone in _updates(decision.now)}) < least:
+    if least > 1 and len(set().union(*(reply.phones.tolist() for reply in decision.now))) < least:
         few = dict.fromkeys(_updates(decision.now), f"folded with fewer than federation.min_phones = {least}")
         decision = replace(decision, now=(), dropped={**decision.dropped, **few})
     if not last or not decision.later:

@@ -78,6 +78,12 @@ class Nursery:
                 [sys.executable, __file__, str(there.fileno())],
                 stdin=subprocess.DEVNULL, pass_fds=[there.fileno()], start_new_session=True,
             )  # fmt: skip
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """It ends once there is nobody who could give it orders."""
+        self._here.close()
+        self._process.wait(10)
 
     def start(self, code: str, words: Sequence[str], cwd: Path, environment: dict[str, str]) -> Forked:
         out, err = os.pipe(), os.pipe()

@@ -29,7 +29,7 @@ def test_code_is_compared_by_a_digest_of_all_of_it(monkeypatch: pytest.MonkeyPat
         code.check_node("0" * 16)
     digests = []
     for number in ("1.0", "2.0"):
-        monkeypatch.setattr(code, "_libraries", lambda number=number: {"numba": number})
+        monkeypatch.setattr(code, "installed", lambda library, number=number: number)
         code._node_digest.cache_clear()
         digests.append(code.node_digest())
     code._node_digest.cache_clear()

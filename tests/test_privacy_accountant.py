@@ -17,10 +17,10 @@ from server.mechanisms.privacy.accountant import (
     epsilon_rdp,
     renyi,
 )
+from server.mechanisms.privacy.backend import accounting, silent
 from server.mechanisms.privacy.calibration import noise_multiplier, rounded_up
 from server.mechanisms.privacy.curve import POINTS, curve, points
 from server.mechanisms.privacy.guarantee import HEAD, guarantee
-from server.mechanisms.privacy.library import accounting, silent
 from server.mechanisms.privacy.participation import Participation, participation
 from server.mechanisms.privacy.zcdp import epsilon_zcdp, rho
 

@@ -67,13 +67,14 @@ def node_code(own_classes: tuple[str, ...] = ()) -> Mapping[str, str]:
     """What a node's results depend on: the digests of its code, the versions of the numerical libraries, and
     the digests of the files behind user-defined classes "module:Class".
     """
-    return {**digests("clients", "fer_models"), **_libraries(), **extensions.digests(own_classes)}
+    libraries = {name: installed(name) for name in ("numba", "numpy", "torch")}
+    return {**digests("clients", "fer_models"), **libraries, **extensions.digests(own_classes)}
 
 
-@lru_cache(maxsize=1)
-def _libraries() -> Mapping[str, str]:
-    """The versions of the numerical libraries; to read one takes longer than to digest our own code."""
-    return {name: version(name) for name in ("numba", "numpy", "torch")}
+@lru_cache
+def installed(library: str) -> str:
+    """The version of a library, read once per process: reading takes longer than to digest our own code."""
+    return version(library)
 
 
 def node_digest(own_classes: tuple[str, ...] = ()) -> str:

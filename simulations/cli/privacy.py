@@ -2,7 +2,7 @@
 
 import json as to_json
 import textwrap
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,41 +16,40 @@ if TYPE_CHECKING:
 _WIDTH = 80  # columns, at most
 
 
+def _option(name: str, value: str, words: str) -> Any:
+    return typer.Option(name, metavar=value, help=words)
+
+
+Phones = Annotated[int | None, _option("--phones", "N", "Phones that could take part.")]
+PerRound = Annotated[int | None, _option("--per-round", "N", "Phones in a round; default: all.")]
+Rounds = Annotated[int | None, _option("--rounds", "N", "Rounds of the run.")]
+Epsilon = Annotated[float | None, _option("--epsilon", "E", "The budget: how much noise does it take?")]
+Noise = Annotated[
+    float | None, _option("--noise-multiplier", "Z", "The noise, in clips: what is its epsilon?")
+]
+Delta = Annotated[float | None, _option("--delta", "D", "Below 1/phones; default: phones^-1.1.")]
+Numbers = Annotated[
+    int | None, _option("--parameters", "N", "Numbers in an update; default: 6405, of a head.")
+]
+How = Annotated[str | None, _option("--sampling", "HOW", "poisson, fixed or all; default: poisson.")]
+Which = Annotated[
+    str | None,
+    _option("--neighbours", "WHICH", "add-remove or replace; default: add-remove, for fixed replace."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON object instead of text.")]
+
+
 def privacy(
-    phones: Annotated[
-        int | None, typer.Option("--phones", metavar="N", help="Phones that could take part.")
-    ] = None,
-    per_round: Annotated[
-        int | None, typer.Option("--per-round", metavar="N", help="Phones in a round; default: all.")
-    ] = None,
-    rounds: Annotated[int | None, typer.Option("--rounds", metavar="N", help="Rounds of the run.")] = None,
-    epsilon: Annotated[
-        float | None, typer.Option("--epsilon", metavar="E", help="The budget: how much noise does it take?")
-    ] = None,
-    noise_multiplier: Annotated[
-        float | None,
-        typer.Option("--noise-multiplier", metavar="Z", help="The noise, in clips: what is its epsilon?"),
-    ] = None,
-    delta: Annotated[
-        float | None, typer.Option("--delta", metavar="D", help="Below 1/phones; default: phones^-1.1.")
-    ] = None,
-    sampling: Annotated[
-        str | None,
-        typer.Option("--sampling", metavar="HOW", help="poisson, fixed or all; default: poisson."),
-    ] = None,
-    neighbours: Annotated[
-        str | None,
-        typer.Option(
-            "--neighbours",
-            metavar="WHICH",
-            help="add-remove or replace; default: add-remove, for fixed replace.",
-        ),
-    ] = None,
-    parameters: Annotated[
-        int | None,
-        typer.Option("--parameters", metavar="N", help="Numbers in an update; default: 6405, of a head."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of text.")] = False,
+    phones: Phones = None,
+    per_round: PerRound = None,
+    rounds: Rounds = None,
+    epsilon: Epsilon = None,
+    noise_multiplier: Noise = None,
+    delta: Delta = None,
+    sampling: How = None,
+    neighbours: Which = None,
+    parameters: Numbers = None,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute what noise guarantees, or what noise a budget takes.

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -79,15 +78,13 @@ def write_artifacts(
     are the result of a run of kind "local"; `classifier` turns such a head into a classifier. `timed`:
     whether the time to classify a photo is measured.
     """
-    path = log.path / "head.safetensors"
+    path, config = log.path / "head.safetensors", world.config
     save_head(path, selection.head.arrays(), _metadata(world))
     chances = selection.head.probabilities(prepared.test.features)
     on_phones, theirs = answers(prepared, selection.head, chances, own, classifier)
     if trained.kind == "local" and theirs is not None:
         chances = on_phones = theirs
-    _write_predictions(log, world, prepared, chances)
-    if world.config.report.examples:
-        _write_examples(log, world, prepared, chances)
+    _write_answers(log, world, prepared, chances)
     quality = _quality(log, prepared.test.labels, chances, world.table.classes)
     across, own_quality = across_phones(log, prepared.test_on_phones, on_phones, theirs)
     summary = Summary(
@@ -95,8 +92,14 @@ def write_artifacts(
         **vars(quality),
         **vars(_cost(took)),
         **vars(_cost_of_photo(world, selection.head, timed)),
-        **_settings(world),
+        model=config.model.name,
+        balance=config.data.balance,
         selected=selection.number,
+        seed=config.run.seed,
+        split_seed=config.run.split,
+        partition_seed=config.run.partition,
+        train_seed=config.run.train,
+        classes=world.table.classes,
         across_phones=across,
         own_heads=own_quality,
         seconds=time.perf_counter() - began,
@@ -107,18 +110,11 @@ def write_artifacts(
     return summary
 
 
-def _settings(world: World) -> dict[str, Any]:
-    """What the summary repeats of the settings and the photos."""
-    config, seeds = world.config, world.config.run
-    return {
-        "model": config.model.name,
-        "balance": config.data.balance,
-        "seed": seeds.seed,
-        "split_seed": seeds.split,
-        "partition_seed": seeds.partition,
-        "train_seed": seeds.train,
-        "classes": world.table.classes,
-    }
+def _write_answers(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:
+    """Writes what the classifier says of the test photos, with examples if they may be shown."""
+    _write_predictions(log, world, prepared, chances)
+    if world.config.report.examples:
+        _write_examples(log, world, prepared, chances)
 
 
 def _metadata(world: World) -> dict[str, object]:

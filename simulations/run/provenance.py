@@ -3,8 +3,6 @@
 import hashlib
 import platform
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
 from fer_models.data.images import ImageTable
@@ -24,13 +22,7 @@ _VERSIONS = ("fedfer", "flwr", "ray", "torch", "torchvision", "onnxruntime", "nu
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that affect results."""
-    return {"python": platform.python_version()} | _libraries()
-
-
-@lru_cache(maxsize=1)
-def _libraries() -> dict[str, str]:
-    """Read once: every summary of every run names them."""
-    return {name: version(name) for name in _VERSIONS}
+    return {"python": platform.python_version()} | {name: code.installed(name) for name in _VERSIONS}
 
 
 def fingerprint(table: ImageTable) -> str:

@@ -115,16 +115,18 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _taken(handle: int) -> bool:
     """Whether the lock could be taken within half a second: `in_use` holds it for a moment."""
-    for left in reversed(range(6)):
+    deadline = time.monotonic() + 0.5
+    while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0.1 if left else 0)
-            continue
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
         except OSError:  # a file system without locks
             return True
-        return True
-    return False
+        else:
+            return True
 
 
 def in_use(folder: Path) -> bool:

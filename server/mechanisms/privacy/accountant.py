@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.optimize import brentq
 
-from server.mechanisms.privacy.library import accounting, silent
+from server.mechanisms.privacy.backend import accounting, silent
 from server.mechanisms.privacy.losses import FINE, composed, one_round
 from server.mechanisms.privacy.participation import Participation
 

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from fer_models.errors import InputError
 from server.mechanisms.privacy.accountant import Event, delta_at
-from server.mechanisms.privacy.library import accounting
+from server.mechanisms.privacy.backend import accounting
 from server.mechanisms.privacy.losses import COARSE, FINE
 from server.mechanisms.privacy.participation import Participation
 
