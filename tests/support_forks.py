@@ -182,7 +182,7 @@ def _run(code: str, words: list[str]) -> NoReturn:
     if not isinstance(status, int):
         sys.stderr.write(f"{status}\n")
         status = 1
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):  # with what stood in for them
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(status)
