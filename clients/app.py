@@ -47,7 +47,7 @@ def ready(message: Message, context: Context) -> Message:
             {},
         )  # first: has the clearest error if the folder is not visible from here
         check_unchanged(order.stamp)
-    nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes)
+    nothing = LocalWork(head, order.train, order.epochs, order.key, transforms=order.changes, clip=order.clip)
     trainer_of(order.prepared)(held, np.empty(0, np.int64), nothing)
     reply = RecordDict({"phones": MetricRecord({"phones": held.phones, **identity})})
     reply["code"] = ConfigRecord(dict(node_code(order.own_classes)))
@@ -82,6 +82,7 @@ def train(message: Message, context: Context) -> Message:
         losses=order.losses,
         transforms=order.changes,
         reach_limit=order.reach_limit,
+        clip=order.clip,
     )
     trained = trainer(held, phones, work)
     beside = measured(
@@ -146,7 +147,7 @@ def _packed(trained: Trained, order: Order, beside: Mapping[str, np.ndarray]) ->
     if len(trained.large):
         sent["large"] = trained.large
     reply = RecordDict({"update": ArrayRecord({name: Array(array) for name, array in sent.items()})})
-    counts = ("views", "photos", "phones", "loss", "reach")
+    counts = ("views", "photos", "phones", "loss", "reach", *["within"] * bool(order.clip))
     reply["counts"] = MetricRecord({name: getattr(update, name) for name in counts})
     if order.each or beside:
         each_of = {

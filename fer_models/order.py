@@ -44,6 +44,7 @@ class Order:
     population: int = 0  # number of all phones; for transforms, like the next one
     classes: int = 0
     reach_limit: float = EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
+    clip: float = 0.0  # `LocalWork.clip`: phones count equally, and every update is surely within it
 
     @classmethod
     def of(

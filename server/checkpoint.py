@@ -20,6 +20,7 @@ from server.strategies.base import State
 
 FILE = "checkpoint.safetensors"
 _STATE = "state."  # prefix of the names of the algorithm's arrays
+_PRIVATE = "private."  # and of those of the privacy mechanism
 _WAITING = "waiting."  # and of those of the replies that wait, with their number
 
 
@@ -33,6 +34,7 @@ class Checkpoint:
     seconds: float = 0.0  # run time so far, summed over resumes
     state: State = field(default_factory=dict)  # of the server's algorithm
     waiting: tuple[Reply, ...] = ()  # replies that the scheduler folds later
+    private: State = field(default_factory=dict)  # of the privacy mechanism
 
     def save(self, folder: Path) -> None:
         """Writes the checkpoint, whole."""
@@ -44,6 +46,7 @@ class Checkpoint:
             "seconds": np.array([self.seconds]),
         }
         arrays |= {f"{_STATE}{name}": array for name, array in self.state.items()}
+        arrays |= {f"{_PRIVATE}{name}": array for name, array in self.private.items()}
         for number, reply in enumerate(self.waiting):
             arrays |= {f"{_WAITING}{number}.{name}": array for name, array in reply.arrays().items()}
         with whole_file(folder / FILE) as temporary:
@@ -59,9 +62,12 @@ def load(folder: Path, rule: str) -> Checkpoint | None:
         arrays = load_file(path)
         number, selected = (int(n) for n in arrays["rounds"])
         selection = Selection(rule, arrays["selected"], selected, float(arrays["macro_f1"][0]))
-        state = {n.removeprefix(_STATE): a for n, a in arrays.items() if n.startswith(_STATE)}
+        state, private = (
+            {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+            for prefix in (_STATE, _PRIVATE)
+        )
         seconds, waiting = float(arrays["seconds"][0]), tuple(_waiting(arrays))
-        return Checkpoint(number, arrays["head"], selection, seconds, state, waiting)
+        return Checkpoint(number, arrays["head"], selection, seconds, state, waiting, private)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} is damaged ({error}); remove it to start that run from its first round"

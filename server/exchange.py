@@ -76,6 +76,7 @@ class Exchange:
             else [],
             ["heads"] if order.own else [],
             bool(order.transforms),
+            order.clip,
         )
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from server.config import EvaluationConfig, StrategyConfig
 from server.mechanisms.base import Mechanism
 from server.scheduler import Barrier, Scheduler
 from server.strategies.base import Algorithm
+
+if TYPE_CHECKING:
+    from server.mechanisms.privacy.central import Central
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class Plan:
         rates = np.array([self.training(algorithm, number).lr for number in range(first, last + 1)])
         return np.asarray(rates[rounds - first])
 
-    def order(self, algorithm: Algorithm, number: int) -> Order:
-        """The order of round `number`."""
+    def order(self, algorithm: Algorithm, number: int, clip: float = 0.0) -> Order:
+        """The order of round `number`; `clip`: of all updates, which then count equally."""
         return Order.of(
             self.prepared,
             self.training(algorithm, number),
@@ -81,6 +84,7 @@ class Plan:
             transforms=self.transforms,
             population=len(self.sizes),
             classes=self.classes,
+            clip=clip,
         )
 
 
@@ -102,3 +106,6 @@ class Job:
     recipe: Mapping[str, Any] | None = None  # if nodes are phones: what they need to prepare their photos
     scheduler: Scheduler = field(default_factory=Barrier)
     mechanisms: tuple[Mechanism, ...] = ()  # on the sum of a round's updates, in this order
+    private: "Central | None" = None  # who takes part, and what of their sum is released
+    # With it, gets what a round must not release: its exact record, before the one that is released.
+    on_unreleased: Callable[[RoundRecord], None] = lambda record: None

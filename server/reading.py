@@ -34,6 +34,7 @@ class Expected:
     each: list[str]  # arrays with one row per phone
     own: list[str]
     metrics: bool  # whether transforms measured something; the names are theirs
+    clip: float = 0.0  # of every update; 0: none
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def read_update(
         large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
     views, photos, number = (int(counts[name]) for name in ("views", "photos", "phones"))  # type: ignore[arg-type]
     loss, reach = (float(counts[name]) for name in ("loss", "reach"))  # type: ignore[arg-type]
+    within = int(counts["within"]) if expected.clip else 0  # type: ignore[arg-type]
     processed, counted = (int(each[phones].sum()) for each in numbers)
     consistent = (number, views, photos) == (len(phones), counted, processed * expected.epochs)
-    if total.shape != expected.shape or total.dtype.kind != "f" or not consistent:
+    if total.shape != expected.shape or total.dtype.kind != "f" or not consistent or within > number:
         raise UnsoundError(WRONG)
     if not (np.isfinite(total).all() and np.isfinite([loss, reach]).all()):
         raise UnsoundError(NOT_FINITE)
@@ -96,7 +98,7 @@ def read_update(
         if sorted(rows[record]) != sorted(names):
             raise UnsoundError(WRONG)
     metrics = _rows(records["metrics"], phones, shapes) if expected.metrics else {}
-    update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach)
+    update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach, within)
     rounds = np.full(len(phones), expected.round)
     return Read(Reply(rounds, phones, update, rows["each"], rows["own"], metrics), phones, large)
 

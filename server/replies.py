@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -34,6 +34,7 @@ class Reply:
             "total": update.total,
             "counts": np.array([getattr(update, name) for name in _COUNTS]),
             "sums": np.array([getattr(update, name) for name in _SUMS]),
+            "within": np.array(update.within),
         }
         for part in _PARTS:
             found |= {f"{part}.{name}": array for name, array in getattr(self, part).items()}
@@ -44,6 +45,7 @@ class Reply:
         """The reply from the output of `arrays`."""
         counts, sums = map(int, arrays["counts"]), map(float, arrays["sums"])
         update = Update(arrays["total"], *counts, *sums)
+        update = replace(update, within=int(arrays.get("within", 0)))
         parts = {
             part: {
                 name.removeprefix(f"{part}."): array

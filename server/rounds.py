@@ -1,14 +1,17 @@
 """A federated run, as one page: round by round from one checkpoint to the next.
 
 A round (`Rounds.round`):
-1. select: which phones train, by the seed and the round's number (server/selection.py);
+1. select: which phones train, by the seed and the round's number (server/selection.py), or by the coins of
+   the privacy mechanism;
 2. ask: the algorithm's inputs for each phone; one order with the head goes to each node (server/exchange.py);
 3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once;
 4. schedule: which nodes' replies are folded now, later or never (server/scheduler.py);
-5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms);
+5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms); last of them is
+   the noise of a private run, also on the sum of no phones (server/mechanisms/privacy/central.py);
 6. step: the algorithm computes the next head from the mean update, or from all updates (server/strategies);
 7. judge: the new head is evaluated on the validation photos, pooled and per phone (server/evaluation.py);
-8. hand out: the round's record and its checkpoint go to one callback.
+8. hand out: the round's record and its checkpoint go to one callback; of a private run, what must not be
+   released goes to another.
 
 A closed form is a single round of sums instead (`Rounds.solve`); other strategies may start from its head.
 The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
@@ -17,8 +20,8 @@ before these are summed (fer_models/local/transforms.py).
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import MessageType
@@ -47,6 +50,9 @@ from server.strategies.base import Algorithm, RoundUpdates, State
 from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
+if TYPE_CHECKING:
+    from server.mechanisms.privacy.central import Released
+
 
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
@@ -57,7 +63,10 @@ def run(grid: Grid, job: Job) -> None:
             " mechanisms change; choose another strategy",
             resumable=False,
         )
-    plan = greet(grid, job, job.plan.order(algorithm, 0))
+    if job.private is not None and (job.plan.strategy.sums or not algorithm.mean_only):
+        raise RunError(f"strategy.name = {job.plan.strategy.name} needs more than a private mean")
+    clip = job.private.clip(job.private.begin()) if job.private else 0.0
+    plan = greet(grid, job, job.plan.order(algorithm, 0, clip))
     rounds = Rounds(grid, job, plan, algorithm)
     if isinstance(algorithm, ClosedForm):
         rounds.solve(algorithm, job.start)
@@ -66,7 +75,7 @@ def run(grid: Grid, job: Job) -> None:
     if (form := plan.strategy.form) is not None and job.start.number == 0:
         sums, head, _ = rounds.sums(form, job.start.head)
         reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
-    while reached.checkpoint.number < job.rounds:
+    while reached.checkpoint.number < job.rounds and rounds.may_go_on(reached.checkpoint.number + 1):
         reached = rounds.round(reached)
     if len(job.adapting):
         job.on_adapted(rounds.adapt(reached.checkpoint.selection.head, job.adapting))
@@ -90,24 +99,47 @@ class Rounds:
     algorithm: Algorithm
     began: float = field(default_factory=time.perf_counter)
 
+    def may_go_on(self, number: int) -> bool:
+        """Whether round `number` keeps within the privacy budget, if there is one.
+
+        RunError if it does not, unless the run is to stop there.
+        """
+        private = self.job.private
+        if private is None or private.may_go_on(number):
+            return True
+        if private.plan.config.on_budget == "stop":
+            return False
+        raise RunError(
+            f"the privacy budget, privacy.epsilon = {private.plan.budget:g}, is spent before round {number}:"
+            " rounds that were trained again released other sums",
+            resumable=False,
+        )
+
     def round(self, reached: Reached) -> Reached:
         """Runs the next round."""
         before, plan, algorithm, began = reached.checkpoint, self.plan, self.algorithm, time.perf_counter()
-        number = before.number + 1
-        phones = select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
+        number, private = before.number + 1, self.job.private
+        phones = self._select(number)
         state = before.state or algorithm.begin(before.head)
-        replies, wire_bytes = self._collect(number, before.head, phones, state)
+        kept = before.private or (private.begin() if private else {})
+        clip = private.clip(kept) if private else 0.0
+        replies, wire_bytes = self._collect(number, before.head, phones, state, clip)
         clock = self.job.start.seconds + time.perf_counter() - self.began
         last = number == self.job.rounds
         decision = decided(
             self.job.scheduler, replies.nodes, before.waiting, clock, least=plan.min_phones, last=last
         )
         reply = folded(decision.now, before.head.shape)
-        head, metrics = before.head, dict[str, float]()
-        if reply.update.phones:
+        head, metrics, update, released = before.head, self._measured(reply), reply.update, None
+        if update.phones:
             check_folded(reply, number, plan, failed=bool(replies.dropped))
             context = SumContext(number, plan.seed, len(phones), before.head)
-            update, metrics = applied(self.job.mechanisms, reply.update, context)
+            update, found = applied(self.job.mechanisms, update, context)
+            metrics |= found
+        if private:
+            released = private.release(update, number, kept)
+            update, kept = released.update, released.state
+        if update.phones:
             head, state = algorithm.step(before.head, self._received(reply, update), state)
         result = RoundResult(
             number=number,
@@ -117,11 +149,19 @@ class Rounds:
             seconds=time.perf_counter() - began,
             wire_bytes=wire_bytes,
             dropped=decision.dropped_phones(number, replies.dropped),
-            metrics=self._measured(reply) | metrics,
+            metrics=metrics,
         )
-        size = result.phones * payload(head)
-        down, up = algorithm.heads_down * size, algorithm.heads_up * size + reached.sent
-        return Reached(self._hand_out(before, result, head, state, decision.later, down=down, up=up))
+        after = replace(
+            before, number=number, head=head, state=state, waiting=tuple(decision.later), private=kept
+        )
+        return Reached(self._hand_out(after, result, released, reached.sent))
+
+    def _select(self, number: int) -> np.ndarray:
+        """The phones of round `number`, sorted by id."""
+        if self.job.private is not None:
+            return self.job.private.select(number)
+        plan = self.plan
+        return select(len(plan.sizes), plan.phones_per_round, seed=plan.seed, number=number)
 
     def _measured(self, reply: Reply) -> dict[str, float]:
         """The transforms' metrics for the round's record."""
@@ -136,7 +176,8 @@ class Rounds:
         sums, head, state = self.sums(form, before.head)
         seconds = time.perf_counter() - began
         result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
-        return self._hand_out(before, result, head, state, down=0, up=self.sums_bytes(sums, head))
+        after = replace(before, number=1, head=head, state=state)
+        return self._hand_out(after, result, sent=self.sums_bytes(sums, head))
 
     def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
         """The sums of all phones, the head solved from them, and a record of how it was chosen.
@@ -183,13 +224,13 @@ class Rounds:
         return own
 
     def _collect(
-        self, number: int, head: np.ndarray, phones: np.ndarray, state: State
+        self, number: int, head: np.ndarray, phones: np.ndarray, state: State, clip: float
     ) -> tuple[Replies, int]:
         """The replies of `phones`, once enough are usable, and the bytes on the wire.
 
         Updates that are too large only together are requested once more, each within an equal share.
         """
-        order, wire_bytes = self.plan.order(self.algorithm, number), 0
+        order, wire_bytes = self.plan.order(self.algorithm, number, clip), 0
         for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
             limited = replace(order, reach_limit=limit)
 
@@ -219,18 +260,23 @@ class Rounds:
         )  # fmt: skip
 
     def _received(self, reply: Reply, update: Update) -> RoundUpdates:
-        """The reply and its sum in the form the algorithm reads."""
+        """The reply and its sum in the form the algorithm reads; in a private run, the mean alone."""
+        mean, own = update.total / update.views, reply.own.get("heads")
+        if self.job.private is not None:
+            nobody = reply.phones[:0]
+            phones = nobody if own is None else reply.phones
+            return RoundUpdates(phones=phones, views=nobody, mean=mean, own=own, output=self.plan.output)
         views, steps = self._lengths(reply.phones)
         return RoundUpdates(
             phones=reply.phones,
             views=views,
-            mean=update.total / update.views,
+            mean=mean,
             updates=reply.each.get("updates"),
             losses=reply.each.get("losses"),
             steps=steps,
             output=self.plan.output,
             share=reply.update.views / int(self.plan.counts.sum()),
-            own=reply.own.get("heads"),
+            own=own,
             measured={name: reply.each[name] for name in self.algorithm.measures},
             rates=self.plan.rates(self.algorithm, reply.rounds),
         )
@@ -242,25 +288,29 @@ class Rounds:
         )
 
     def _hand_out(
-        self,
-        before: Checkpoint,
-        result: RoundResult,
-        head: np.ndarray,
-        state: State,
-        waiting: Sequence[Reply] = (),
-        *,
-        down: int,
-        up: int,
+        self, after: Checkpoint, result: RoundResult, released: "Released | None" = None, sent: int = 0
     ) -> Checkpoint:
-        """Evaluates the head and reports the round; `down` and `up` are bytes of real phones."""
-        found = self._judged(result.number, head, state)
-        record = result.record(found, down=down, up=up)
+        """Evaluates the head and reports the round; the selection of `after` is that of the round before.
+
+        `sent`: bytes that phones sent besides. A private run reports the bytes of the expected phones.
+        """
+        found = self._judged(result.number, after.head, after.state)
+        size, algorithm = payload(after.head), self.algorithm
+        down, up = (
+            result.phones * multiple * size * (not algorithm.closed_form)
+            for multiple in (algorithm.heads_down, algorithm.heads_up)
+        )
+        record = result.record(found, down=down, up=up + sent)
+        if released is not None:
+            self.job.on_unreleased(replace(record, metrics={**record.metrics, **released.unreleased}))
+            down, up = (n * size * released.update.phones for n in (algorithm.heads_down, algorithm.heads_up))
+            record = record.released(released.metrics, down=down, up=up)
         logging.getLogger("flwr").info(
-            "round %d: %d phones, %d dropped, %.3f s, training loss %s",
+            "round %d: %s phones, %d dropped, %.3f s, training loss %s",
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
         )
-        selection = before.selection.after(head, result.number, record.val_macro_f1)
-        reached = Checkpoint(result.number, head, selection, state=state, waiting=tuple(waiting))
+        selection = after.selection.after(after.head, result.number, record.val_macro_f1)
+        reached = replace(after, selection=selection)
         self.job.on_round(record, reached)
         return reached
 

@@ -16,6 +16,7 @@ from fer_models.pages.extensions import is_extension
 from fer_models.pages.options import as_toml
 from fer_models.pages.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
+from server.mechanisms.privacy.config import PrivacyConfig
 from simulations.mirrors.registry import MIRRORS
 from simulations.partitions.base import Partition
 from simulations.partitions.registry import PARTITIONS
@@ -127,6 +128,7 @@ class Config(Section):
     strategy: StrategyConfig = StrategyConfig()
     update: UpdateConfig = UpdateConfig()
     attack: AttackConfig = AttackConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()

@@ -17,6 +17,7 @@ from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig
 from server.job import Job, Plan
 from server.mechanisms.base import Mechanism
+from server.mechanisms.privacy.central import Central
 from server.scheduler import Barrier, Scheduler
 from server.strategies.registry import ALGORITHMS
 
@@ -31,6 +32,7 @@ class Recorder:
     def __init__(self) -> None:
         self.records: list[RoundRecord] = []
         self.states: list[Checkpoint] = []
+        self.unreleased: list[RoundRecord] = []
 
     def on_round(self, record: RoundRecord, state: Checkpoint) -> None:
         self.records.append(record)
@@ -51,9 +53,12 @@ def run(
     parts: PhoneHoldout | None = None,
     scheduler: Scheduler | None = None,
     mechanisms: tuple[Mechanism, ...] = (),
+    private: Central | None = None,
     **changes: object,
 ) -> Recorder:
     settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
+    if private is not None:
+        settings = {**settings, "min_phones": 0}
     plan = Plan(prepared=str(folder), sizes=shards.sizes, block=block, **settings)  # type: ignore[arg-type]
     head = new_head(CLASSES, WIDTH, seed=plan.seed)
     evaluation = evaluation or EvaluationConfig()
@@ -69,6 +74,8 @@ def run(
         validation_on_phones=parts,
         scheduler=scheduler or Barrier(),
         mechanisms=mechanisms,
+        private=private,
+        on_unreleased=recorder.unreleased.append,
     )
     serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
     return recorder

@@ -9,20 +9,20 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from fer_models.errors import InputError
-from server.mechanisms.privacy import losses
-from server.mechanisms.privacy.accountant import (
+from server.mechanisms.accounting import losses
+from server.mechanisms.accounting.accountant import (
     Event,
     epsilon,
     epsilon_either_way,
     epsilon_rdp,
     renyi,
 )
-from server.mechanisms.privacy.backend import accounting, silent
-from server.mechanisms.privacy.calibration import noise_multiplier, rounded_up
-from server.mechanisms.privacy.curve import POINTS, curve, points
-from server.mechanisms.privacy.guarantee import HEAD, guarantee
-from server.mechanisms.privacy.participation import Participation, participation
-from server.mechanisms.privacy.zcdp import epsilon_zcdp, rho
+from server.mechanisms.accounting.backend import accounting, silent
+from server.mechanisms.accounting.calibration import noise_multiplier, rounded_up
+from server.mechanisms.accounting.curve import POINTS, curve, points
+from server.mechanisms.accounting.guarantee import HEAD, guarantee
+from server.mechanisms.accounting.participation import Participation, participation
+from server.mechanisms.accounting.zcdp import epsilon_zcdp, rho
 
 
 def of(part: Participation, z: float, delta: float = 1e-5) -> float:

@@ -12,6 +12,7 @@ from fer_models.errors import InputError
 from fer_models.metrics import report
 from fer_models.run_folder.files import FORMAT
 from fer_models.run_folder.folder import ROUNDS, RunFolder, read_rounds
+from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import (
     AccuracySpread,
     AcrossPhones,
@@ -61,6 +62,18 @@ def test_rounds_of_the_format_before_are_read(tmp_path: Path) -> None:
     assert read_rounds(tmp_path) == [replace(expected, own_heads=None)]
 
 
+def private(summary: Summary) -> Summary:
+    facts = PrivacyFacts(
+        mechanism="central", unit="phone", neighbours="add-remove", epsilon=1.5, delta=1e-5,
+        noise_multiplier=1.1, accountant="pld", sampling="poisson", phones=10_000, per_round=100,
+        simulated_per_round=10, rounds=3, population=10_000, randomness="secret", clipping="fixed",
+        assumptions=("One.", "Two."),
+    )  # fmt: skip
+    return replace(
+        summary, privacy=facts, stopped_by="privacy", phones_trained=None, photos=None, wire_bytes=None
+    )
+
+
 def test_a_summary_is_read_as_it_was_written_and_holds_what_applies(tmp_path: Path) -> None:
     quality, _ = report(np.array([0, 0, 1]), np.array([0, 1, 1]), ("anger", "fear"))
     own = PersonalHeadQuality(**vars(quality), across_phones=ACROSS)
@@ -71,17 +84,18 @@ def test_a_summary_is_read_as_it_was_written_and_holds_what_applies(tmp_path: Pa
     for summary in (
         federated,
         central,
+        private(federated),
         replace(central, chosen={"C": 0.1, "converged": True, "tried": tried}),
     ):
         summary.write(tmp_path)
         assert Summary.read(tmp_path) == summary
     said = json.loads((tmp_path / "summary.json").read_text())
     names = {"format", *(field.name for field in fields(Summary))}
-    assert names - set(said) == {"partition_options", "rounds", "own_heads"}
+    assert names - set(said) == {"partition_options", "rounds", "own_heads", "privacy", "stopped_by"}
     assert (said["format"], said["chosen"]["tried"], said["across_phones"]) == (FORMAT, tried, None)
     federated.write(tmp_path)
     said = json.loads((tmp_path / "summary.json").read_text())
-    assert names - set(said) == {"epochs", "matched", "chosen"}
+    assert names - set(said) == {"epochs", "matched", "chosen", "privacy", "stopped_by"}
     assert said["own_heads"]["across_phones"]["classes"]["anger"]["accuracy"] is None
 
 

@@ -22,6 +22,11 @@ EXACT_BELOW = (
     2.0**51 * QUANTUM
 )  # rounding a term (below) is valid up to here; sums would be up to 4 times that
 _MAGIC = 1.5 * 2.0**52 * QUANTUM  # adding and subtracting it rounds to a multiple of QUANTUM
+_PER_UNIT = 1 / QUANTUM
+# Sum, square root, factor and products of an update's norm are off by less than 2^-31 of it, for up to
+# WITHIN_NUMBERS numbers; coordinates of a clip up to WITHIN_CLIP stay far below 2^53 quanta.
+_SURELY = 1 - 2.0**-30
+WITHIN_NUMBERS, WITHIN_CLIP = 2**22, 2.0**20
 LOSS_MAGIC = 1.5 * 2.0**52 * 2.0**-20  # the same for losses: coarser, as they add up to more
 
 # Reassociation lets the dot products be vectorised. No flag that assumes finite numbers: a head that
@@ -247,6 +252,39 @@ def add_exactly(total, head, start, weight):
             total[c, k] += (term + _MAGIC) - _MAGIC
 
 
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _square(head, start):
+    """The squared Euclidean norm of head - start, computed in float64."""
+    square = 0.0
+    for c in range(head.shape[0]):
+        for k in range(head.shape[1]):
+            d = np.float64(head[c, k]) - np.float64(start[c, k])
+            square += d * d
+    return square
+
+
+@njit(cache=True)
+def add_within(total, head, start, clip):
+    """Adds head - start to `total`, clipped to a norm of `clip` and rounded towards zero to QUANTUM.
+
+    The exact norm of what is added is at most `clip`: a norm computed in floating point proves nothing, and
+    rounding to the nearest could lengthen the update again. So it is scaled to a little less than the clip,
+    by more than all rounding together, and rounding towards zero only shortens it. An update within the clip
+    is only rounded; one that is less than a billionth below it may be shortened by as little. Returns the
+    norm before; an update whose norm is not finite adds nothing, and counts as 0.
+    """
+    norm = np.sqrt(_square(head, start))
+    if not np.isfinite(norm):
+        return 0.0
+    limit = clip * _SURELY
+    factor = 1.0 if norm <= limit else limit / norm
+    for c in range(head.shape[0]):
+        for k in range(head.shape[1]):
+            d = (np.float64(head[c, k]) - np.float64(start[c, k])) * factor
+            total[c, k] += np.trunc(d * _PER_UNIT) * QUANTUM
+    return norm
+
+
 @njit(cache=True)
 def _difference(out, head, start):
     """Writes head - start to `out`, computed in float64."""
@@ -278,6 +316,14 @@ def norms(updates):
                 square += updates[i, c, k] * updates[i, c, k]
         out[i] = np.sqrt(square)
     return out
+
+
+@njit(cache=True)
+def add_updates_within(total, updates, clip, norms):
+    """Adds every update of (k, C, D + 1) float64 as `add_within` does; fills `norms` (k,) before clipping."""
+    nothing = np.zeros_like(total)
+    for i in range(updates.shape[0]):
+        norms[i] = add_within(total, updates[i], nothing, clip)
 
 
 @njit(cache=True)
@@ -342,7 +388,7 @@ def class_weights(counts, out):
 @njit(cache=True, nogil=True)
 def train_phones(
     features, labels, rows, firsts, lasts, phones, weights, anchor, starts, batch, lr, adam, dropout, epochs,
-    key, pull, margin, prior, corrections, weighted, limit, total, each, reaches, losses,
+    key, pull, margin, prior, corrections, weighted, limit, clip, total, each, reaches, losses,
 ):  # fmt: skip
     """Trains every phone of `phones` (k,) for `epochs`; adds weight * (its head - its start) to `total`.
 
@@ -351,7 +397,8 @@ def train_phones(
     (0, ...) for none. `weighted`: whether losses are weighted by `class_weights`. Outputs: `each` (k or 0, C,
     D + 1), float32 or float64, the phones' updates; `reaches` (k,), weight * norm of each phone's update, nan
     if its numbers are not finite; `losses` (k,), each phone's training loss summed over its views. A phone
-    whose reach is not below `limit` adds nothing to `total`.
+    whose reach is not below `limit` adds nothing to `total`. With a `clip` above 0 every update is added as
+    `add_within` adds it, whatever the weights, and `reaches` are the norms before clipping.
     """
     head = np.empty_like(anchor)
     first = np.empty_like(anchor)
@@ -381,6 +428,11 @@ def train_phones(
                 batch, lr, adam, dropout, epoch_key, offsets, anchor, pull, correction, weights_of,
             )  # fmt: skip
             phone_loss += epoch_loss
+        if clip > 0:
+            sound = np.isfinite(phone_loss)
+            reaches[i] = add_within(total, head, start, clip) if sound else 0.0
+            losses[i] = (phone_loss + LOSS_MAGIC) - LOSS_MAGIC if sound else 0.0
+            continue
         far = distance(head, start)
         reaches[i] = weights[i] * far if np.isfinite(far) and np.isfinite(phone_loss) else np.nan
         losses[i] = (phone_loss + LOSS_MAGIC) - LOSS_MAGIC

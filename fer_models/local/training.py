@@ -28,6 +28,7 @@ class Update:
     phones: int
     loss: float  # training loss summed over the photos processed, exact as well
     reach: float  # bound of every partial sum in `total`; exact while below kernel.EXACT_BELOW
+    within: int = 0  # phones whose update was within `LocalWork.clip` before clipping; 0 without a clip
 
     def __add__(self, other: "Update") -> "Update":
         return Update(
@@ -37,6 +38,7 @@ class Update:
             self.phones + other.phones,
             self.loss + other.loss,
             self.reach + other.reach,
+            self.within + other.within,
         )
 
 
@@ -60,6 +62,9 @@ class LocalWork:
     transforms: "Changes | None" = None  # applied to updates before they are summed
     dtype: Any = np.float32  # of the phones' updates; exact in float64
     reach_limit: float = kernel.EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
+    # Above 0: updates are summed without weights, each with a norm that is surely within the clip, as
+    # `kernel.add_within` adds them; one that is not finite counts as zero, and no phone is left out.
+    clip: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def train_phones(held: PhoneData, phones: np.ndarray, work: LocalWork) -> Traine
         _read_only(head), _read_only(starts), train.batch, train.lr, train.optimizer == "adam", train.dropout,
         work.epochs, np.uint64(work.key), local.pull, local.margin, local.prior,
         _read_only(none if inputs.corrections is None else inputs.corrections), held.weighted,
-        work.reach_limit, total, updates, reaches, photo_losses,
+        work.reach_limit, work.clip, total, updates, reaches, photo_losses,
     )  # fmt: skip
     losses = _losses(held, phones, starts, reaches < work.reach_limit) if work.losses else None
     return trained(phones, (counts, sizes), work, (total, reaches, photo_losses), updates, losses)
@@ -143,15 +148,19 @@ def trained(
 ) -> Trained:
     """The result of `work`; `sums`: the total over phones below the limit, every phone's reach, nan if it is
     not finite, and its training loss, (k,) each; `numbers`: what phones count, and their views, (k,) int64.
+    With a clip the reaches are norms before clipping.
     """
     total, reaches, photo_losses = sums
+    within = int((reaches <= work.clip).sum()) if work.clip else 0
+    if work.clip:
+        reaches = np.minimum(reaches, work.clip)
     sound = reaches < work.reach_limit
     counts, views = (int(each[sound].sum()) for each in numbers)
     spent = photo_losses[sound]
     reach = float(reaches[sound].sum())
     return Trained(
         phones[sound],
-        Update(total, counts, views * work.epochs, int(sound.sum()), float(spent.sum()), reach),
+        Update(total, counts, views * work.epochs, int(sound.sum()), float(spent.sum()), reach, within),
         spent,
         phones[reaches >= work.reach_limit],
         updates[sound] if work.each else None,

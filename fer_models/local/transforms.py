@@ -93,7 +93,7 @@ class Transforms:
         work: LocalWork,
     ) -> Trained:
         """The result of `trainer` for `phones` (k,), sorted, with updates transformed before summation."""
-        plain = replace(work, transforms=None, each=True, dtype=np.float64)
+        plain = replace(work, transforms=None, each=True, dtype=np.float64, clip=0.0)
         most = max(1, _BYTES // (8 * work.head.size))
         parts = []
         for first in range(
@@ -102,7 +102,7 @@ class Transforms:
             block = self._context(held, phones[first : first + most], work.head)
             for places, views in self._groups(held, block):
                 part = replace(plain, inputs=work.inputs.of(first + places))
-                parts.append(self._block(trainer, views, _of(block, places), part, work.each))
+                parts.append(self._block(trainer, views, _of(block, places), part, work))
         return _joined(parts, work)
 
     def data_of(self, held: PhoneData, phones: np.ndarray, head: np.ndarray) -> Groups:
@@ -130,15 +130,16 @@ class Transforms:
         trainer: Callable[[PhoneData, np.ndarray, LocalWork], Trained],
         held: PhoneData,
         context: Context,
+        unclipped: LocalWork,
         work: LocalWork,
-        each: bool,
     ) -> Trained:
-        """Trains a block without summing, transforms its updates and sums those."""
+        """Trains a block as `unclipped` says, without summing, transforms its updates and sums those."""
         phones = context.phones
         counts = counted(held, phones)
-        weights = counts.astype(np.float64) if work.inputs.weights is None else work.inputs.weights
-        unsummed = replace(work.inputs, weights=np.zeros(len(phones)))
-        trained = trainer(held, phones, replace(work, inputs=unsummed))
+        own = unclipped.inputs
+        weights = counts.astype(np.float64) if own.weights is None else own.weights
+        unsummed = replace(own, weights=np.zeros(len(phones)))
+        trained = trainer(held, phones, replace(unclipped, inputs=unsummed))
         assert trained.updates is not None
         place = np.searchsorted(phones, trained.phones)
         context, weights, updates, metrics = _of(context, place), weights[place], trained.updates, Metrics()
@@ -151,18 +152,30 @@ class Transforms:
         reaches = weights * kernel.norms(updates)
         finite = np.all([np.isfinite(values) for values in (reaches, *metrics.values())], axis=0)
         sound, large = finite & (reaches < work.reach_limit), finite & (reaches >= work.reach_limit)
-        total = np.zeros(work.head.shape)
-        kernel.add_updates(total, updates[sound], weights[sound])
+        total, within = np.zeros(work.head.shape), 0
+        if work.clip:
+            sound, large = finite, np.zeros_like(finite)
+            norms = np.empty(int(sound.sum()))
+            kernel.add_updates_within(total, updates[sound], work.clip, norms)
+            within, reaches = int((norms <= work.clip).sum()), np.minimum(reaches, work.clip)
+        else:
+            kernel.add_updates(total, updates[sound], weights[sound])
         views, photo_losses = int(context.views[sound].sum()), trained.photo_losses[sound]
         reach, counted_in = float(reaches[sound].sum()), int(counts[place][sound].sum())
         return Trained(
             trained.phones[sound],
             Update(
-                total, counted_in, views * work.epochs, int(sound.sum()), float(photo_losses.sum()), reach
+                total,
+                counted_in,
+                views * work.epochs,
+                int(sound.sum()),
+                float(photo_losses.sum()),
+                reach,
+                within,
             ),
             photo_losses,
             trained.phones[large],
-            updates[sound].astype(np.float32) if each else None,
+            updates[sound].astype(np.float32) if work.each else None,
             None if trained.losses is None else trained.losses[sound],
             {name: values[sound] for name, values in metrics.items()},
         )

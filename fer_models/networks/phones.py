@@ -95,6 +95,11 @@ class NetworkPhones:
                 if work.losses:
                     losses[place] = self._loss(held, own, start)
                 head, summed = self._phone(held, own, start, int(phone), place, work)
+                if work.clip:
+                    sound = np.isfinite(summed)
+                    reaches[place] = kernel.add_within(total, head, start, work.clip) if sound else 0.0
+                    photo_losses[place] = (summed + kernel.LOSS_MAGIC) - kernel.LOSS_MAGIC if sound else 0.0
+                    continue
                 far = float(np.linalg.norm(head - start))
                 if not np.isfinite(far + summed):
                     continue

@@ -13,6 +13,7 @@ from fer_models.run_folder.rounds import RoundRecord, Totals
 from fer_models.text import printable
 
 ROUNDS = "rounds.jsonl"
+UNRELEASED = "unreleased.jsonl"  # of a private run: the same lines with what it must not release
 PHONES = "phones"  # the table of scores per phone, .csv
 
 
@@ -54,6 +55,11 @@ class RunFolder:
         except OSError as error:
             raise with_path(error, self.rounds_path) from error
 
+    def append_unreleased(self, record: RoundRecord) -> None:
+        """Appends a line to unreleased.jsonl, which nothing of ours reads."""
+        with (self.path / UNRELEASED).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(versioned(record)) + "\n")
+
     def _check(self) -> None:
         """RunError if rounds.jsonl does not have the length it had after the last write."""
         if self._written is None:
@@ -79,6 +85,10 @@ class RunFolder:
         """
         totals = Totals()
         self._written = None
+        if (exact := self.path / UNRELEASED).exists():
+            kept = exact.read_bytes().splitlines()[:number]
+            with whole_file(exact) as temporary:
+                temporary.write_bytes(b"".join(line + b"\n" for line in kept))
         if not self.rounds_path.exists():
             return totals
         lines = self.rounds_path.read_bytes().splitlines()[:number]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from fer_models.run_folder.files import APPLIES, Record
+from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import AcrossPhones, PersonalHeadQuality, Quality
 
 Kind = Literal["federated", "centralized", "local"]
@@ -45,14 +46,14 @@ class Trained:
 class TrainingCost:
     """The total cost of all rounds or epochs."""
 
-    phones_trained: int  # phone-updates over all rounds
+    phones_trained: int | None  # phone-updates over all rounds; None in private runs
     phones_dropped: int = 0  # phone-updates that could not be used
-    photos: int  # views processed
-    bytes_down: int  # payload that real phones would receive
+    photos: int | None  # views processed; None in private runs, like the next one but two
+    bytes_down: int  # payload that real phones would receive; in private runs, those expected in a round
     bytes_up: int  # and send
-    wire_bytes: int  # payload of the simulation's own messages
+    wire_bytes: int | None  # payload of the simulation's own messages
     seconds_training: float  # without evaluation and start-up
-    phones_per_second: float  # phones_trained / seconds_training
+    phones_per_second: float  # phones_trained / seconds_training; in private runs, those expected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,15 @@ class Summary(Trained, Quality, TrainingCost, PhotoCost, Record):
     classes: tuple[str, ...]
     across_phones: AcrossPhones | None = None  # None if phones are not evaluated individually
     own_heads: PersonalHeadQuality | None = field(default=None, metadata=APPLIES)  # if there are any
+    privacy: PrivacyFacts | None = field(default=None, metadata=APPLIES)  # of a private run
+    stopped_by: str | None = field(default=None, metadata=APPLIES)  # what ended it early: "privacy"
     seconds: float  # of the whole command
     head_sha256: str  # of the file head.safetensors
     versions: Mapping[str, str]  # of Python and of the libraries that affect results
+
+    @property
+    def updates(self) -> int:
+        """Phone-updates over all rounds; of a private run, those expected."""
+        if self.privacy is not None:
+            return self.privacy.simulated_per_round * self.privacy.rounds
+        return self.phones_trained or 0

@@ -19,6 +19,7 @@ move every coordinate by about lr, however small its update, and v lets no later
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from server.strategies.bounds import Decay, Positive
 @dataclass(frozen=True)
 class Adaptive(Algorithm):
     """Common base of the three; `tau` keeps the divisor of coordinates that hardly move away from 0."""
+
+    mean_only: ClassVar[bool] = True
 
     lr: Positive = 0.03
     beta1: Decay = 0.9

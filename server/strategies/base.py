@@ -48,6 +48,9 @@ class Algorithm(ABC):
     # Personal heads: none, besides this one, instead of it, or in place of a part of it.
     own: ClassVar[Literal["", "beside", "instead", "partly"]] = ""
     trains: ClassVar[Literal["any", "linear", "network"]] = "any"  # linear heads, whole networks, or both
+    # Whether its step reads nothing of a round but the mean, also one over phones that count equally: then a
+    # mean that is private serves it. In private runs it gets nothing else.
+    mean_only: ClassVar[bool] = False
     closed_form: ClassVar[bool] = False  # whether phones send sums once instead of rounds: closed_form.py
     plain_sgd: ClassVar[bool] = False  # whether its phones must run plain SGD: train.optimizer, or `sgd_rate`
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes

@@ -27,6 +27,7 @@ _CHOSEN = "chosen"  # in the state: what was chosen, as JSON
 class ClosedForm(FedAvg, ABC):
     """One round of sums, from which `solve` computes the head; `step` is never called."""
 
+    mean_only: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
     sums: ClassVar[type[Sums]] = Moments
 

@@ -5,6 +5,7 @@ Decentralized Data", 2017, arXiv:1602.05629, algorithm 1.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from server.strategies.base import Algorithm, RoundUpdates, State, moved
 @dataclass(frozen=True)
 class FedAvg(Algorithm):
     """head + mean."""
+
+    mean_only: ClassVar[bool] = True
 
     def step(self, head: np.ndarray, received: RoundUpdates, state: State) -> tuple[np.ndarray, State]:
         """The mean of the phones' heads."""

@@ -10,6 +10,7 @@ A constant mean update ends up moving the head by lr / (1 - momentum) times itse
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from server.strategies.bounds import Decay, Positive
 @dataclass(frozen=True)
 class FedAvgM(Algorithm):
     """Momentum over the mean updates; equals FedAvg for momentum 0 and lr 1."""
+
+    mean_only: ClassVar[bool] = True
 
     lr: Positive = 1.0
     momentum: Decay = 0.9

@@ -25,6 +25,8 @@ from server.strategies.fedavg import FedAvg
 class FedNova(FedAvg):
     """The mean over phones of the update per step, times the mean number of steps."""
 
+    mean_only: ClassVar[bool] = False
+
     local_lr: Rate | None = None  # None: train.lr
     plain_sgd: ClassVar[bool] = True
 

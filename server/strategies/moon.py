@@ -24,6 +24,8 @@ _PREVIOUS = "previous"  # the name of the phones' networks in the state
 class Moon(FedAvg):
     """FedAvg with a contrastive term; mu and temperature as in the paper."""
 
+    mean_only: ClassVar[bool] = False
+
     mu: Weight = 1.0
     temperature: Positive = 0.5
     needs_updates: ClassVar[bool] = True  # to keep what real phones keep: their own trained network

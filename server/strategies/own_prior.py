@@ -29,6 +29,8 @@ _COUNTS = "counts"  # the name of the phones' class counts in the state
 class OwnPrior(FedAvg):
     """FedAvg, plus a bias for each phone; `smoothing` views with the frequencies of all join its own."""
 
+    mean_only: ClassVar[bool] = False
+
     smoothing: Positive = 10.0
     measures: ClassVar[tuple[str, ...]] = ("class_counts",)
 

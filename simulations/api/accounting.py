@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.mechanisms.privacy.guarantee import Guarantee
+    from server.mechanisms.accounting.guarantee import Guarantee
 
 
 def privacy(
@@ -23,8 +23,8 @@ def privacy(
     `per_round`: expected phones, 0: all. `delta` None: phones^-1.1. `neighbours` None: "add-remove", and
     "replace" for `sampling="fixed"`. `parameters`: numbers in an update; None: those of the default head.
     """
-    from server.mechanisms.privacy.guarantee import HEAD, guarantee
-    from server.mechanisms.privacy.participation import participation
+    from server.mechanisms.accounting.guarantee import HEAD, guarantee
+    from server.mechanisms.accounting.participation import participation
 
     return guarantee(
         participation(phones, per_round, rounds, sampling, neighbours),

@@ -131,7 +131,7 @@ def _row(name: str, said: Summary) -> str:
     cells = (
         percent(said.accuracy),
         f"{said.macro_f1:.3f}",
-        f"{said.photos:,}",
+        "" if said.photos is None else f"{said.photos:,}",
         duration(said.seconds_training),
     )
     return f"<tr><th>{esc(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

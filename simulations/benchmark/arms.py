@@ -139,7 +139,7 @@ def _with_features(done: Sequence[CellRun]) -> float | None:
 
 def _phone_epochs(run: CellRun) -> float:
     """Passes of a phone over its photos, summed over phones and rounds."""
-    return float(run.summary.phones_trained * run.local_epochs)
+    return float(run.summary.updates * run.local_epochs)
 
 
 def _curve(done: Sequence[CellRun]) -> Curve | None:
@@ -191,7 +191,9 @@ def _cost_to(run: CellRun, goal: float, measure: str) -> tuple[float, float, flo
     scores = ((record.round, getattr(record, measure)) for record in run.rounds)
     first = next((number for number, score in scores if score is not None and score >= goal), None)
     until = [record for record in run.rounds if first is None or record.round <= first]
-    each = _phone_epochs(run) / max(1, run.summary.phones_trained)
-    phones = sum(record.phones for record in until) * each
+    each = _phone_epochs(run) / max(1, run.summary.updates)
+    private = run.summary.privacy
+    expected = private.simulated_per_round if private else 0
+    phones = sum(expected if record.phones is None else record.phones for record in until) * each
     sent = sum(record.bytes_down + record.bytes_up for record in until)
     return float(first is not None), float(len(until)), phones, float(sent)

@@ -119,7 +119,7 @@ def _federated(config: Config, world: World, prepared: Prepared, log: RunFolder)
     with begun("process", 1, log.path / "logs") as run:
         rounds = Rounds(request, Display(quiet=True), world, prepared, ExistingGrid(run, 1))
         start, took = rounds.start(log)
-        return rounds.train(log, start, took, time.perf_counter())[0].number
+        return rounds.train(log, start, took, time.perf_counter()).selection.number
 
 
 def _central(config: Config, world: World, prepared: Prepared, log: RunFolder) -> int:

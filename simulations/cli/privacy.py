@@ -11,7 +11,7 @@ from fer_models.text import many
 from simulations.cli.options import Quiet
 
 if TYPE_CHECKING:
-    from server.mechanisms.privacy.guarantee import Guarantee
+    from server.mechanisms.accounting.guarantee import Guarantee
 
 _WIDTH = 80  # columns, at most
 
@@ -54,8 +54,8 @@ def privacy(
 ) -> None:
     """Compute what noise guarantees, or what noise a budget takes.
 
-    Give --phones, --rounds, and either --epsilon or --noise-multiplier. Nothing is run, and runs add no such
-    noise yet.
+    Give --phones, --rounds, and either --epsilon or --noise-multiplier. Nothing is run: private runs have
+    privacy.mechanism = "central".
     """
     if phones is None or rounds is None:
         missing = "--phones" if phones is None else "--rounds"
@@ -100,6 +100,6 @@ def text(found: "Guarantee") -> str:
 
 def _up(epsilon: float) -> str:
     """In four digits, never too small."""
-    from server.mechanisms.privacy.calibration import rounded_up
+    from server.mechanisms.accounting.calibration import rounded_up
 
     return f"{rounded_up(epsilon, 4) if epsilon else 0:.4g}"

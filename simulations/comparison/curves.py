@@ -6,7 +6,6 @@ Few runs share a figure. More than the page can tell apart get a figure each, be
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape as esc
-from itertools import accumulate
 from math import isfinite
 
 from fer_models.run_folder.rounds import RoundRecord
@@ -55,8 +54,8 @@ def _figure(title: str, runs: Sequence[Run], axis: str, rounds: bool) -> str:
     for run in runs:
         ys = [_finite(value(line)) for line in run.rounds]
         if any(y is not None for y in ys):
-            views = list(accumulate(line.photos for line in run.rounds))
-            lines.append(charts.Curve(run.series, [r.round for r in run.rounds] if rounds else views, ys))
+            xs = [float(r.round) for r in run.rounds] if rounds else run.views_seen
+            lines.append(charts.Curve(run.series, xs, ys))
             last.append(f"{run.name} {[y for y in ys if y is not None][-1]:.3f}")
     if not lines:
         return ""

@@ -106,7 +106,7 @@ def _numbers(runs: Sequence[Run]) -> str:
                 "" if worst is None else percent(worst),
                 run.steps,
                 f"{said.phones:,}" if said.phones else "",
-                f"{said.photos:,}",
+                "" if said.photos is None else f"{said.photos:,}",
                 size(said.bytes_down + said.bytes_up) if said.phones else "",
                 duration(said.seconds_training),
             ]

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable, Sequence
 from html import escape as esc
-from itertools import accumulate
 from math import isfinite
 
 import numpy as np
@@ -31,7 +30,7 @@ def training(every: list[Run]) -> str:
         )
     if not shown:
         return section("Training", paragraph("No round was recorded."))
-    lines = {each.series: list(accumulate(r.photos for r in each.rounds)) for each in shown}
+    lines = {each.series: each.views_seen for each in shown}
     support = run.data.photos.validation
     always = max(support.values()) / sum(support.values())
     panels = [
@@ -102,7 +101,7 @@ def _marks(run: Run, views: Sequence[float]) -> list[tuple[float, str]]:
     return [(views[n - 1], f"{run.step} {n}" if n == first else f"{n:,}") for n in wanted]
 
 
-def _ends(shown: list[Run], lines: dict[int, list[int]]) -> str:
+def _ends(shown: list[Run], lines: dict[int, list[float]]) -> str:
     """The legend, combined with the table of last values."""
     rows = []
     for each in shown:
@@ -111,7 +110,7 @@ def _ends(shown: list[Run], lines: dict[int, list[int]]) -> str:
             [
                 f'<span class="run">{charts.swatch(each.series)}<span>{esc(each.name)}</span></span>',
                 each.steps,
-                f"{lines[each.series][-1]:,}",
+                f"{lines[each.series][-1]:,.0f}",
                 "" if accuracy is None else percent(accuracy),
                 "" if f1 is None else f"{f1:.3f}",
                 "" if loss is None else f"{loss:.3f}",

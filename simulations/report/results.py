@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,16 @@ class Run:
         """One of the scores on the test photos, by its name in summary.json."""
         value: float = getattr(self.summary, name)
         return value
+
+    @property
+    def views_seen(self) -> list[float]:
+        """The views processed until the end of each round or epoch; of a private run, those expected."""
+        said = self.summary
+        if said.privacy is None:
+            return list(accumulate(line.photos or 0 for line in self.rounds))
+        share = said.privacy.simulated_per_round / said.phones
+        each = share * sum(self.data.views.values()) * self.config.federation.local_epochs
+        return [number * each for number in range(1, len(self.rounds) + 1)]
 
     @property
     def confusion(self) -> np.ndarray:

@@ -26,7 +26,7 @@ def setup(run: Run) -> str:
         ("Photos", source),
         ("In use", f"{total:,} photos" + (f" of {people.total:,} people" if people else "")),
         ("Split", _split(run)),
-        ("Training", f"{run.steps}, {s.photos:,} views processed"),
+        ("Training", f"{run.steps}, {_views(run)}"),
         *(_phones(run) if run.federated else []),
         ("Local update" if run.federated else "Optimiser", _update(run)),
         *([("Updates", words)] if run.federated and (words := _transforms(run)) else []),
@@ -109,7 +109,9 @@ def _update(run: Run) -> str:
 def _transforms(run: Run) -> str:
     """How updates were transformed before aggregation, and how many were clipped; "" if they were not."""
     words = [step.words for step in chosen(run.config.update, run.config.attack)]
-    clipped = [(line.phones, line.metrics["clipped"]) for line in run.rounds if "clipped" in line.metrics]
+    clipped = [
+        (line.phones or 0, line.metrics["clipped"]) for line in run.rounds if "clipped" in line.metrics
+    ]
     if clipped:
         share = sum(phones * part for phones, part in clipped) / (sum(phones for phones, _ in clipped) or 1)
         words.append(f"{percent(share)} of all updates were clipped")
@@ -187,7 +189,8 @@ def cost(run: Run, baselines: list[Run]) -> str:
     time = f'<div class="strip" aria-hidden="true">{strip}</div>{numbers}'
     if not run.federated:
         return section("Time", f"<div>{time}</div>")
-    speed = f"{s.phones_trained:,} phone updates, {s.phones_per_second:,.0f} phones per second of training."
+    updates = f"{s.updates:,} phone updates{' expected' if s.privacy else ''}"
+    speed = f"{updates}, {s.phones_per_second:,.0f} phones per second of training."
     if dropped := s.phones_dropped:
         speed += f" {dropped:,} updates were unusable and were dropped; rounds.jsonl lists them."
     return section(
@@ -199,7 +202,7 @@ def cost(run: Run, baselines: list[Run]) -> str:
 
 
 def _traffic(s: Summary) -> str:
-    updates, phones = s.phones_trained or 1, s.phones or 1
+    updates, phones = s.updates or 1, s.phones or 1
     rows = [
         [name, size(total / updates), size(total / phones), size(total)]
         for name, total in (
@@ -207,7 +210,9 @@ def _traffic(s: Summary) -> str:
             ("Up: the update", s.bytes_up),
         )
     ]
-    wire = f" The simulation itself moved {size(s.wire_bytes)} between its nodes."
+    wire = ""
+    if s.wire_bytes is not None:
+        wire = f" The simulation itself moved {size(s.wire_bytes)} between its nodes."
     head = ["Direction", "A phone, one round", "A phone, whole run", "All phones"]
     return table("Traffic", head, rows) + paragraph(
         f"Payload of heads and updates; the middle column is the mean over all phones.{wire}", "small"
@@ -238,3 +243,10 @@ def again(run: Run) -> str:
         f'<h3>Files beside this page</h3><ul class="files">{items}</ul>',
         f"<details><summary>Every setting</summary><pre>{esc(run.settings)}</pre></details>",
     )
+
+
+def _views(run: Run) -> str:
+    """The views processed, or expected to be."""
+    if run.summary.photos is None:
+        return f"{run.views_seen[-1]:,.0f} views expected to be processed"
+    return f"{run.summary.photos:,} views processed"

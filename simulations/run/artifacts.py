@@ -6,6 +6,7 @@ The test photos are evaluated here, once.
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.examples import FOLDER, Example, write_examples
 from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import Quality
 from fer_models.run_folder.rounds import Totals
 from fer_models.run_folder.summary import PhotoCost, Summary, Trained, TrainingCost
@@ -71,12 +73,14 @@ def write_artifacts(
     own: PersonalHeads | None = None,
     classifier: Callable[[np.ndarray], Classifier] = LinearHead,
     timed: bool = True,
+    private: PrivacyFacts | None = None,
 ) -> Summary:
     """Evaluates the selected classifier on the test photos and writes everything; returns the summary.
 
     `began` is when the run started, by time.perf_counter; `own` the phones' personal heads, if any, which
     are the result of a run of kind "local"; `classifier` turns such a head into a classifier. `timed`:
-    whether the time to classify a photo is measured.
+    whether the time to classify a photo is measured. `private`: what a private run guarantees; then no count
+    of its phones is written.
     """
     path, config = log.path / "head.safetensors", world.config
     save_head(path, selection.head.arrays(), _metadata(world))
@@ -90,7 +94,7 @@ def write_artifacts(
     summary = Summary(
         **vars(trained),
         **vars(quality),
-        **vars(_cost(took)),
+        **vars(_cost(took) if private is None else _expected_cost(took, private)),
         **vars(_cost_of_photo(world, selection.head, timed)),
         model=config.model.name,
         balance=config.data.balance,
@@ -102,6 +106,8 @@ def write_artifacts(
         classes=world.table.classes,
         across_phones=across,
         own_heads=own_quality,
+        privacy=private,
+        stopped_by="privacy" if private is not None and private.rounds < config.rounds else None,
         seconds=time.perf_counter() - began,
         head_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         versions=versions(),
@@ -157,6 +163,12 @@ def _cost(took: Totals) -> TrainingCost:
         seconds_training=took.seconds,
         phones_per_second=took.phones / took.seconds if took.phones else 0.0,
     )
+
+
+def _expected_cost(took: Totals, private: PrivacyFacts) -> TrainingCost:
+    """Of a private run: without what tells who took part."""
+    known = replace(_cost(took), phones_trained=None, photos=None, wire_bytes=None)
+    return replace(known, phones_per_second=private.simulated_per_round * took.rounds / took.seconds)
 
 
 def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:

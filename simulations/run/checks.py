@@ -6,6 +6,7 @@ from fer_models.models import MODELS
 from fer_models.updates import chosen
 from server.strategies.registry import check_optimizer, check_phones, make
 from simulations.config import Config
+from simulations.run.private import check_private
 
 _TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 
@@ -19,6 +20,7 @@ def check_federated(config: Config) -> None:
             f" model.name to one of {known}"
         )
     _check_strategy(config)
+    check_private(config)
 
 
 def _check_strategy(config: Config) -> None:

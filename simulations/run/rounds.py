@@ -29,12 +29,14 @@ from server.strategies.personal_heads import PersonalHeads
 from server.strategies.registry import make
 from simulations.run.central import show
 from simulations.run.mirroring import Mirrors
+from simulations.run.private import mechanism
 from simulations.run.request import Request
 from simulations.terminal.display import Display
 from simulations.world.prepare import Prepared, World
 
 if TYPE_CHECKING:
     from fer_models.networks.phones import NetworkPhones
+    from server.mechanisms.privacy.central import Central
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ class ExistingGrid:
     run: Callable[[Job], None]  # runs the job on it
     nodes: int  # how many it has
     devices: bool = False  # whether each node is a phone, with its own photos
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where the rounds ended."""
+
+    selection: Selection[Classifier]  # the head to report
+    chosen: Chosen  # what was chosen for it on the validation photos
+    rounds: int  # that were trained: fewer than configured if the privacy budget was spent
+    private: "Central | None"
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,13 @@ class Rounds:
 
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
-    ) -> tuple[Selection[Classifier], Chosen]:
-        """Trains the remaining rounds, adding their cost to `took`; returns the head to report and what was
-        chosen for it on the validation photos. Each round is passed on to `mirrors`, if any.
-        """
+    ) -> Reached:
+        """Trains the remaining rounds and adds their cost to `took`; `mirrors`, if any, get each of them."""
         config, prepared = self.request.config, self.prepared
         states = [start]
+        private, rounds = mechanism(config, log.path, start.number), config.rounds
+        if private is not None:
+            rounds = min(rounds, private.plan.rounds)
         plan = self._plan((log.path / "prepared").absolute())
 
         with self.display.stage("Federated training", unit="rounds") as step:
@@ -75,16 +88,16 @@ class Rounds:
                     mirrors.add(record)
                 took.add(record)
                 states[:] = [state]
-                if record.round % config.checkpoint.every == 0 or record.round == config.rounds:
+                if record.round % config.checkpoint.every == 0 or record.round == rounds:
                     log.settle()
                     replace(state, seconds=time.perf_counter() - began).save(log.path)
-                show(step, record, config.rounds)
+                show(step, record, rounds)
 
-            step(start.number, config.rounds)
+            step(start.number, rounds)
             job = Job(
                 plan=plan,
                 start=start,
-                rounds=config.rounds,
+                rounds=rounds,
                 nodes=self.through.nodes,
                 evaluation=config.evaluation,
                 validation=prepared.validation,
@@ -94,17 +107,22 @@ class Rounds:
                 adapting=(adapting := self._adapting()),
                 on_adapted=lambda heads: PersonalHeads(adapting, heads).save(log.path),
                 recipe=self._recipe if self.request.devices else None,
+                private=private,
+                on_unreleased=log.append_unreleased,
             )
-            if start.number < config.rounds or (len(adapting) and personal_heads.load(log.path) is None):
+            if start.number < rounds or (len(adapting) and personal_heads.load(log.path) is None):
                 self.through.run(job)
             if (kept := personal_heads.of(states[0].state)) is not None:
                 kept.save(log.path)
-            if (reached := states[0].number) < config.rounds:
-                raise RunError(f"the simulation ended after round {reached} of {config.rounds}")
-        chosen = states[0].selection
+            reached = states[0]
+            if reached.number < rounds:
+                if private is None or private.may_go_on(reached.number + 1):
+                    raise RunError(f"the simulation ended after round {reached.number} of {rounds}")
+                replace(reached, seconds=time.perf_counter() - began).save(log.path)
+        chosen = reached.selection
         model = self.classifier(chosen.head)
         selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
-        return selection, self.algorithm.chosen(states[0].state)
+        return Reached(selection, self.algorithm.chosen(reached.state), reached.number, private)
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
@@ -127,7 +145,7 @@ class Rounds:
             train=config.train,
             seed=config.run.train,
             strategy=config.strategy,
-            min_phones=federation.min_phones,
+            min_phones=0 if config.privacy.private else federation.min_phones,
             stamp=files,
             transforms=written(config.update, config.attack),
             classes=len(config.data.classes),

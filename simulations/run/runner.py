@@ -15,7 +15,7 @@ from fer_models.data.images import ImageTable
 from fer_models.errors import InputError
 from fer_models.machine.cache import sweep_up
 from fer_models.run_folder.folder import RunFolder
-from fer_models.run_folder.summary import Chosen, Kind, Summary, Trained
+from fer_models.run_folder.summary import Kind, Summary, Trained
 from fer_models.text import printable
 from server.strategies import personal_heads
 from simulations.mirrors.registry import check_installed
@@ -25,8 +25,9 @@ from simulations.run.begin import Requested, begin
 from simulations.run.central import Central
 from simulations.run.checks import check_federated
 from simulations.run.mirroring import mirrored
+from simulations.run.private import forget_key, private_facts
 from simulations.run.request import Request, check_cache, locked
-from simulations.run.rounds import ExistingGrid, Rounds
+from simulations.run.rounds import ExistingGrid, Reached, Rounds
 from simulations.terminal.display import Display
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey, world_of
@@ -141,7 +142,7 @@ class _Run:
         with mirrored(
             config, log, log.path, experiment=experiment, federated=True, display=display
         ) as mirrors:
-            selection, chosen = rounds.train(log, start, took, began, mirrors)
+            reached = rounds.train(log, start, took, began, mirrors)
             trained()
             baselines = self._baselines(log)
             simulated = not self.request.devices
@@ -150,18 +151,22 @@ class _Run:
                 log,
                 self.world,
                 self.prepared,
-                selection,
+                reached.selection,
                 took,
-                self._trained("local" if rounds.algorithm.own == "instead" else "federated", through, chosen),
+                self._trained(
+                    "local" if rounds.algorithm.own == "instead" else "federated", through, reached
+                ),
                 began=began,
                 own=personal_heads.load(log.path),
                 classifier=rounds.classifier,
                 timed=not self.request.brief,
+                private=private_facts(config, reached.private, reached.rounds),
             )
+            forget_key(log.path)
             mirrors.end(summary)
         return self._report(summary, baselines)
 
-    def _trained(self, kind: Kind, through: ExistingGrid, chosen: Chosen) -> Trained:
+    def _trained(self, kind: Kind, through: ExistingGrid, reached: Reached) -> Trained:
         """What was trained on the phones."""
         config, federation = self.request.config, self.request.config.federation
         simulated = not self.request.devices
@@ -171,8 +176,8 @@ class _Run:
             partition=federation.partition if simulated else "devices",
             alpha=federation.model_dump()["alpha"] if simulated else None,
             partition_options=federation.options() if simulated else {},
-            rounds=config.rounds,
-            chosen=chosen or None,
+            rounds=reached.rounds,
+            chosen=reached.chosen or None,
             phones=federation.phones,
             nodes=through.nodes,
             experiment=self.request.experiment,

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import AcrossPhones
 from fer_models.run_folder.summary import Summary
 from simulations.report import results
@@ -28,6 +29,7 @@ Named = tuple[str, Summary]  # a baseline's name and its summary
 def compare(summary: Summary, baselines: list[Named], page: Path | None) -> RenderableType:
     """Runs side by side, then run minus each baseline, paired by photo if the files beside `page` allow."""
     parts: list[RenderableType] = ["", _table([(summary.kind, summary), *baselines])]
+    parts += [Text(line, style="dim") for line in _private(summary.privacy)]
     if left_out := _too_few(summary.across_phones):
         parts += [Text(left_out, style="dim")]
     runs = results.read_all(page.parent) if page and (page.parent / "summary.json").is_file() else []
@@ -56,9 +58,19 @@ def _table(runs: list[Named]) -> Table:
     table.add_row("trained for", *map(_steps, every))
     if any(each.phones_dropped for each in every):  # unusable updates
         table.add_row("dropped", *(f"{each.phones_dropped:,}" for each in every))
-    table.add_row("views seen", *(f"{each.photos:,}" for each in every))
+    table.add_row("views seen", *("" if each.photos is None else f"{each.photos:,}" for each in every))
     table.add_row("training time", *(duration(each.seconds_training) for each in every))
     return table
+
+
+def _private(facts: PrivacyFacts | None) -> list[str]:
+    """What a private run guarantees, in lines; none of others."""
+    if facts is None:
+        return []
+    lines = [f"  private for a {facts.unit}: epsilon {facts.epsilon:.4g}, delta {facts.delta:.3g}"]
+    if facts.population:
+        lines += [f"  that is for a population of {facts.population:,}, not for the simulated phones"]
+    return lines
 
 
 def _worst_tenth(summary: Summary) -> str:

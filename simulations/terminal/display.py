@@ -21,6 +21,7 @@ from rich.text import Text
 from fer_models.run_folder.summary import Summary
 from simulations.engines.surroundings import on_terminal
 from simulations.report.page import duration
+from simulations.report.privacy_page import stopped
 from simulations.terminal import notebook
 from simulations.terminal.comparison import compare
 from simulations.terminal.progress import Stage, Step
@@ -127,6 +128,8 @@ class Display:
         if page:
             self._console.print()
             self._console.print(Text(self._printable(f"Open {_near(page)}")), soft_wrap=True)
+        if line := stopped(summary):
+            self._console.print(Text(self._printable(line)), soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live area: nothing between stages."""

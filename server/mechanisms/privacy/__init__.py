@@ -1,10 +1,7 @@
-"""Differential privacy of a phone: what a number of noisy rounds guarantees, and how much noise that takes.
+"""Differential privacy of a phone: what a private run adds, and what it says of it.
 
-In: how phones take part (participation.py), a noise multiplier or an epsilon, a delta. Out: a guarantee with
-its assumptions (guarantee.py), and epsilon after each round (curve.py). Pure NumPy and SciPy on Google's
-dp-accounting, which is imported only where it is used (backend.py). The
-parts of a mechanism stand beside them, and are used by no run yet: noise on the lattice of exact sums
-(discrete_gaussian.py), and updates on it whose norm is surely within the clip (clipping.py).
-
-To add a way of sampling phones, write a class in sampling.py and a line in its table.
+In: section `privacy` of the settings (config.py) and the exact sum of a round's clipped updates. Out: the
+plan of a run with epsilon after each round (plan.py), the noisy sum (central.py), the guarantee with its
+assumptions (statement.py). Noise is drawn on the lattice of exact sums (discrete_gaussian.py, from the coins
+of coins.py), and what that costs is accounted (lattice.py). Pure NumPy: it knows no Flower.
 """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from server.mechanisms.privacy.backend import accounting
+from server.mechanisms.accounting.backend import accounting
 
 FINE, COARSE = 20_000, 4_000  # points of a round's distribution, at most: for claims, and while searching
 _TAIL = 10.0  # standard deviations of the noise; what lies beyond counts as lost (probability 8e-24)

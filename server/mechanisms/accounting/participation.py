@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from fer_models.errors import InputError
-from server.mechanisms.privacy.sampling import Neighbours, Sampling, neighbours_of, sampling_named
+from server.mechanisms.accounting.sampling import Neighbours, Sampling, neighbours_of, sampling_named
 
+LEAST_NOISE, MOST_NOISE = 0.01, 10_000.0  # multipliers
 MOST_PHONES = 10**10
 MOST_ROUNDS = 10**5
 

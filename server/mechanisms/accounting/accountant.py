@@ -15,9 +15,9 @@ from typing import Any
 
 from scipy.optimize import brentq
 
-from server.mechanisms.privacy.backend import accounting, silent
-from server.mechanisms.privacy.losses import FINE, composed, one_round
-from server.mechanisms.privacy.participation import Participation
+from server.mechanisms.accounting.backend import accounting, silent
+from server.mechanisms.accounting.losses import FINE, composed, one_round
+from server.mechanisms.accounting.participation import Participation
 
 MOST_EPSILON, _EXACT = 1e5, 1e-9  # of epsilons: the greatest, and how exactly they are found
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.errors import InputError
-from server.mechanisms.privacy.accountant import MOST_EPSILON, Event, epsilon_either_way, epsilon_rdp
-from server.mechanisms.privacy.accountant import epsilon as epsilon_of_rounds
-from server.mechanisms.privacy.calibration import LEAST, MOST, rounded_up
-from server.mechanisms.privacy.calibration import noise_multiplier as calibrated
-from server.mechanisms.privacy.participation import Participation
-from server.mechanisms.privacy.sampling import SAMPLINGS
+from server.mechanisms.accounting.accountant import MOST_EPSILON, Event, epsilon_either_way, epsilon_rdp
+from server.mechanisms.accounting.accountant import epsilon as epsilon_of_rounds
+from server.mechanisms.accounting.calibration import by_rdp, rounded_up
+from server.mechanisms.accounting.calibration import noise_multiplier as calibrated
+from server.mechanisms.accounting.curve import Accountant
+from server.mechanisms.accounting.participation import LEAST_NOISE, MOST_NOISE, Participation
+from server.mechanisms.accounting.sampling import SAMPLINGS
 
 HEAD = 6_405  # numbers in an update: the default head, 5 classes x (1,280 features and a bias)
 LEAST_DELTA = 1e-12  # smaller ones drown in the rounding of the composition
@@ -38,7 +39,7 @@ class Guarantee:
     epsilon: float  # the claim
     epsilon_either_way: float  # at least the claim, and other only for replaced phones that are sampled
     epsilon_rdp: float  # looser
-    accountant: str  # of the claim: "pld" with sampling, "gaussian", which is exact, without
+    accountant: str  # of the claim: "rdp", or "pld" with sampling, "gaussian", which is exact, without
     numbers: int  # in an update
 
     @property
@@ -81,8 +82,11 @@ def guarantee(
     noise_multiplier: float | None = None,
     delta: float | None = None,
     numbers: int = HEAD,
+    accountant: Accountant = "pld",
 ) -> Guarantee:
     """Of exactly one of `epsilon`, a budget, and `noise_multiplier`; `delta` None: phones^-1.1.
+
+    `accountant`: of the claim, and of the noise for a budget.
 
     InputError if they cannot be used. Price: a second, or a few to find the noise.
     """
@@ -94,13 +98,15 @@ def guarantee(
         raise InputError(f"give one of epsilon and the noise multiplier, and the other follows; got {got}")
     if epsilon is not None:
         _check("epsilon", epsilon, 0, MOST_EPSILON)
-        z = calibrated(taking_part, epsilon, chosen)
+        find = calibrated if accountant == "pld" else by_rdp
+        z = find(taking_part, epsilon, chosen)
     else:
         assert noise_multiplier is not None
-        _check("noise multiplier", noise_multiplier, LEAST, MOST)
+        _check("noise multiplier", noise_multiplier, LEAST_NOISE, MOST_NOISE)
         z = noise_multiplier
     event = Event.of(taking_part, z)
-    claim = epsilon_of_rounds(event, taking_part.rounds, chosen)
+    rdp = epsilon_rdp(event, taking_part.rounds, chosen)
+    claim = rdp if accountant == "rdp" else epsilon_of_rounds(event, taking_part.rounds, chosen)
     if not claim <= MOST_EPSILON:
         raise InputError(
             f"noise multiplier {z:g} over {taking_part.rounds:,} rounds guarantees nothing (epsilon is above"
@@ -113,11 +119,11 @@ def guarantee(
         epsilon=claim,
         epsilon_either_way=(
             epsilon_either_way(event, taking_part.rounds, chosen)
-            if event.sampled and taking_part.neighbours == "replace"
+            if event.sampled and taking_part.neighbours == "replace" and accountant == "pld"
             else claim
         ),
-        epsilon_rdp=epsilon_rdp(event, taking_part.rounds, chosen),
-        accountant="pld" if event.sampled else "gaussian",
+        epsilon_rdp=rdp,
+        accountant=accountant if event.sampled or accountant == "rdp" else "gaussian",
         numbers=numbers,
     )
 

@@ -7,12 +7,14 @@ most, and the rounds between two of them have the epsilon of the later.
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Literal
 
-from server.mechanisms.privacy.accountant import Event, epsilon, epsilon_of
-from server.mechanisms.privacy.losses import one_round
-from server.mechanisms.privacy.participation import Participation
+from server.mechanisms.accounting.accountant import Event, epsilon, epsilon_of, epsilon_rdp
+from server.mechanisms.accounting.losses import one_round
+from server.mechanisms.accounting.participation import Participation
 
 POINTS = 25
+Accountant = Literal["pld", "rdp"]
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,28 @@ class Curve:
         return max((r for r, e in zip(self.rounds, self.epsilons, strict=True) if e <= budget), default=0)
 
 
-def curve(taking_part: Participation, noise_multiplier: float, delta: float) -> Curve:
+def curve(
+    taking_part: Participation, noise_multiplier: float, delta: float, accountant: Accountant = "pld"
+) -> Curve:
     """Its points are dense at the start: epsilon grows about as the square root of the rounds."""
     rounds = points(taking_part.rounds)
     event = Event.of(taking_part, noise_multiplier)
-    if event.sampled:
+    if event.sampled and accountant == "pld":
         losses = one_round(event.z, event.q)
         found = [epsilon_of(losses, r, delta) for r in rounds]
     else:
-        found = [epsilon(event, r, delta) for r in rounds]
+        found = [epsilon_after(taking_part, noise_multiplier, delta, r, accountant) for r in rounds]
     return Curve(rounds, tuple(found))
+
+
+def epsilon_after(
+    taking_part: Participation, noise_multiplier: float, delta: float, rounds: int, accountant: Accountant
+) -> float:
+    """Of so many rounds, which may be more than the run has."""
+    event = Event.of(taking_part, noise_multiplier)
+    if accountant == "rdp":
+        return epsilon_rdp(event, rounds, delta)
+    return epsilon(event, rounds, delta)
 
 
 def points(rounds: int) -> tuple[int, ...]:

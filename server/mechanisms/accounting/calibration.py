@@ -6,17 +6,16 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 from fer_models.errors import InputError
-from server.mechanisms.privacy.accountant import Event, delta_at
-from server.mechanisms.privacy.backend import accounting
-from server.mechanisms.privacy.losses import COARSE, FINE
-from server.mechanisms.privacy.participation import Participation
+from server.mechanisms.accounting.accountant import Event, delta_at, epsilon_rdp
+from server.mechanisms.accounting.backend import accounting
+from server.mechanisms.accounting.losses import COARSE, FINE
+from server.mechanisms.accounting.participation import LEAST_NOISE, MOST_NOISE, Participation
 
-LEAST, MOST = 0.01, 10_000.0  # noise multipliers that are looked at
 _DIGITS = 5
 
 
 def noise_multiplier(taking_part: Participation, epsilon: float, delta: float) -> float:
-    """Rounded up to five digits. InputError if none from LEAST to MOST is the one.
+    """Rounded up to five digits. InputError if none from LEAST_NOISE to MOST_NOISE is the one.
 
     Price: with sampling some 25 compositions, a few seconds.
     """
@@ -25,10 +24,26 @@ def noise_multiplier(taking_part: Participation, epsilon: float, delta: float) -
         z = math.sqrt(taking_part.rounds) * float(accounting().get_sigma_gaussian(epsilon, delta))
     else:
         z = _sampled(event.q, taking_part.rounds, epsilon, delta)
-    z *= taking_part.sensitivity
-    if not LEAST <= z <= MOST:
-        which, what = ("more than", "larger") if z > MOST else ("less than", "smaller")
-        limit = MOST if z > MOST else LEAST
+    return _reachable(z * taking_part.sensitivity, epsilon, delta)
+
+
+def by_rdp(taking_part: Participation, epsilon: float, delta: float) -> float:
+    """The same by RDP, which takes more noise."""
+    event = Event.of(taking_part, 1.0)
+
+    def excess(log_z: float) -> float:
+        found = epsilon_rdp(Event(math.exp(log_z), event.q), taking_part.rounds, delta)
+        return math.log(max(found, 1e-300)) - math.log(epsilon)
+
+    z = math.exp(_root(excess, 0.0, 0.3, 1e-6) + 1e-6)
+    return _reachable(z * taking_part.sensitivity, epsilon, delta)
+
+
+def _reachable(z: float, epsilon: float, delta: float) -> float:
+    """The multiplier, rounded up; InputError if it is out of range."""
+    if not LEAST_NOISE <= z <= MOST_NOISE:
+        which, what = ("more than", "larger") if z > MOST_NOISE else ("less than", "smaller")
+        limit = MOST_NOISE if z > MOST_NOISE else LEAST_NOISE
         raise InputError(
             f"epsilon {epsilon:g} with delta {delta:.3g} takes a noise multiplier of {which} {limit:,g}; give"
             f" a {what} epsilon"
@@ -43,7 +58,7 @@ def rounded_up(z: float, digits: int = _DIGITS) -> float:
 
 
 def _sampled(q: float, rounds: int, epsilon: float, delta: float) -> float:
-    """The multiplier for sampled phones; infinite if it is above MOST, 0 if it is below LEAST."""
+    """The multiplier for sampled phones; infinite if it is above MOST_NOISE, 0 if it is below LEAST_NOISE."""
 
     def excess(points: int) -> Callable[[float], float]:
         def of(log_z: float) -> float:
@@ -53,7 +68,7 @@ def _sampled(q: float, rounds: int, epsilon: float, delta: float) -> float:
         return of
 
     whole = math.sqrt(rounds) * float(accounting().get_sigma_gaussian(epsilon, delta))
-    guess = math.log(min(max(q * whole, 0.3), MOST))
+    guess = math.log(min(max(q * whole, 0.3), MOST_NOISE))
     near = _root(excess(COARSE), guess, 0.3, 1e-3)
     if not math.isfinite(near):
         return math.exp(near)
@@ -63,12 +78,12 @@ def _sampled(q: float, rounds: int, epsilon: float, delta: float) -> float:
 
 def _root(function: Callable[[float], float], guess: float, step: float, tolerance: float) -> float:
     """Where the falling function is zero, looked for from `guess` on in growing steps; plus or minus
-    infinity if that is beyond MOST or LEAST.
+    infinity if that is beyond MOST_NOISE or LEAST_NOISE.
     """
     last, value = guess, function(guess)
     up = value > 0
     while True:
-        if (up and last > math.log(2 * MOST)) or (not up and last < math.log(LEAST / 2)):
+        if (up and last > math.log(2 * MOST_NOISE)) or (not up and last < math.log(LEAST_NOISE / 2)):
             return math.inf if up else -math.inf
         there = last + (step if up else -step)
         value = function(there)

@@ -19,6 +19,7 @@ class Sampling:
         "replace",
     )  # those it can be accounted for, first: usual
     everybody: bool = False  # every phone takes part in every round
+    exact: bool = False  # a round takes exactly as many phones as expected
 
 
 _POISSON = Sampling(
@@ -31,6 +32,7 @@ _FIXED = Sampling(
     "Each round takes the same number of phones, drawn evenly without replacement, and who was drawn stays"
     " secret. Accounted as the replacement of a phone, with half the noise multiplier.",
     neighbours=("replace",),
+    exact=True,
 )
 _ALL = Sampling(
     "all", "Every phone takes part in every round: nothing is gained from sampling.", everybody=True

@@ -1,0 +1,132 @@
+"""Central privacy of phones: the server, which sees the sum of clipped updates, adds noise before it is used.
+
+McMahan, Ramage, Talwar and Zhang, "Learning Differentially Private Recurrent Language Models", 2018,
+arXiv:1710.06963, with phones that all count equally: the sum of the clipped updates of a round's phones, and
+Gaussian noise of `noise_multiplier` clips on each number, divided by the expected number of phones. With
+adaptive clipping the clip follows a quantile of the updates' norms (Andrew, Thakkar, McMahan and
+Ramaswamy 2021, arXiv:1905.03871, algorithm 1), of which a noisy count is released besides.
+
+Sums are whole multiples of QUANTUM, and so is the noise: nothing is rounded, and no attack on floating-point
+noise applies (Mironov 2012).
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from fer_models.local.kernel import QUANTUM
+from fer_models.local.training import Update
+from server.mechanisms.privacy.coins import Bits, Coins, uniform
+from server.mechanisms.privacy.discrete_gaussian import discrete_gaussian
+from server.mechanisms.privacy.plan import PrivatePlan
+
+State = dict[str, np.ndarray]  # kept between rounds
+
+_CLIP = "clip"  # in the state
+_UNIT = 2.0**-20  # of counts
+
+
+class Ledger(Protocol):
+    """Where releases are noted before they are used."""
+
+    @property
+    def repeated(self) -> int:
+        """Releases beyond the first of their round."""
+
+    def add(self, number: int, digest: str) -> None:
+        """Notes that round `number` releases the noisy sum with this digest."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a round releases, and what it must not."""
+
+    update: Update  # the noisy sum, over the expected number of phones
+    state: State
+    metrics: dict[str, float]  # for rounds.jsonl
+    unreleased: dict[str, float]  # the exact ones
+
+
+@dataclass(frozen=True)
+class Central:
+    """Who takes part in each round, within which clip, and what of their sum is released."""
+
+    plan: PrivatePlan
+    coins: Coins
+    ledger: Ledger
+
+    def select(self, number: int) -> np.ndarray:
+        """The phones of round `number`, sorted by id."""
+        plan, bits = self.plan, self.coins.bits("select", number)
+        sampling = plan.guarantee.taking_part.sampling
+        if sampling.everybody or plan.per_round == plan.phones:
+            return np.arange(plan.phones)
+        words = bits(plan.phones)
+        if sampling.exact:
+            return np.sort(np.argpartition(words, plan.per_round)[: plan.per_round])
+        return np.flatnonzero(uniform(words) < plan.per_round / plan.phones)
+
+    def may_go_on(self, number: int) -> bool:
+        """Whether round `number` keeps within the budget."""
+        return self.plan.within_budget(number, self.ledger.repeated)
+
+    def spent(self, number: int) -> float:
+        """Epsilon after round `number`."""
+        return self.plan.epsilon_after(number, self.ledger.repeated)
+
+    def begin(self) -> State:
+        """The state before the first round."""
+        return {_CLIP: np.array([self.plan.config.clip])}
+
+    def clip(self, state: State) -> float:
+        """The clip of the next round."""
+        return float(state[_CLIP][0])
+
+    def release(self, update: Update, number: int, state: State) -> Released:
+        """The sum of a round's updates, clipped to `clip(state)`, with its noise, and the next state.
+
+        An empty sum gets its noise, too. The same sum gets the same noise.
+        """
+        plan, clip, per_round = self.plan, self.clip(state), self.plan.per_round
+        digest = hashlib.sha256(update.total.tobytes() + f"{update.within} {update.phones} {clip!r}".encode())
+        name = digest.hexdigest()
+        deviation = plan.noise * clip * plan.scale
+        bits = self.coins.bits("noise", number, name)
+        noise = discrete_gaussian(deviation / QUANTUM, update.total.size, bits=bits)
+        noise = noise.reshape(update.total.shape) * QUANTUM
+        total = update.total + noise
+        expected = deviation * np.sqrt(noise.size)
+        seen = float(np.linalg.norm(total))
+        found = {
+            "clip": clip,
+            "noise_norm": expected / per_round,
+            "signal_norm": float(np.sqrt(max(0.0, seen**2 - expected**2))) / per_round,
+        }
+        exact = {
+            "noise_norm": float(np.linalg.norm(noise)) / per_round,
+            "signal_norm": float(np.linalg.norm(update.total)) / per_round,
+            "within_clip": float(update.within),
+        }
+        if plan.config.clipping == "adaptive":
+            share = self._within(update, self.coins.bits("count", number, name))
+            found |= {"within_clip": share}
+            state = {_CLIP: np.array([self._next(clip, share)])}
+        self.ledger.add(number, hashlib.sha256(total.tobytes()).hexdigest())
+        found = {"epsilon": self.spent(number), **found}
+        noisy = replace(update, total=total, views=per_round, phones=per_round)
+        return Released(noisy, state, found, exact)
+
+    def _within(self, update: Update, bits: Bits) -> float:
+        """The noisy share of the cohort that is within the clip; a phone counts plus or minus a half."""
+        deviation = self.plan.per_round / 10  # of twice the count: theorem 1 has a twentieth of the cohort
+        noise = float(discrete_gaussian(deviation / _UNIT, 1, bits=bits)[0]) * _UNIT
+        twice = 2 * update.within - update.phones + noise
+        return (twice / self.plan.per_round + 1) / 2
+
+    def _next(self, clip: float, share: float) -> float:
+        """The clip after a round in which this share of updates was within it."""
+        config, (least, most) = self.plan.config, self.plan.clips
+        moved = clip * np.exp(-config.clip_rate * (share - config.quantile))
+        return float(min(max(moved, least), most))

@@ -1,0 +1,135 @@
+"""A private run: what it can be, its key, and what it says in the end."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_models.balancing.registry import chosen
+from fer_models.encoders.backbone import FEATURES
+from fer_models.errors import InputError
+from fer_models.local.kernel import WITHIN_NUMBERS
+from fer_models.models import MODELS
+from fer_models.run_folder.releases import Releases
+from fer_models.text import printable
+from server.strategies.registry import make
+from simulations.config import Config
+
+if TYPE_CHECKING:
+    from fer_models.run_folder.privacy import PrivacyFacts
+    from server.mechanisms.privacy.central import Central
+    from server.mechanisms.privacy.plan import PrivatePlan
+
+KEY = "noise.key"
+
+
+def check_private(config: Config) -> None:
+    """InputError if the privacy that the settings ask for cannot be had."""
+    if not config.privacy.private:
+        return
+    if (config.update.model_extra or {}).get("clip_norm", 0) > 0:
+        raise InputError(
+            "update.clip_norm is a clip of its own, which privacy.clip replaces; leave it out with"
+            f" privacy.mechanism = {config.privacy.mechanism}"
+        )
+    if config.federation.min_phones > 1:
+        raise InputError(
+            "federation.min_phones must be 1 in a private run, in which no round is repeated for want of"
+            f" phones: that would tell how many came; got {config.federation.min_phones}; leave it out"
+        )
+    if why := _more_than_a_mean(config):
+        raise InputError(
+            f"strategy.name = {config.strategy.name} cannot be private: {why}; set another strategy, or"
+            ' privacy.mechanism = "none"'
+        )
+    plan_of(config)
+
+
+def _more_than_a_mean(config: Config) -> str:
+    """Why a private mean is not enough for the strategy; "" if it is."""
+    algorithm = make(config.strategy)
+    if config.strategy.sums:
+        return "phones send sums over their views, to which no noise is added"
+    if algorithm.needs_updates:
+        return "it reads each phone's update"
+    if algorithm.own in ("instead", "partly"):
+        return "phones share nothing, or a part of their head"
+    if algorithm.measures or algorithm.losses:
+        return "phones send more than an update"
+    return "" if algorithm.mean_only else "it weighs phones, or reads more of a round than its mean"
+
+
+def plan_of(config: Config) -> "PrivatePlan | None":
+    """The plan of a private run; None without privacy. InputError if it cannot be. Price: seconds, once."""
+    if not config.privacy.private:
+        return None
+    from server.mechanisms.privacy.plan import planned
+
+    linear = MODELS[config.model.name].linear
+    return planned(
+        config.privacy,
+        phones=config.federation.phones,
+        per_round=config.federation.phones_per_round,
+        rounds=config.federation.rounds,
+        numbers=len(config.data.classes) * (FEATURES + 1) if linear else WITHIN_NUMBERS,
+    )
+
+
+def mechanism(config: Config, folder: Path, number: int) -> "Central | None":
+    """The privacy of the run in `folder`, which has reached round `number`, with its key if rounds remain.
+
+    InputError if the key of a run that has begun is gone.
+    """
+    if (plan := plan_of(config)) is None:
+        return None
+    from server.mechanisms.privacy.central import Central
+    from server.mechanisms.privacy.coins import Coins
+
+    releases = Releases(folder)
+    if config.privacy.randomness == "seeded":
+        return Central(plan, Coins.seeded(config.run.train), releases)
+    key = _key(folder, begun=releases.any) if number < plan.rounds else b""
+    return Central(plan, Coins(key), releases)
+
+
+def _key(folder: Path, *, begun: bool) -> bytes:
+    path = folder / KEY
+    if not path.exists():
+        if begun:
+            raise InputError(
+                f"{printable(path)} is gone: without it the noise of the rounds so far cannot be drawn again;"
+                " restore it, or start a new run"
+            )
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(handle, secrets.token_bytes(32))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise InputError(
+            f"{printable(path)} must hold 32 bytes, got {len(key)}; restore it, or start a new run"
+        )
+    return key
+
+
+def private_facts(config: Config, private: "Central | None", rounds: int) -> "PrivacyFacts | None":
+    """What the run guarantees after so many rounds, for its summary."""
+    if private is None:
+        return None
+    from server.mechanisms.privacy.statement import facts
+
+    algorithm = make(config.strategy)
+    return facts(
+        private.plan,
+        private.spent(rounds),
+        rounds,
+        planned=chosen(config.data).central_plan and config.data.balance > 0,
+        personal=bool(algorithm.own or algorithm.epochs_after),
+    )
+
+
+def forget_key(folder: Path) -> None:
+    """Deletes the key of a run that needs it no more."""
+    (folder / KEY).unlink(missing_ok=True)
