@@ -45,14 +45,14 @@ def privacy(run: Run) -> str:
         ("Noise from", {"seeded": "the run's seed", "secret": "a secret key"}[facts.randomness]),
     ]
     rows = [[esc(name), esc(value)] for name, value in numbers]
+    ended = stopped(run.summary)
     listed = "".join(f"<li>{esc(text)}</li>" for text in facts.assumptions)
     return section(
         "Privacy",
-        paragraph(f"The head is private: {esc(guaranteed(facts))}."),
-        paragraph(esc(stopped(run.summary))),
-        f'<div class="grid pair"><div>{table("The guarantee", ["What", "How much"], rows)}</div>'
-        f"<div><h3>It holds if</h3><ul>{listed}</ul></div></div>",
-        f'<figure><div class="grid pair">{_epsilon(run)}{_norms(run)}</div></figure>',
+        paragraph(f"The head is private: {guaranteed(facts)}. {f'{ended}.' if ended else ''}"),
+        f'<div class="grid pair"><div><h3>The guarantee</h3>'
+        f"{table('The guarantee', ['What', 'How much'], rows)}</div>"
+        f'{_epsilon(run)}{_norms(run)}<div><h3>It holds if</h3><ul class="small">{listed}</ul></div></div>',
     )
 
 
@@ -85,4 +85,4 @@ def _norms(run: Run) -> str:
         f'<span class="run">{charts.swatch(series)}<span>{name}</span></span> '
         for series, name in enumerate(("signal, estimated from the noisy mean", "noise, expected"))
     )
-    return f"<div><h3>Signal and noise: norm of the mean update</h3>{paragraph(key, 'small')}{chart}</div>"
+    return f'<div><h3>Signal and noise: norm of the mean update</h3><p class="small">{key}</p>{chart}</div>'

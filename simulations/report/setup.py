@@ -77,8 +77,9 @@ def _seeds(summary: Summary) -> str:
 def _phones(run: Run) -> list[tuple[str, str]]:
     s, federation, shards = run.summary, run.config.federation, run.data.phones
     some = 0 if run.config.strategy.page.closed_form else federation.phones_per_round
+    expected = "expected " if s.privacy is not None and s.privacy.sampling == "poisson" else ""
     pairs = [
-        ("Phones", f"{s.phones:,}, {'all' if not some else format(some, ',')} in each round"),
+        ("Phones", f"{s.phones:,}, {'all' if not some else format(some, ',')} {expected}in each round"),
         ("Local epochs per round", str(federation.local_epochs)),
         ("Partition", f"{s.partition}{_amount(federation)}"),
         ("Strategy", ", ".join([str(s.strategy), *_options(run)])),

@@ -87,11 +87,14 @@ def planned(config: PrivacyConfig, *, phones: int, per_round: int, rounds: int, 
             f"privacy: epsilon is {points.epsilons[-1]:,.0f}; above {MOST_EPSILON:g} nothing is protected:"
             " give more noise or fewer rounds"
         )
+    share = points.epsilons[-1] - found.epsilon  # the lattice's
     plan = PrivatePlan(
         config=config,
         phones=phones,
         per_round=per_round or phones,
-        guarantee=replace(found, epsilon=points.epsilons[-1]),
+        guarantee=replace(
+            found, epsilon=found.epsilon + share, epsilon_either_way=found.epsilon_either_way + share
+        ),
         curve=points,
         lattice=known.lattice(found),
         noise=_split(config, found, known.taking),

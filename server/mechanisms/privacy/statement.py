@@ -23,7 +23,7 @@ _PLAN = (
     " this plan is not protected."
 )
 _OWN = "Personal heads stay on their phones: they and their scores are not private."
-_TIME = "Nobody measures how long a round takes."
+_TIME = "How long rounds took, which both files hold, is left out of account."
 
 
 def facts(plan: "PrivatePlan", epsilon: float, rounds: int, *, planned: bool, personal: bool) -> PrivacyFacts:
