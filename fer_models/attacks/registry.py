@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from fer_models.attacks.base import Attack, Honest, Malicious
+from fer_models.attacks.canary import Canary
 from fer_models.attacks.label_flip import LabelFlip
 from fer_models.attacks.noise import Noise
 from fer_models.attacks.sign_flip import SignFlip
@@ -17,6 +18,7 @@ PAGES: dict[str, type[Attack]] = {
     "sign-flip": SignFlip,
     "noise": Noise,
     "label-flip": LabelFlip,
+    "canary": Canary,
 }
 ATTACKS: Registry[Attack] = Registry("attack.name", Attack, PAGES, default="none")
 

@@ -9,6 +9,7 @@ import click
 import typer
 
 from fer_models.errors import InputError
+from simulations.cli.audit import audit
 from simulations.cli.campaigns import benchmark, study, sweep
 from simulations.cli.exits import resumable, run_app
 from simulations.cli.folders import report, runs
@@ -99,6 +100,7 @@ app.command(cls=Working)(benchmark)
 app.command(cls=Working)(report)
 app.command(cls=Working)(runs)
 app.command(cls=Working)(privacy)
+app.command(cls=Working)(audit)
 
 
 @app.command(cls=Working)

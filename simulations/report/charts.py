@@ -114,6 +114,31 @@ def curves(
     return _svg(height, label, parts)
 
 
+def rates(lines: Sequence[Curve], *, label: str, x_title: str, least: float) -> str:
+    """Curves of rates against rates, both from `least` to 1 on a log scale, over the diagonal of luck."""
+    left, right, upper, lower, height = 48, WIDTH - 16, 14, 226, 268
+    powers = round(-log10(least))
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across, up = (1 + log10(max(rate, least)) / powers for rate in (x, y))
+        return left + (right - left) * across, lower - (lower - upper) * up
+
+    parts = []
+    for power in range(powers + 1):
+        rate, text = 10.0**-power, f"{100 * 10.0**-power:g}%"
+        parts.append(_rule(left, at(least, rate)[1], right, at(least, rate)[1], "grid"))
+        parts.append(_text(left - 6, at(least, rate)[1] + 4, text, "end"))
+        parts.append(_text(at(rate, least)[0], lower + 16, text, "middle"))
+    parts.append(_text((left + right) / 2, height - 6, x_title, "middle"))
+    (x1, y1), (x2, y2) = at(least, least), at(1, 1)
+    parts.append(_rule(x1, y1, x2, y2, "reference"))
+    for curve in reversed(lines):
+        points = [(x, y) for x, y in zip(curve.xs, curve.ys, strict=True) if x >= least and y]
+        if points:
+            parts.append(_path(curve.series, [at(*point) for point in _thin(points)]))
+    return _svg(height, label, parts)
+
+
 def paired_bars(rows: Sequence[tuple[str, int, int]], *, label: str) -> str:
     """Two horizontal bars per row (before and after), each with its number at the end."""
     left, row, height = _label_width([r[0] for r in rows]), 42, 42 * len(rows) + 4
