@@ -35,6 +35,7 @@ TUNABLE = (
     "strategy",
     "update",
     "model",
+    "privacy",
 )  # sections: what the phones hold stays the same
 Tables = dict[str, dict[str, Any]]  # section -> name -> value
 
