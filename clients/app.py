@@ -15,6 +15,7 @@ from flwr.clientapp import ClientApp
 
 from clients import phone_node
 from clients.phones import gradient_of, phones_of, trainer_of
+from fer_models.linear.bounded import phone_vectors
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
 from fer_models.local.phone_rows import PhoneData
@@ -105,6 +106,8 @@ def sums(message: Message, context: Context) -> Message:
     order, head = _order(message)
     held = _held(order, context)
     phones = message.content.array_records["phones"]["ids"].numpy()
+    if order.clip:
+        return _bounded(message, order, head, held, phones)
     smaller = projection(held.features.shape[1], order.projection, seed=order.seed)
     every = [(np.arange(len(phones)), held)]
     groups = order.changes.data_of(held, phones, head) if order.changes else every
@@ -114,6 +117,21 @@ def sums(message: Message, context: Context) -> Message:
     arrays = ArrayRecord({name: Array(array) for name, array in found.arrays.items()})
     arrays["phones"] = Array(sound)
     return Message(RecordDict({"sums": arrays, "counts": MetricRecord({"views": found.n})}), reply_to=message)
+
+
+def _bounded(
+    message: Message, order: Order, head: np.ndarray, held: PhoneData, phones: np.ndarray
+) -> Message:
+    """The sum of the phones' moments as vectors of bounded norm, for a private run."""
+    every = [(np.arange(len(phones)), held)]
+    groups = order.changes.data_of(held, phones, head) if order.changes else every
+    parts = [
+        phone_vectors(own, phones[places], len(head), order.radius, order.clip) for places, own in groups
+    ]
+    total, within = sum(part for part, _ in parts), sum(number for _, number in parts)
+    arrays = ArrayRecord({"total": Array(np.asarray(total)), "phones": Array(phones)})
+    counts = MetricRecord({"within": within, "views": int(held.sizes[phones].sum()) if order.prepared else 0})
+    return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
 
 
 def _order(message: Message) -> tuple[Order, np.ndarray]:

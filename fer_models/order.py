@@ -45,6 +45,7 @@ class Order:
     classes: int = 0
     reach_limit: float = EXACT_BELOW  # a phone whose weight * |update| is not below it is left out
     clip: float = 0.0  # `LocalWork.clip`: phones count equally, and every update is surely within it
+    radius: float = 0.0  # of a query for sums with a clip: to which features are shortened, linear/bounded.py
 
     @classmethod
     def of(

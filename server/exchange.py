@@ -9,7 +9,7 @@ import logging
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import TypeVar
 
 import numpy as np
@@ -19,8 +19,19 @@ from flwr.serverapp import Grid
 from fer_models.errors import RunError
 from fer_models.linear import statistics
 from fer_models.local.terms import PhoneInputs
+from fer_models.local.training import Update
 from fer_models.order import Order
-from server.reading import LARGE, NOT_FINITE, WRONG, Expected, Read, UnsoundError, read_sums, read_update
+from server.reading import (
+    LARGE,
+    NOT_FINITE,
+    WRONG,
+    Expected,
+    Read,
+    UnsoundError,
+    read_sums,
+    read_update,
+    read_vector,
+)
 from server.replies import Replies
 from server.selection import share_out
 
@@ -149,6 +160,13 @@ class Exchange:
         parts, dropped = self._sound(lambda reply, share: read_sums(reply, share, self._sizes, kind, shapes))
         total = reduce(operator.add, (part.found for part in parts), kind.nothing(width, classes))
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
+
+    def vectors(self, numbers: int, clip: float) -> tuple[Update, dict[int, str]]:
+        """The sum over all replies to a query for bounded vectors of so many numbers; phones without."""
+        read = partial(read_vector, sizes=self._sizes, numbers=numbers, clip=clip)
+        parts, dropped = self._sound(lambda reply, share: read(reply, share))
+        nothing = Update(np.zeros((1, numbers)), 0, 0, 0, 0.0, 0.0)
+        return reduce(operator.add, (part.found for part in parts), nothing), dropped
 
     def _sound(
         self, read: Callable[[Message, np.ndarray], Read[_T]]

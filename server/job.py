@@ -41,6 +41,7 @@ class Plan:
     homes: Mapping[int, int] | None = None  # the node of each phone, if nodes are phones
     transforms: str = ""  # of updates on the phones, as fer_models.updates.written writes them
     classes: int = 0  # passed to transforms
+    radius: float = 0.0  # to which features are shortened before private sums over them
     output: int = 0  # values of a network's output layer, the last of its row; 0 for a linear head
     patience: float | None = None  # seconds after which a node with no reply counts as failed; None: never
     photos: np.ndarray | None = (

@@ -66,6 +66,23 @@ def read_sums(
     return Read(sums, phones, phones[:0])
 
 
+def read_vector(
+    reply: Message, share: np.ndarray, sizes: np.ndarray, numbers: int, clip: float
+) -> Read[Update]:
+    """The sum of bounded vectors that a node sent for the phones `share`; UnsoundError if unusable."""
+    record, counts = reply.content.array_records["sums"], reply.content.metric_records["counts"]
+    total, phones = record["total"].numpy(), _some_of(share, record["phones"].numpy())
+    within, views = int(counts["within"]), int(sizes[phones].sum())  # type: ignore[arg-type]
+    if total.shape != (1, numbers) or total.dtype.kind != "f" or not 0 <= within <= len(phones):
+        raise UnsoundError(WRONG)
+    if not np.isfinite(total).all():
+        raise UnsoundError(NOT_FINITE)
+    reach = clip * len(phones)
+    if np.abs(total).max(initial=0.0) > _SLACK * (reach + 1):
+        raise UnsoundError(_BEYOND)
+    return Read(Update(total, views, views, len(phones), 0.0, reach, within), phones, phones[:0])
+
+
 def read_update(
     reply: Message, share: np.ndarray, numbers: tuple[np.ndarray, np.ndarray], expected: Expected
 ) -> Read[Reply]:

@@ -29,6 +29,7 @@ from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
+from fer_models.linear import bounded
 from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
 from fer_models.local.terms import PhoneInputs
@@ -51,7 +52,7 @@ from server.strategies.closed_form import ClosedForm, Projected
 from server.strategies.registry import make
 
 if TYPE_CHECKING:
-    from server.mechanisms.privacy.central import Released
+    from server.mechanisms.privacy.central import Central, Released
 
 
 def run(grid: Grid, job: Job) -> None:
@@ -63,7 +64,7 @@ def run(grid: Grid, job: Job) -> None:
             " mechanisms change; choose another strategy",
             resumable=False,
         )
-    if job.private is not None and (job.plan.strategy.sums or not algorithm.mean_only):
+    if job.private is not None and not algorithm.can_be_private:
         raise RunError(f"strategy.name = {job.plan.strategy.name} needs more than a private mean")
     clip = job.private.clip(job.private.begin()) if job.private else 0.0
     plan = greet(grid, job, job.plan.order(algorithm, 0, clip))
@@ -172,12 +173,36 @@ class Rounds:
 
     def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
         """The single round of a closed form."""
+        if self.job.private is not None:
+            return self._solve_private(form, self.job.private, before)
         began = time.perf_counter()
         sums, head, state = self.sums(form, before.head)
         seconds = time.perf_counter() - began
         result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
         after = replace(before, number=1, head=head, state=state)
         return self._hand_out(after, result, sent=self.sums_bytes(sums, head))
+
+    def _solve_private(self, form: ClosedForm, private: "Central", before: Checkpoint) -> Checkpoint:
+        """The same from the phones' moments as vectors of bounded norm, with noise on their sum."""
+        began, plan, classes, width = time.perf_counter(), self.plan, *_shape(before.head)
+        state, phones = private.begin(), private.select(1)
+        order = replace(plan.order(self.algorithm, 1, private.clip(state)), radius=plan.radius)
+        exchange = self._exchange(order, before.head, phones, kind="query.sums")
+        finish(exchange, self.grid, plan)
+        update, dropped = exchange.vectors(bounded.size(width, classes), order.clip)
+        released = private.release(update, 1, state)
+        mean = released.update.total[0] / released.update.views
+        moments = bounded.decoded(mean, width, classes, plan.radius)
+        noise = bounded.noise_of_moments(
+            private.deviation(state) / private.plan.per_round, width, plan.radius
+        )
+        head, chosen = Projected(width, 0, plan.seed).solved_by(
+            lambda: form.solve_private(moments, noise, self.job.validation)
+        )
+        seconds, numbers = time.perf_counter() - began, mean.size
+        result = RoundResult(1, update.phones, update.photos, None, seconds, exchange.wire_bytes, dropped)
+        after = replace(before, number=1, head=head, state=chosen, private=released.state)
+        return self._hand_out(after, result, released, 8 * numbers * released.update.phones)
 
     def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
         """The sums of all phones, the head solved from them, and a record of how it was chosen.
@@ -303,8 +328,9 @@ class Rounds:
         record = result.record(found, down=down, up=up + sent)
         if released is not None:
             self.job.on_unreleased(replace(record, metrics={**record.metrics, **released.unreleased}))
-            down, up = (n * size * released.update.phones for n in (algorithm.heads_down, algorithm.heads_up))
-            record = record.released(released.metrics, down=down, up=up)
+            phones = released.update.phones * (not algorithm.closed_form)
+            down, up = (n * size * phones for n in (algorithm.heads_down, algorithm.heads_up))
+            record = record.released(released.metrics, down=down, up=up + sent)
         logging.getLogger("flwr").info(
             "round %d: %s phones, %d dropped, %.3f s, training loss %s",
             *(record.round, record.phones, record.dropped, record.seconds, record.train_loss),
@@ -327,3 +353,8 @@ class Rounds:
             instead=self.algorithm.own == "instead",
             classifier=job.classifier,
         )
+
+
+def _shape(head: np.ndarray) -> tuple[int, int]:
+    """Classes, and the width of features, of a head (C, D + 1)."""
+    return len(head), head.shape[1] - 1

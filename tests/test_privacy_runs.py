@@ -132,11 +132,11 @@ def test_a_deployment_is_named_as_such(here: Here, tmp_path: Path) -> None:
             {"strategy__name": "median"},
             "median cannot be private: it reads each phone's update",
         ),
-        ({"strategy__name": "ridge"}, "strategy.name = ridge cannot be private: phones send sums"),
+        ({"strategy__name": "ridge"}, "privacy.directions must be given with a closed form"),
         ({"strategy__name": "local"}, "cannot be private: phones share nothing"),
         ({"strategy__name": "fednova", "train__optimizer": '"sgd"'}, "it weighs phones, or reads more"),
         ({"strategy__name": "scaffold"}, "cannot be private"),
-        ({"strategy__start": "ridge"}, "cannot be private: phones send sums"),
+        ({"strategy__start": "ridge"}, "cannot be private: its head starts from sums"),
         ({"privacy__clip": 0}, "privacy.clip"),
         ({"privacy__clip": -1}, "privacy.clip"),
         (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_models.linear.closed_form import FACTORS, Solved, best
+from fer_models.linear.closed_form import FACTORS, Solved, best, scaled
 from fer_models.linear.statistics import Moments
 
 if TYPE_CHECKING:
@@ -83,6 +83,18 @@ def fixed(sums: Moments, strength: float) -> Solved:
 def _residuals(sums: Moments, head: np.ndarray) -> float:
     """|Y - X W'|^2 over the views in `sums`."""
     return max(0.0, float(sums.n - 2 * (head * sums.xy.T).sum() + (head @ sums.xx * head).sum()))
+
+
+def with_noise(moments: Moments, noise: float, validation: "HeldOut") -> Solved:
+    """The head from noisy moments, with noise of this spectral norm in X'X as the penalty, also of the bias.
+
+    Wang 2018, arXiv:1803.02596, without its private estimate of the least eigenvalue. X'X is first made
+    positive semidefinite, as it is without noise. Scores are scaled on the validation photos.
+    """
+    values, vectors = np.linalg.eigh(moments.xx)
+    kept = np.maximum(values, 0.0) + max(noise, np.finfo(np.float64).eps * max(values[-1], 1.0))
+    head = ((vectors / kept) @ (vectors.T @ moments.xy)).T
+    return scaled(head, {"penalty": noise}, validation)
 
 
 def _freedom(sums: Moments) -> Callable[[float], float]:

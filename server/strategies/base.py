@@ -56,6 +56,11 @@ class Algorithm(ABC):
     heads_down: ClassVar[int] = 1  # what a real phone downloads per round, in multiples of a head's bytes
     heads_up: ClassVar[int] = 1  # and uploads
 
+    @property
+    def can_be_private(self) -> bool:
+        """Whether a private mean serves it; closed forms answer for themselves."""
+        return self.mean_only
+
     @classmethod
     def has_rounds(cls) -> bool:
         """Whether phones train one head together, round after round."""

@@ -7,6 +7,7 @@ sums. With a projection P (D, d) phones send the sums for x P, and the head is p
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -30,6 +31,18 @@ class ClosedForm(FedAvg, ABC):
     mean_only: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
     sums: ClassVar[type[Sums]] = Moments
+
+    # Whether `solve_private` can solve the head from noisy moments.
+    private: ClassVar[bool] = False
+
+    @property
+    def can_be_private(self) -> bool:
+        """If it can be solved from noisy moments."""
+        return self.private
+
+    def solve_private(self, moments: Moments, noise: float, validation: HeldOut) -> Solved:
+        """The head from the moments of one view on average, with noise of this spectral norm in X'X."""
+        raise NotImplementedError
 
     @abstractmethod
     def solve(self, sums: Any, validation: HeldOut) -> Solved:
@@ -73,12 +86,21 @@ class Projected:
 
         On one thread, so that its bits do not depend on the number of cores.
         """
+
+        def solve() -> Solved:
+            if self._matrix is None:
+                return form.solve(sums, validation)
+            return form.solve(sums, HeldOut(validation.features @ self._matrix, validation.labels))
+
+        head, chosen = self.solved_by(solve)
+        return expanded(head, self._matrix), chosen
+
+    def solved_by(self, solve: Callable[[], Solved]) -> tuple[np.ndarray, State]:
+        """The head that `solve` finds, and its choice; on one thread."""
         import scipy.linalg  # noqa: F401  # before the limit, which applies to libraries loaded so far
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, user_api="blas"):
-            if self._matrix is not None:
-                validation = HeldOut(validation.features @ self._matrix, validation.labels)
-            found = form.solve(sums, validation)
+            found = solve()
         text = json.dumps(dict(found.chosen)).encode()
-        return expanded(found.head, self._matrix), {_CHOSEN: np.frombuffer(text, np.uint8)}
+        return found.head, {_CHOSEN: np.frombuffer(text, np.uint8)}

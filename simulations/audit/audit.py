@@ -46,6 +46,11 @@ def requested(folder: Path, attack: str, seeds: int) -> AuditRequest:
     if (kind := Summary.read(folder).kind) != "federated":
         raise InputError(f"{printable(folder)} is a {kind} run: no phones sent updates; give a federated run")
     config = validate(read_toml(folder / "config.toml"))
+    if config.strategy.sums or config.privacy.directions:
+        raise InputError(
+            "audit: the attacks are on updates of heads on all features; a run of a closed form, or along"
+            " privacy.directions, cannot be audited"
+        )
     chosen: tuple[str, ...] = ATTACKS if attack == "all" else (attack,)
     if attack == "all" and not config.privacy.private:
         chosen = tuple(name for name in chosen if name != "canaries")

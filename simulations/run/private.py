@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fer_models.balancing.registry import chosen
 from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
+from fer_models.linear import bounded
 from fer_models.local.kernel import WITHIN_NUMBERS
 from fer_models.models import MODELS
 from fer_models.run_folder.releases import Releases
@@ -37,6 +38,7 @@ def check_private(config: Config) -> None:
             "federation.min_phones must be 1 in a private run, in which no round is repeated for want of"
             f" phones: that would tell how many came; got {config.federation.min_phones}; leave it out"
         )
+    _check_directions(config)
     if why := _more_than_a_mean(config):
         raise InputError(
             f"strategy.name = {config.strategy.name} cannot be private: {why}; set another strategy, or"
@@ -48,8 +50,12 @@ def check_private(config: Config) -> None:
 def _more_than_a_mean(config: Config) -> str:
     """Why a private mean is not enough for the strategy; "" if it is."""
     algorithm = make(config.strategy)
+    if config.strategy.sums and not config.strategy.page.closed_form:
+        return "its head starts from sums over the phones' views (strategy.start), to which no noise is added"
+    if config.strategy.sums and not algorithm.can_be_private:
+        return "phones send sums over their views, from which it cannot be solved with noise"
     if config.strategy.sums:
-        return "phones send sums over their views, to which no noise is added"
+        return ""
     if algorithm.needs_updates:
         return "it reads each phone's update"
     if algorithm.own in ("instead", "partly"):
@@ -69,10 +75,32 @@ def plan_of(config: Config) -> "PrivatePlan | None":
     return planned(
         config.privacy,
         phones=config.federation.phones,
-        per_round=config.federation.phones_per_round,
-        rounds=config.federation.rounds,
-        numbers=len(config.data.classes) * (FEATURES + 1) if linear else WITHIN_NUMBERS,
+        per_round=config.phones_per_round,
+        rounds=config.rounds,
+        numbers=_numbers(config, linear),
     )
+
+
+def _numbers(config: Config, linear: bool) -> int:
+    """In what a phone sends, at most."""
+    classes, width = len(config.data.classes), config.privacy.directions or FEATURES
+    if config.strategy.sums:
+        return bounded.size(width, classes)
+    return classes * (width + 1) if linear else WITHIN_NUMBERS
+
+
+def _check_directions(config: Config) -> None:
+    """InputError if public directions are missing, or have nothing to direct."""
+    if config.privacy.directions and not MODELS[config.model.name].linear:
+        raise InputError(
+            f'privacy.directions are for linear heads: model.name must be "mobilenet", got'
+            f' "{config.model.name}"; leave them out'
+        )
+    if config.strategy.page.closed_form and not config.privacy.directions:
+        raise InputError(
+            "privacy.directions must be given with a closed form: on all 1,280 features the noise on their"
+            " products is larger than any signal; for example 128"
+        )
 
 
 def mechanism(config: Config, folder: Path, number: int) -> "Central | None":

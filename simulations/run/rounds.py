@@ -32,6 +32,7 @@ from simulations.run.mirroring import Mirrors
 from simulations.run.private import mechanism
 from simulations.run.request import Request
 from simulations.terminal.display import Display
+from simulations.world.directions import Directions
 from simulations.world.prepare import Prepared, World
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ class Rounds:
     world: World
     prepared: Prepared
     through: ExistingGrid
+    along: Directions | None = None  # public directions along which phones train
 
     def train(
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
     ) -> Reached:
         """Trains the remaining rounds and adds their cost to `took`; `mirrors`, if any, get each of them."""
-        config, prepared = self.request.config, self.prepared
+        config, prepared = self.request.config, self._inside
         states = [start]
         private, rounds = mechanism(config, log.path, start.number), config.rounds
         if private is not None:
@@ -102,10 +104,10 @@ class Rounds:
                 evaluation=config.evaluation,
                 validation=prepared.validation,
                 on_round=on_round,
-                classifier=self.classifier,
+                classifier=self.plain_classifier,
                 validation_on_phones=prepared.validation_on_phones,
                 adapting=(adapting := self._adapting()),
-                on_adapted=lambda heads: PersonalHeads(adapting, heads).save(log.path),
+                on_adapted=lambda heads: PersonalHeads(adapting, self._whole(heads)).save(log.path),
                 recipe=self._recipe if self.request.devices else None,
                 private=private,
                 on_unreleased=log.append_unreleased,
@@ -113,7 +115,7 @@ class Rounds:
             if start.number < rounds or (len(adapting) and personal_heads.load(log.path) is None):
                 self.through.run(job)
             if (kept := personal_heads.of(states[0].state)) is not None:
-                kept.save(log.path)
+                replace(kept, heads=self._whole(kept.heads)).save(log.path)
             reached = states[0]
             if reached.number < rounds:
                 if private is None or private.may_go_on(reached.number + 1):
@@ -126,7 +128,7 @@ class Rounds:
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""
-        config, prepared, federation = self.request.config, self.prepared, self.request.config.federation
+        config, prepared, federation = self.request.config, self._inside, self.request.config.federation
         lies, files, sizes, photos = "", "", np.ones(federation.phones, np.int64), None
         if not self.request.devices:
             assert prepared.features_path is not None  # the model that phones train reads features
@@ -152,7 +154,19 @@ class Rounds:
             output=0 if self._network is None else self._network.output,
             patience=federation.patience,
             photos=photos,
+            radius=0.0 if self.along is None else self.along.radius,
         )
+
+    @cached_property
+    def _inside(self) -> Prepared:
+        """What the rounds see: along the public directions, if there are any."""
+        if self.along is None:
+            return self.prepared
+        return self.along.within(self.prepared, self.request.folder / "prepared")
+
+    def _whole(self, heads: np.ndarray) -> np.ndarray:
+        """Heads (..., C, D + 1) on all features that are equivalent to those of the rounds."""
+        return heads if self.along is None else self.along.expanded(heads)
 
     @property
     def _recipe(self) -> dict[str, Any]:
@@ -196,14 +210,18 @@ class Rounds:
         )  # fmt: skip
 
     def classifier(self, head: np.ndarray) -> Classifier:
-        """The classifier with this head."""
+        """The classifier with this head of the rounds."""
+        return self.plain_classifier(self._whole(head))
+
+    def plain_classifier(self, head: np.ndarray) -> Classifier:
+        """The classifier with a head on the features that it was trained on, or on all of them."""
         return LinearHead(head) if self._network is None else self._network.classifier(head)
 
     def start(self, log: RunFolder) -> tuple[Checkpoint, Totals]:
         """Where the rounds start, and the cost of those before; InputError if they do not fit the run."""
-        config, prepared = self.request.config, self.prepared
+        config = self.request.config
         if self._network is None:
-            width = prepared.central.features.shape[1]
+            width = self._inside.phone_data.features.shape[1]
             head = new_head(len(config.data.classes), width, seed=config.run.train)
         else:
             head = self._network.head

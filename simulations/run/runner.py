@@ -29,6 +29,7 @@ from simulations.run.private import forget_key, private_facts
 from simulations.run.request import Request, check_cache, locked
 from simulations.run.rounds import ExistingGrid, Reached, Rounds
 from simulations.terminal.display import Display
+from simulations.world.directions import Directions, directions
 from simulations.world.known_photos import tell
 from simulations.world.prepare import Prepared, World, survey, world_of
 
@@ -98,6 +99,11 @@ def _check(request: Request, through: ExistingGrid | None) -> None:
         raise InputError(
             f"the run in {printable(request.folder)} {kind} a run on devices; resume it with {way}"
         )
+    if request.devices and request.config.privacy.directions:
+        raise InputError(
+            f"privacy.directions must be 0 on devices, got {request.config.privacy.directions}: they do not"
+            " know the directions; leave it out"
+        )
     if request.federated:
         from simulations.engines.launcher import node_count
 
@@ -135,7 +141,8 @@ class _Run:
     def federated(self, through: ExistingGrid, trained: Callable[[], None]) -> Result:
         """Trains the rounds, calls `trained`, then trains the baselines beside them."""
         config, log = self.request.config, RunFolder(self.request.folder)
-        rounds = Rounds(self.request, self.display, self.world, self.prepared, through)
+        along = self._along()
+        rounds = Rounds(self.request, self.display, self.world, self.prepared, through, along)
         start, took = rounds.start(log)
         began = self.began - start.seconds  # as if the run had never been interrupted
         experiment, display = self.request.experiment, self.display
@@ -158,13 +165,21 @@ class _Run:
                 ),
                 began=began,
                 own=personal_heads.load(log.path),
-                classifier=rounds.classifier,
+                classifier=rounds.plain_classifier,
                 timed=not self.request.brief,
                 private=private_facts(config, reached.private, reached.rounds),
             )
             forget_key(log.path)
             mirrors.end(summary)
         return self._report(summary, baselines)
+
+    def _along(self) -> Directions | None:
+        """The public directions along which the phones of a private run train, if any."""
+        privacy = self.request.config.privacy
+        if not privacy.private or not privacy.directions:
+            return None
+        with self.display.stage("Directions", unit="drawn faces") as step:
+            return directions(self.world, privacy.directions, step)
 
     def _trained(self, kind: Kind, through: ExistingGrid, reached: Reached) -> Trained:
         """What was trained on the phones."""

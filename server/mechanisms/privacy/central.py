@@ -84,6 +84,10 @@ class Central:
         """The clip of the next round."""
         return float(state[_CLIP][0])
 
+    def deviation(self, state: State) -> float:
+        """The standard deviation of the noise on each number of the next sum."""
+        return self.plan.noise * self.clip(state) * self.plan.scale
+
     def release(self, update: Update, number: int, state: State) -> Released:
         """The sum of a round's updates, clipped to `clip(state)`, with its noise, and the next state.
 
@@ -92,7 +96,7 @@ class Central:
         plan, clip, per_round = self.plan, self.clip(state), self.plan.per_round
         digest = hashlib.sha256(update.total.tobytes() + f"{update.within} {update.phones} {clip!r}".encode())
         name = digest.hexdigest()
-        deviation = plan.noise * clip * plan.scale
+        deviation = self.deviation(state)
         bits = self.coins.bits("noise", number, name)
         noise = discrete_gaussian(deviation / QUANTUM, update.total.size, bits=bits)
         noise = noise.reshape(update.total.shape) * QUANTUM

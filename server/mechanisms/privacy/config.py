@@ -24,6 +24,7 @@ class PrivacyConfig(Section):
     clip: float = Field(1.0, gt=0, le=WITHIN_CLIP)
     quantile: float = Field(0.5, gt=0, lt=1)
     clip_rate: float = Field(0.2, gt=0, le=10)
+    directions: int = Field(0, ge=0, le=1280)
     population: int = Field(0, ge=0, le=10**10)
     cohort: int = Field(0, ge=0, le=10**10)
     accountant: Literal["pld", "rdp"] = "pld"
