@@ -37,7 +37,7 @@ def keys(raw: Mapping[str, Any] | None = None) -> Iterator[str]:
 def shipped() -> dict[str, Path]:
     """The experiments that come with fedfer, by name."""
     folder = Path(str(resources.files("simulations") / "experiments"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
 
 
 @dataclass(frozen=True)
