@@ -41,7 +41,7 @@ from server.evaluation import Judged, judged
 from server.exchange import Exchange, Sums
 from server.greeting import greet
 from server.job import Job, Plan
-from server.mechanisms.base import SumContext, applied
+from server.mechanisms.base import SpentError, SumContext, applied
 from server.replies import Replies, Reply, folded
 from server.result import RoundResult
 from server.scheduler import decided
@@ -64,6 +64,8 @@ def run(grid: Grid, job: Job) -> None:
             " mechanisms change; choose another strategy",
             resumable=False,
         )
+    if job.private is not None and job.mechanisms:
+        raise RunError("a private run has no other mechanism: it would follow the exact sum", resumable=False)
     if job.private is not None and not algorithm.can_be_private:
         raise RunError(f"strategy.name = {job.plan.strategy.name} needs more than a private mean")
     clip = job.private.clip(job.private.begin()) if job.private else 0.0
@@ -76,8 +78,15 @@ def run(grid: Grid, job: Job) -> None:
     if (form := plan.strategy.form) is not None and job.start.number == 0:
         sums, head, _ = rounds.sums(form, job.start.head)
         reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
-    while reached.checkpoint.number < job.rounds and rounds.may_go_on(reached.checkpoint.number + 1):
-        reached = rounds.round(reached)
+    while reached.checkpoint.number < job.rounds:
+        if job.private is not None and not job.private.goes_on(reached.checkpoint.number + 1):
+            break
+        try:
+            reached = rounds.round(reached)
+        except SpentError:
+            if job.private is None or not job.private.stops:
+                raise
+            break
     if len(job.adapting):
         job.on_adapted(rounds.adapt(reached.checkpoint.selection.head, job.adapting))
 
@@ -99,22 +108,6 @@ class Rounds:
     plan: Plan
     algorithm: Algorithm
     began: float = field(default_factory=time.perf_counter)
-
-    def may_go_on(self, number: int) -> bool:
-        """Whether round `number` keeps within the privacy budget, if there is one.
-
-        RunError if it does not, unless the run is to stop there.
-        """
-        private = self.job.private
-        if private is None or private.may_go_on(number):
-            return True
-        if private.plan.config.on_budget == "stop":
-            return False
-        raise RunError(
-            f"the privacy budget, privacy.epsilon = {private.plan.budget:g}, is spent before round {number}:"
-            " rounds that were trained again released other sums",
-            resumable=False,
-        )
 
     def round(self, reached: Reached) -> Reached:
         """Runs the next round."""
@@ -140,7 +133,7 @@ class Rounds:
         if private:
             released = private.release(update, number, kept)
             update, kept = released.update, released.state
-        if update.phones:
+        if update.phones and update.views:
             head, state = algorithm.step(before.head, self._received(reply, update), state)
         result = RoundResult(
             number=number,

@@ -12,7 +12,8 @@ from fer_models.local.phone_rows import PhoneData
 from fer_models.local.transforms import Context, Groups, Metrics, Relabelled, Transform
 from fer_models.seeding import stream
 
-Scale = Annotated[float, Field(gt=0, le=1_000_000)]
+MOST_SCALE = 1_000_000.0
+Scale = Annotated[float, Field(gt=0, le=MOST_SCALE)]
 
 
 @dataclass(frozen=True)

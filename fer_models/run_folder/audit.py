@@ -41,7 +41,7 @@ class FeaturesFound:
     seen: Seen
     cosine: float  # mean cosine of the recovered and the true mean feature, both less that of other people
     identified: float  # how often the phone is the nearest of all that were tested
-    by_luck: float
+    by_luck: float  # the same of a guess among the phones that hold the class
     tested: int  # phones
 
 

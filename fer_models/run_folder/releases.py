@@ -2,11 +2,12 @@
 
 A run that is resumed trains the rounds after its checkpoint again. Its noise follows from the sum: the same
 sum gets the same noise, and nothing new is released. A sum that is another one, as when a device failed, gets
-noise of its own, and is a release of its own. Lines are never removed.
+noise of its own, and is another release of the same phones. Lines are never removed.
 """
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 from fer_models.errors import InputError
@@ -35,14 +36,13 @@ class Releases:
                 ) from error
 
     @property
-    def any(self) -> bool:
-        """Whether there are any."""
-        return bool(self._known)
+    def counts(self) -> dict[int, int]:
+        """How many different sums each round has released."""
+        return dict(Counter(number for number, _ in self._known))
 
-    @property
-    def repeated(self) -> int:
-        """Releases beyond the first of their round."""
-        return len(self._known) - len({number for number, _ in self._known})
+    def has(self, number: int, digest: str) -> bool:
+        """Whether round `number` has released this sum."""
+        return (number, digest) in self._known
 
     def add(self, number: int, digest: str) -> None:
         """Notes, on the disk, that round `number` releases the noisy sum with this digest."""

@@ -33,7 +33,7 @@ class RoundRecord:
         """What a private run may show of it; `down` and `up` are bytes of the expected number of phones."""
         return replace(
             self, phones=None, photos=None, train_loss=None, wire_bytes=None, dropped=0, dropped_phones={},
-            own_heads=None, metrics=metrics, bytes_down=down, bytes_up=up,
+            across=None, own_heads=None, metrics=metrics, bytes_down=down, bytes_up=up,
         )  # fmt: skip
 
     @property

@@ -6,7 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
+from fer_models.errors import RunError
 from fer_models.local.training import Update
+
+
+class SpentError(RunError):
+    """The privacy budget does not last for the next release."""
 
 
 @dataclass(frozen=True)

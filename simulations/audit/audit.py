@@ -18,6 +18,7 @@ from simulations.audit.pictures import pictures
 from simulations.audit.updates import Views
 from simulations.experiment import read_toml, validate
 from simulations.report.report import write_report
+from simulations.run import provenance
 from simulations.run.request import check_cache, finished, locked
 from simulations.terminal.display import Display
 from simulations.world.prepare import survey
@@ -43,8 +44,12 @@ def requested(folder: Path, attack: str, seeds: int) -> AuditRequest:
         raise InputError(f"--seeds must be at least 1, got {seeds}")
     if not folder.is_dir() or not finished(folder):
         raise InputError(f"{printable(folder)} is not the folder of a finished run; give one")
-    if (kind := Summary.read(folder).kind) != "federated":
-        raise InputError(f"{printable(folder)} is a {kind} run: no phones sent updates; give a federated run")
+    summary = Summary.read(folder)
+    if summary.kind != "federated":
+        what = f"is a {summary.kind} run: no phones sent updates"
+        raise InputError(f"{printable(folder)} {what}; give a federated run")
+    if summary.partition == "devices":
+        raise InputError(f"{printable(folder)} is a run on devices, whose photos are not here; give another")
     config = validate(read_toml(folder / "config.toml"))
     if config.strategy.sums or config.privacy.directions:
         raise InputError(
@@ -69,6 +74,7 @@ def audit(request: AuditRequest, display: Display) -> Audit:
     with display, locked(folder):
         with display.stage("Photos", unit="photos") as step:
             world = survey(config, step)
+        provenance.check_data(folder, provenance.read(folder), world.table, world.weights)
         with display.stage("Features", unit="views") as step:
             prepared = world.prepare(step)
         run = Again.of(config, world, prepared)
@@ -103,6 +109,6 @@ def _made(name: str, run: Again, request: AuditRequest, display: Display) -> dic
         each = []
         for seed in range(request.seeds):
             step(seed, request.seeds)
-            each.append(canaries(run, seed=seed))
+            each.append(canaries(run, seed=seed, among=request.seeds))
         step(request.seeds, request.seeds)
         return {"canaries": tuple(each)}

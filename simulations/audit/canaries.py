@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import chi2
 
-from fer_models.attacks.base import malicious
+from fer_models.attacks.base import MOST_SCALE, malicious
 from fer_models.attacks.canary import direction
 from fer_models.errors import InputError
 from fer_models.local.phone_rows import PhoneRows
@@ -60,8 +60,12 @@ class _Watched(Central):
         return found
 
 
-def canaries(run: Again, *, seed: int, number: int = CANARIES) -> CanariesFound:
-    """Lower bounds on the epsilon of the run's rounds; InputError if the run is not private."""
+def canaries(run: Again, *, seed: int, number: int = CANARIES, among: int = 1) -> CanariesFound:
+    """Lower bounds on the epsilon of the run's rounds; InputError if the run is not private.
+
+    `among`: how many audits are made, which any of two bounds of each could refute the claim: the confidence
+    allows for all of them.
+    """
     config = run.config
     if not config.privacy.private:
         raise InputError(
@@ -85,7 +89,7 @@ def canaries(run: Again, *, seed: int, number: int = CANARIES) -> CanariesFound:
     scores = _scores(view, [*map(int, were), *others], plan, seed)
     inner, outer = scores[:inside], scores[inside:]
     threshold = _threshold(plan, len(view.sums), inside, number - inside, seed)
-    ratio = view.squares / view.numbers
+    confidence, ratio = 1 - 0.05 / (2 * among), view.squares / view.numbers
     below = float(chi2.cdf(view.squares, view.numbers))
     return CanariesFound(
         canaries=number,
@@ -93,9 +97,14 @@ def canaries(run: Again, *, seed: int, number: int = CANARIES) -> CanariesFound:
         delta=delta,
         claim=claim,
         clopper_pearson=clopper_pearson(
-            int((inner > threshold).sum()), inside, int((outer > threshold).sum()), number - inside, delta
+            int((inner > threshold).sum()),
+            inside,
+            int((outer > threshold).sum()),
+            number - inside,
+            delta,
+            confidence,
         ),
-        one_run=_one_run(inner, outer, delta),
+        one_run=_one_run(inner, outer, delta, confidence),
         gaussian=gaussian(inner, outer, delta),
         noise_ratio=ratio,
         noise_p=2 * min(below, 1 - below),
@@ -112,7 +121,7 @@ def _settings(run: Again, phones: int, inside: int, seed: int, delta: float) -> 
     per_round = 0 if taking.per_round == taking.phones else max(1, round(taking.chance * phones))
     return {
         "federation": {"phones": phones, "phones_per_round": per_round},
-        "attack": {"name": "canary", "phones": inside / phones, "scale": 1000.0},
+        "attack": {"name": "canary", "phones": inside / phones, "scale": _scale(run.config.privacy.clip)},
         "run": {"train_seed": seed},
         "privacy": {
             "epsilon": "auto", "noise_multiplier": plan.guarantee.noise_multiplier, "on_budget": "refuse",
@@ -120,6 +129,16 @@ def _settings(run: Again, phones: int, inside: int, seed: int, delta: float) -> 
             "randomness": "seeded",
         },
     }  # fmt: skip
+
+
+def _scale(clip: float) -> float:
+    """A norm of canaries that is surely clipped; InputError if there is none."""
+    if clip > MOST_SCALE / 2:
+        raise InputError(
+            f"audit: canaries are at most {MOST_SCALE:,.0f} long, which privacy.clip = {clip:g} does not"
+            " clip; make other attacks"
+        )
+    return max(1000.0, 2 * clip)
 
 
 def _with(run: Again, phones: int, inside: int, seed: int) -> PhoneRows:
@@ -162,14 +181,14 @@ def _threshold(plan: PrivatePlan, rounds: int, inside: int, outside: int, seed: 
     return chosen
 
 
-def _one_run(inner: np.ndarray, outer: np.ndarray, delta: float) -> float:
+def _one_run(inner: np.ndarray, outer: np.ndarray, delta: float, confidence: float) -> float:
     """The best of several numbers of guesses, each held to a confidence that allows for the others."""
     scores = np.concatenate([inner, outer])
     truly = np.arange(len(scores)) < len(inner)
     order = np.argsort(-scores, kind="stable")
-    found, confidence = 0.0, 1 - 0.05 / len(_GUESSES)
+    found, each = 0.0, 1 - (1 - confidence) / len(_GUESSES)
     for share in _GUESSES:
         half = max(1, math.floor(share * len(scores) / 2))
         right = int(truly[order[:half]].sum() + (~truly[order[-half:]]).sum())
-        found = max(found, one_run(right, 2 * half, len(scores), delta, confidence))
+        found = max(found, one_run(right, 2 * half, len(scores), delta, each))
     return found

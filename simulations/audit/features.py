@@ -32,6 +32,7 @@ def features(views: Views, step: Callable[[int, int], None]) -> tuple[Recovered,
     updates, others = views.trained(views.attacked), views.trained(views.drawn_phones(500, 0))
     public = views.means[1:][largest]
     true = _class_means(views, largest) - public
+    luck = float((1 / np.maximum((counts > 0).sum(axis=0)[largest], 1)).mean())
     by_class = {int(c): _means_of(views, int(c)) - views.means[1 + int(c)] for c in np.unique(largest)}
     found = []
     for number, way in enumerate(views.ways):
@@ -47,7 +48,7 @@ def features(views: Views, step: Callable[[int, int], None]) -> tuple[Recovered,
                     seen=way,
                     cosine=float(np.mean([_cosine(a, b) for a, b in zip(recovered, true, strict=True)])),
                     identified=float((nearest == np.arange(len(true))).mean()),
-                    by_luck=1 / len(true),
+                    by_luck=luck,
                     tested=len(true),
                 ),
                 recovered,

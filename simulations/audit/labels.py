@@ -97,6 +97,9 @@ def _guessed(known: list[np.ndarray], shares: list[np.ndarray], asked: np.ndarra
         np.abs(_learned(known[0][:, read], shares[0], known[1][:, read], kernel) - shares[1]).sum()
         for read, kernel in readings
     ]
+    blind = np.concatenate(shares).mean(axis=0)
+    if np.abs(shares[0].mean(axis=0) - shares[1]).sum() <= min(errors):  # nothing was learned
+        return np.tile(blind, (len(asked), 1))
     read, kernel = readings[int(np.argmin(errors))]
     every = np.concatenate(known)[:, read]
     return _learned(every, np.concatenate(shares), asked[:, read], kernel)

@@ -20,7 +20,7 @@ from simulations.audit.again import Again, Wrapped, joined
 
 SHADOWS = 64
 _RATES = 0.01, 0.001  # false positive rates at which the true positive rate is reported
-_DRAWS, _POINTS = 400, 200
+_POINTS = 200  # of the ROC, at most
 
 
 def photos(run: Again, *, seed: int, step: Callable[[int, int], None]) -> MembersFound:
@@ -49,9 +49,8 @@ def _members(
     step(SHADOWS, SHADOWS)
     confidence = _confidences(np.array(heads), run.held, place, len(every))
     scores = _lira(confidence, inside)
-    measured = _measured(scores, inside, np.arange(SHADOWS))
-    draws = np.array([_measured(scores, inside, rng.integers(0, SHADOWS, SHADOWS)) for _ in range(_DRAWS)])
-    auc, one, tenth = (_range(column) for column in draws.T)
+    measured = _measured(scores, inside)
+    auc, one, tenth = _ranges(measured, confidence, inside)
     fpr, tpr = _roc(scores[inside], scores[~inside])
     return MembersFound(
         unit=unit,
@@ -115,13 +114,22 @@ def _lira(confidence: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return np.asarray(likely[0] - likely[1])
 
 
-def _measured(scores: np.ndarray, inside: np.ndarray, heads: np.ndarray) -> np.ndarray:
-    """AUC and the true positive rates, over these heads."""
-    own, mask = scores[heads], inside[heads]
-    members, others = own[mask], np.sort(own[~mask])
+def _measured(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """AUC and the true positive rates."""
+    members, others = scores[inside], np.sort(scores[~inside])
     below = np.searchsorted(others, members, "left") + np.searchsorted(others, members, "right")
     auc = below.mean() / (2 * len(others))
     return np.array([auc, *((members > _threshold(others, rate)).mean() for rate in _RATES)])
+
+
+def _ranges(measured: np.ndarray, confidence: np.ndarray, inside: np.ndarray) -> list[Range]:
+    """95% intervals by the jackknife: each head is left out, as a shadow, too (Efron and Stein 1981)."""
+    heads = len(inside)
+    every = [np.delete(np.arange(heads), one) for one in range(heads)]
+    without = np.array([_measured(_lira(confidence[own], inside[own]), inside[own]) for own in every])
+    errors = np.sqrt((heads - 1) / heads * np.square(without - without.mean(axis=0)).sum(axis=0))
+    low, high = measured - 1.96 * errors, measured + 1.96 * errors
+    return [(float(max(a, 0.0)), float(min(b, 1.0))) for a, b in zip(low, high, strict=True)]
 
 
 def _threshold(others: np.ndarray, rate: float) -> float:
@@ -135,8 +143,3 @@ def _roc(members: np.ndarray, others: np.ndarray) -> tuple[tuple[float, ...], tu
     rates = np.unique(np.geomspace(1 / len(others), 1, _POINTS))
     tpr = [float((members > _threshold(ordered, min(rate, 1 - 1e-12))).mean()) for rate in rates]
     return tuple(map(float, rates)), tuple(tpr)
-
-
-def _range(values: np.ndarray) -> Range:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)

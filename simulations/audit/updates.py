@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from fer_models.run_folder.audit import Seen
 from fer_models.seeding import stream
 from server.strategies.registry import make
 from simulations.audit.again import Again, joined
+
+if TYPE_CHECKING:
+    from server.mechanisms.privacy.plan import PrivatePlan
 
 _TESTED, _SUMS = 200, (1, 3, 10, 30)  # phones attacked, at most, and the phones in a sum
 
@@ -57,8 +61,8 @@ class Views:
 
     @property
     def _per_round(self) -> int:
-        federation = self.run.config.federation
-        return federation.phones_per_round or federation.phones
+        """Phones expected in a round: of the deployment, if the run stands for one."""
+        return self._plan.guarantee.taking_part.per_round
 
     def trained(self, held: PhoneRows) -> np.ndarray:
         """The updates of all phones of `held` in the first round, (phones, C, D + 1) float64."""
@@ -79,17 +83,19 @@ class Views:
     def seen(
         self, targets: np.ndarray, others: np.ndarray, way: Seen, rng: np.random.Generator
     ) -> np.ndarray:
-        """What the server sees of each target, (k, C, D + 1): its mean with random `others` (m, C, D + 1)."""
+        """What the server sees of each target, (k, C, D + 1): its mean with random `others`."""
         if way.phones == 1 and not way.noise:
             return targets
         if way.noise:
             targets, others = self._clipped(targets), self._clipped(others)
-        found = np.empty_like(targets)
+        found, even = np.empty_like(targets), np.full(len(others), 1 / len(others))
         for place, target in enumerate(targets):
-            beside = others[rng.choice(len(others), min(way.phones - 1, len(others)), replace=False)]
-            found[place] = (target + beside.sum(axis=0)) / way.phones
+            beside = rng.multinomial(
+                way.phones - 1, even
+            )  # with replacement: there may be more than `others`
+            found[place] = (target + np.tensordot(beside, others, axes=1)) / way.phones
         if way.noise:
-            found += self._deviation / way.phones * rng.standard_normal(found.shape)
+            found += self._plan.noise * self._plan.config.clip / way.phones * rng.standard_normal(found.shape)
         return found
 
     def _clipped(self, updates: np.ndarray) -> np.ndarray:
@@ -98,12 +104,12 @@ class Views:
         return np.asarray(updates * np.minimum(1.0, clip / np.maximum(norms, 1e-12))[:, None, None])
 
     @cached_property
-    def _deviation(self) -> float:
+    def _plan(self) -> "PrivatePlan":
         from simulations.run.private import plan_of
 
         plan = plan_of(self.run.config)
         assert plan is not None
-        return plan.noise * plan.scale * plan.config.clip
+        return plan
 
     def drawn_phones(self, number: int, half: int) -> PhoneRows:
         """Phones as large as the run's, with photos from half of the validation part, in any mixes."""

@@ -52,12 +52,13 @@ def privacy(run: Run) -> str:
         paragraph(f"The head is private: {guaranteed(facts)}. {f'{ended}.' if ended else ''}"),
         f'<div class="grid pair"><div><h3>The guarantee</h3>'
         f"{table('The guarantee', ['What', 'How much'], rows)}</div>"
-        f'{_epsilon(run)}{_norms(run)}<div><h3>It holds if</h3><ul class="small">{listed}</ul></div></div>',
+        f"{_epsilon(run) + _norms(run) if run.rounds else ''}"
+        f'<div><h3>It holds if</h3><ul class="small">{listed}</ul></div></div>',
     )
 
 
 def _clips(run: Run) -> str:
-    clips = [line.metrics["clip"] for line in run.rounds]
+    clips = [line.metrics["clip"] for line in run.rounds] or [run.config.privacy.clip]
     return f"{clips[0]:.4g}" if len(set(clips)) == 1 else f"{clips[0]:.4g} to {clips[-1]:.4g}"
 
 

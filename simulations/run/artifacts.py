@@ -23,6 +23,7 @@ from fer_models.machine.cache import whole_file
 from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.examples import FOLDER, Example, write_examples
+from fer_models.run_folder.files import write_json
 from fer_models.run_folder.folder import RunFolder
 from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import Quality
@@ -36,6 +37,7 @@ from simulations.run.provenance import fingerprint, versions
 from simulations.world import skew
 from simulations.world.prepare import Prepared, World
 
+UNRELEASED = "unreleased.json"  # of a private run: its summary with what must not be released
 _TIMED = 32  # photos
 _EXAMPLES, _THUMBNAIL = 24, 96  # photos on the page, and their side in pixels
 
@@ -112,6 +114,9 @@ def write_artifacts(
         head_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         versions=versions(),
     )
+    if private is not None:
+        write_json(log.path / UNRELEASED, replace(summary, **vars(_cost(took))))
+        summary = replace(summary, across_phones=None, own_heads=None)
     summary.write(log.path)
     return summary
 
@@ -168,7 +173,7 @@ def _cost(took: Totals) -> TrainingCost:
 def _expected_cost(took: Totals, private: PrivacyFacts) -> TrainingCost:
     """Of a private run: without what tells who took part."""
     known = replace(_cost(took), phones_trained=None, photos=None, wire_bytes=None)
-    return replace(known, phones_per_second=private.simulated_per_round * took.rounds / took.seconds)
+    return replace(known, phones_per_second=private.simulated_per_round * took.rounds / (took.seconds or 1.0))
 
 
 def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:

@@ -1,6 +1,5 @@
 """A private run: what it can be, its key, and what it says in the end."""
 
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from fer_models.encoders.backbone import FEATURES
 from fer_models.errors import InputError
 from fer_models.linear import bounded
 from fer_models.local.kernel import WITHIN_NUMBERS
+from fer_models.machine.cache import whole_file
 from fer_models.models import MODELS
 from fer_models.run_folder.releases import Releases
 from fer_models.text import printable
@@ -116,7 +116,7 @@ def mechanism(config: Config, folder: Path, number: int) -> "Central | None":
     releases = Releases(folder)
     if config.privacy.randomness == "seeded":
         return Central(plan, Coins.seeded(config.run.train), releases)
-    key = _key(folder, begun=releases.any) if number < plan.rounds else b""
+    key = _key(folder, begun=bool(releases.counts)) if number < plan.rounds else b""
     return Central(plan, Coins(key), releases)
 
 
@@ -128,12 +128,9 @@ def _key(folder: Path, *, begun: bool) -> bytes:
                 f"{printable(path)} is gone: without it the noise of the rounds so far cannot be drawn again;"
                 " restore it, or start a new run"
             )
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(handle, secrets.token_bytes(32))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with whole_file(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(secrets.token_bytes(32))
     key = path.read_bytes()
     if len(key) != 32:
         raise InputError(
@@ -151,7 +148,7 @@ def private_facts(config: Config, private: "Central | None", rounds: int) -> "Pr
     algorithm = make(config.strategy)
     return facts(
         private.plan,
-        private.spent(rounds),
+        private.spent_in_all(rounds),
         rounds,
         planned=chosen(config.data).central_plan and config.data.balance > 0,
         personal=bool(algorithm.own or algorithm.epochs_after),

@@ -13,6 +13,7 @@ import numpy as np
 from fer_models.errors import InputError, RunError
 from fer_models.evaluation import Selection
 from fer_models.heads import Classifier, LinearHead, new_head
+from fer_models.local.kernel import WITHIN_NUMBERS
 from fer_models.machine import stamp
 from fer_models.models import network_phones
 from fer_models.run_folder.files import UnusableError
@@ -225,6 +226,11 @@ class Rounds:
             head = new_head(len(config.data.classes), width, seed=config.run.train)
         else:
             head = self._network.head
+            if config.privacy.private and head.size > WITHIN_NUMBERS:
+                raise InputError(
+                    f"a private update has at most {WITHIN_NUMBERS:,} numbers, this network's has"
+                    f" {head.size:,}; choose a smaller model"
+                )
         rule = config.evaluation.select
         start = checkpoint.load(log.path, rule) or Checkpoint(0, head, Selection(rule, head))
         whole = start.head.shape == start.selection.head.shape == head.shape

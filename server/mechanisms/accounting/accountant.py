@@ -10,13 +10,15 @@ lacks this factor.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.optimize import brentq
 
 from server.mechanisms.accounting.backend import accounting, silent
-from server.mechanisms.accounting.losses import FINE, composed, one_round
+from server.mechanisms.accounting.losses import FINE, composed, one_round, width_of
 from server.mechanisms.accounting.participation import Participation
 
 MOST_EPSILON, _EXACT = 1e5, 1e-9  # of epsilons: the greatest, and how exactly they are found
@@ -56,6 +58,34 @@ def epsilon_either_way(event: Event, rounds: int, delta: float) -> float:
     if not event.sampled:
         return epsilon(event, rounds, delta)
     return epsilon_of(one_round(event.z, event.q, either_way=True), rounds, delta)
+
+
+def epsilon_of_releases(
+    event: Event, releases: Mapping[int, int], delta: float, *, either_way: bool
+) -> float:
+    """Of rounds of which some released several noisy sums of the same phones.
+
+    `releases`: a number of sums -> how many rounds released as many. k sums of the same phones, each with
+    noise of its own, are one with multiplier z / sqrt k.
+    """
+    if not event.sampled:
+        return epsilon(event, sum(number * rounds for number, rounds in releases.items()), delta)
+    events = {number: Event(event.z / math.sqrt(number), event.q) for number in releases}
+    width = max(width_of(one.z, one.q) for one in events.values())
+    whole: Any = None
+    for number, rounds in releases.items():
+        one = events[number]
+        losses = one_round(one.z, one.q, either_way=either_way, width=width)
+        whole = composed(losses, rounds) if whole is None else whole.compose(composed(losses, rounds))
+    return epsilon_of(whole, 1, delta)
+
+
+def epsilon_rdp_of_releases(event: Event, releases: Mapping[int, int], delta: float) -> float:
+    """The same by RDP."""
+    parts = [renyi(Event(event.z / math.sqrt(k), event.q), rounds) for k, rounds in releases.items()]
+    orders, total = parts[0][0], np.sum([values for _, values in parts], axis=0)
+    with silent():
+        return float(accounting().rdp.compute_epsilon(orders, total, delta)[0])
 
 
 def epsilon_of(losses: Any, rounds: int, delta: float) -> float:

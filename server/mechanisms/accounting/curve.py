@@ -32,33 +32,28 @@ class Curve:
             raise ValueError(f"the curve ends at round {self.rounds[-1]}, got {round}")
         return self.epsilons[bisect_left(self.rounds, round)]
 
-    def rounds_within(self, budget: float) -> int:
-        """The rounds that can be run for certain before epsilon exceeds the budget."""
-        return max((r for r, e in zip(self.rounds, self.epsilons, strict=True) if e <= budget), default=0)
-
 
 def curve(
-    taking_part: Participation, noise_multiplier: float, delta: float, accountant: Accountant = "pld"
+    taking_part: Participation,
+    noise_multiplier: float,
+    delta: float,
+    accountant: Accountant = "pld",
+    *,
+    either_way: bool = False,
 ) -> Curve:
-    """Its points are dense at the start: epsilon grows about as the square root of the rounds."""
+    """Its points are dense at the start: epsilon grows about as the square root of the rounds.
+
+    `either_way`: as `losses.one_round` takes it.
+    """
     rounds = points(taking_part.rounds)
     event = Event.of(taking_part, noise_multiplier)
     if event.sampled and accountant == "pld":
-        losses = one_round(event.z, event.q)
+        losses = one_round(event.z, event.q, either_way=either_way)
         found = [epsilon_of(losses, r, delta) for r in rounds]
     else:
-        found = [epsilon_after(taking_part, noise_multiplier, delta, r, accountant) for r in rounds]
+        find = epsilon_rdp if accountant == "rdp" else epsilon
+        found = [find(event, r, delta) for r in rounds]
     return Curve(rounds, tuple(found))
-
-
-def epsilon_after(
-    taking_part: Participation, noise_multiplier: float, delta: float, rounds: int, accountant: Accountant
-) -> float:
-    """Of so many rounds, which may be more than the run has."""
-    event = Event.of(taking_part, noise_multiplier)
-    if accountant == "rdp":
-        return epsilon_rdp(event, rounds, delta)
-    return epsilon(event, rounds, delta)
 
 
 def points(rounds: int) -> tuple[int, ...]:

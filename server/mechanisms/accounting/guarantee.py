@@ -118,8 +118,8 @@ def guarantee(
         delta=chosen,
         epsilon=claim,
         epsilon_either_way=(
-            epsilon_either_way(event, taking_part.rounds, chosen)
-            if event.sampled and taking_part.neighbours == "replace" and accountant == "pld"
+            max(claim, epsilon_either_way(event, taking_part.rounds, chosen))
+            if event.sampled and taking_part.neighbours == "replace"
             else claim
         ),
         epsilon_rdp=rdp,

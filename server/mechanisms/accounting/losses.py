@@ -20,8 +20,19 @@ _TAIL = 10.0  # standard deviations of the noise; what lies beyond counts as los
 _WIDTH = 1e-4  # of a step between losses, at most
 
 
-def one_round(z: float, q: float, points: int = FINE, *, either_way: bool = False) -> Any:
+def width_of(z: float, q: float, points: int = FINE) -> float:
+    """The step between losses of `one_round`."""
+    low, high = _range(z, q)
+    spread = q * math.sqrt(math.expm1(min(1 / z**2, 50.0)))  # near the standard deviation of the loss
+    return max(min(_WIDTH, spread / 20), (high - low) / points)
+
+
+def one_round(
+    z: float, q: float, points: int = FINE, *, either_way: bool = False, width: float | None = None
+) -> Any:
     """The distribution of the loss of a round with multiplier z > 0 and chance 0 < q < 1. Price: some 20 ms.
+
+    `width`: the step between losses, if it must be that of other distributions.
 
     `either_way`: one distribution that dominates both directions. Where a phone's data replace another's,
     its updates may make the one direction the worse in one round and the other in the next; then composing
@@ -29,8 +40,7 @@ def one_round(z: float, q: float, points: int = FINE, *, either_way: bool = Fals
     """
     pld = accounting().pld
     low, high = _range(z, q)
-    spread = q * math.sqrt(math.expm1(min(1 / z**2, 50.0)))  # near the standard deviation of the loss
-    width = max(min(_WIDTH, spread / 20), (high - low) / points)
+    width = width or width_of(z, q, points)
     first, last = math.floor(low / width), math.ceil(high / width)
     epsilons = np.arange(first, last + 1) * width
     removed, added = removing(epsilons, z, q), adding(epsilons, z, q)

@@ -11,6 +11,7 @@ noise applies (Mironov 2012).
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from fer_models.local.kernel import QUANTUM
 from fer_models.local.training import Update
+from server.mechanisms.base import SpentError
 from server.mechanisms.privacy.coins import Bits, Coins, uniform
 from server.mechanisms.privacy.discrete_gaussian import discrete_gaussian
 from server.mechanisms.privacy.plan import PrivatePlan
@@ -32,8 +34,11 @@ class Ledger(Protocol):
     """Where releases are noted before they are used."""
 
     @property
-    def repeated(self) -> int:
-        """Releases beyond the first of their round."""
+    def counts(self) -> Mapping[int, int]:
+        """How many different sums each round has released."""
+
+    def has(self, number: int, digest: str) -> bool:
+        """Whether round `number` has released this sum."""
 
     def add(self, number: int, digest: str) -> None:
         """Notes that round `number` releases the noisy sum with this digest."""
@@ -69,12 +74,32 @@ class Central:
         return np.flatnonzero(uniform(words) < plan.per_round / plan.phones)
 
     def may_go_on(self, number: int) -> bool:
-        """Whether round `number` keeps within the budget."""
-        return self.plan.within_budget(number, self.ledger.repeated)
+        """Whether round `number` keeps within the budget, if it releases no more than one sum."""
+        counts = dict(self.ledger.counts)
+        return self.plan.within_budget({**counts, number: counts.get(number, 1)})
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run ends where its budget does, instead of failing."""
+        return self.plan.config.on_budget == "stop"
+
+    def goes_on(self, number: int) -> bool:
+        """Whether round `number` is trained; SpentError if it may not, unless the run is to stop there."""
+        if self.may_go_on(number):
+            return True
+        if self.stops:
+            return False
+        raise self._spent(number)
 
     def spent(self, number: int) -> float:
-        """Epsilon after round `number`."""
-        return self.plan.epsilon_after(number, self.ledger.repeated)
+        """Epsilon of the rounds up to `number`."""
+        counts = self.ledger.counts
+        return self.plan.epsilon_of({one: counts.get(one, 1) for one in range(1, number + 1)})
+
+    def spent_in_all(self, number: int) -> float:
+        """The same with what rounds beyond `number` released before the run was resumed."""
+        counts = self.ledger.counts
+        return self.plan.epsilon_of({**dict.fromkeys(range(1, number + 1), 1), **counts})
 
     def begin(self) -> State:
         """The state before the first round."""
@@ -91,7 +116,8 @@ class Central:
     def release(self, update: Update, number: int, state: State) -> Released:
         """The sum of a round's updates, clipped to `clip(state)`, with its noise, and the next state.
 
-        An empty sum gets its noise, too. The same sum gets the same noise.
+        An empty sum gets its noise, too. The same sum gets the same noise. SpentError if the budget does not
+        last for it.
         """
         plan, clip, per_round = self.plan, self.clip(state), self.plan.per_round
         digest = hashlib.sha256(update.total.tobytes() + f"{update.within} {update.phones} {clip!r}".encode())
@@ -117,10 +143,26 @@ class Central:
             share = self._within(update, self.coins.bits("count", number, name))
             found |= {"within_clip": share}
             state = {_CLIP: np.array([self._next(clip, share)])}
-        self.ledger.add(number, hashlib.sha256(total.tobytes()).hexdigest())
+        self._note(number, hashlib.sha256(total.tobytes()).hexdigest())
         found = {"epsilon": self.spent(number), **found}
         noisy = replace(update, total=total, views=per_round, phones=per_round)
         return Released(noisy, state, found, exact)
+
+    def _note(self, number: int, digest: str) -> None:
+        """Notes a release; SpentError if it is one too many."""
+        if self.ledger.has(number, digest):
+            return
+        counts = dict(self.ledger.counts)
+        if not self.plan.within_budget({**counts, number: counts.get(number, 0) + 1}):
+            raise self._spent(number)
+        self.ledger.add(number, digest)
+
+    def _spent(self, number: int) -> SpentError:
+        return SpentError(
+            f"the privacy budget, privacy.epsilon = {self.plan.budget:g}, does not last for round {number}:"
+            " rounds that were trained again released other sums",
+            resumable=False,
+        )
 
     def _within(self, update: Update, bits: Bits) -> float:
         """The noisy share of the cohort that is within the clip; a phone counts plus or minus a half."""

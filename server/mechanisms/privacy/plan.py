@@ -2,15 +2,20 @@
 
 import math
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fer_models.errors import InputError
 from fer_models.local.kernel import EXACT_BELOW, QUANTUM
-from server.mechanisms.accounting.curve import Curve, curve, epsilon_after
+from server.mechanisms.accounting.accountant import Event, epsilon_of_releases, epsilon_rdp_of_releases
+from server.mechanisms.accounting.calibration import rounded_up
+from server.mechanisms.accounting.curve import Curve, curve
 from server.mechanisms.accounting.guarantee import Guarantee, guarantee
 from server.mechanisms.accounting.participation import Participation, participation
 from server.mechanisms.privacy.config import PrivacyConfig
+from server.mechanisms.privacy.discrete_gaussian import LEAST_SIGMA as SMALLEST_SIGMA
 from server.mechanisms.privacy.discrete_gaussian import MOST_SIGMA
 from server.mechanisms.privacy.lattice import LEAST_SIGMA, MOST_EPSILON, Lattice
 
@@ -53,21 +58,36 @@ class PrivatePlan:
     @property
     def clips(self) -> tuple[float, float]:
         """The least and the greatest clip that adaptive clipping may arrive at."""
-        most = EXACT_BELOW / (2 * (self.per_round + 20 * math.sqrt(self.per_round) + 100))
-        return min(LEAST_CLIP, self.config.clip), most
+        exact = EXACT_BELOW / (2 * (self.per_round + 20 * math.sqrt(self.per_round) + 100))
+        drawn = MOST_SIGMA * QUANTUM / (self.noise * max(self.scale, 1.0))
+        return min(LEAST_CLIP, self.config.clip), min(exact, drawn)
 
-    def epsilon_after(self, number: int, repeated: int = 0) -> float:
-        """Of the first `number` rounds, and as many more releases as were `repeated`."""
-        if not repeated:
-            return self.curve.after(number)
-        taking, released = self.guarantee.taking_part, number + repeated
-        left = self.lattice.left(released, self.guarantee.delta)
-        found = epsilon_after(taking, self.guarantee.noise_multiplier, left, released, self.config.accountant)
-        return found + self.lattice.extra(released)
+    def epsilon_of(self, releases: Mapping[int, int]) -> float:
+        """Of rounds that released so many different sums each."""
+        counts, taking = Counter(releases.values()), self.guarantee.taking_part
+        if set(counts) <= {1} and len(releases) <= self.rounds:
+            return self.curve.after(len(releases))
+        sums = sum(releases.values())
+        event, left = (
+            Event.of(taking, self.guarantee.noise_multiplier),
+            self.lattice.left(sums, self.guarantee.delta),
+        )
+        if self.config.accountant == "rdp":
+            found = epsilon_rdp_of_releases(event, counts, left)
+        else:
+            found = epsilon_of_releases(event, counts, left, either_way=either_way(taking))
+        return found + self.lattice.extra(sums)
 
-    def within_budget(self, number: int, repeated: int = 0) -> bool:
-        """Whether the first `number` rounds keep within the budget."""
-        return self.budget is None or self.epsilon_after(number, repeated) <= self.budget
+    def within_budget(self, releases: Mapping[int, int]) -> bool:
+        """Whether these releases keep within the budget."""
+        return self.budget is None or self.epsilon_of(releases) <= self.budget
+
+
+def either_way(taking: Participation) -> bool:
+    """Whether replacing a phone may be worst in one direction now and in the other then. A run's updates do
+    adapt from round to round, so it claims what holds whatever they do: losses.one_round.
+    """
+    return taking.neighbours == "replace" and taking.chance < 1
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +97,8 @@ def planned(config: PrivacyConfig, *, phones: int, per_round: int, rounds: int, 
     `numbers`: in an update, at most. With a budget and a noise multiplier the plan ends with the last round
     within the budget. Price: a second, or a few to find the noise; once.
     """
-    known = _Known(config, _taking_part(config, phones, per_round, rounds), numbers)
+    taking = _taking_part(config, phones, per_round, rounds)
+    known = _Known(config, taking, numbers, (per_round or phones) / taking.per_round)
     found = known.found()
     if config.on_budget == "stop" and config.noise_multiplier != "auto":
         known, found = known.stopped(found)
@@ -87,14 +108,11 @@ def planned(config: PrivacyConfig, *, phones: int, per_round: int, rounds: int, 
             f"privacy: epsilon is {points.epsilons[-1]:,.0f}; above {MOST_EPSILON:g} nothing is protected:"
             " give more noise or fewer rounds"
         )
-    share = points.epsilons[-1] - found.epsilon  # the lattice's
     plan = PrivatePlan(
         config=config,
         phones=phones,
         per_round=per_round or phones,
-        guarantee=replace(
-            found, epsilon=found.epsilon + share, epsilon_either_way=found.epsilon_either_way + share
-        ),
+        guarantee=replace(found, epsilon=points.epsilons[-1], epsilon_either_way=points.epsilons[-1]),
         curve=points,
         lattice=known.lattice(found),
         noise=_split(config, found, known.taking),
@@ -114,6 +132,7 @@ class _Known:
     config: PrivacyConfig
     taking: Participation
     numbers: int
+    scale: float = 1.0  # `PrivatePlan.scale`
 
     def found(self) -> Guarantee:
         """The guarantee, without the lattice's share: that is taken from the budget, if there is one."""
@@ -132,17 +151,36 @@ class _Known:
             )
         less = config.model_copy(update={"delta": on.left(rounds, found.delta)})
         again = replace(self, config=less)._guarantee(config.epsilon - extra)
-        return replace(again, delta=found.delta)
+        return self._enough(replace(again, delta=found.delta))
+
+    def _enough(self, found: Guarantee) -> Guarantee:
+        """With as much more noise as the claim of a run takes, where that is more than the accountant's."""
+        budget, step = self.config.epsilon, 0.02
+        assert budget != "auto"
+        while self.curve(found).epsilons[-1] > budget:
+            found = self._guarantee(None, rounded_up(found.noise_multiplier * (1 + step)))
+        if not either_way(self.taking):
+            return found
+        low = found.noise_multiplier / (1 + step)  # too little
+        for _ in range(6):
+            between = self._guarantee(None, rounded_up((low + found.noise_multiplier) / 2))
+            if self.curve(between).epsilons[-1] > budget:
+                low = between.noise_multiplier
+            else:
+                found = between
+        return found
 
     def stopped(self, found: Guarantee) -> "tuple[_Known, Guarantee]":
         """The same for the rounds that keep within the budget."""
         assert self.config.epsilon != "auto"
-        budget, z = self.config.epsilon, found.noise_multiplier
-        on = self.lattice(found)
+        budget, on = self.config.epsilon, self.lattice(found)
+        event, adapts = Event.of(self.taking, found.noise_multiplier), either_way(self.taking)
 
         def after(rounds: int) -> float:
             left = on.left(rounds, found.delta)
-            return epsilon_after(self.taking, z, left, rounds, self.config.accountant) + on.extra(rounds)
+            if self.config.accountant == "rdp":
+                return epsilon_rdp_of_releases(event, {1: rounds}, left) + on.extra(rounds)
+            return epsilon_of_releases(event, {1: rounds}, left, either_way=adapts) + on.extra(rounds)
 
         within = bisect_right(range(1, self.taking.rounds + 1), budget, key=after)
         if not within:
@@ -170,6 +208,11 @@ class _Known:
                 f"{this} with a noise multiplier of {z:g} is too fine for the lattice of exact sums,"
                 f" multiples of {QUANTUM:.2g}; raise it"
             )
+        if (drawn := on.sigma * self.scale) < SMALLEST_SIGMA:
+            raise InputError(
+                f"privacy.cohort = {self.taking.per_round:,} leaves the simulated phones noise of {drawn:.2g}"
+                " quanta, too little to draw; simulate more phones per round, or raise privacy.clip"
+            )
         if z * config.clip / QUANTUM > MOST_SIGMA:
             raise InputError(
                 f"{this} with a noise multiplier of {z:g} is too much noise for exact sums; lower the clip"
@@ -180,7 +223,10 @@ class _Known:
         """With the lattice's share."""
         on, rounds = self.lattice(found), self.taking.rounds
         left = on.left(rounds, found.delta)
-        points = curve(self.taking, found.noise_multiplier, left, self.config.accountant)
+        points = curve(
+            self.taking, found.noise_multiplier, left, self.config.accountant,
+            either_way=either_way(self.taking),
+        )  # fmt: skip
         each = zip(points.rounds, points.epsilons, strict=True)
         return Curve(points.rounds, tuple(epsilon + on.extra(r) for r, epsilon in each))
 
@@ -193,7 +239,13 @@ def _taking_part(config: PrivacyConfig, phones: int, per_round: int, rounds: int
         )
     everybody = config.population or phones, config.cohort or per_round
     neighbours = None if config.sampling == "fixed" else config.neighbours
-    return participation(*everybody, rounds, config.sampling, neighbours)
+    taking = participation(*everybody, rounds, config.sampling, neighbours)
+    if config.accountant == "rdp" and either_way(taking):
+        raise InputError(
+            'privacy.accountant = "rdp" has no proven bound for phones that are replaced and sampled; leave'
+            ' it out, or set privacy.neighbours = "add-remove" and another privacy.sampling'
+        )
+    return taking
 
 
 def _split(config: PrivacyConfig, found: Guarantee, taking: Participation) -> float:
