@@ -20,11 +20,23 @@ from fer_models.errors import RunError
 from fer_models.linear import statistics
 from fer_models.local.terms import PhoneInputs
 from fer_models.order import Order
-from server.reading import LARGE, NOT_FINITE, WRONG, Expected, Read, UnsoundError, read_sums, read_update
+from server.reading import (
+    LARGE,
+    NOT_FINITE,
+    WRONG,
+    Expected,
+    Hidden,
+    Read,
+    UnsoundError,
+    read_rows,
+    read_sums,
+    read_update,
+)
 from server.replies import Replies
 from server.selection import share_out
 
 _T = TypeVar("_T")
+More = Callable[[np.ndarray], Mapping[str, ArrayRecord | ConfigRecord]]  # phones -> records by name
 _REASON = 200  # characters of a node's failure that are shown
 _TRIES = 5  # attempts at most for a phone, on nodes that have not failed as long as there are any
 
@@ -54,10 +66,12 @@ class Exchange:
         inputs: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
         counts: np.ndarray | None = None,
+        more: More | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
         each phone if nodes are phones; otherwise any node works for any phone. `counts`: what each phone
-        counts in the mean, if not its views.
+        counts in the mean, if not its views. `more`: further records for phones. `hidden`: how updates are.
         """
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
@@ -77,7 +91,9 @@ class Exchange:
             ["heads"] if order.own else [],
             bool(order.transforms),
             order.clip,
+            hidden,
         )
+        self._more = more
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it
         self._tries = self.wire_bytes = 0
@@ -94,6 +110,7 @@ class Exchange:
             arrays = {"ids": share} | self._inputs.of(place).arrays
             record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
             content = RecordDict({"head": self._record, "order": self._order, "phones": record})
+            content.update(self._more(share) if self._more else {})
             messages.append(Message(content, dst_node_id=node, message_type=self._kind))
         self.wire_bytes += sum(map(_payload, messages))
         return messages
@@ -149,6 +166,18 @@ class Exchange:
         parts, dropped = self._sound(lambda reply, share: read_sums(reply, share, self._sizes, kind, shapes))
         total = reduce(operator.add, (part.found for part in parts), kind.nothing(width, classes))
         return Sums(total, sum(len(part.phones) for part in parts), dropped)
+
+    def rows(self, **shapes: tuple[int, ...]) -> tuple[np.ndarray, dict[str, np.ndarray], dict[int, str]]:
+        """All replies to a step of secure aggregation: the phones (k,), sorted, their bytes by name, (k, ...)
+        uint8 each with a row of the given shape for a phone, and the other phones, with the reason.
+        """
+        parts, dropped = self._sound(lambda reply, share: read_rows(reply, share, shapes))
+        phones = np.concatenate([self._phones[:0], *(part.phones for part in parts)])
+        order, found = np.argsort(phones), {}
+        for name, shape in shapes.items():
+            none = np.empty((0, *shape), np.uint8)
+            found[name] = np.concatenate([none, *(part.found[name] for part in parts)])[order]
+        return phones[order], found, dropped
 
     def _sound(
         self, read: Callable[[Message, np.ndarray], Read[_T]]
