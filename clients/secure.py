@@ -148,14 +148,15 @@ def unmask(message: Message, context: Context) -> Message:
     alive, sealed = request.circle["alive"], request.circle["sealed"]
     found = np.zeros((*sealed.shape[:2], shamir.SHARE_BYTES), np.uint8)
     for place in range(len(request.phones)):
-        others = request.row("within", place)
-        texts = [sealed[place, slot].tobytes() for slot in range(len(others))]
+        others = {
+            slot: other for slot, other in enumerate(request.circle["within"][place].tolist()) if other >= 0
+        }
         both: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
-        for slot, (other, text) in enumerate(zip(others, texts, strict=True)):
-            both[0 if alive[place, slot] else 1][other] = text
+        for slot, other in others.items():
+            both[0 if alive[place, slot] else 1][other] = sealed[place, slot].tobytes()
         phone, told = request.at(place, "masked").unmask(*both, agree)
         request.keep(phone)
-        for slot, other in enumerate(others):
+        for slot, other in others.items():
             found[place, slot] = np.frombuffer(told[other], np.uint8)
     return request.reply(message, shares=found)
 
