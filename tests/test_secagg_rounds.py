@@ -1,21 +1,41 @@
 """Rounds with secure aggregation through both apps: the bits of plain sums, drop-outs, repeats, refusals."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support_reference import make_shards
+from flwr.app import Message
+from support_local_grid import LocalGrid
+from support_reference import CLASSES, make_shards
 from support_rounds import SIZES, Recorder, head_bytes, run
 
+from fer_models.attacks.registry import AttackConfig
 from fer_models.errors import RunError
 from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.registry import UpdateConfig
 from fer_models.updates import written
-from server.config import StrategyConfig
 from server.mechanisms.secagg import SecAggConfig
 
 MASKED = SecAggConfig(protocol="secagg+")
+ATTACK = AttackConfig(name="sign-flip", phones=1.0, scale=6000.0)  # type: ignore[call-arg]
+STEPS = ("keys", "shares", "masked", "unmask")
+
+
+class Noted(LocalGrid):
+    """Notes the steps that the server asks for, each with its attempt."""
+
+    asked: list[tuple[str, int]]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        messages = list(messages)
+        for message in messages:
+            kind = message.metadata.message_type.rpartition("_")
+            if kind[1]:
+                step = kind[2], int(message.content.config_records["secagg"]["attempt"])  # type: ignore[arg-type]
+                self.asked = [*getattr(self, "asked", []), *[step] * (step not in getattr(self, "asked", []))]
+        return super().push_messages(messages)
 
 
 @pytest.fixture
@@ -143,20 +163,19 @@ def test_a_phone_with_no_usable_update_is_lost_before_masks(tmp_path: Path) -> N
 def test_updates_too_large_together_are_requested_again_before_anything_is_unmasked(
     tmp_path: Path, shards: PhoneRows
 ) -> None:
-    asked: list[tuple[str, int]] = []
-
-    class Noted(LocalGrid):
-        def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-            for message in messages:
-                if "secagg" in message.content:
-                    attempt = message.content.config_records["secagg"]["attempt"]
-                    asked.append((message.metadata.message_type, int(attempt)))  # type: ignore[arg-type]
-            return super().push_messages(messages)
-
-    # Views x update just below the bound for each phone, above it for all: the kernel's sums leave float64.
-    train = TrainConfig(lr=99.0, optimizer="sgd", dropout=0.0)
-    plain = run(tmp_path, shards, rounds=1, train=train, epochs=6000)
-    found = run(tmp_path, shards, rounds=1, train=train, epochs=6000, nodes=1, secagg=MASKED, grid=Noted)
-    assert plain.records[0].dropped_phones
+    grid = Noted(2)
+    large = {"transforms": written(UpdateConfig(), ATTACK), "classes": CLASSES, "rounds": 1}
+    plain = run(tmp_path, shards, secagg=SecAggConfig(protocol="sum", bits=32), **large)
+    found = run(tmp_path, shards, secagg=SecAggConfig(protocol="secagg+", bits=32), grid=grid, **large)
+    assert 0 < len(plain.records[0].dropped_phones) < 5
     assert head_bytes(found) == head_bytes(plain)
-    assert [step for step, attempt in asked] == []
+    assert told(found) == told(plain)
+    assert grid.asked == [("keys", 0), ("shares", 0), ("masked", 0), *((s, 1) for s in STEPS)]
+
+
+def test_too_few_phones_are_asked_again_before_anything_is_unmasked(tmp_path: Path) -> None:
+    folder, shards = without([3], tmp_path / "few")
+    grid = Noted(2)
+    with pytest.raises(RunError, match="only 9 of 10 phones sent usable updates"):
+        run(folder, shards, secagg=MASKED, min_phones=10, grid=grid)
+    assert grid.asked == [(step, attempt) for attempt in (0, 1) for step in STEPS[:3]]
