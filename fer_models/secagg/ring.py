@@ -25,6 +25,11 @@ class Ring:
         return np.dtype(f"<u{self.bits // 8}")
 
     @property
+    def exponent(self) -> int:
+        """The quantum's, of 2."""
+        return int(np.log2(self.quantum))
+
+    @property
     def exact(self) -> bool:
         """Whether sums of updates are multiples of `quantum` as they are."""
         return self.quantum == QUANTUM

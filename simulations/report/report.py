@@ -9,7 +9,16 @@ from html import escape
 from pathlib import Path
 
 from fer_models.machine.cache import whole_file
-from simulations.report import across_page, learning, ledger_page, page, phones, privacy_page, setup
+from simulations.report import (
+    across_page,
+    learning,
+    ledger_page,
+    page,
+    phones,
+    privacy_page,
+    secagg_page,
+    setup,
+)
 from simulations.report.headline import headline
 from simulations.report.results import read_all
 
@@ -22,6 +31,7 @@ def write_report(folder: Path) -> Path:
         headline(run, baselines),
         setup.setup(run),
         privacy_page.privacy(run),
+        secagg_page.secure_aggregation(run),
         ledger_page.photos(run),
         learning.training(every),
         learning.counts(run),

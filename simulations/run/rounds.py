@@ -152,6 +152,7 @@ class Rounds:
             output=0 if self._network is None else self._network.output,
             patience=federation.patience,
             photos=photos,
+            secagg=config.secagg,
         )
 
     @property
