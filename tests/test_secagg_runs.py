@@ -137,7 +137,7 @@ def test_strategies_that_read_a_sum_come_to_the_same_head(here: Here, tmp_path: 
 def test_through_real_nodes_with_the_same_bits(
     here: Here, run_cache: str, tmp_path: Path, engine: str
 ) -> None:
-    words = asked(**MASKED, federation__rounds=4, secagg__lose="[0.1,0.1,0.1]", secagg__group=5)
+    words = asked(**MASKED, federation__rounds=4, secagg__lose="[0.1,0.1,0.1]", secagg__bits=32)
     assert here.run("run", *words, "--out", "here").code == 0
     there = ["--set", f"federation.engine={engine}", "--out", "there"]
     done = fedfer("run", *words, *there, cwd=tmp_path, FEDFER_CACHE=run_cache)
