@@ -1,16 +1,20 @@
 """Secure aggregation with nodes that are phones: one lost at each step, and a server that tries more."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-from support_devices import Devices, draw_faces, share_out
+from support_devices import Devices, draw_faces, phones_over_tls, share_out
+from support_flower_net import Services
 
 from clients import secure
 from clients.app import app as client_app
 from fer_models.config import TrainConfig
 from fer_models.errors import InputError
+from fer_models.heads import load_head
 from fer_models.local.phone_rows import PhoneData, PhoneRows
 from fer_models.local.training import LocalWork, Trained, Update
 from fer_models.machine.code import node_digest
@@ -201,3 +205,72 @@ def test_an_attempt_that_is_begun_again_has_other_keys_and_the_old_ones_are_gone
 def test_the_keys_of_phones_come_from_the_operating_system() -> None:
     one, two = Server(), Server()
     assert not np.array_equal(one.keys[0]["mask_keys"], two.keys[0]["mask_keys"])
+
+
+# In a SuperNode's ClientApp: the first call of one function of clients.secure kills both.
+DEADLY = """
+import importlib.abc, importlib.util, os, signal, sys
+
+class Deadly(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "clients.secure":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            def die(*given):
+                import psutil
+                for process in psutil.Process().parents():
+                    if "flower-supernode" in " ".join(process.cmdline()):
+                        process.kill()
+                os.kill(os.getpid(), signal.SIGKILL)
+            where, name = module, os.environ["DIES_AT"]
+            if name == "masked":
+                where, name = module.Masking, "seal"
+            setattr(where, name, die)
+        spec.loader.exec_module = exec_module
+        return spec
+
+if "DIES_AT" in os.environ:
+    sys.meta_path.insert(0, Deadly())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("step", ["keys", "shares", "masked", "unmask"])
+def test_five_phones_over_tls_of_which_one_is_killed(
+    own_encoders: None, encoders: Path, tmp_path: Path, step: str
+) -> None:
+    options = [*OPTIONS[1:], *MASKED, "federation.rounds=1", "federation.patience=240"]
+    faces = draw_faces(tmp_path / "faces")
+    share_out(faces, [*options, "federation.partition=quantity"], tmp_path)
+    (tmp_path / "deadly").mkdir()
+    (tmp_path / "deadly" / "sitecustomize.py").write_text(DEADLY)
+    path = os.pathsep.join([str(tmp_path / "deadly"), os.environ.get("PYTHONPATH", "")])
+    deadly = {"DIES_AT": step, "PYTHONPATH": path}
+    with Services(Path(tempfile.mkdtemp(prefix="ff")), FEDFER_CACHE=os.environ["FEDFER_CACHE"]) as services:
+        nodes = phones_over_tls(services, tmp_path, encoders, 5, more={2: deadly})
+        log, status = services.run(
+            "phones",
+            f'set="{" ".join(options)}"',
+            f'data="{faces}"',
+            f'out="{tmp_path}/real"',
+            "devices=true",
+        )
+        assert status == "finished:completed", log
+        assert nodes[2].wait(5) != 0
+        assert [node.poll() for node in nodes].count(None) == 4
+    (record,) = read_rounds(tmp_path / "real")
+    told = step == "unmask"  # then it has sent its update
+    assert record.phones == (5 if told else 4)
+    assert list(record.dropped_phones) == ([] if told else ["2"])
+    assert record.metrics["secagg_lost_unmasking"] == int(told)
+    same = [] if told else [("train.secagg_masked", 1, 2)]
+    plain = real(tmp_path, "plain", Devices(tmp_path, 5, same), "secagg.protocol=sum", "federation.rounds=1")
+    one, two = (load_head(path / "head.safetensors")[0] for path in (tmp_path / "real", plain))
+    for name in ("weight", "bias"):
+        assert np.abs(one[name]).max() > 0
+        np.testing.assert_array_equal(one[name], two[name])

@@ -4,10 +4,11 @@ Bell et al. 2020, section 3: a Harary graph on a random order of the phones, eac
 on either side of it on a circle. For `corrupt` and `lost` phones of n, at random places, three events are
 bounded, each over all phones, by hypergeometric tails, which are computed exactly:
 
-- a phone has `threshold` corrupt neighbours or more, who could tell its secrets: 2^-40;
-- `degree` / 2 in a row are corrupt or lost; unless they are, the others stay connected, and hide in one
-  sum: 2^-40;
-- a phone has fewer than `threshold` neighbours that are not lost, and its masks cannot be removed: 2^-30.
+- a phone has `threshold` corrupt neighbours or more, who could tell its secrets;
+- `degree` / 2 in a row are corrupt or lost; unless they are, the others stay connected, and hide in one sum;
+- a phone has fewer than `threshold` neighbours that are not lost, and its masks cannot be removed.
+
+The first two together have a chance of 2^-40 at most, the third of 2^-30.
 """
 
 from dataclasses import dataclass
@@ -62,10 +63,9 @@ def degree_of(n: int, assumed: Assumed) -> Degree:
         return Degree(found, threshold)
     choices = [_possible(n, given)] if given else [*range(2, n - 1, 2), n - 1]
     for degree in choices:
-        least, most = _thresholds(n, degree, assumed)
-        if degree < n - 1 and not _connected(n, degree, assumed) and not given:
-            continue
-        if threshold and threshold <= most:
+        apart = Fraction(0) if given else _apart(n, degree, assumed)
+        least, most = _thresholds(n, degree, assumed, apart)
+        if threshold and apart <= SECURE and threshold <= most:
             return Degree(degree, threshold)
         if not threshold and least <= most:
             return Degree(degree, least)
@@ -97,11 +97,14 @@ def _count(share: float, n: int) -> int:
     return ceil(share * n - 1e-9)
 
 
-def _thresholds(n: int, degree: int, assumed: Assumed) -> tuple[int, int]:
-    """The least threshold that is secure, degree + 1 if none is, and the most that can be met."""
+def _thresholds(n: int, degree: int, assumed: Assumed, apart: Fraction) -> tuple[int, int]:
+    """The least threshold that is secure, degree + 1 if none is, and the most that can be met.
+
+    `apart`: the chance that the graph falls apart, which is part of what may go wrong.
+    """
     corrupt, lost = (min(_count(share, n), n - 1) for share in (assumed.corrupt, assumed.lost))
     least = next(
-        (t for t in range(2, degree + 1) if n * tail(n - 1, corrupt, degree, t) <= SECURE), degree + 1
+        (t for t in range(2, degree + 1) if n * tail(n - 1, corrupt, degree, t) + apart <= SECURE), degree + 1
     )
     most = next(
         (t for t in range(degree, 0, -1) if n * tail(n - 1, lost, degree, degree - t + 1) <= CORRECT), 0
@@ -109,6 +112,9 @@ def _thresholds(n: int, degree: int, assumed: Assumed) -> tuple[int, int]:
     return least, most
 
 
-def _connected(n: int, degree: int, assumed: Assumed) -> bool:
+def _apart(n: int, degree: int, assumed: Assumed) -> Fraction:
+    """The chance that degree / 2 in a row are corrupt or lost, which no graph of all pairs minds."""
+    if degree == n - 1:
+        return Fraction(0)
     gone = min(_count(assumed.corrupt, n) + _count(assumed.lost, n), n - 1)
-    return n * tail(n - 1, gone, degree // 2, degree // 2) <= SECURE
+    return n * tail(n - 1, gone, degree // 2, degree // 2)
