@@ -58,10 +58,11 @@ if TYPE_CHECKING:
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
-    if job.mechanisms and (algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums):
+    more = algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums
+    if more and (job.mechanisms or job.plan.secagg.on):
         raise RunError(
             f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
-            " mechanisms change; choose another strategy",
+            " mechanisms change, or that secure aggregation tells; choose another strategy",
             resumable=False,
         )
     if job.private is not None and (job.plan.strategy.sums or not algorithm.mean_only):

@@ -184,7 +184,7 @@ def test_experiments_that_are_not_there(tmp_path: Path) -> None:
     assert refusal(experiment="quikstart") == (
         'experiment "quikstart" is neither shipped nor a file; did you mean quickstart?'
     )
-    assert "choose one of dirichlet, quickstart" in refusal(experiment="zzz")
+    assert "choose one of dirichlet, masked, quickstart" in refusal(experiment="zzz")
     for name in ("", "~no-such-user/x.toml", "x" * 5000, "a/b.toml"):
         assert "neither shipped nor a file" in refusal(experiment=name)
     assert f'experiment "{tmp_path}" is a folder; give a TOML file' in refusal(experiment=str(tmp_path))

@@ -16,6 +16,7 @@ from fer_models.errors import RunError
 from fer_models.local.phone_rows import PhoneRows
 from fer_models.local.registry import UpdateConfig
 from fer_models.updates import written
+from server.config import StrategyConfig
 from server.mechanisms.secagg import SecAggConfig
 
 MASKED = SecAggConfig(protocol="secagg+")
@@ -179,3 +180,11 @@ def test_too_few_phones_are_asked_again_before_anything_is_unmasked(tmp_path: Pa
     with pytest.raises(RunError, match="only 9 of 10 phones sent usable updates"):
         run(folder, shards, secagg=MASKED, min_phones=10, grid=grid)
     assert grid.asked == [(step, attempt) for attempt in (0, 1) for step in STEPS[:3]]
+
+
+@pytest.mark.parametrize("name", ["median", "scaffold", "mime-lite", "ridge"])
+def test_strategies_that_read_more_than_sums_are_refused(
+    tmp_path: Path, shards: PhoneRows, name: str
+) -> None:
+    with pytest.raises(RunError, match="reads more than the sum of updates"):
+        run(tmp_path, shards, secagg=MASKED, strategy=StrategyConfig(name=name))

@@ -133,6 +133,14 @@ def test_strategies_that_read_a_sum_come_to_the_same_head(here: Here, tmp_path: 
 
 
 @pytest.mark.slow
+def test_networks_are_masked_as_well(here: Here, tmp_path: Path) -> None:
+    words = {"model__name": "cnn", "data__image_size": 32, "federation__rounds": 2}
+    assert here.run("run", *asked(**words), "--out", "plain").code == 0
+    assert here.run("run", *asked(**words, **MASKED), "--out", "masked").code == 0
+    assert head(tmp_path / "masked") == head(tmp_path / "plain")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["ray", "flower"])
 def test_through_real_nodes_with_the_same_bits(
     here: Here, run_cache: str, tmp_path: Path, engine: str
