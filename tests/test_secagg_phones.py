@@ -259,6 +259,7 @@ def test_five_phones_over_tls_of_which_one_is_killed(
             f'data="{faces}"',
             f'out="{tmp_path}/real"',
             "devices=true",
+            seconds=1000,
         )
         assert status == "finished:completed", log
         assert nodes[2].wait(5) != 0
