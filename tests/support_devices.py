@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from flwr.app import Context, Message
 from PIL import Image
-from support_flower_net import Services, make_keys, until_healthy
+from support_flower_net import Services, free_port, make_keys, until_healthy
 
 from clients.app import app as client_app
 from simulations.engines.grid import context
@@ -100,7 +100,7 @@ def phones_over_tls(
             "--root-certificates", str(keys / "ca.crt"),
             "--auth-supernode-private-key", str(keys / f"node{phone}"),
             "--node-config", f'phone={phone} data="{folder}/phone{phone}"', "--isolation", "subprocess",
-            "--host", "127.0.0.1", "--port", str(services.port + 1 + phone),
+            "--host", "127.0.0.1", "--port", str(free_port()),
             FEDFER_CACHE=str(folder / f"cache{phone}"), **(more or {}).get(phone, {}),
         )
         for phone in range(phones + strangers)
