@@ -5,7 +5,7 @@ update or personal head if the order requests them.
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 
@@ -14,7 +14,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricR
 from flwr.clientapp import ClientApp
 
 from clients import phone_node
-from clients.phones import gradient_of, phones_of, trainer_of
+from clients.phones import Train, gradient_of, phones_of, trainer_of
 from fer_models.linear.bounded import phone_vectors
 from fer_models.linear.statistics import SUMS, phone_sums, projection
 from fer_models.local.measures import measured
@@ -62,6 +62,46 @@ def train(message: Message, context: Context) -> Message:
     Phones with non-finite or too large numbers are left out of both; the reply lists the phones included,
     and those whose numbers are too large.
     """
+    return Message(_trained(message, context), reply_to=message)
+
+
+@app.query("secagg_keys")
+def secagg_keys(message: Message, context: Context) -> Message:
+    """Secure aggregation begins: new keys of the phones. Steps: fer_models/secagg/phone.py."""
+    from clients import secure  # it brings the cryptography, which other runs do not need
+
+    return secure.keys(message, context)
+
+
+@app.query("secagg_shares")
+def secagg_shares(message: Message, context: Context) -> Message:
+    """The phones share out their secrets among their neighbours."""
+    from clients import secure
+
+    return secure.shares(message, context)
+
+
+@app.train("secagg_masked")
+def secagg_masked(message: Message, context: Context) -> Message:
+    """As `train`, but the sums leave the node as elements of the ring, masked."""
+    from clients import secure
+
+    masking = secure.Masking(message, context)
+    return Message(masking.seal(_trained(message, context, masking.around)), reply_to=message)
+
+
+@app.query("secagg_unmask")
+def secagg_unmask(message: Message, context: Context) -> Message:
+    """The phones' shares of what is still in the sums."""
+    from clients import secure
+
+    return secure.unmask(message, context)
+
+
+def _trained(
+    message: Message, context: Context, around: Callable[[Train], Train] = lambda trainer: trainer
+) -> RecordDict:
+    """The reply to a training order; `around`: the trainer of the shared head, given the phones' own."""
     order, head = _order(message)
     held, trainer = _held(order, context), trainer_of(order.prepared)
     given = {name: array.numpy() for name, array in message.content.array_records["phones"].items()}
@@ -85,7 +125,7 @@ def train(message: Message, context: Context) -> Message:
         reach_limit=order.reach_limit,
         clip=order.clip,
     )
-    trained = trainer(held, phones, work)
+    trained = around(trainer)(held, phones, work)
     beside = measured(
         tuple(order.measures.split()), held, trained.phones, head, order.classes or len(head),
         gradient_of(order.prepared),
@@ -97,7 +137,7 @@ def train(message: Message, context: Context) -> Message:
         place = np.searchsorted(phones, own.phones)
         heads = starts[place] + own.updates
         reply["own"] = ArrayRecord({"phones": Array(own.phones), "heads": Array(heads)})
-    return Message(reply, reply_to=message)
+    return reply
 
 
 @app.query("sums")

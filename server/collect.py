@@ -2,20 +2,33 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
 from fer_models.machine import stamp
-from server.exchange import Exchange, Sums
+from server.exchange import Sums
 from server.job import Plan
 from server.reading import LARGE, NOT_FINITE
 from server.replies import Replies, Reply
 from server.strategies.registry import check_phones
 
+
+class Asked(Protocol):
+    """An exchange with phones: server.exchange.Exchange, or the steps of secure aggregation."""
+
+    @property
+    def wire_bytes(self) -> int:
+        """The payload of its messages, both ways."""
+
+    def finish(self, grid: Grid, patience: float | None = None) -> None:
+        """Sends until every phone is accounted for."""
+
+
 _T = TypeVar("_T", Replies, Sums)
+_E = TypeVar("_E", bound=Asked)
 _NAMED = 10  # phones that an error lists
 
 
@@ -23,8 +36,8 @@ def enough(
     grid: Grid,
     plan: Plan,
     number: int,
-    ask: Callable[[], Exchange],
-    read: Callable[[Exchange], _T],
+    ask: Callable[[], _E],
+    read: Callable[[_E], _T],
     phones: int,
 ) -> tuple[_T, int]:
     """The replies of round `number` as `read` returns them, and the bytes on the wire.
@@ -44,7 +57,7 @@ def enough(
     raise _too_few(replies, phones, number, short, plan)
 
 
-def finish(exchange: Exchange, grid: Grid, plan: Plan) -> None:
+def finish(exchange: Asked, grid: Grid, plan: Plan) -> None:
     """Waits until every phone is accounted for; RunError, which names prepared files if one changed."""
     try:
         exchange.finish(grid, plan.patience)

@@ -26,8 +26,10 @@ from server.reading import (
     NOT_FINITE,
     WRONG,
     Expected,
+    Hidden,
     Read,
     UnsoundError,
+    read_rows,
     read_sums,
     read_update,
     read_vector,
@@ -36,6 +38,7 @@ from server.replies import Replies
 from server.selection import share_out
 
 _T = TypeVar("_T")
+More = Callable[[np.ndarray], Mapping[str, ArrayRecord | ConfigRecord]]  # phones -> records by name
 _REASON = 200  # characters of a node's failure that are shown
 _TRIES = 5  # attempts at most for a phone, on nodes that have not failed as long as there are any
 
@@ -65,10 +68,12 @@ class Exchange:
         inputs: PhoneInputs | None = None,
         homes: Mapping[int, int] | None = None,
         counts: np.ndarray | None = None,
+        more: More | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         """`sizes`: views of each phone of the population. `kind`: Flower's message type. `homes`: the node of
         each phone if nodes are phones; otherwise any node works for any phone. `counts`: what each phone
-        counts in the mean, if not its views.
+        counts in the mean, if not its views. `more`: further records for phones. `hidden`: how updates are.
         """
         self._head = head
         self._record, self._order = ArrayRecord({"values": Array(head)}), ConfigRecord(order.scalars())
@@ -88,7 +93,9 @@ class Exchange:
             ["heads"] if order.own else [],
             bool(order.transforms),
             order.clip,
+            hidden,
         )
+        self._more = more
         self._left, self._failed, self._why = phones, set[int](), ""
         self._sent = dict[int, np.ndarray]()  # node -> the phones assigned to it
         self._tries = self.wire_bytes = 0
@@ -105,6 +112,7 @@ class Exchange:
             arrays = {"ids": share} | self._inputs.of(place).arrays
             record = ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
             content = RecordDict({"head": self._record, "order": self._order, "phones": record})
+            content.update(self._more(share) if self._more else {})
             messages.append(Message(content, dst_node_id=node, message_type=self._kind))
         self.wire_bytes += sum(map(_payload, messages))
         return messages
@@ -167,6 +175,18 @@ class Exchange:
         parts, dropped = self._sound(lambda reply, share: read(reply, share))
         nothing = Update(np.zeros((1, numbers)), 0, 0, 0, 0.0, 0.0)
         return reduce(operator.add, (part.found for part in parts), nothing), dropped
+
+    def rows(self, **shapes: tuple[int, ...]) -> tuple[np.ndarray, dict[str, np.ndarray], dict[int, str]]:
+        """All replies to a step of secure aggregation: the phones (k,), sorted, their bytes by name, (k, ...)
+        uint8 each with a row of the given shape for a phone, and the other phones, with the reason.
+        """
+        parts, dropped = self._sound(lambda reply, share: read_rows(reply, share, shapes))
+        phones = np.concatenate([self._phones[:0], *(part.phones for part in parts)])
+        order, found = np.argsort(phones), {}
+        for name, shape in shapes.items():
+            none = np.empty((0, *shape), np.uint8)
+            found[name] = np.concatenate([none, *(part.found[name] for part in parts)])[order]
+        return phones[order], found, dropped
 
     def _sound(
         self, read: Callable[[Message, np.ndarray], Read[_T]]

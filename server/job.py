@@ -17,6 +17,7 @@ from fer_models.updates import own_classes
 from server.checkpoint import Checkpoint
 from server.config import EvaluationConfig, StrategyConfig
 from server.mechanisms.base import Mechanism
+from server.mechanisms.secagg import SecAggConfig
 from server.scheduler import Barrier, Scheduler
 from server.strategies.base import Algorithm
 
@@ -47,6 +48,8 @@ class Plan:
     photos: np.ndarray | None = (
         None  # (phones,) int64, by which phones count in the mean; None: by their views
     )
+
+    secagg: SecAggConfig = field(default_factory=SecAggConfig)  # how updates are summed
 
     @property
     def counts(self) -> np.ndarray:

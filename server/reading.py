@@ -23,6 +23,14 @@ class UnsoundError(ValueError):
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """What a reply of secure aggregation holds instead of its sum: one in a ring for each group."""
+
+    dtype: np.dtype[np.unsignedinteger]  # of the ring
+    groups: Mapping[int, int]  # of each phone
+
+
+@dataclass(frozen=True)
 class Expected:
     """What a reply to an order must hold."""
 
@@ -35,6 +43,7 @@ class Expected:
     own: list[str]
     metrics: bool  # whether transforms measured something; the names are theirs
     clip: float = 0.0  # of every update; 0: none
+    hidden: "Hidden | None" = None  # how updates are summed if the reply does not hold their sum
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,8 @@ def read_update(
     `numbers`: the views of each phone of the population, and what it counts.
     """
     arrays, counts = reply.content.array_records["update"], reply.content.metric_records["counts"]
-    total, phones = arrays["total"].numpy(), _some_of(share, arrays["phones"].numpy())
+    total = np.zeros(expected.shape) if expected.hidden else arrays["total"].numpy()
+    phones = _some_of(share, arrays["phones"].numpy())
     large = phones[:0]
     if "large" in arrays:
         large = _some_of(np.setdiff1d(share, phones), arrays["large"].numpy())
@@ -117,7 +127,33 @@ def read_update(
     metrics = _rows(records["metrics"], phones, shapes) if expected.metrics else {}
     update = Update(total.astype(np.float64, copy=False), views, photos, number, loss, reach, within)
     rounds = np.full(len(phones), expected.round)
-    return Read(Reply(rounds, phones, update, rows["each"], rows["own"], metrics), phones, large)
+    rings = _rings(records["rings"], phones, expected.hidden, total.size) if expected.hidden else {}
+    return Read(Reply(rounds, phones, update, rows["each"], rows["own"], metrics, rings), phones, large)
+
+
+def read_rows(
+    reply: Message, share: np.ndarray, shapes: Mapping[str, tuple[int, ...]]
+) -> Read[dict[str, np.ndarray]]:
+    """Bytes of each phone in a step of secure aggregation, (k, ...) uint8 by name; `shapes`: of one phone's.
+
+    UnsoundError unless they are there for all phones of `share`.
+    """
+    record = reply.content.array_records["circle"]
+    phones, arrays = record["phones"].numpy(), {name: record[name].numpy() for name in shapes}
+    right = all(a.dtype == np.uint8 and a.shape == (len(share), *shapes[name]) for name, a in arrays.items())
+    if not right or not np.array_equal(phones, share):
+        raise UnsoundError(WRONG)
+    return Read(arrays, phones, phones[:0])
+
+
+def _rings(record: ArrayRecord, phones: np.ndarray, hidden: Hidden, size: int) -> dict[str, np.ndarray]:
+    """The elements of the ring, (size,) each, one for each group of these phones."""
+    found = {group: array.numpy() for group, array in record.items()}
+    if set(found) != {str(hidden.groups[phone]) for phone in phones.tolist()}:
+        raise UnsoundError(WRONG)
+    if any(array.dtype != hidden.dtype or array.shape != (size,) for array in found.values()):
+        raise UnsoundError(WRONG)
+    return found
 
 
 def _some_of(share: np.ndarray, phones: np.ndarray) -> np.ndarray:

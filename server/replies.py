@@ -24,6 +24,7 @@ class Reply:
     each: Mapping[str, np.ndarray] = field(default_factory=dict)  # one row per phone, if requested
     own: Mapping[str, np.ndarray] = field(default_factory=dict)  # personal heads
     metrics: Mapping[str, np.ndarray] = field(default_factory=dict)  # of transforms, (k,) each
+    rings: Mapping[str, np.ndarray] = field(default_factory=dict)  # of hidden updates, one sum for each group
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The reply as named arrays, for a checkpoint."""
@@ -63,6 +64,8 @@ class Replies:
 
     nodes: tuple[Reply, ...]  # one per node, by its first phone
     dropped: dict[int, str]  # the other phones' ids, and why
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of how they were collected
+    traffic: tuple[int, int] = (0, 0)  # bytes that real phones received and sent for it, besides heads
 
     @property
     def phones(self) -> int:

@@ -18,6 +18,7 @@ class RoundResult:
     wire_bytes: int  # payload of the simulation's own messages, both ways
     dropped: dict[int, str] = field(default_factory=dict)  # phones whose updates were dropped, and why
     metrics: dict[str, float] = field(default_factory=dict)  # of transforms and mechanisms, by name
+    traffic: tuple[int, int] = (0, 0)  # bytes that real phones received and sent besides heads
 
     def record(self, found: Judged, *, down: int, up: int) -> RoundRecord:
         """The record, with the scores of the new head; `down` and `up` are bytes of real phones."""

@@ -4,7 +4,8 @@ A round (`Rounds.round`):
 1. select: which phones train, by the seed and the round's number (server/selection.py), or by the coins of
    the privacy mechanism;
 2. ask: the algorithm's inputs for each phone; one order with the head goes to each node (server/exchange.py);
-3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once;
+3. collect: a lost node's phones go to other nodes; a round with too few phones is repeated once; with
+   secure aggregation, in four steps of which only the sum is seen (server/secure.py);
 4. schedule: which nodes' replies are folded now, later or never (server/scheduler.py);
 5. mechanisms: what is done to their sum before the algorithm sees it (server/mechanisms); last of them is
    the noise of a private run, also on the sum of no phones (server/mechanisms/privacy/central.py);
@@ -58,10 +59,11 @@ if TYPE_CHECKING:
 def run(grid: Grid, job: Job) -> None:
     """Runs the job on the nodes of the grid; reports results through the job's callbacks."""
     algorithm = make(job.plan.strategy)
-    if job.mechanisms and (algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums):
+    more = algorithm.needs_updates or algorithm.measures or job.plan.strategy.sums
+    if more and (job.mechanisms or job.plan.secagg.on):
         raise RunError(
             f"strategy.name = {job.plan.strategy.name} reads more than the sum of updates, which is all that"
-            " mechanisms change; choose another strategy",
+            " mechanisms change, or that secure aggregation tells; choose another strategy",
             resumable=False,
         )
     if job.private is not None and job.mechanisms:
@@ -124,7 +126,8 @@ class Rounds:
             self.job.scheduler, replies.nodes, before.waiting, clock, least=plan.min_phones, last=last
         )
         reply = folded(decision.now, before.head.shape)
-        head, metrics, update, released = before.head, self._measured(reply), reply.update, None
+        head, update, released = before.head, reply.update, None
+        metrics = {**replies.metrics, **self._measured(reply)}
         if update.phones:
             check_folded(reply, number, plan, failed=bool(replies.dropped))
             context = SumContext(number, plan.seed, len(phones), before.head)
@@ -144,6 +147,7 @@ class Rounds:
             wire_bytes=wire_bytes,
             dropped=decision.dropped_phones(number, replies.dropped),
             metrics=metrics,
+            traffic=replies.traffic,
         )
         after = replace(
             before, number=number, head=head, state=state, waiting=tuple(decision.later), private=kept
@@ -249,6 +253,13 @@ class Rounds:
         Updates that are too large only together are requested once more, each within an equal share.
         """
         order, wire_bytes = self.plan.order(self.algorithm, number, clip), 0
+        if self.plan.secagg.on:
+            from server.secure import collected  # it brings the cryptography, which other runs do not need
+
+            return collected(
+                self.grid, self.plan, order, head, phones,
+                lambda: self.algorithm.ask(head, phones, *self._lengths(phones), state),
+            )  # fmt: skip
         for limit in (kernel.EXACT_BELOW, kernel.EXACT_BELOW / (len(phones) + 1)):
             limited = replace(order, reach_limit=limit)
 
@@ -318,7 +329,7 @@ class Rounds:
             result.phones * multiple * size * (not algorithm.closed_form)
             for multiple in (algorithm.heads_down, algorithm.heads_up)
         )
-        record = result.record(found, down=down, up=up + sent)
+        record = result.record(found, down=down + result.traffic[0], up=up + sent + result.traffic[1])
         if released is not None:
             self.job.on_unreleased(replace(record, metrics={**record.metrics, **released.unreleased}))
             phones = released.update.phones * (not algorithm.closed_form)

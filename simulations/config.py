@@ -17,6 +17,7 @@ from fer_models.pages.options import as_toml
 from fer_models.pages.registry import PageSection, Registry
 from server.config import CheckpointConfig, EvaluationConfig, StrategyConfig
 from server.mechanisms.privacy.config import PrivacyConfig
+from server.mechanisms.secagg import SecAggConfig
 from simulations.mirrors.registry import MIRRORS
 from simulations.partitions.base import Partition
 from simulations.partitions.registry import PARTITIONS
@@ -129,6 +130,7 @@ class Config(Section):
     update: UpdateConfig = UpdateConfig()
     attack: AttackConfig = AttackConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    secagg: SecAggConfig = SecAggConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()

@@ -89,10 +89,16 @@ class Services:
             return said.read()
 
     def run(
-        self, where: str, *settings: str, app: Path = CHECKOUT, options: tuple[str, ...] = ()
+        self,
+        where: str,
+        *settings: str,
+        app: Path = CHECKOUT,
+        options: tuple[str, ...] = (),
+        seconds: float = 200,
     ) -> tuple[str, str]:
         """`flwr run` with these settings of the run: the log, and how Flower says that it ended."""
-        log = self.flwr("run", str(app), where, "--stream", *options, "--run-config", " ".join(settings))
+        words = "run", str(app), where, "--stream", *options, "--run-config", " ".join(settings)
+        log = self.flwr(*words, seconds=seconds)
         found = re.search(r"Successfully started run (\d+)", log)
         assert found, log
         listed = self.flwr("ls", where, "--run-id", found[1], "--format", "json")

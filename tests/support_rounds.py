@@ -54,6 +54,7 @@ def run(
     scheduler: Scheduler | None = None,
     mechanisms: tuple[Mechanism, ...] = (),
     private: Central | None = None,
+    grid: LocalGrid | None = None,
     **changes: object,
 ) -> Recorder:
     settings = {"phones_per_round": 0, "epochs": 1, "train": TrainConfig(lr=0.01), "seed": 0, **changes}
@@ -77,7 +78,7 @@ def run(
         private=private,
         on_unreleased=recorder.unreleased.append,
     )
-    serve(make_app(job), LocalGrid(nodes, seed=grid_seed, broken=broken))
+    serve(make_app(job), grid or LocalGrid(nodes, seed=grid_seed, broken=broken))
     return recorder
 
 

@@ -24,6 +24,10 @@ def told(path: Path) -> list[dict[str, object]]:
     text = path.read_text()
     lines = text.splitlines() if path.suffix == ".jsonl" else [text]
     timed = ("seconds", "phones_per_second", "ms_per_photo", "wire_bytes", "nodes", "format")
-    return [
+    found = [
         {key: value for key, value in json.loads(line).items() if not key.startswith(timed)} for line in lines
     ]
+    for line in found:
+        if line.get("metrics"):
+            line["metrics"] = {k: v for k, v in line["metrics"].items() if not k.endswith("_seconds")}
+    return found

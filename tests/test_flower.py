@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flwr.app import Context, Message
-from PIL import Image
 from support_commands import SMALL, Here, settings
-from support_flower_net import CHECKOUT, Services, make_keys, until_healthy
+from support_devices import Devices, draw_faces, phones_over_tls, share_out
+from support_flower_net import CHECKOUT, Services
 from support_watch import outside, watched
 
 from clients import phone_node as device
-from clients.app import app as client_app
 from fer_models.encoders.weights import find
 from fer_models.errors import InputError
 from fer_models.heads import load_head
@@ -23,13 +21,11 @@ from server.app import make_app
 from server.strategies import personal_heads
 from simulations.cli import flower
 from simulations.engines.grid import context
-from simulations.engines.in_process import InProcessGrid
 from simulations.experiment import load
 from simulations.run.request import Request
 from simulations.run.rounds import ExistingGrid
 from simulations.run.runner import run_experiment
 from simulations.terminal.display import Display
-from simulations.world.prepare import survey
 
 slow = pytest.mark.slow
 
@@ -149,18 +145,6 @@ def test_a_device_heeds_how_many_photos_may_be_unreadable(tmp_path: Path) -> Non
         device.prepare(node, recipe | {"max_unreadable": 0.01})
 
 
-class Devices(InProcessGrid):
-    """Three nodes that are phones, in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        def answer(message: Message, context: Context) -> Message:
-            phone = context.node_id - 10
-            context.node_config.update({"phone": phone, "data": str(folder / f"phone{phone}")})
-            return client_app(message, context)
-
-        super().__init__(answer, [12, 10, 11])  # type: ignore[arg-type]
-
-
 @pytest.mark.usefixtures("own_encoders")
 @pytest.mark.parametrize(
     ("name", "balance"),
@@ -222,33 +206,7 @@ def test_three_phones_over_tls_come_to_the_head_of_the_simulation(
     assert simulated.code == 0, simulated.err
     photos = share_out(faces, words[3::2], tmp_path)
 
-    for phone in range(3):
-        shutil.copytree(encoders, tmp_path / f"cache{phone}")
-    make_keys(tmp_path / "keys", 4)
-    port, keys = str(services.port), tmp_path / "keys"
-    services.start(
-        "superlink", "flower-superlink", "--host", "127.0.0.1", "--port", port, "--isolation", "subprocess",
-        "--ssl-ca-certfile", str(keys / "ca.crt"), "--ssl-certfile", str(keys / "server.pem"),
-        "--ssl-keyfile", str(keys / "server.key"), "--enable-supernode-auth",
-    )  # fmt: skip
-    until_healthy(services.port, keys / "ca.crt")
-    (services.folder / "home" / "config.toml").write_text(
-        f'[superlink]\ndefault = "phones"\n[superlink.phones]\naddress = "127.0.0.1:{port}"\n'
-        f'root-certificates = "{keys}/ca.crt"\n'
-    )
-    for phone in range(3):
-        services.flwr("supernode", "register", str(keys / f"node{phone}.pub"), "phones")
-    nodes = [
-        services.start(
-            f"node{phone}", "flower-supernode", "--superlink", f"127.0.0.1:{port}",
-            "--root-certificates", str(keys / "ca.crt"),
-            "--auth-supernode-private-key", str(keys / f"node{phone}"),
-            "--node-config", f'phone={phone} data="{tmp_path}/phone{phone}"', "--isolation", "subprocess",
-            "--host", "127.0.0.1", "--port", str(services.port + 1 + phone),
-            FEDFER_CACHE=str(tmp_path / f"cache{phone}"),
-        )
-        for phone in range(4)
-    ]  # fmt: skip
+    nodes = phones_over_tls(services, tmp_path, encoders, 3, strangers=1)
     assert nodes[3].wait(60) != 0  # whose key nobody registered
     log, status = services.run(
         "phones", asked(**plain), f'data="{faces}"', f'out="{tmp_path}/real"', "devices=true"
@@ -261,26 +219,3 @@ def test_three_phones_over_tls_come_to_the_head_of_the_simulation(
     lines = (tmp_path / "real" / "rounds.jsonl").read_text().splitlines()
     trained = [json.loads(line)["photos"] for line in lines]
     assert trained == [sum(photos)] * 2
-
-
-def draw_faces(root: Path) -> Path:
-    """Thirty different pictures of each emotion."""
-    rng = np.random.default_rng(0)
-    for number, name in enumerate(("anger", "happiness", "neutrality", "sadness", "surprise")):
-        (root / name).mkdir(parents=True)
-        for photo in range(30):
-            pixels = rng.integers(0, 100, (64, 64)) + 30 * number
-            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{photo:02d}.png")
-    return root
-
-
-def share_out(faces: Path, words: list[str], folder: Path) -> list[int]:
-    """Copies the photos of each phone of the simulation into a folder of its own; how many each has."""
-    _, config = load("quickstart", data=str(faces), settings=words)
-    world = survey(config, lambda done, total: None)
-    for photo, phone in zip((world.own or world.plan).photos, world.owner, strict=False):
-        path = Path(world.table.paths[photo])
-        to = folder / f"phone{phone}" / path.parent.name
-        to.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, to)
-    return np.bincount(world.owner).tolist()  # type: ignore[no-any-return]

@@ -103,7 +103,7 @@ class Transforms:
             for places, views in self._groups(held, block):
                 part = replace(plain, inputs=work.inputs.of(first + places))
                 parts.append(self._block(trainer, views, _of(block, places), part, work))
-        return _joined(parts, work)
+        return joined(parts, work)
 
     def data_of(self, held: PhoneData, phones: np.ndarray, head: np.ndarray) -> Groups:
         """Which of `phones` (k,) train on which data, for a head of this shape."""
@@ -221,8 +221,8 @@ def _of(context: Context, places: np.ndarray) -> Context:
     return replace(context, phones=context.phones[places], views=context.views[places])
 
 
-def _joined(parts: Sequence[Trained], work: LocalWork) -> Trained:
-    """All parts as one, sorted by phone."""
+def joined(parts: Sequence[Trained], work: LocalWork) -> Trained:
+    """The results of parts of a round's phones as one, sorted by phone."""
     nothing = Update(np.zeros(work.head.shape), 0, 0, 0, 0.0, 0.0)
     phones = _rows((part.phones for part in parts), np.empty(0, np.int64))
     order = np.argsort(phones)

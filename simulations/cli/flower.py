@@ -18,6 +18,7 @@ from fer_models.machine.quiet import hush
 from fer_models.models import ON_DEVICES
 from server.app import make_app
 from server.job import Job
+from server.strategies.registry import make
 from simulations.cli.exits import told
 from simulations.config import Config, FederationConfig
 from simulations.experiment import load, read_toml, shipped
@@ -91,6 +92,12 @@ def _check_devices(config: Config) -> None:
         raise InputError(
             "federation.partition: devices hold their own photos, so there is nothing to partition, got"
             f' "{config.federation.partition}"; omit it'
+        )
+    algorithm = make(config.strategy)
+    if config.secagg.masks and (algorithm.own or algorithm.epochs_after):
+        raise InputError(
+            f"strategy.name = {config.strategy.name} has each device send its personal head as it is, which"
+            ' secagg.protocol = "secagg+" does not mask; set another strategy'
         )
     if config.model.name not in ON_DEVICES:
         raise InputError(

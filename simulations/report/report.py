@@ -17,6 +17,7 @@ from simulations.report import (
     page,
     phones,
     privacy_page,
+    secagg_page,
     setup,
 )
 from simulations.report.headline import headline
@@ -32,6 +33,7 @@ def write_report(folder: Path) -> Path:
         setup.setup(run),
         privacy_page.privacy(run),
         audit_page.audit(run),
+        secagg_page.secure_aggregation(run),
         ledger_page.photos(run),
         learning.training(every),
         learning.counts(run),

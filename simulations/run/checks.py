@@ -7,6 +7,7 @@ from fer_models.updates import chosen
 from server.strategies.registry import check_optimizer, check_phones, make
 from simulations.config import Config
 from simulations.run.private import check_private
+from simulations.run.secure import check_secure
 
 _TRAINS = {"linear": "linear heads on frozen features only", "network": "whole networks only"}
 
@@ -21,6 +22,7 @@ def check_federated(config: Config) -> None:
         )
     _check_strategy(config)
     check_private(config)
+    check_secure(config)
 
 
 def _check_strategy(config: Config) -> None:

@@ -156,6 +156,7 @@ class Rounds:
             patience=federation.patience,
             photos=photos,
             radius=0.0 if self.along is None else self.along.radius,
+            secagg=config.secagg,
         )
 
     @cached_property
