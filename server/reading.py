@@ -143,7 +143,7 @@ def read_rows(
     right = all(a.dtype == np.uint8 and a.shape == (len(share), *shapes[name]) for name, a in arrays.items())
     if not right or not np.array_equal(phones, share):
         raise UnsoundError(WRONG)
-    return Read(arrays, phones, phones[:0])
+    return Read(arrays, share, share[:0])
 
 
 def _rings(record: ArrayRecord, phones: np.ndarray, hidden: Hidden, size: int) -> dict[str, np.ndarray]:

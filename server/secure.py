@@ -11,6 +11,7 @@ step 4: of one round only one sum is ever uncovered. `secagg.protocol = "sum"` i
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from flwr.serverapp import Grid
 from fer_models.errors import RunError
 from fer_models.local.terms import PhoneInputs
 from fer_models.order import Order
-from fer_models.secagg.keys import KEY_BYTES
+from fer_models.secagg.keys import KEY_BYTES, usable
 from fer_models.secagg.phone import SEALED_BYTES
 from fer_models.secagg.shamir import SHARE_BYTES
 from fer_models.secagg.unmasking import Group, unmasked
@@ -31,7 +32,7 @@ from server.collect import enough
 from server.exchange import Exchange
 from server.job import Plan
 from server.mechanisms.secagg import LOST
-from server.reading import Hidden
+from server.reading import LARGE, NOT_FINITE, WRONG, Hidden
 from server.replies import Replies, folded
 
 _ID = 8  # bytes of a phone's id on the wire
@@ -79,12 +80,14 @@ class Secure:
     ) -> None:
         self._plan, self._order, self._head, self._inputs = plan, order, head, inputs
         self._phones, self._attempt = phones, attempt
+        self._private = order.clip > 0  # then nothing tells who came, errors included
         self._settings = ConfigRecord({"attempt": attempt, "bits": plan.secagg.bits})
         lost = plan.secagg.losses(phones, order.round, attempt, seed=plan.seed)
         self._lost = dict(zip(LOST, lost, strict=True))
         self._dropped = {
             int(phone): f"lost before {step} (secagg.lose)" for step in LOST[:2] for phone in self._lost[step]
         }
+        self._exchange: Exchange | None = None  # of step 3, once it was made
         self._metrics = dict[str, float]()
         self._down = self._up = 0
         self.wire_bytes = 0
@@ -103,6 +106,7 @@ class Secure:
 
     def answers(self) -> Replies:
         """The replies, without their sums, and the phones in none of them."""
+        assert self._exchange is not None
         replies = self._exchange.answers()
         dropped = dict(sorted((self._dropped | replies.dropped).items()))
         return replace(replies, dropped=dropped)
@@ -124,7 +128,8 @@ class Secure:
         found = ring.decode(total).reshape(self._head.shape)
         if np.abs(found).max() > 1.001 * (one.update.reach + 1):
             raise RunError(
-                f"in round {self._order.round} the sum of updates is beyond the bound sent with it"
+                f"in round {self._order.round} the sum of updates is beyond the bound sent with it",
+                resumable=plan.homes is not None,
             )
         whole = replace(one, update=replace(one.update, total=found))
         self._up += len(one.phones) * self._head.size * (ring.dtype.itemsize - 4)
@@ -136,13 +141,21 @@ class Secure:
         exchange = self._ask(grid, patience, "query.secagg_keys", self._phones)
         phones, keys, dropped = exchange.rows(mask_keys=(KEY_BYTES,), channel_keys=(KEY_BYTES,))
         self._dropped |= dropped
+        if self._plan.homes is not None:  # phones of their own: whoever sends no key is not passed on
+            rows = zip(keys["mask_keys"], keys["channel_keys"], strict=True)
+            sound = np.array([all(usable(row.tobytes()) for row in pair) for pair in rows], np.bool_)
+            self._dropped |= {int(phone): WRONG for phone in phones[~sound]}
+            phones, keys = phones[sound], {name: rows[sound] for name, rows in keys.items()}
         self._count("keys", len(phones), up=2 * KEY_BYTES)
         try:
             return circle_of(
                 phones, keys, self._plan.secagg, self._order.round, self._attempt, seed=self._plan.seed
             )
         except ValueError as error:
-            raise RunError(f"round {self._order.round} cannot be masked: secagg: {error}") from error
+            why = "its coins brought too few phones" if self._private else f"secagg: {error}"
+            raise RunError(
+                f"round {self._order.round} cannot be masked: {why}", resumable=self._plan.homes is not None
+            ) from error
 
     def _shares(self, grid: Grid, patience: float | None) -> None:
         """Notes who shares out its secrets, and what they send."""
@@ -237,11 +250,19 @@ class Secure:
 
     def _too_few(self, phone: int, what: str) -> None:
         threshold = int(self._circle.thresholds[self._circle.place(np.array([phone]))[0]])
+        reasons = Counter(self._reasons())
+        why = "" if self._private or not reasons else f"; lost: {reasons.most_common(1)[0][0]}"
         raise RunError(
-            f"in round {self._order.round} fewer than {threshold} neighbours of phone {phone} {what}"
-            " (secagg.threshold), so nothing is unmasked; raise secagg.dropouts, or lower secagg.threshold",
-            resumable=not any(self._plan.secagg.lose),
+            f"in round {self._order.round} fewer than {threshold} neighbours of"
+            f" {'a phone' if self._private else f'phone {phone}'} {what} (secagg.threshold), so nothing is"
+            f" unmasked{why}; raise secagg.dropouts",
+            resumable=not any(self._plan.secagg.lose) and not {NOT_FINITE, LARGE} & set(reasons),
         )
+
+    def _reasons(self) -> list[str]:
+        """Why phones were lost so far."""
+        masked = {} if self._exchange is None else self._exchange.answers().dropped
+        return [*self._dropped.values(), *masked.values()]
 
     def _ask(
         self,

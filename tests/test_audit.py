@@ -237,14 +237,6 @@ NOISE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def here(
-    run_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> Here:
-    monkeypatch.setenv("FEDFER_CACHE", run_cache)
-    return Here(tmp_path, monkeypatch, capsys)
-
-
 @pytest.mark.slow
 def test_the_command(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership, "SHADOWS", 4)

@@ -18,14 +18,6 @@ PRIVATE = {"privacy__mechanism": '"central"', "privacy__clip": 0.1, "federation_
 NOISE = {**PRIVATE, "privacy__noise_multiplier": 0.8, "privacy__delta": 1e-3}
 
 
-@pytest.fixture
-def here(
-    run_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> Here:
-    monkeypatch.setenv("FEDFER_CACHE", run_cache)
-    return Here(tmp_path, monkeypatch, capsys)
-
-
 def asked(**changes: object) -> list[str]:
     return [*settings(**{**FAST, **NOISE, **changes}), "--no-baseline"]
 

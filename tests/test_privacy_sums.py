@@ -104,13 +104,9 @@ RIDGE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def here(
-    run_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> Here:
-    monkeypatch.setenv("FEDFER_CACHE", run_cache)
+@pytest.fixture(autouse=True)
+def few_drawn_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulations.world.directions._DRAWN", SketchConfig(faces=60, subjects=12, seed=9))
-    return Here(tmp_path, monkeypatch, capsys)
 
 
 def test_private_ridge_is_one_round(here: Here, tmp_path: Path) -> None:

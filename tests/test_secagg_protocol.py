@@ -12,7 +12,7 @@ from support_secagg import Company
 from fer_models.local.kernel import EXACT_BELOW, QUANTUM
 from fer_models.secagg import graph, masks, shamir
 from fer_models.secagg.graph import Assumed, Degree, degree_of
-from fer_models.secagg.keys import Secrets, agreed, derived, public_of
+from fer_models.secagg.keys import Secrets, agreed, derived, public_of, usable
 from fer_models.secagg.phone import Phone, RefusedError, begun
 from fer_models.secagg.ring import RINGS
 
@@ -253,3 +253,16 @@ def test_a_state_survives_as_arrays() -> None:
     company = ready()
     for phone in (company.at(0), Company(10, Degree(9, 3)).at(4)):
         assert Phone.of(phone.arrays()) == phone
+
+
+def test_a_threshold_that_is_not_secret_is_not_taken() -> None:
+    found = degree_of(1000, Assumed(0.05, 0.1, 0, 19))
+    assert (found.neighbours, found.threshold) == (40, 19)
+    with pytest.raises(ValueError, match="no threshold for a group of 1000 phones"):
+        degree_of(1000, Assumed(0.05, 0.1, 0, 2))
+
+
+def test_a_public_key_of_low_order_is_not_usable() -> None:
+    assert not usable(bytes(32))
+    assert not usable(bytes([1, *bytes(31)]))
+    assert usable(Secrets.fresh().public[0])

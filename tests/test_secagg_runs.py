@@ -17,14 +17,6 @@ PRIVATE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def here(
-    run_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> Here:
-    monkeypatch.setenv("FEDFER_CACHE", run_cache)
-    return Here(tmp_path, monkeypatch, capsys)
-
-
 def asked(**changes: object) -> list[str]:
     return [*settings(**{**FAST, **changes}), "--no-baseline"]
 
@@ -106,6 +98,7 @@ def test_too_few_left_is_one_line_and_exit_code_1(here: Here, tmp_path: Path) ->
             {**PRIVATE, "secagg__bits": 32, "privacy__clipping": '"adaptive"'},
             "has no bound that secagg.bits = 32",
         ),
+        ({**PRIVATE, "federation__phones_per_round": 5}, "coins may bring 1 to 3 of them in some round"),
         (
             {"strategy__name": "median"},
             "median cannot work with secure aggregation: it reads each phone's update",

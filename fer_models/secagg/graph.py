@@ -65,7 +65,7 @@ def degree_of(n: int, assumed: Assumed) -> Degree:
     for degree in choices:
         apart = Fraction(0) if given else _apart(n, degree, assumed)
         least, most = _thresholds(n, degree, assumed, apart)
-        if threshold and apart <= SECURE and threshold <= most:
+        if threshold and apart <= SECURE and least <= threshold <= most:
             return Degree(degree, threshold)
         if not threshold and least <= most:
             return Degree(degree, least)

@@ -61,6 +61,15 @@ def agreed(private: X25519PrivateKey, public: bytes) -> bytes:
     return private.exchange(X25519PublicKey.from_public_bytes(public))
 
 
+def usable(public: bytes) -> bool:
+    """Whether others can agree on anything with the owner of a public key: not if it is of low order."""
+    try:
+        agreed(X25519PrivateKey.generate(), public)
+    except ValueError:
+        return False
+    return True
+
+
 def derived(secret: bytes, *labels: str | int) -> bytes:
     """A key of 256 bits for one purpose, which `labels` name."""
     return HKDF(hashes.SHA256(), KEY_BYTES, None, " ".join(map(str, ("fedfer", *labels))).encode()).derive(

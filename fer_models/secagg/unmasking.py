@@ -65,7 +65,11 @@ class Group:
         private, found = X25519PrivateKey.from_private_bytes(secret), list[Mask]()
         for other in self.within[phone]:
             if other in self.sent:
-                key = pair_key(agreed(private, self.keys[other]), self.round, self.attempt)
+                try:
+                    common = agreed(private, self.keys[other])
+                except ValueError as error:
+                    raise self._wrong(phone) from error
+                key = pair_key(common, self.round, self.attempt)
                 found.append((key, -masks.sign(other, phone)))
         return found
 

@@ -57,6 +57,17 @@ class Algorithm(ABC):
     heads_up: ClassVar[int] = 1  # and uploads
 
     @property
+    def more_than_the_sum(self) -> str:
+        """Why the sum of a round's updates is not enough for it, in words; "" if it is."""
+        if self.needs_updates:
+            return "it reads each phone's update"
+        if self.own in ("instead", "partly"):
+            return "phones share nothing, or a part of their head"
+        if self.measures or self.losses:
+            return "phones send more than an update, and it is read one by one"
+        return ""
+
+    @property
     def can_be_private(self) -> bool:
         """Whether a private mean serves it; closed forms answer for themselves."""
         return self.mean_only

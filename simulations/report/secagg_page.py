@@ -7,6 +7,10 @@ from simulations.report.page import paragraph, section, table
 from simulations.report.results import Run
 
 _STEPS = {"keys": "Keys", "shares": "Shares", "masked": "Training, masked updates", "unmask": "Unmasking"}
+_DEVICES = (
+    "Keys came from the phones' own systems. Counts, losses and bounds of updates travel beside them as they"
+    " are, and the server relays the keys."
+)
 _HIDES_NOTHING = (
     "In a simulation this shows that sums are correct, what they cost and what lost phones do; it hides"
     " nothing: the phones' keys follow from the run's seed, and their updates are all on this machine."
@@ -29,11 +33,12 @@ def secure_aggregation(run: Run) -> str:
         if ring.exact
         else ", coarser than in other runs: every update is rounded to them."
     )
+    promise = _DEVICES if run.environment.devices else _HIDES_NOTHING
     rows = [row for step in _STEPS if (row := _cost(run, step))]
-    costs = table("Cost of a round", ["Step", "Bytes a phone, both ways", "Seconds of the simulation"], rows)
+    costs = table("Cost of a round", ["Step", "Bytes a phone, both ways", "Seconds"], rows)
     return section(
         "Secure aggregation",
-        paragraph(f"{what} {lattice} {_HIDES_NOTHING if settings.masks else ''}"),
+        paragraph(f"{what} {lattice} {promise if settings.masks else ''}"),
         costs if rows else "",
     )
 

@@ -56,13 +56,8 @@ def _more_than_a_mean(config: Config) -> str:
         return "phones send sums over their views, from which it cannot be solved with noise"
     if config.strategy.sums:
         return ""
-    if algorithm.needs_updates:
-        return "it reads each phone's update"
-    if algorithm.own in ("instead", "partly"):
-        return "phones share nothing, or a part of their head"
-    if algorithm.measures or algorithm.losses:
-        return "phones send more than an update"
-    return "" if algorithm.mean_only else "it weighs phones, or reads more of a round than its mean"
+    weighs = "" if algorithm.mean_only else "it weighs phones, or reads more of a round than its mean"
+    return algorithm.more_than_the_sum or weighs
 
 
 def plan_of(config: Config) -> "PrivatePlan | None":

@@ -5,6 +5,8 @@ from server.strategies.base import Algorithm
 from server.strategies.registry import make
 from simulations.config import Config
 
+_UNMASKABLE, _RARE = 3, 1e-6  # phones that no graph can mask, and how often that may happen
+
 
 def check_secure(config: Config) -> None:
     """InputError if updates cannot be summed as the settings ask for."""
@@ -26,19 +28,31 @@ def check_secure(config: Config) -> None:
                 " phones take part"
             ) from error
     _check_ring(config)
+    _check_coins(config)
 
 
 def _single(config: Config, algorithm: Algorithm) -> str:
     """Why a sum of updates is not enough for the strategy; "" if it is."""
     if config.strategy.sums:
         return "phones send sums over their views, which are not masked"
-    if algorithm.needs_updates:
-        return "it reads each phone's update"
-    if algorithm.own in ("instead", "partly"):
-        return "phones share nothing, or a part of their head"
-    if algorithm.measures or algorithm.losses:
-        return "phones send more than an update, and it is read one by one"
-    return ""
+    return algorithm.more_than_the_sum
+
+
+def _check_coins(config: Config) -> None:
+    """InputError if the coins of a private run might bring phones, but too few to be masked."""
+    from scipy.stats import binom
+
+    phones, chosen, private = config.federation.phones, config.phones_per_round, config.privacy
+    by_coin = private.private and private.sampling == "poisson" and chosen > 0
+    if not config.secagg.masks or not by_coin:
+        return
+    few = binom.cdf(_UNMASKABLE, phones, chosen / phones) - binom.pmf(0, phones, chosen / phones)
+    if (chance := min(few * config.rounds, 1.0)) > _RARE:
+        raise InputError(
+            f"secagg: with {chosen:,} phones expected, coins may bring 1 to {_UNMASKABLE} of them in some"
+            f" round (chance {chance:.2g}), too few to mask; raise federation.phones_per_round, or set"
+            ' privacy.sampling = "fixed"'
+        )
 
 
 def _check_ring(config: Config) -> None:
