@@ -36,7 +36,7 @@ def test_help_names_the_commands_and_their_options(here: Here) -> None:
 
 
 def test_help_is_plain_text(here: Here) -> None:
-    for command in ("run", "baseline", "study", "sweep", "predict", "speed", "data", "data show"):
+    for command in ("run", "baseline", "study", "sweep", "predict", "speed", "audit", "data", "data show"):
         shown = here.run(*command.split(), "--help").out
         assert not set("\\\\`") & set(shown), shown
     assert "..." not in here.run("--help").out.split("Commands:")[1]

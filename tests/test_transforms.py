@@ -590,7 +590,7 @@ def test_classes_that_cannot_be_are_refused_in_a_line(
     [
         (
             ["attack.name=sign"],
-            '"sign-flip", "noise", "label-flip" or MODULE:CLASS of your own, got "sign"',
+            '"sign-flip", "noise", "label-flip", "canary" or MODULE:CLASS of your own, got "sign"',
         ),
         (["attack.phones=1.5"], "attack.phones must be a number at least 0 and at most 1, got 1.5"),
         (["attack.name=label-flip", "attack.scale=2"], "attack.scale belongs to sign-flip, noise"),

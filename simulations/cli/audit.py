@@ -11,18 +11,27 @@ from simulations.cli.options import Quiet
 Folder = Annotated[str, typer.Argument(metavar="RUN", hidden=True)]
 Attack = Annotated[
     str,
-    typer.Option("--attack", metavar="NAME", help="labels, features, membership, canaries or all (default)."),
+    typer.Option(
+        "--attack",
+        metavar="NAME",
+        show_default=False,
+        help="labels, features, membership, canaries or all; default: all.",
+    ),
 ]
 Seeds = Annotated[
-    int, typer.Option("--seeds", metavar="N", help="How often canaries are let in anew; default: 1.")
+    int,
+    typer.Option(
+        "--seeds", metavar="N", show_default=False, help="How often canaries are let in anew; default: 1."
+    ),
 ]
 
 
 def audit(folder: Folder, attack: Attack = "all", seeds: Seeds = 1, quiet: Quiet = False) -> None:
-    """Attack a finished run as a curious server or a reader of its head would.
+    """Attack a finished run, as a curious server would.
 
-    RUN is its folder. What is found is printed, and written to audit.json and to the page of the run. Exit
-    code 1 if canaries or the noise refute the run's guarantee.
+    RUN is its folder. Updates and the head are attacked, and canaries test a guarantee of privacy. What is
+    found is printed, and written to audit.json and to the page of the run. Exit code 1 if canaries or the
+    noise refute the run's guarantee.
     """
     from simulations import api
     from simulations.report.audit_page import broken, lines
