@@ -285,6 +285,7 @@ def test_a_population_scales_the_noise_and_not_the_clip() -> None:
     assert scaled.plan.guarantee.taking_part.chance == 0.05
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_lattice_included_and_never_by_much() -> None:
     found = plan(100, phones=1000, rounds=50, noise_multiplier="auto", epsilon=4.0, delta=1e-5)
     assert 3.99 < found.epsilon_of(rounds(50)) <= 4.0

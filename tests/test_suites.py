@@ -23,7 +23,7 @@ name = "b"
 tune = "rates"
 settings.federation.partition = "dirichlet"
 """
-MANY_ARMS = {"skew", "heterogeneity", "participation", "quick"}
+MANY_ARMS = {"skew", "heterogeneity", "participation", "privacy", "quick"}
 
 
 def written(folder: Path, text: str) -> str:
