@@ -170,7 +170,7 @@ def _bounded(
     ]
     total, within = sum(part for part, _ in parts), sum(number for _, number in parts)
     arrays = ArrayRecord({"total": Array(np.asarray(total)), "phones": Array(phones)})
-    counts = MetricRecord({"within": within, "views": int(held.sizes[phones].sum()) if order.prepared else 0})
+    counts = MetricRecord({"within": within})
     return Message(RecordDict({"sums": arrays, "counts": counts}), reply_to=message)
 
 

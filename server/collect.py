@@ -4,14 +4,18 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+import numpy as np
+from flwr.app import MessageType
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.local import kernel
+from fer_models.local.terms import PhoneInputs
 from fer_models.machine import stamp
-from server.exchange import Sums
+from fer_models.order import Order
+from server.exchange import Exchange, More, Sums
 from server.job import Plan
-from server.reading import LARGE, NOT_FINITE
+from server.reading import LARGE, NOT_FINITE, Hidden
 from server.replies import Replies, Reply
 from server.strategies.registry import check_phones
 
@@ -30,6 +34,24 @@ class Asked(Protocol):
 _T = TypeVar("_T", Replies, Sums)
 _E = TypeVar("_E", bound=Asked)
 _NAMED = 10  # phones that an error lists
+
+
+def asking(
+    plan: Plan,
+    order: Order,
+    head: np.ndarray,
+    phones: np.ndarray,
+    *,
+    kind: str = MessageType.TRAIN,
+    inputs: PhoneInputs | None = None,
+    more: More | None = None,
+    hidden: Hidden | None = None,
+) -> Exchange:
+    """The exchange with these phones of the plan."""
+    return Exchange(
+        order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes,
+        counts=plan.counts, more=more, hidden=hidden,
+    )  # fmt: skip
 
 
 def enough(

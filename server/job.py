@@ -113,3 +113,4 @@ class Job:
     private: "Central | None" = None  # who takes part, and what of their sum is released
     # With it, gets what a round must not release: its exact record, before the one that is released.
     on_unreleased: Callable[[RoundRecord], None] = lambda record: None
+    on_stopped: Callable[[], None] = lambda: None  # the privacy budget ends the run before its last round

@@ -14,9 +14,9 @@ A round (`Rounds.round`):
 8. hand out: the round's record and its checkpoint go to one callback; of a private run, what must not be
    released goes to another.
 
-A closed form is a single round of sums instead (`Rounds.solve`); other strategies may start from its head.
-The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the phones' updates
-before these are summed (fer_models/local/transforms.py).
+A closed form is a single round of sums instead (`Rounds.solve`, server/forms.py); other strategies may start
+from its head. The last step of fine-tuning is `Rounds.adapt`. The plan's `transforms` are applied to the
+phones' updates before these are summed (fer_models/local/transforms.py).
 """
 
 import logging
@@ -25,21 +25,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flwr.app import MessageType
 from flwr.serverapp import Grid
 
 from fer_models.errors import RunError
 from fer_models.heads import payload
-from fer_models.linear import bounded
-from fer_models.linear.statistics import check_exact
 from fer_models.local import kernel
-from fer_models.local.terms import PhoneInputs
 from fer_models.local.training import Update
 from fer_models.order import Order
 from server.checkpoint import Checkpoint
-from server.collect import check_folded, enough, finish
+from server.collect import asking, check_folded, enough, finish
 from server.evaluation import Judged, judged
-from server.exchange import Exchange, Sums
+from server.exchange import Exchange
+from server.forms import Forms
 from server.greeting import greet
 from server.job import Job, Plan
 from server.mechanisms.base import SpentError, SumContext, applied
@@ -49,11 +46,11 @@ from server.scheduler import decided
 from server.selection import select
 from server.strategies import personal_heads
 from server.strategies.base import Algorithm, RoundUpdates, State
-from server.strategies.closed_form import ClosedForm, Projected
+from server.strategies.closed_form import ClosedForm, PrivateForm
 from server.strategies.registry import make
 
 if TYPE_CHECKING:
-    from server.mechanisms.privacy.central import Central, Released
+    from server.mechanisms.privacy.central import Released
 
 
 def run(grid: Grid, job: Job) -> None:
@@ -78,17 +75,13 @@ def run(grid: Grid, job: Job) -> None:
         return
     reached = Reached(job.start)
     if (form := plan.strategy.form) is not None and job.start.number == 0:
-        sums, head, _ = rounds.sums(form, job.start.head)
-        reached = Reached(replace(job.start, head=head), rounds.sums_bytes(sums, head))
+        found = rounds.forms.solved(form, job.start.head)
+        reached = Reached(replace(job.start, head=found.head), found.sent)
     while reached.checkpoint.number < job.rounds:
-        if job.private is not None and not job.private.goes_on(reached.checkpoint.number + 1):
+        if (after := rounds.next(reached)) is None:
+            job.on_stopped()
             break
-        try:
-            reached = rounds.round(reached)
-        except SpentError:
-            if job.private is None or not job.private.stops:
-                raise
-            break
+        reached = after
     if len(job.adapting):
         job.on_adapted(rounds.adapt(reached.checkpoint.selection.head, job.adapting))
 
@@ -110,6 +103,20 @@ class Rounds:
     plan: Plan
     algorithm: Algorithm
     began: float = field(default_factory=time.perf_counter)
+
+    def next(self, reached: Reached) -> Reached | None:
+        """Runs the next round; None if the privacy budget ends the run before it."""
+        private = self.job.private
+        if private is None:
+            return self.round(reached)
+        if not private.goes_on(reached.checkpoint.number + 1):
+            return None
+        try:
+            return self.round(reached)
+        except SpentError:
+            if private.stops:
+                return None
+            raise
 
     def round(self, reached: Reached) -> Reached:
         """Runs the next round."""
@@ -170,64 +177,20 @@ class Rounds:
 
     def solve(self, form: ClosedForm, before: Checkpoint) -> Checkpoint:
         """The single round of a closed form."""
-        if self.job.private is not None:
-            return self._solve_private(form, self.job.private, before)
-        began = time.perf_counter()
-        sums, head, state = self.sums(form, before.head)
-        seconds = time.perf_counter() - began
-        result = RoundResult(1, sums.phones, sums.total.n, None, seconds, sums.wire_bytes, sums.dropped)
-        after = replace(before, number=1, head=head, state=state)
-        return self._hand_out(after, result, sent=self.sums_bytes(sums, head))
+        private = self.job.private
+        if private is None:
+            found = self.forms.solved(form, before.head)
+        else:
+            assert isinstance(form, PrivateForm)  # others are refused
+            found = self.forms.solved_privately(form, private, before.head)
+        kept = before.private if found.released is None else found.released.state
+        after = replace(before, number=1, head=found.head, state=found.state, private=kept)
+        return self._hand_out(after, found.result, found.released, found.sent)
 
-    def _solve_private(self, form: ClosedForm, private: "Central", before: Checkpoint) -> Checkpoint:
-        """The same from the phones' moments as vectors of bounded norm, with noise on their sum."""
-        began, plan, classes, width = time.perf_counter(), self.plan, *_shape(before.head)
-        state, phones = private.begin(), private.select(1)
-        order = replace(plan.order(self.algorithm, 1, private.clip(state)), radius=plan.radius)
-        exchange = self._exchange(order, before.head, phones, kind="query.sums")
-        finish(exchange, self.grid, plan)
-        update, dropped = exchange.vectors(bounded.size(width, classes), order.clip)
-        released = private.release(update, 1, state)
-        mean = released.update.total[0] / released.update.views
-        moments = bounded.decoded(mean, width, classes, plan.radius)
-        noise = bounded.noise_of_moments(
-            private.deviation(state) / private.plan.per_round, width, plan.radius
-        )
-        head, chosen = Projected(width, 0, plan.seed).solved_by(
-            lambda: form.solve_private(moments, noise, self.job.validation)
-        )
-        seconds, numbers = time.perf_counter() - began, mean.size
-        result = RoundResult(1, update.phones, update.photos, None, seconds, exchange.wire_bytes, dropped)
-        after = replace(before, number=1, head=head, state=chosen, private=released.state)
-        return self._hand_out(after, result, released, 8 * numbers * released.update.phones)
-
-    def sums(self, form: ClosedForm, head: np.ndarray) -> tuple[Sums, np.ndarray, State]:
-        """The sums of all phones, the head solved from them, and a record of how it was chosen.
-
-        Raises RunError if too few phones sent usable sums.
-        """
-        plan, projected = self.plan, self._projected(head)
-        order = plan.order(self.algorithm, 0)
-        order = replace(order, sums=form.sums.name, projection=plan.strategy.projection)
-        sums, wire_bytes = enough(
-            self.grid,
-            plan,
-            1,
-            lambda: self._exchange(order, head, np.arange(len(plan.sizes)), kind="query.sums"),
-            lambda exchange: exchange.sums(form.sums, projected.width, len(head)),
-            len(plan.sizes),
-        )
-        check_exact(sums.total)
-        solved, state = projected.solved(form, sums.total, self.job.validation)
-        return replace(sums, wire_bytes=wire_bytes), solved, state
-
-    def sums_bytes(self, sums: Sums, head: np.ndarray) -> int:
-        """Bytes that real phones would have sent as these sums, for a head (C, D + 1)."""
-        return sums.phones * sums.total.payload(self._projected(head).width, len(head))
-
-    def _projected(self, head: np.ndarray) -> Projected:
-        """The projection of features for a head of this shape."""
-        return Projected(head.shape[1] - 1, self.plan.strategy.projection, self.plan.seed)
+    @property
+    def forms(self) -> Forms:
+        """To ask the phones for the sums of a closed form."""
+        return Forms(self.grid, self.plan, self.algorithm, self.job.validation)
 
     def adapt(self, head: np.ndarray, phones: np.ndarray) -> np.ndarray:
         """Personal heads (k, C, D + 1) of `phones`: each fine-tunes `head` after the last round.
@@ -238,7 +201,7 @@ class Rounds:
         order = plan.order(self.algorithm, self.job.rounds + 1)
         order = replace(order, epochs=self.algorithm.epochs_after, local=self.algorithm.local_after)
         order = replace(order, each=True, losses=False, measures="")
-        exchange = self._exchange(order, head, phones)
+        exchange = asking(self.plan, order, head, phones)
         finish(exchange, self.grid, self.plan)
         reply = folded(exchange.answers().nodes, head.shape)
         own = np.repeat(head[None], len(phones), axis=0)
@@ -265,28 +228,13 @@ class Rounds:
 
             def exchange(order: Order = limited) -> Exchange:
                 inputs = self.algorithm.ask(head, phones, *self._lengths(phones), state)
-                return self._exchange(order, head, phones, inputs=inputs)
+                return asking(self.plan, order, head, phones, inputs=inputs)
 
             answers, sent = enough(self.grid, self.plan, number, exchange, Exchange.answers, len(phones))
             wire_bytes += sent
             if answers.reach < kernel.EXACT_BELOW:
                 return answers, wire_bytes
         raise RunError(f"in round {number} nodes sent larger updates than they may", resumable=False)
-
-    def _exchange(
-        self,
-        order: Order,
-        head: np.ndarray,
-        phones: np.ndarray,
-        *,
-        kind: str = MessageType.TRAIN,
-        inputs: PhoneInputs | None = None,
-    ) -> Exchange:
-        plan = self.plan
-        return Exchange(
-            order, head, phones, plan.sizes, kind=kind, block=plan.block, inputs=inputs, homes=plan.homes,
-            counts=plan.counts,
-        )  # fmt: skip
 
     def _received(self, reply: Reply, update: Update) -> RoundUpdates:
         """The reply and its sum in the form the algorithm reads; in a private run, the mean alone."""
@@ -357,8 +305,3 @@ class Rounds:
             instead=self.algorithm.own == "instead",
             classifier=job.classifier,
         )
-
-
-def _shape(head: np.ndarray) -> tuple[int, int]:
-    """Classes, and the width of features, of a head (C, D + 1)."""
-    return len(head), head.shape[1] - 1

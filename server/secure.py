@@ -28,7 +28,7 @@ from fer_models.secagg.phone import SEALED_BYTES
 from fer_models.secagg.shamir import SHARE_BYTES
 from fer_models.secagg.unmasking import Group, unmasked
 from server.circle import Circle, circle_of
-from server.collect import enough
+from server.collect import asking, enough
 from server.exchange import Exchange
 from server.job import Plan
 from server.mechanisms.secagg import LOST
@@ -277,16 +277,14 @@ class Secure:
         hidden: Hidden | None = None,
     ) -> Exchange:
         """One step with `phones`, finished; `more`: arrays for a share of them."""
-        plan = self._plan
 
         def records(share: np.ndarray) -> Mapping[str, ArrayRecord | ConfigRecord]:
             arrays = {name: Array(np.ascontiguousarray(a)) for name, a in more(share).items()}
             return {"secagg": self._settings, "circle": ArrayRecord(arrays)}
 
-        exchange = Exchange(
-            self._order, self._head[:0] if head is None else head, phones, plan.sizes, kind=kind,
-            block=plan.block, inputs=inputs, homes=plan.homes, counts=plan.counts, more=records,
-            hidden=hidden,
+        exchange = asking(
+            self._plan, self._order, self._head[:0] if head is None else head, phones, kind=kind,
+            inputs=inputs, more=records, hidden=hidden,
         )  # fmt: skip
         exchange.finish(grid, patience)
         self.wire_bytes += exchange.wire_bytes

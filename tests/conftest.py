@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -19,6 +20,9 @@ from fer_models.encoders import backbone, weights
 from fer_models.machine.cache import cache_path
 from fer_models.machine.quiet import hush
 from simulations.engines.interrupt import SIGNALS
+
+if TYPE_CHECKING:
+    from fer_models.local.phone_rows import PhoneRows
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -196,3 +200,16 @@ def alone(home: Path, cache: str, **changes: object) -> None:
     words = [*settings(**changes, federation__engine="process"), "--no-baseline", "--out", "run"]
     done = fedfer("run", *words, cwd=home, FEDFER_CACHE=cache)
     assert (done.code, done.err) == (0, ""), done
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> "PhoneRows":
+    """Phones with drawn rows, as prepared files in the test's folder."""
+    import numpy as np
+    from support_reference import make_shards
+    from support_rounds import SIZES
+
+    made = make_shards(SIZES)
+    np.save(tmp_path / "features.npy", made.features)
+    made.save(tmp_path, tmp_path / "features.npy")
+    return made

@@ -33,6 +33,7 @@ class Recorder:
         self.records: list[RoundRecord] = []
         self.states: list[Checkpoint] = []
         self.unreleased: list[RoundRecord] = []
+        self.stopped: list[bool] = []
 
     def on_round(self, record: RoundRecord, state: Checkpoint) -> None:
         self.records.append(record)
@@ -77,6 +78,7 @@ def run(
         mechanisms=mechanisms,
         private=private,
         on_unreleased=recorder.unreleased.append,
+        on_stopped=lambda: recorder.stopped.append(True),
     )
     serve(make_app(job), grid or LocalGrid(nodes, seed=grid_seed, broken=broken))
     return recorder

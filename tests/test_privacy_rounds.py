@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_reference import CLASSES, WIDTH, make_shards
+from support_reference import CLASSES, WIDTH
 from support_rounds import EVERY, SIZES, Recorder, head_bytes, run
 
 from fer_models.attacks.registry import AttackConfig
@@ -44,6 +44,14 @@ class Ledger:
     def counts(self) -> dict[int, int]:
         return dict(Counter(number for number, _ in set(self.seen)))
 
+    @property
+    def last(self) -> int:
+        return max(self.counts, default=0)
+
+    @property
+    def repeated(self) -> dict[int, int]:
+        return {number: sums for number, sums in self.counts.items() if sums > 1}
+
     def has(self, number: int, digest: str) -> bool:
         return (number, digest) in self.seen
 
@@ -64,19 +72,6 @@ def plan(per_round: int = 0, rounds: int = 4, phones: int = len(SIZES), **settin
 
 def central(per_round: int = 0, seed: int = 0, **settings: object) -> Central:
     return Central(plan(per_round, **settings), Coins.seeded(seed), Ledger())  # type: ignore[arg-type]
-
-
-def rounds(number: int) -> dict[int, int]:
-    """One release each."""
-    return dict.fromkeys(range(1, number + 1), 1)
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> PhoneRows:
-    made = make_shards(SIZES)
-    np.save(tmp_path / "features.npy", made.features)
-    made.save(tmp_path, tmp_path / "features.npy")
-    return made
 
 
 def same(one: list[RoundRecord], other: list[RoundRecord]) -> bool:
@@ -288,13 +283,13 @@ def test_a_population_scales_the_noise_and_not_the_clip() -> None:
 @pytest.mark.slow
 def test_a_budget_is_kept_lattice_included_and_never_by_much() -> None:
     found = plan(100, phones=1000, rounds=50, noise_multiplier="auto", epsilon=4.0, delta=1e-5)
-    assert 3.99 < found.epsilon_of(rounds(50)) <= 4.0
-    assert found.within_budget(rounds(50))
-    assert not found.within_budget({**rounds(50), 7: 2})
+    assert 3.99 < found.epsilon_of(50) <= 4.0
+    assert found.within_budget(50)
+    assert not found.within_budget(50, {7: 2})
     tiny = plan(100, phones=1000, rounds=50, noise_multiplier="auto", epsilon=4.0, delta=1e-5, clip=1e-4)
     assert tiny.lattice_extra > 1e-4
     assert tiny.guarantee.noise_multiplier > found.guarantee.noise_multiplier
-    assert 3.9 < tiny.epsilon_of(rounds(50)) <= 4.0
+    assert 3.9 < tiny.epsilon_of(50) <= 4.0
 
 
 def test_a_run_stops_before_the_round_that_would_exceed() -> None:
@@ -302,8 +297,8 @@ def test_a_run_stops_before_the_round_that_would_exceed() -> None:
     found = plan(100, phones=1000, rounds=500, **settings)
     whole = plan(100, phones=1000, rounds=500, noise_multiplier=1.0, delta=1e-5)
     assert found.rounds < 500
-    assert found.epsilon_of(rounds(found.rounds)) <= 2.0
-    assert whole.epsilon_of(rounds(found.rounds + 1)) > 2.0  # one more round
+    assert found.epsilon_of(found.rounds) <= 2.0
+    assert whole.epsilon_of(found.rounds + 1) > 2.0  # one more round
     with pytest.raises(InputError, match="is spent before the first round, which takes"):
         plan(100, phones=1000, rounds=5, **(settings | {"epsilon": 0.01}))
 
@@ -313,7 +308,7 @@ def test_by_rdp_the_same_budget_takes_more_noise() -> None:
     pld, rdp = (plan(100, phones=1000, rounds=50, accountant=name, **settings) for name in ("pld", "rdp"))
     assert rdp.guarantee.noise_multiplier > 1.02 * pld.guarantee.noise_multiplier
     assert rdp.guarantee.accountant == "rdp"
-    assert 3.99 < rdp.epsilon_of(rounds(50)) <= 4.0
+    assert 3.99 < rdp.epsilon_of(50) <= 4.0
 
 
 @pytest.mark.parametrize(
@@ -353,16 +348,17 @@ def test_discrete_noise_is_as_near_to_rounded_noise_as_is_charged(sigma: float) 
 
 def test_what_is_released_is_noted_once_and_other_sums_are_charged(tmp_path: Path) -> None:
     first = Releases(tmp_path)
-    assert first.counts == {}
+    assert (first.last, first.repeated) == (0, {})
     for number, digest in ((1, "a"), (2, "b"), (2, "b")):
         first.add(number, digest)
     with (tmp_path / FILE).open("a") as file:
         file.write('{"round": 3, "sum')  # killed while it was written
     again = Releases(tmp_path)
-    assert again.counts == {1: 1, 2: 1}
+    assert (again.last, again.repeated) == (2, {})
     assert again.has(2, "b")
     again.add(2, "c")
-    assert again.counts == Releases(tmp_path).counts == {1: 1, 2: 2}
+    assert again.repeated == Releases(tmp_path).repeated == {2: 2}
+    assert again.last == 2
     assert len((tmp_path / FILE).read_text().splitlines()) == 3
     (tmp_path / FILE).write_text("nonsense\n")
     with pytest.raises(InputError, match="is damaged"):
@@ -375,12 +371,12 @@ def test_a_round_that_releases_twice_is_one_with_less_noise(sampling: str, phone
     once = plan(100 if phones > 100 else 0, phones=phones, rounds=10, **settings)
     noise = {**settings, "noise_multiplier": 2.0 / np.sqrt(2)}
     twice = plan(100 if phones > 100 else 0, phones=phones, rounds=1, **noise)
-    assert once.epsilon_of({1: 2}) == pytest.approx(twice.epsilon_of({1: 1}), rel=2e-3)
-    assert once.epsilon_of({1: 2}) > once.epsilon_of({1: 1, 2: 1}) or sampling == "all"
-    whole = once.epsilon_of({**rounds(10), 3: 2})
-    assert whole > once.epsilon_of(rounds(10))
+    assert once.epsilon_of(1, {1: 2}) == pytest.approx(twice.epsilon_of(1), rel=2e-3)
+    assert once.epsilon_of(1, {1: 2}) > once.epsilon_of(2) or sampling == "all"
+    whole = once.epsilon_of(10, {3: 2})
+    assert whole > once.epsilon_of(10)
     by_rdp = plan(100 if phones > 100 else 0, phones=phones, rounds=10, accountant="rdp", **settings)
-    assert by_rdp.epsilon_of({**rounds(10), 3: 2}) > whole
+    assert by_rdp.epsilon_of(10, {3: 2}) > whole
 
 
 def test_a_budget_holds_whatever_was_released_before(tmp_path: Path, shards: PhoneRows) -> None:
@@ -388,14 +384,14 @@ def test_a_budget_holds_whatever_was_released_before(tmp_path: Path, shards: Pho
     private = central(5, noise_multiplier="auto", epsilon=4.0)
     whole = run(tmp_path, shards, private=private)
     start, ledger = whole.states[1], private.ledger
-    assert ledger.counts == rounds(4)
+    assert ledger.counts == {1: 1, 2: 1, 3: 1, 4: 1}
     other = replace(start, head=start.head + np.float32(0.01))  # as after a device failed
     with pytest.raises(RunError, match="does not last for round 3: rounds that were trained again"):
         run(tmp_path, shards, start=other, private=replace(private, ledger=ledger))
-    assert ledger.counts == rounds(4)  # nothing was released that the budget does not cover
+    assert ledger.counts == {1: 1, 2: 1, 3: 1, 4: 1}  # nothing was released that the budget does not cover
     stopping = central(5, noise_multiplier="auto", epsilon=4.0, on_budget="stop")
     found: Recorder = run(tmp_path, shards, start=other, private=replace(stopping, ledger=ledger))
-    assert found.records == []
+    assert (found.records, found.stopped) == ([], [True])
     assert stopping.plan.budget is not None
     assert replace(stopping, ledger=ledger).spent_in_all(2) <= stopping.plan.budget
     again: Recorder = run(tmp_path, shards, start=start, private=replace(private, ledger=ledger))
@@ -405,7 +401,7 @@ def test_a_budget_holds_whatever_was_released_before(tmp_path: Path, shards: Pho
 def test_replaced_phones_are_claimed_what_holds_whatever_updates_do() -> None:
     asked = {"epsilon": 4.0, "noise_multiplier": "auto", "delta": 1e-5}
     found = plan(100, phones=1000, rounds=50, sampling="fixed", **asked)
-    assert 3.9 < found.epsilon_of(rounds(50)) <= 4.0
+    assert 3.9 < found.epsilon_of(50) <= 4.0
     assert not any("every round worst" in text for text in found.guarantee.assumptions)
     usual = plan(100, phones=1000, rounds=50, **asked)
     assert found.guarantee.noise_multiplier > 2 * usual.guarantee.noise_multiplier

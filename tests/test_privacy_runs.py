@@ -39,6 +39,10 @@ def test_a_run_says_what_it_guarantees(here: Here, tmp_path: Path) -> None:
     assert (summary.updates, summary.stopped_by) == (4 * 12, None)
     exact = [json.loads(line) for line in (tmp_path / "run" / "unreleased.jsonl").read_text().splitlines()]
     assert [line["round"] for line in exact] == list(range(1, 13))
+    whole = json.loads((tmp_path / "run" / "unreleased.json").read_text())
+    assert whole["phones_trained"] == sum(line["phones"] for line in exact) > 0
+    assert whole["across_phones"] is not None
+    assert summary.across_phones is None
     assert any("server plan" in text or "data.balance_on" in text for text in facts.assumptions)
     assert f"private for a phone: epsilon {facts.epsilon:.4g}, delta 0.001\n" in done.out
     assert "noise.key" not in os.listdir(tmp_path / "run")

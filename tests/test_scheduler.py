@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support_reference import CLASSES, WIDTH, make_shards
+from support_reference import CLASSES, WIDTH
 from support_rounds import SIZES, Recorder, head_bytes, run
 from support_slow import few_quick
 
@@ -102,14 +102,6 @@ class Halves:
 
     def decide(self, replies: Sequence[Reply], waiting: Sequence[Reply], clock: float) -> Decision:
         return Decision([replace(r, update=replace(r.update, total=r.update.total / 2)) for r in replies])
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> PhoneRows:
-    made = make_shards(SIZES)
-    np.save(tmp_path / "features.npy", made.features)
-    made.save(tmp_path, tmp_path / "features.npy")
-    return made
 
 
 @pytest.fixture

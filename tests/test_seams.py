@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_reference import make_shards
-from support_rounds import SIZES, run
+from support_rounds import run
 
 from fer_models.errors import RunError
 from fer_models.local.phone_rows import PhoneRows
@@ -34,14 +33,6 @@ class Plus:
 
     def __call__(self, update: Update, context: SumContext) -> tuple[Update, dict[str, float]]:
         return replace(update, total=update.total + self.term), {}
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> PhoneRows:
-    made = make_shards(SIZES)
-    np.save(tmp_path / "features.npy", made.features)
-    made.save(tmp_path, tmp_path / "features.npy")
-    return made
 
 
 def test_mechanisms_follow_one_another() -> None:

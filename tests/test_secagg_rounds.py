@@ -39,14 +39,6 @@ class Noted(LocalGrid):
         return super().push_messages(messages)
 
 
-@pytest.fixture
-def shards(tmp_path: Path) -> PhoneRows:
-    made = make_shards(SIZES)
-    np.save(tmp_path / "features.npy", made.features)
-    made.save(tmp_path, tmp_path / "features.npy")
-    return made
-
-
 def told(recorder: Recorder) -> list[object]:
     """What rounds tell, but for their time and bytes, and what secure aggregation measures."""
     found = []

@@ -268,14 +268,6 @@ def test_updates_beyond_a_limit_are_left_out_and_named(monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> PhoneRows:
-    made = make_shards(SIZES)
-    np.save(tmp_path / "features.npy", made.features)
-    made.save(tmp_path, tmp_path / "features.npy")
-    return made
-
-
-@pytest.fixture
 def attacked(tmp_path: Path, shards: PhoneRows) -> Callable[..., Recorder]:
     def begin(clip: float = 0.0, attack: AttackConfig | None = None, **changes: object) -> Recorder:
         text = written(UpdateConfig.model_validate({"clip_norm": clip}), attack or AttackConfig())

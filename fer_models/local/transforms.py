@@ -148,33 +148,16 @@ class Transforms:
             updates, measured = step(updates, context)
             _check(step, updates, measured, shape, metrics)
             metrics |= measured
-        updates = np.ascontiguousarray(updates, dtype=np.float64)
-        reaches = weights * kernel.norms(updates)
-        finite = np.all([np.isfinite(values) for values in (reaches, *metrics.values())], axis=0)
-        sound, large = finite & (reaches < work.reach_limit), finite & (reaches >= work.reach_limit)
-        total, within = np.zeros(work.head.shape), 0
-        if work.clip:
-            sound, large = finite, np.zeros_like(finite)
-            norms = np.empty(int(sound.sum()))
-            kernel.add_updates_within(total, updates[sound], work.clip, norms)
-            within, reaches = int((norms <= work.clip).sum()), np.minimum(reaches, work.clip)
-        else:
-            kernel.add_updates(total, updates[sound], weights[sound])
+        summed = _summed(np.ascontiguousarray(updates, dtype=np.float64), weights, metrics, work)
+        sound = summed.sound
         views, photo_losses = int(context.views[sound].sum()), trained.photo_losses[sound]
-        reach, counted_in = float(reaches[sound].sum()), int(counts[place][sound].sum())
+        counted_in, number = int(counts[place][sound].sum()), int(sound.sum())
+        loss, reach = float(photo_losses.sum()), float(summed.reaches[sound].sum())
         return Trained(
             trained.phones[sound],
-            Update(
-                total,
-                counted_in,
-                views * work.epochs,
-                int(sound.sum()),
-                float(photo_losses.sum()),
-                reach,
-                within,
-            ),
+            Update(summed.total, counted_in, views * work.epochs, number, loss, reach, summed.within),
             photo_losses,
-            trained.phones[large],
+            trained.phones[summed.large],
             updates[sound].astype(np.float32) if work.each else None,
             None if trained.losses is None else trained.losses[sound],
             {name: values[sound] for name, values in metrics.items()},
@@ -183,6 +166,31 @@ class Transforms:
     def summary(self, metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Numbers by name for a round's record, from `metrics` (k,) of its phones."""
         return {name: value for step in self.steps for name, value in step.summary(metrics).items()}
+
+
+@dataclass(frozen=True)
+class _Summed:
+    """The sum of a block's updates, and what became of each phone's."""
+
+    total: np.ndarray  # (C, D + 1) float64
+    sound: np.ndarray  # (b,) bool, in the sum
+    large: np.ndarray  # (b,) bool, left out for its length
+    reaches: np.ndarray  # (b,) float64, weight times norm; with a clip, what is left of the norm
+    within: int
+
+
+def _summed(updates: np.ndarray, weights: np.ndarray, metrics: Metrics, work: LocalWork) -> _Summed:
+    """Sums updates (b, C, D + 1) with their weights (b,), or clipped, leaving out what is not finite."""
+    total, reaches = np.zeros(work.head.shape), weights * kernel.norms(updates)
+    finite = np.all([np.isfinite(values) for values in (reaches, *metrics.values())], axis=0)
+    if not work.clip:
+        sound, large = finite & (reaches < work.reach_limit), finite & (reaches >= work.reach_limit)
+        kernel.add_updates(total, updates[sound], weights[sound])
+        return _Summed(total, sound, large, reaches, 0)
+    norms = np.empty(int(finite.sum()))
+    kernel.add_updates_within(total, updates[finite], work.clip, norms)
+    left = np.minimum(reaches, work.clip)
+    return _Summed(total, finite, np.zeros_like(finite), left, int((norms <= work.clip).sum()))
 
 
 def _check(

@@ -19,7 +19,15 @@ PHONES = "phones"  # the table of scores per phone, .csv
 
 def read_rounds(folder: Path) -> list[RoundRecord]:
     """The lines of rounds.jsonl; InputError if one is damaged, OSError if the file is missing."""
-    path = folder / ROUNDS
+    return _read(folder / ROUNDS)
+
+
+def read_unreleased(folder: Path) -> list[RoundRecord]:
+    """The same of unreleased.jsonl."""
+    return _read(folder / UNRELEASED)
+
+
+def _read(path: Path) -> list[RoundRecord]:
     lines = path.read_bytes().splitlines()
     return [_parsed(line, path, place) for place, line in enumerate(lines, 1) if line.strip()]
 
@@ -56,7 +64,7 @@ class RunFolder:
             raise with_path(error, self.rounds_path) from error
 
     def append_unreleased(self, record: RoundRecord) -> None:
-        """Appends a line to unreleased.jsonl, which nothing of ours reads."""
+        """Appends a line to unreleased.jsonl."""
         with (self.path / UNRELEASED).open("a", encoding="utf-8") as file:
             file.write(json.dumps(versioned(record)) + "\n")
 

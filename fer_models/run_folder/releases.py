@@ -8,6 +8,7 @@ noise of its own, and is another release of the same phones. Lines are never rem
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from fer_models.errors import InputError
@@ -17,18 +18,20 @@ FILE = "releases.jsonl"
 
 
 class Releases:
-    """The releases in a run folder."""
+    """The releases in a run folder. Rounds release in their order: all up to the last one have."""
 
     def __init__(self, folder: Path) -> None:
         """InputError if the file is damaged."""
         self._path, self._known = folder / FILE, set[tuple[int, str]]()
+        self._sums, self._last, self._repeated = Counter[int](), 0, dict[int, int]()
         if self._path.exists():
-            whole = self._path.read_bytes().rpartition(b"\n")[
-                0
-            ]  # a last line that was cut off released nothing
+            text = self._path.read_bytes()
+            whole = text[: text.rfind(b"\n") + 1]
+            if len(whole) < len(text):  # a line that was cut off released nothing
+                self._path.write_bytes(whole)
             try:
-                lines = [json.loads(line) for line in whole.splitlines()]
-                self._known = {(int(line["round"]), str(line["sum_sha256"])) for line in lines}
+                for line in map(json.loads, whole.splitlines()):
+                    self._note(int(line["round"]), str(line["sum_sha256"]))
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(
                     f"{printable(self._path)} is damaged ({error}); the run cannot be resumed without it:"
@@ -36,9 +39,14 @@ class Releases:
                 ) from error
 
     @property
-    def counts(self) -> dict[int, int]:
-        """How many different sums each round has released."""
-        return dict(Counter(number for number, _ in self._known))
+    def last(self) -> int:
+        """The last round that has released a sum; 0: none has."""
+        return self._last
+
+    @property
+    def repeated(self) -> Mapping[int, int]:
+        """The rounds that have released several different sums, and how many."""
+        return self._repeated
 
     def has(self, number: int, digest: str) -> bool:
         """Whether round `number` has released this sum."""
@@ -46,14 +54,18 @@ class Releases:
 
     def add(self, number: int, digest: str) -> None:
         """Notes, on the disk, that round `number` releases the noisy sum with this digest."""
-        if (number, digest) in self._known:
+        if self.has(number, digest):
             return
         line = json.dumps({"round": number, "sum_sha256": digest}) + "\n"
-        whole = self._path.read_bytes().rpartition(b"\n") if self._path.exists() else (b"", b"", b"")
-        if whole[2]:
-            self._path.write_bytes(whole[0] + whole[1])
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        self._note(number, digest)
+
+    def _note(self, number: int, digest: str) -> None:
         self._known.add((number, digest))
+        self._sums[number] += 1
+        self._last = max(self._last, number)
+        if self._sums[number] > 1:
+            self._repeated[number] = self._sums[number]

@@ -32,18 +32,6 @@ class ClosedForm(FedAvg, ABC):
     closed_form: ClassVar[bool] = True
     sums: ClassVar[type[Sums]] = Moments
 
-    # Whether `solve_private` can solve the head from noisy moments.
-    private: ClassVar[bool] = False
-
-    @property
-    def can_be_private(self) -> bool:
-        """If it can be solved from noisy moments."""
-        return self.private
-
-    def solve_private(self, moments: Moments, noise: float, validation: HeldOut) -> Solved:
-        """The head from the moments of one view on average, with noise of this spectral norm in X'X."""
-        raise NotImplementedError
-
     @abstractmethod
     def solve(self, sums: Any, validation: HeldOut) -> Solved:
         """The head from the total of the phones' sums, which are of the type `sums`, and what was chosen."""
@@ -52,6 +40,20 @@ class ClosedForm(FedAvg, ABC):
         """What `solve` chose."""
         found: Chosen = json.loads(state[_CHOSEN].tobytes()) if _CHOSEN in state else {}
         return found
+
+
+@dataclass(frozen=True)
+class PrivateForm(ClosedForm, ABC):
+    """One that can also be solved from noisy moments, which are private."""
+
+    @property
+    def can_be_private(self) -> bool:
+        """It can."""
+        return True
+
+    @abstractmethod
+    def solve_private(self, moments: Moments, noise: float, validation: HeldOut) -> Solved:
+        """The head from the moments of one view on average, with noise of this spectral norm in X'X."""
 
 
 def check_given(option: str, value: float | None, choose: str) -> None:

@@ -8,18 +8,18 @@ of strategies with rounds. Generalised cross-validation takes none: it only read
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from fer_models.evaluation import HeldOut
 from fer_models.linear import ridge
 from fer_models.linear.closed_form import Solved
 from fer_models.linear.statistics import Moments
 from server.strategies.bounds import Positive
-from server.strategies.closed_form import ClosedForm, check_given
+from server.strategies.closed_form import PrivateForm, check_given
 
 
 @dataclass(frozen=True)
-class FederatedRidge(ClosedForm):
+class FederatedRidge(PrivateForm):
     """`strength` is the penalty in units of the features' mean spread, to be given if it is fixed."""
 
     choose: Literal["validation", "gcv", "fixed"] = "validation"
@@ -28,8 +28,6 @@ class FederatedRidge(ClosedForm):
     def check(self, phones: int) -> None:
         """Whether the penalty is given where it is fixed."""
         check_given("strength", self.strength, self.choose)
-
-    private: ClassVar[bool] = True
 
     def solve_private(self, moments: Moments, noise: float, validation: HeldOut) -> Solved:
         """Ridge regression with the noise as its penalty, which so depends on nobody's photos."""

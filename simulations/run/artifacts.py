@@ -24,7 +24,7 @@ from fer_models.metrics import report
 from fer_models.run_folder.data_facts import DataFacts
 from fer_models.run_folder.examples import FOLDER, Example, write_examples
 from fer_models.run_folder.files import write_json
-from fer_models.run_folder.folder import RunFolder
+from fer_models.run_folder.folder import RunFolder, read_unreleased
 from fer_models.run_folder.privacy import PrivacyFacts
 from fer_models.run_folder.quality import Quality
 from fer_models.run_folder.rounds import Totals
@@ -96,7 +96,7 @@ def write_artifacts(
     summary = Summary(
         **vars(trained),
         **vars(quality),
-        **vars(_cost(took) if private is None else _expected_cost(took, private)),
+        **vars(_cost(took)),
         **vars(_cost_of_photo(world, selection.head, timed)),
         model=config.model.name,
         balance=config.data.balance,
@@ -109,14 +109,13 @@ def write_artifacts(
         across_phones=across,
         own_heads=own_quality,
         privacy=private,
-        stopped_by="privacy" if private is not None and private.rounds < config.rounds else None,
+        stopped_by="privacy" if private and private.rounds < config.rounds else None,
         seconds=time.perf_counter() - began,
         head_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         versions=versions(),
     )
     if private is not None:
-        write_json(log.path / UNRELEASED, replace(summary, **vars(_cost(took))))
-        summary = replace(summary, across_phones=None, own_heads=None)
+        summary = _released(log, summary, took, private)
     summary.write(log.path)
     return summary
 
@@ -170,10 +169,17 @@ def _cost(took: Totals) -> TrainingCost:
     )
 
 
-def _expected_cost(took: Totals, private: PrivacyFacts) -> TrainingCost:
-    """Of a private run: without what tells who took part."""
-    known = replace(_cost(took), phones_trained=None, photos=None, wire_bytes=None)
-    return replace(known, phones_per_second=private.simulated_per_round * took.rounds / (took.seconds or 1.0))
+def _released(log: RunFolder, summary: Summary, took: Totals, private: PrivacyFacts) -> Summary:
+    """The summary of a private run without what tells who took part; the exact one is written beside it."""
+    exact = Totals()
+    for record in read_unreleased(log.path):
+        exact.add(record)
+    write_json(log.path / UNRELEASED, replace(summary, **vars(_cost(exact))))
+    expected = private.simulated_per_round * took.rounds
+    return replace(
+        summary, phones_trained=None, phones_dropped=0, photos=None, wire_bytes=None, across_phones=None,
+        own_heads=None, phones_per_second=expected / (took.seconds or 1.0),
+    )  # fmt: skip
 
 
 def _write_predictions(log: RunFolder, world: World, prepared: Prepared, chances: np.ndarray) -> None:

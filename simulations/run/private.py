@@ -111,7 +111,7 @@ def mechanism(config: Config, folder: Path, number: int) -> "Central | None":
     releases = Releases(folder)
     if config.privacy.randomness == "seeded":
         return Central(plan, Coins.seeded(config.run.train), releases)
-    key = _key(folder, begun=bool(releases.counts)) if number < plan.rounds else b""
+    key = _key(folder, begun=releases.last > 0) if number < plan.rounds else b""
     return Central(plan, Coins(key), releases)
 
 

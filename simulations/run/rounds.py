@@ -75,8 +75,7 @@ class Rounds:
         self, log: RunFolder, start: Checkpoint, took: Totals, began: float, mirrors: Mirrors | None = None
     ) -> Reached:
         """Trains the remaining rounds and adds their cost to `took`; `mirrors`, if any, get each of them."""
-        config, prepared = self.request.config, self._inside
-        states = [start]
+        config, states, stopped = self.request.config, [start], list[bool]()
         private, rounds = mechanism(config, log.path, start.number), config.rounds
         if private is not None:
             rounds = min(rounds, private.plan.rounds)
@@ -97,35 +96,46 @@ class Rounds:
                 show(step, record, rounds)
 
             step(start.number, rounds)
-            job = Job(
-                plan=plan,
-                start=start,
-                rounds=rounds,
-                nodes=self.through.nodes,
-                evaluation=config.evaluation,
-                validation=prepared.validation,
-                on_round=on_round,
-                classifier=self.plain_classifier,
-                validation_on_phones=prepared.validation_on_phones,
-                adapting=(adapting := self._adapting()),
-                on_adapted=lambda heads: PersonalHeads(adapting, self._whole(heads)).save(log.path),
-                recipe=self._recipe if self.request.devices else None,
-                private=private,
-                on_unreleased=log.append_unreleased,
-            )
-            if start.number < rounds or (len(adapting) and personal_heads.load(log.path) is None):
+            job = self._job(log, plan, start, rounds, on_round)
+            job = replace(job, private=private, on_stopped=lambda: stopped.append(True))
+            if start.number < rounds or (len(job.adapting) and personal_heads.load(log.path) is None):
                 self.through.run(job)
             if (kept := personal_heads.of(states[0].state)) is not None:
                 replace(kept, heads=self._whole(kept.heads)).save(log.path)
-            reached = states[0]
-            if reached.number < rounds:
-                if private is None or private.may_go_on(reached.number + 1):
+            if (reached := states[0]).number < rounds:
+                if not stopped:
                     raise RunError(f"the simulation ended after round {reached.number} of {rounds}")
                 replace(reached, seconds=time.perf_counter() - began).save(log.path)
         chosen = reached.selection
         model = self.classifier(chosen.head)
         selection = Selection(chosen.rule, model, chosen.number, chosen.macro_f1)
         return Reached(selection, self.algorithm.chosen(reached.state), reached.number, private)
+
+    def _job(
+        self,
+        log: RunFolder,
+        plan: Plan,
+        start: Checkpoint,
+        rounds: int,
+        on_round: Callable[[RoundRecord, Checkpoint], None],
+    ) -> Job:
+        """The job of the remaining rounds."""
+        adapting = self._adapting()
+        return Job(
+            plan=plan,
+            start=start,
+            rounds=rounds,
+            nodes=self.through.nodes,
+            evaluation=self.request.config.evaluation,
+            validation=self._inside.validation,
+            on_round=on_round,
+            classifier=self.plain_classifier,
+            validation_on_phones=self._inside.validation_on_phones,
+            adapting=adapting,
+            on_adapted=lambda heads: PersonalHeads(adapting, self._whole(heads)).save(log.path),
+            recipe=self._recipe if self.request.devices else None,
+            on_unreleased=log.append_unreleased,
+        )
 
     def _plan(self, folder: Path) -> Plan:
         """What the strategy needs; saves what nodes need in `folder`, unless they have their own photos."""

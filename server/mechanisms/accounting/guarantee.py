@@ -86,24 +86,13 @@ def guarantee(
 ) -> Guarantee:
     """Of exactly one of `epsilon`, a budget, and `noise_multiplier`; `delta` None: phones^-1.1.
 
-    `accountant`: of the claim, and of the noise for a budget.
-
-    InputError if they cannot be used. Price: a second, or a few to find the noise.
+    `accountant`: of the claim, and of the noise for a budget. InputError if they cannot be used. Price: a
+    second, or a few to find the noise.
     """
     chosen = _delta(taking_part.phones, delta)
     if numbers < 1:
         raise InputError(f"parameters, the numbers in an update, must be at least 1, got {numbers:,}")
-    if (epsilon is None) == (noise_multiplier is None):
-        got = "neither" if epsilon is None else "both"
-        raise InputError(f"give one of epsilon and the noise multiplier, and the other follows; got {got}")
-    if epsilon is not None:
-        _check("epsilon", epsilon, 0, MOST_EPSILON)
-        find = calibrated if accountant == "pld" else by_rdp
-        z = find(taking_part, epsilon, chosen)
-    else:
-        assert noise_multiplier is not None
-        _check("noise multiplier", noise_multiplier, LEAST_NOISE, MOST_NOISE)
-        z = noise_multiplier
+    z = _noise(taking_part, epsilon, noise_multiplier, chosen, accountant)
     event = Event.of(taking_part, z)
     rdp = epsilon_rdp(event, taking_part.rounds, chosen)
     claim = rdp if accountant == "rdp" else epsilon_of_rounds(event, taking_part.rounds, chosen)
@@ -126,6 +115,25 @@ def guarantee(
         accountant=accountant if event.sampled or accountant == "rdp" else "gaussian",
         numbers=numbers,
     )
+
+
+def _noise(
+    taking_part: Participation,
+    epsilon: float | None,
+    given: float | None,
+    delta: float,
+    accountant: Accountant,
+) -> float:
+    """The noise multiplier that is given, or that the budget takes."""
+    if (epsilon is None) == (given is None):
+        got = "neither" if epsilon is None else "both"
+        raise InputError(f"give one of epsilon and the noise multiplier, and the other follows; got {got}")
+    if epsilon is not None:
+        _check("epsilon", epsilon, 0, MOST_EPSILON)
+        return (calibrated if accountant == "pld" else by_rdp)(taking_part, epsilon, delta)
+    assert given is not None
+    _check("noise multiplier", given, LEAST_NOISE, MOST_NOISE)
+    return given
 
 
 def _delta(phones: int, given: float | None) -> float:

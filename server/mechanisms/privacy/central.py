@@ -34,8 +34,12 @@ class Ledger(Protocol):
     """Where releases are noted before they are used."""
 
     @property
-    def counts(self) -> Mapping[int, int]:
-        """How many different sums each round has released."""
+    def last(self) -> int:
+        """The last round that has released a sum; all before it have. 0: none has."""
+
+    @property
+    def repeated(self) -> Mapping[int, int]:
+        """The rounds that have released several different sums, and how many."""
 
     def has(self, number: int, digest: str) -> bool:
         """Whether round `number` has released this sum."""
@@ -73,19 +77,17 @@ class Central:
             return np.sort(np.argpartition(words, plan.per_round)[: plan.per_round])
         return np.flatnonzero(uniform(words) < plan.per_round / plan.phones)
 
-    def may_go_on(self, number: int) -> bool:
-        """Whether round `number` keeps within the budget, if it releases no more than one sum."""
-        counts = dict(self.ledger.counts)
-        return self.plan.within_budget({**counts, number: counts.get(number, 1)})
-
     @property
     def stops(self) -> bool:
         """Whether the run ends where its budget does, instead of failing."""
         return self.plan.config.on_budget == "stop"
 
     def goes_on(self, number: int) -> bool:
-        """Whether round `number` is trained; SpentError if it may not, unless the run is to stop there."""
-        if self.may_go_on(number):
+        """Whether round `number` is trained; SpentError if it may not, unless the run is to stop there.
+
+        It may if it keeps within the budget with one sum, or with those that it has released before.
+        """
+        if self.plan.within_budget(max(number, self.ledger.last), self.ledger.repeated):
             return True
         if self.stops:
             return False
@@ -93,13 +95,12 @@ class Central:
 
     def spent(self, number: int) -> float:
         """Epsilon of the rounds up to `number`."""
-        counts = self.ledger.counts
-        return self.plan.epsilon_of({one: counts.get(one, 1) for one in range(1, number + 1)})
+        repeated = {one: sums for one, sums in self.ledger.repeated.items() if one <= number}
+        return self.plan.epsilon_of(number, repeated)
 
     def spent_in_all(self, number: int) -> float:
         """The same with what rounds beyond `number` released before the run was resumed."""
-        counts = self.ledger.counts
-        return self.plan.epsilon_of({**dict.fromkeys(range(1, number + 1), 1), **counts})
+        return self.plan.epsilon_of(max(number, self.ledger.last), self.ledger.repeated)
 
     def begin(self) -> State:
         """The state before the first round."""
@@ -152,8 +153,10 @@ class Central:
         """Notes a release; SpentError if it is one too many."""
         if self.ledger.has(number, digest):
             return
-        counts = dict(self.ledger.counts)
-        if not self.plan.within_budget({**counts, number: counts.get(number, 0) + 1}):
+        repeated, last = dict(self.ledger.repeated), self.ledger.last
+        if number <= last:
+            repeated[number] = repeated.get(number, 1) + 1
+        if not self.plan.within_budget(max(number, last), repeated):
             raise self._spent(number)
         self.ledger.add(number, digest)
 

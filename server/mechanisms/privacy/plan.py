@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from fer_models.errors import InputError
 from fer_models.local.kernel import EXACT_BELOW, QUANTUM
@@ -62,25 +63,23 @@ class PrivatePlan:
         drawn = MOST_SIGMA * QUANTUM / (self.noise * max(self.scale, 1.0))
         return min(LEAST_CLIP, self.config.clip), min(exact, drawn)
 
-    def epsilon_of(self, releases: Mapping[int, int]) -> float:
-        """Of rounds that released so many different sums each."""
-        counts, taking = Counter(releases.values()), self.guarantee.taking_part
-        if set(counts) <= {1} and len(releases) <= self.rounds:
-            return self.curve.after(len(releases))
-        sums = sum(releases.values())
-        event, left = (
-            Event.of(taking, self.guarantee.noise_multiplier),
-            self.lattice.left(sums, self.guarantee.delta),
-        )
+    def epsilon_of(self, rounds: int, repeated: Mapping[int, int] = MappingProxyType({})) -> float:
+        """Of the first rounds; `repeated`: those that have released several different sums, and how many."""
+        if not repeated and rounds <= self.rounds:
+            return self.curve.after(rounds)
+        taking, sums = self.guarantee.taking_part, rounds - len(repeated) + sum(repeated.values())
+        releases = Counter({1: rounds - len(repeated)}) + Counter(repeated.values())
+        event = Event.of(taking, self.guarantee.noise_multiplier)
+        left = self.lattice.left(sums, self.guarantee.delta)
         if self.config.accountant == "rdp":
-            found = epsilon_rdp_of_releases(event, counts, left)
+            found = epsilon_rdp_of_releases(event, releases, left)
         else:
-            found = epsilon_of_releases(event, counts, left, either_way=either_way(taking))
+            found = epsilon_of_releases(event, releases, left, either_way=either_way(taking))
         return found + self.lattice.extra(sums)
 
-    def within_budget(self, releases: Mapping[int, int]) -> bool:
+    def within_budget(self, rounds: int, repeated: Mapping[int, int] = MappingProxyType({})) -> bool:
         """Whether these releases keep within the budget."""
-        return self.budget is None or self.epsilon_of(releases) <= self.budget
+        return self.budget is None or self.epsilon_of(rounds, repeated) <= self.budget
 
 
 def either_way(taking: Participation) -> bool:
